@@ -1,0 +1,4257 @@
+/* ballot - runs a command on exactly one of many machines
+ *
+ *     ballot run once --candidate-id NAME -- COMMAND [ARG...]
+ *
+ * Every machine starts the same line. They elect a leader through ZooKeeper;
+ * the leader runs COMMAND, the others wait and take over in milliseconds.
+ *
+ * The election in a dozen lines. T is the session timeout.
+ *
+ *   A candidate adds an ephemeral sequential node below the election's base
+ *   node: its proposal. The base's data says who leads; empty, nobody does.
+ *   The lowest proposal may claim: one transaction checks that the proposal is
+ *   still there and writes the candidate's name into the base, if the base has
+ *   not changed since it was read. The same transaction every T/5 is the
+ *   heartbeat. Its *sending*, once acknowledged, begins a lease of 2/3 T; only
+ *   under a lease is a command started. To resign is one transaction too: it
+ *   empties the base and deletes the proposal, after the command and all that
+ *   it started are dead. A base that names somebody whose proposal is gone (he
+ *   crashed, or is cut off) may be claimed after a silence that outlasts his
+ *   lease. Whoever lost an answer reads again before he believes anything.
+ *
+ * A ballot is two processes: the candidate talks to ZooKeeper and decides, its
+ * guard owns the command, ends it when the candidate says so, when the lease
+ * runs out (on-disconnect=stop) or when the candidate is gone, and then hands
+ * the leadership on in the candidate's name.
+ *
+ *   Ground     clocks, text, durations, descriptors
+ *   JSON       writing strings, reading one field of a stranger's object
+ *   Election   the rules; a library: see ballot.h
+ *   -- the program --
+ *   Settings   one table: flags, environment, help
+ *   Log        lines, and the queues in front of stdout and stderr
+ *   Signals    the pipe that they arrive through
+ *   Family     children and grandchildren: finding, ending, reaping them
+ *   Guard      the process that owns the command; its last will
+ *   Agent      what should be true now, and making it so
+ *   Commands   one row each
+ *   Main       start reading here: it is the last function
+ *
+ * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_API (linkage).
+ *
+ * Copyright 2026 the ballot authors. Licensed under the Apache License 2.0.
+ */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+
+#include "ballot.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <zookeeper/zookeeper.h>
+#include <zookeeper/zookeeper_version.h>
+
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+/* ---------------------------------------------------------------------------
+ * Ground: clocks, text, durations, descriptors
+ * ------------------------------------------------------------------------ */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+typedef int64_t nanos; /* a moment of clock_now(), or a span; in nanoseconds */
+
+#define MICROSECOND ((nanos)1000)
+#define MILLISECOND (1000 * MICROSECOND)
+#define SECOND      (1000 * MILLISECOND)
+#define MINUTE      (60 * SECOND)
+#define HOUR        (60 * MINUTE)
+#define NEVER       INT64_MAX
+
+/* A lease must count suspended time: CLOCK_MONOTONIC stands still meanwhile. */
+#ifdef CLOCK_BOOTTIME
+#define CLOCK_LEASE CLOCK_BOOTTIME
+#else
+#define CLOCK_LEASE CLOCK_MONOTONIC
+#endif
+
+static nanos clock_read(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (nanos)t.tv_sec * SECOND + t.tv_nsec;
+}
+
+static nanos clock_now(void)
+{
+    return clock_read(CLOCK_LEASE);
+}
+
+static nanos nanos_min(nanos a, nanos b)
+{
+    return a < b ? a : b;
+}
+
+static nanos nanos_max(nanos a, nanos b)
+{
+    return a > b ? a : b;
+}
+
+/* Milliseconds for poll() until `when`: rounded up, so that it is due then. */
+static int poll_timeout(nanos when, nanos now)
+{
+    if (when == NEVER)
+        return -1;
+    if (when <= now)
+        return 0;
+    nanos ms = (when - now + MILLISECOND - 1) / MILLISECOND;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* Text that grows in a fixed buffer; what does not fit is cut, never overrun.
+ * Always NUL terminated. */
+struct text {
+    char *data;
+    size_t size; /* of the buffer   */
+    size_t length;
+    bool cut;    /* something did not fit */
+};
+
+static struct text text_in(char *buffer, size_t size)
+{
+    buffer[0] = '\0';
+    return (struct text){ buffer, size, 0, false };
+}
+
+static void text_bytes(struct text *t, const char *bytes, size_t count)
+{
+    size_t room = t->size - 1 - t->length;
+    if (count > room) {
+        count = room;
+        t->cut = true;
+    }
+    memcpy(t->data + t->length, bytes, count);
+    t->length += count;
+    t->data[t->length] = '\0';
+}
+
+static void text_string(struct text *t, const char *string)
+{
+    text_bytes(t, string, strlen(string));
+}
+
+static void text_vformat(struct text *t, const char *format, va_list args)
+{
+    size_t room = t->size - t->length;
+    int n = vsnprintf(t->data + t->length, room, format, args);
+    if (n < 0)
+        return;
+    t->cut = t->cut || (size_t)n >= room;
+    t->length += (size_t)n >= room ? room - 1 : (size_t)n;
+}
+
+static void __attribute__((format(printf, 2, 3))) text_format(struct text *t, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    text_vformat(t, format, args);
+    va_end(args);
+}
+
+/* Copies a string into a buffer of `size` bytes; what does not fit is cut. */
+static void string_copy(char *to, size_t size, const char *from)
+{
+    struct text t = text_in(to, size);
+    text_string(&t, from);
+}
+
+/* Durations as Go writes them: time.ParseDuration, Duration.String.
+ *
+ *     duration = [sign] ( "0" | { decimal unit } )
+ *     unit     = "ns" | "us" | "\u00b5s" | "\u03bcs" | "ms" | "s" | "m" | "h"
+ */
+static const struct { const char *name; nanos length; } duration_units[] = {
+    { "ns", 1 }, { "us", MICROSECOND }, { "\xc2\xb5s", MICROSECOND }, { "\xce\xbcs", MICROSECOND },
+    { "ms", MILLISECOND }, { "s", SECOND }, { "m", MINUTE }, { "h", HOUR },
+};
+
+/* Reads the unit at *p and moves *p behind it; 0: there is none. */
+static nanos duration_unit(const char **p)
+{
+    size_t n = 0;
+    while ((*p)[n] && (*p)[n] != '.' && !isdigit((unsigned char)(*p)[n]))
+        n++;
+    for (size_t i = 0; i < COUNT(duration_units); i++)
+        if (strlen(duration_units[i].name) == n && !memcmp(*p, duration_units[i].name, n)) {
+            *p += n;
+            return duration_units[i].length;
+        }
+    return 0;
+}
+
+/* Reads digits at *p as a number; false: more than fits. */
+static bool duration_digits(const char **p, nanos *value)
+{
+    for (*value = 0; isdigit((unsigned char)**p); (*p)++) {
+        if (*value > (INT64_MAX - 9) / 10)
+            return false;
+        *value = *value * 10 + (**p - '0');
+    }
+    return true;
+}
+
+/* Reads one "1.5h" at *p and adds it to *sum. */
+static bool duration_part(const char **p, nanos *sum)
+{
+    const char *start = *p;
+    nanos whole;
+    if (!duration_digits(p, &whole))
+        return false;
+    const char *fraction = *p;
+    if (**p == '.')
+        for ((*p)++; isdigit((unsigned char)**p); (*p)++)
+            ;
+    if (*p == start || (*p == start + 1 && *start == '.'))
+        return false;
+    nanos unit = duration_unit(p);
+    if (unit == 0 || whole > (INT64_MAX - *sum) / unit)
+        return false;
+    nanos total = *sum + whole * unit, place = unit;
+    if (*fraction == '.')
+        for (fraction++; isdigit((unsigned char)*fraction) && place > 0; fraction++) {
+            place /= 10;
+            total += place * (*fraction - '0');
+        }
+    *sum = total;
+    return total >= 0;
+}
+
+/* Reads all of `string`; false: it is no duration, or does not fit. */
+static bool duration_parse(const char *string, nanos *out)
+{
+    const char *p = string;
+    bool negative = *p == '-';
+    if (*p == '-' || *p == '+')
+        p++;
+    *out = 0;
+    if (!strcmp(p, "0"))
+        return true;
+    if (*p == '\0')
+        return false;
+    while (*p)
+        if (!duration_part(&p, out))
+            return false;
+    if (negative)
+        *out = -*out;
+    return true;
+}
+
+struct duration_text { char data[40]; };
+
+/* "1.5s" for 1500000000 and unit 1000000000: no needless zeros. */
+static void duration_decimal(struct text *t, nanos value, nanos unit, const char *name)
+{
+    text_format(t, "%" PRId64, value / unit);
+    if (value % unit)
+        text_string(t, ".");
+    for (nanos rest = value % unit, place = unit / 10; rest; rest %= place, place /= 10)
+        text_format(t, "%d", (int)(rest / place));
+    text_string(t, name);
+}
+
+static struct duration_text duration_string(nanos value)
+{
+    struct duration_text out;
+    struct text t = text_in(out.data, sizeof out.data);
+    if (value < 0) {
+        text_string(&t, "-");
+        value = value == INT64_MIN ? INT64_MAX : -value;
+    }
+    if (value == 0)
+        text_string(&t, "0s");
+    else if (value < MICROSECOND)
+        text_format(&t, "%" PRId64 "ns", value);
+    else if (value < MILLISECOND)
+        duration_decimal(&t, value, MICROSECOND, "\xc2\xb5s");
+    else if (value < SECOND)
+        duration_decimal(&t, value, MILLISECOND, "ms");
+    else {
+        if (value >= HOUR)
+            text_format(&t, "%" PRId64 "h", value / HOUR);
+        if (value >= MINUTE)
+            text_format(&t, "%" PRId64 "m", value / MINUTE % 60);
+        duration_decimal(&t, value % MINUTE, SECOND, "s");
+    }
+    return out;
+}
+
+/* The wall clock as Go's time.String() writes it; m=+ is the time since the
+ * process began, which `born` says. */
+static void time_string(struct text *t, nanos born)
+{
+    struct timespec wall;
+    struct tm local;
+    char part[64], fraction[12];
+    clock_gettime(CLOCK_REALTIME, &wall);
+    localtime_r(&wall.tv_sec, &local);
+    strftime(part, sizeof part, "%Y-%m-%d %H:%M:%S", &local);
+    text_string(t, part);
+    int n = snprintf(fraction, sizeof fraction, ".%09ld", wall.tv_nsec);
+    while (n > 1 && fraction[n - 1] == '0')
+        fraction[--n] = '\0';
+    text_string(t, n > 1 ? fraction : "");
+    strftime(part, sizeof part, " %z %Z", &local);
+    text_string(t, part);
+    nanos age = clock_now() - born;
+    text_format(t, " m=+%" PRId64 ".%09" PRId64, age / SECOND, age % SECOND);
+}
+
+static void fd_set_flag(int fd, int get, int set, int flag)
+{
+    int flags = fcntl(fd, get);
+    if (flags >= 0)
+        fcntl(fd, set, flags | flag);
+}
+
+static void fd_private(int fd)
+{
+    fd_set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC);
+}
+
+static void fd_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* A pipe that no command inherits; false: errno says why. */
+static bool fd_pipe(int ends[2])
+{
+    if (pipe(ends) != 0) {
+        ends[0] = ends[1] = -1;
+        return false;
+    }
+    fd_private(ends[0]);
+    fd_private(ends[1]);
+    return true;
+}
+
+/* Closes every descriptor from 3 on but `spared` (-1: none). /dev/fd names them
+ * all; where it cannot be read (no /proc, or a process that is not dumpable),
+ * the lowest ones, among which ballot's own always are. */
+static void fd_close_all(int spared)
+{
+    DIR *folder = opendir("/dev/fd");
+    if (!folder) {
+        for (int fd = 3; fd < 1024; fd++)
+            if (fd != spared)
+                close(fd);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        int fd = atoi(entry->d_name);
+        if (fd > 2 && fd != spared && fd != dirfd(folder))
+            close(fd);
+    }
+    closedir(folder);
+}
+
+static bool fd_ready(int fd, short events)
+{
+    struct pollfd one = { .fd = fd, .events = events };
+    return poll(&one, 1, 0) > 0 && (one.revents & (events | POLLHUP | POLLERR));
+}
+
+/* ---------------------------------------------------------------------------
+ * JSON (RFC 8259): writing strings, reading one field of a stranger's object
+ * ------------------------------------------------------------------------ */
+
+/* The length of the valid UTF-8 sequence at `p`, 0 where there is none
+ * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
+static size_t utf8_length(const char *p, size_t left)
+{
+    const unsigned char *u = (const unsigned char *)p;
+    size_t n = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : u[0] < 0xf5 ? 4 : 0;
+    if (n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((u[i] & 0xc0) != 0x80)
+            return 0;
+    if (n >= 3 && ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
+                   (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f)))
+        return 0;
+    return n;
+}
+
+static void json_special(struct text *t, unsigned char c)
+{
+    switch (c) {
+    case '"':  text_string(t, "\\\""); break;
+    case '\\': text_string(t, "\\\\"); break;
+    case '\n': text_string(t, "\\n"); break;
+    case '\r': text_string(t, "\\r"); break;
+    case '\t': text_string(t, "\\t"); break;
+    default:   text_format(t, "\\u%04x", c < 0x80 ? c : 0xfffdu);
+    }
+}
+
+/* Any bytes as a JSON string; a byte that is not UTF-8 becomes U+FFFD. */
+static void json_string(struct text *t, const char *bytes, size_t count)
+{
+    text_string(t, "\"");
+    for (size_t i = 0, n; i < count; i += n) {
+        unsigned char c = (unsigned char)bytes[i];
+        n = utf8_length(bytes + i, count - i);
+        if (n == 0 || c < 0x20 || c == '"' || c == '\\' || c == 0x7f) {
+            json_special(t, c);
+            n = 1;
+        } else
+            text_bytes(t, bytes + i, n);
+    }
+    text_string(t, "\"");
+}
+
+/* Adds "name":"value" to an object that text_string(t, "{") began. */
+static void json_field(struct text *t, const char *name, const char *value)
+{
+    if (t->length && t->data[t->length - 1] != '{')
+        text_string(t, ",");
+    json_string(t, name, strlen(name));
+    text_string(t, ":");
+    json_string(t, value, strlen(value));
+}
+
+/* What is being read: foreign bytes, not NUL terminated. */
+struct json {
+    const char *at, *end;
+};
+
+static void json_space(struct json *j)
+{
+    while (j->at < j->end && strchr(" \t\r\n", *j->at) && *j->at)
+        j->at++;
+}
+
+static bool json_take(struct json *j, char c)
+{
+    json_space(j);
+    if (j->at >= j->end || *j->at != c)
+        return false;
+    j->at++;
+    return true;
+}
+
+/* Reads the four digits of \uXXXX; -1: they are not there. */
+static int json_hex(struct json *j)
+{
+    int value = 0;
+    for (int i = 0; i < 4; i++, j->at++) {
+        if (j->at >= j->end || !isxdigit((unsigned char)*j->at))
+            return -1;
+        char c = (char)tolower((unsigned char)*j->at);
+        value = value * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return value;
+}
+
+static void json_code_point(struct text *t, unsigned c)
+{
+    if (c == 0 || (c >= 0xd800 && c <= 0xdfff))
+        c = 0xfffd; /* no NUL in a C string, no half of a pair */
+    char utf8[4];
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, c >>= 6)
+        utf8[i] = (char)(0x80 | (c & 0x3f));
+    utf8[0] = (char)(n == 1 ? c : (0xf00u >> n & 0xf0u) | c);
+    text_bytes(t, utf8, n);
+}
+
+/* Behind the backslash of an escape. */
+static bool json_escape(struct json *j, struct text *t)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    if (j->at >= j->end)
+        return false;
+    char c = *j->at++;
+    if (c != 'u') {
+        const char *found = c ? strchr(from, c) : NULL;
+        if (found)
+            text_bytes(t, to + (found - from), 1);
+        return found != NULL;
+    }
+    int unit = json_hex(j);
+    if (unit < 0)
+        return false;
+    unsigned c32 = (unsigned)unit;
+    if (c32 >= 0xd800 && c32 < 0xdc00 && j->end - j->at >= 6 && j->at[0] == '\\' && j->at[1] == 'u') {
+        struct json low = { j->at + 2, j->end };
+        int second = json_hex(&low);
+        if (second >= 0xdc00 && second < 0xe000) {
+            c32 = 0x10000 + ((c32 - 0xd800) << 10) + ((unsigned)second - 0xdc00);
+            j->at = low.at;
+        }
+    }
+    json_code_point(t, c32);
+    return true;
+}
+
+/* Reads a string into `t`; false: there is none, or it does not end. */
+static bool json_read_string(struct json *j, struct text *t)
+{
+    if (!json_take(j, '"'))
+        return false;
+    while (j->at < j->end) {
+        char c = *j->at++;
+        if (c == '"')
+            return true;
+        if (c == '\0')
+            return false;
+        if (c != '\\')
+            text_bytes(t, &c, 1);
+        else if (!json_escape(j, t))
+            return false;
+    }
+    return false;
+}
+
+/* Passes over one value of any kind without recursion: what is nested is only
+ * counted, so that depth costs nothing. */
+static bool json_skip(struct json *j)
+{
+    long depth = 0;
+    char scrap[2];
+    do {
+        json_space(j);
+        if (j->at >= j->end)
+            return false;
+        char c = *j->at;
+        if (c == '"') {
+            struct text t = text_in(scrap, sizeof scrap);
+            if (!json_read_string(j, &t))
+                return false;
+            continue;
+        }
+        j->at++;
+        if (c == '{' || c == '[')
+            depth++;
+        else if (c == '}' || c == ']')
+            depth--;
+        else if (depth == 0) {
+            if (c == ',' || c == ':')
+                return false;
+            while (j->at < j->end && !strchr(",}] \t\r\n", *j->at))
+                j->at++;
+        }
+    } while (depth > 0);
+    return depth == 0;
+}
+
+/* Finds the string field `name` of the object in `bytes`, and copies it (cut to
+ * `size` bytes) to `out`. False: no object, no such field, not a string. */
+static bool json_get(const char *bytes, size_t count, const char *name, char *out, size_t size)
+{
+    struct json j = { bytes, bytes + count };
+    char key[64];
+    struct text value = text_in(out, size);
+    if (!json_take(&j, '{'))
+        return false;
+    do {
+        struct text t = text_in(key, sizeof key);
+        if (!json_read_string(&j, &t) || !json_take(&j, ':'))
+            return false;
+        if (!t.cut && !strcmp(key, name)) {
+            json_space(&j);
+            return json_read_string(&j, &value);
+        }
+        if (!json_skip(&j))
+            return false;
+    } while (json_take(&j, ','));
+    return false;
+}
+
+/* ---------------------------------------------------------------------------
+ * Election: the rules. ballot.h is this chapter's manual.
+ *
+ * Replies and watches only record facts (the on_... functions). One pure
+ * function, election_step(), looks at the facts and names the next thing to
+ * do; election_advance() does it and asks again. Requests fly one of a kind.
+ *
+ * Layout on the ensemble, shared with an earlier tool of the same name:
+ *
+ *     <base>                       data: the leader's JSON, or empty
+ *     <base>/proposal-NNNNNNNNNN   ephemeral, sequential; data: the candidate's
+ * ------------------------------------------------------------------------ */
+
+#define NODE_PREFIX   "proposal-"
+#define NODE_MAX      64    /* "proposal-2147483647" and what a stranger may add */
+#define ADDRESSES_MAX 4096  /* what the servers' names resolve to               */
+#define BASE_PORT     "2181"
+#define DATA_MAX      16384 /* our JSON: every byte of id, host, path escaped    */
+#define FOREIGN_TIMEOUT_MAX (10 * MINUTE) /* a stranger's timeout counts as at most that */
+
+enum request_kind {
+    REQUEST_SYNC,     /* bring our server up to date                             */
+    REQUEST_LIST,     /* children of the base                                    */
+    REQUEST_BASE,     /* the base's data, with a watch                           */
+    REQUEST_OWN,      /* our proposal, with a watch                              */
+    REQUEST_AHEAD,    /* watch the one before us                                 */
+    REQUEST_SECOND,   /* watch the one before that                               */
+    REQUEST_GHOST,    /* is this proposal ours?                                  */
+    REQUEST_PATH,     /* make one component of the base path                     */
+    REQUEST_PROPOSE,  /* make our proposal                                       */
+    REQUEST_SIGN,     /* write its own path into it                              */
+    REQUEST_WRITE,    /* claim and heartbeat: the same transaction               */
+    REQUEST_RESIGN,   /* empty the base, delete the proposal                     */
+    REQUEST_WITHDRAW, /* delete the proposal of one who does not lead            */
+    REQUEST_COUNT
+};
+
+struct request {
+    struct ballot *owner;
+    enum request_kind kind;
+    bool flying;
+    nanos sent;
+};
+
+/* What the base is known to hold, and since when it has been silent. */
+struct base {
+    bool fresh;       /* read since whatever made it doubtful             */
+    bool seen;        /* read at least once, ever                         */
+    bool exists;
+    bool empty;       /* nobody leads                                     */
+    bool ours;        /* a write of ours                                  */
+    bool stop;        /* its leader stops before his lease ends           */
+    char named[NODE_MAX]; /* proposal of its leader; "" if none of this base */
+    nanos timeout;    /* the session timeout that its leader advertises   */
+    int32_t version;
+    int64_t czxid, ctime; /* both: an ensemble that lost its data counts anew */
+    nanos read_at;    /* the last read; 0: reading is not our turn        */
+    nanos moved_at;   /* when its version was first seen                  */
+    nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
+    bool restarted;   /* that clock began anew, the version has not moved since */
+    bool recreated;   /* deleted and made again, and nobody has led since */
+};
+
+/* Names turned into addresses by a child, because libc can only block. */
+struct resolver {
+    pid_t pid; /* 0: none */
+    int fd;
+    nanos since, until;
+    struct text answer;
+    char buffer[ADDRESSES_MAX];
+};
+
+struct ballot {
+    char *servers, *path, *id;
+    struct ballot_config config; /* its strings are the copies above */
+    char host[256];
+    nanos born;
+    enum { WANT_LEAVE, WANT_HOLD, WANT_STAND } want;
+
+    /* contact */
+    zhandle_t *handle;
+    char addresses[ADDRESSES_MAX]; /* numeric, odd in number; "": not resolved yet */
+    int address_count;
+    struct resolver resolver;
+    unsigned seed;      /* of the jitter                                     */
+    int fd;
+    short events;
+    bool met;           /* connected at least once                           */
+    bool connected, expired, exhausted;
+    bool moved;         /* the servers' names mean other addresses now       */
+    bool associated;    /* a server accepted a connect since contact was lost */
+    bool turn_again;    /* something was learned outside poll()              */
+    nanos timeout;      /* T: asked for, then negotiated                     */
+    nanos hold_until;   /* no connect before that                            */
+    nanos backoff;
+    nanos attempt_at;   /* the present connect began; 0: none                */
+    nanos processed_at;
+    nanos contact_since, remind_at; /* of the present state of `connected`   */
+    nanos watchdog_lease; /* the lease in which the watchdog has acted       */
+    clientid_t session;
+    char trouble[320];
+    bool refused;       /* the trouble is that the ensemble says no          */
+    nanos retry_at;     /* after a refusal                                   */
+
+    /* the tree */
+    bool unsettled, synced, list_fresh, own_fresh, ghost, signed_own, path_wanted;
+    bool contact_broke; /* the clock of rule (c) starts anew at the next read */
+    char proposal[NODE_MAX]; /* "": none                                     */
+    int64_t proposal_session;
+    bool own_exists;
+    char **line;        /* names in line, sorted as strcmp                   */
+    size_t line_count;
+    char **ignored;     /* persistent "proposals" of strangers               */
+    size_t ignored_count;
+    char watched[2][NODE_MAX]; /* armed: the one before us, the one before that */
+    char asked[2][NODE_MAX];   /* being armed                                */
+    char suspect[NODE_MAX];    /* asked whether it is our ghost              */
+    size_t suspects;           /* names of the line still to be asked        */
+    size_t path_length;        /* of the base path that is made so far       */
+    int path_error;
+    struct base base;
+
+    /* leading */
+    bool leading;
+    char wrote[NODE_MAX];        /* the proposal that the last write named      */
+    char wrote_before[NODE_MAX]; /* and the one that the acknowledged one named */
+    bool revoked;       /* lost because our proposal was deleted by hand     */
+    unsigned losses;    /* counts each loss of the leadership                */
+    nanos lease_sent;   /* sending of the last acknowledged write            */
+    nanos beat_at;      /* the next heartbeat                                */
+    int64_t token;
+    bool warned_differs, warned_strangers;
+
+    /* buffers that outlive their requests */
+    struct request requests[REQUEST_COUNT];
+    char node[BALLOT_PATH_MAX + NODE_MAX + 2];
+    char sent[DATA_MAX];
+    size_t sent_length;
+    zoo_op_t ops[3];
+    zoo_op_result_t results[3];
+    struct Stat written;
+};
+
+static const char *const errors[] = {
+    [BALLOT_OK] = "no error",
+    [BALLOT_ENOMEM] = "out of memory",
+    [BALLOT_EPATH] = "not an absolute znode path below the root",
+    [BALLOT_ESERVER] = "not a list of host, host:port or [v6]:port",
+    [BALLOT_EID] = "empty or too long a candidate id",
+    [BALLOT_ETIMEOUT] = "not a session timeout",
+};
+
+BALLOT_API const char *ballot_strerror(int error)
+{
+    return error >= 0 && (size_t)error < COUNT(errors) ? errors[error] : "unknown error";
+}
+
+static void __attribute__((format(printf, 4, 5)))
+election_say(const struct ballot *b, enum ballot_log_level level, int where, const char *format, ...)
+{
+    if (!b->config.log)
+        return;
+    char buffer[1024];
+    struct text t = text_in(buffer, sizeof buffer);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    b->config.log(b->config.log_data, level, where, buffer);
+}
+
+#define SAY(b, level, ...) election_say(b, BALLOT_LOG_##level, __LINE__, __VA_ARGS__)
+
+/* --- names and order: pure ------------------------------------------------ */
+
+/* ZooKeeper's rules for a path, and not the root itself. */
+static bool path_valid(const char *path)
+{
+    size_t n = strlen(path);
+    if (n < 2 || n > BALLOT_PATH_MAX || path[0] != '/' || path[n - 1] == '/')
+        return false;
+    for (const char *p = path; *p; p++) {
+        size_t part = strcspn(p + 1, "/");
+        if (*p == '/' && (part == 0 || (part == 1 && p[1] == '.') || (part == 2 && p[1] == '.' && p[2] == '.')))
+            return false;
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return false;
+    }
+    size_t i = 0, step = 1;
+    for (; i < n && step; i += step)
+        step = utf8_length(path + i, n - i);
+    return step != 0;
+}
+
+/* Splits "host", "host:port", "[v6]:port" or "[v6]"; false: it is none of them. */
+static bool server_split(const char *server, char *host, size_t size, char *port, size_t port_size)
+{
+    const char *close = *server == '[' ? strchr(server, ']') : NULL;
+    const char *colon = close ? close + 1 : strchr(server, ':');
+    if (*server == '[' && !close)
+        return false;
+    if (colon && *colon == '\0')
+        colon = NULL;
+    if (colon && (*colon != ':' || strchr(colon + 1, ':')))
+        return false;
+    const char *start = close ? server + 1 : server;
+    size_t length = close ? (size_t)(close - start) : colon ? (size_t)(colon - server) : strlen(server);
+    if (length == 0 || length >= size || memchr(start, ' ', length))
+        return false;
+    memcpy(host, start, length);
+    host[length] = '\0';
+    const char *digits = colon ? colon + 1 : BASE_PORT;
+    size_t n = strspn(digits, "0123456789");
+    if (n == 0 || n > 5 || digits[n] || atoi(digits) < 1 || atoi(digits) > 65535)
+        return false;
+    string_copy(port, port_size, digits);
+    return true;
+}
+
+/* Copies the next item of a comma separated list; false at its end. */
+static bool list_next(const char **list, char *item, size_t size)
+{
+    while (**list == ',')
+        (*list)++;
+    if (**list == '\0')
+        return false;
+    size_t n = strcspn(*list, ",");
+    struct text t = text_in(item, size);
+    text_bytes(&t, *list, n);
+    *list += n;
+    return true;
+}
+
+static bool servers_valid(const char *servers)
+{
+    char item[512], host[300], port[8];
+    int n = 0;
+    for (const char *p = servers; list_next(&p, item, sizeof item); n++)
+        if (strlen(item) > 300 || !server_split(item, host, sizeof host, port, sizeof port))
+            return false;
+    return n > 0;
+}
+
+static int name_compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool name_in(char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
+/* Our place in the line, 0 the lowest; -1: we are not in it. */
+static long line_place(const struct ballot *b)
+{
+    for (size_t i = 0; i < b->line_count; i++)
+        if (!strcmp(b->line[i], b->proposal))
+            return (long)i;
+    return -1;
+}
+
+static void names_free(char ***names, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++)
+        free((*names)[i]);
+    free(*names);
+    *names = NULL;
+    *count = 0;
+}
+
+static bool names_add(char ***names, size_t *count, const char *name)
+{
+    char **larger = realloc(*names, (*count + 1) * sizeof **names);
+    char *copy = strdup(name);
+    if (larger)
+        *names = larger;
+    if (!larger || !copy) {
+        free(copy);
+        return false;
+    }
+    (*names)[(*count)++] = copy;
+    return true;
+}
+
+/* The child of the base that `node` is the path of, "" if it is none. */
+static const char *node_name(const struct ballot *b, const char *node)
+{
+    size_t n = strlen(b->path);
+    bool below = !strncmp(node, b->path, n) && node[n] == '/' && !strchr(node + n + 1, '/');
+    return below && strlen(node + n + 1) < NODE_MAX ? node + n + 1 : "";
+}
+
+static const char *node_path(struct ballot *b, const char *name)
+{
+    snprintf(b->node, sizeof b->node, "%s/%s", b->path, name);
+    return b->node;
+}
+
+/* --- our JSON, and theirs --------------------------------------------------- */
+
+static size_t candidate_json(const struct ballot *b, char *out, size_t size, bool leader)
+{
+    char number[24], when[128], node[BALLOT_PATH_MAX + NODE_MAX + 2];
+    struct text t = text_in(out, size), time = text_in(when, sizeof when);
+    snprintf(number, sizeof number, "%ld", (long)getpid());
+    snprintf(node, sizeof node, "%s/%s", b->path, b->proposal);
+    time_string(&time, b->born);
+    text_string(&t, "{");
+    json_field(&t, "candidateId", b->id);
+    json_field(&t, "hostname", b->host);
+    json_field(&t, "pid", number);
+    json_field(&t, "proposalTime", when);
+    json_field(&t, "proposalNode", b->proposal[0] ? node : "");
+    json_field(&t, "sessionTimeout", duration_string(b->timeout).data);
+    json_field(&t, "onDisconnect", b->config.mode == BALLOT_STOP ? "stop" : "keep");
+    if (leader)
+        json_field(&t, "lastSeenTime", when);
+    text_string(&t, "}");
+    assert(!t.cut); /* DATA_MAX holds the longest id, host and path, escaped */
+    return t.length;
+}
+
+static void base_parse(const struct ballot *b, struct base *base, const char *data, size_t length)
+{
+    char node[BALLOT_PATH_MAX + NODE_MAX + 2], word[64];
+    nanos advertised;
+    base->empty = length == 0;
+    base->stop = false;
+    base->named[0] = '\0';
+    base->timeout = b->timeout;
+    if (json_get(data, length, "proposalNode", node, sizeof node))
+        string_copy(base->named, sizeof base->named, node_name(b, node));
+    if (json_get(data, length, "onDisconnect", word, sizeof word))
+        base->stop = !strcmp(word, "stop");
+    if (json_get(data, length, "sessionTimeout", word, sizeof word) &&
+        duration_parse(word, &advertised) && advertised > 0)
+        base->timeout = nanos_min(advertised, FOREIGN_TIMEOUT_MAX);
+    /* Only we ever write our proposal's name: a late heartbeat of ours, whose
+     * answer was lost, is told by it as well as the last one. */
+    base->ours = base->named[0] && (!strcmp(base->named, b->wrote) || !strcmp(base->named, b->wrote_before));
+}
+
+/* --- facts ------------------------------------------------------------------ */
+
+/* Something is not known for sure any more: sync, read all again, then settle. */
+static void election_doubt(struct ballot *b)
+{
+    b->unsettled = true;
+    b->synced = b->list_fresh = b->own_fresh = b->base.fresh = false;
+    b->suspects = SIZE_MAX;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+election_trouble(struct ballot *b, nanos pause, const char *format, ...)
+{
+    char before[sizeof b->trouble];
+    string_copy(before, sizeof before, b->trouble);
+    struct text t = text_in(b->trouble, sizeof b->trouble);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    b->retry_at = clock_now() + pause;
+    if (strcmp(before, b->trouble))
+        SAY(b, ERROR, "%s; trying again every %s", b->trouble, duration_string(pause).data);
+}
+
+static void election_refused(struct ballot *b, const char *what, const char *path, int rc)
+{
+    b->refused = true;
+    nanos pause = b->leading ? b->timeout / 5 : nanos_min(b->timeout, 5 * SECOND);
+    election_trouble(b, pause, "%s %s is refused: %s%s", what, path, zerror(rc),
+                     rc == ZNOAUTH ? " (its access list gives us no such right)" : "");
+}
+
+/* Whether the server may have carried out what these codes answer. */
+static bool outcome_unknown(int rc)
+{
+    return rc == ZSYSTEMERROR || rc == ZRUNTIMEINCONSISTENCY || rc == ZCONNECTIONLOSS ||
+           rc == ZOPERATIONTIMEOUT || rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
+}
+
+/* Every completion begins here. */
+static struct ballot *request_answered(const void *data)
+{
+    struct request *r = (struct request *)(uintptr_t)data;
+    r->flying = false;
+    r->owner->turn_again = true;
+    return r->owner;
+}
+
+static void on_connected(struct ballot *b)
+{
+    const clientid_t *id = zoo_client_id(b->handle);
+    nanos now = clock_now(), negotiated = zoo_recv_timeout(b->handle) * MILLISECOND;
+    bool again = b->met;
+    if (negotiated != b->timeout && negotiated != b->config.timeout_ms * MILLISECOND)
+        SAY(b, WARN, "the servers allow a session timeout of %s, not %s",
+            duration_string(negotiated).data, duration_string(b->config.timeout_ms * MILLISECOND).data);
+    SAY(b, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
+        zoo_get_current_server(b->handle), id->client_id, duration_string(negotiated).data,
+        again ? ", after " : "", again ? duration_string((now - b->contact_since) / MILLISECOND * MILLISECOND).data : "");
+    b->session = *id;
+    b->timeout = negotiated;
+    b->connected = b->met = true;
+    b->contact_since = now;
+    b->backoff = b->attempt_at = b->hold_until = 0;
+    b->associated = b->exhausted = false;
+    if (again) {
+        b->contact_broke = true;
+        election_doubt(b);
+    } else
+        b->trouble[0] = '\0';
+}
+
+static void on_disconnected(struct ballot *b)
+{
+    if (!b->connected)
+        return;
+    b->connected = false;
+    b->contact_since = clock_now();
+    b->remind_at = b->contact_since + nanos_max(b->timeout, MINUTE);
+    b->attempt_at = 0;
+    SAY(b, WARN, "lost contact with ZooKeeper at %s; reconnecting%s", b->addresses,
+        !b->leading ? "" : b->config.mode == BALLOT_KEEP ? ", and leading on meanwhile"
+                         : "; unless it succeeds, the lease ends soon");
+}
+
+static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+{
+    struct ballot *b = context;
+    (void)handle;
+    b->turn_again = true;
+    if (type == ZOO_SESSION_EVENT) {
+        if (state == ZOO_CONNECTED_STATE)
+            on_connected(b);
+        else
+            on_disconnected(b);
+        b->expired = b->expired || state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE;
+        return;
+    }
+    const char *name = path ? node_name(b, path) : "";
+    if (path && !strcmp(path, b->path))
+        b->base.fresh = false;
+    if (*name == '\0')
+        return;
+    for (size_t i = 0; i < COUNT(b->watched); i++)
+        if (!strcmp(name, b->watched[i])) {
+            b->watched[i][0] = '\0';
+            b->list_fresh = false;
+        }
+    if (!strcmp(name, b->proposal))
+        b->own_fresh = false;
+}
+
+static void on_synced(int rc, const char *value, const void *data)
+{
+    (void)value;
+    struct ballot *b = request_answered(data);
+    b->synced = rc == ZOK || !outcome_unknown(rc); /* no base to sync: reading will tell */
+}
+
+static void on_list(int rc, const struct String_vector *names, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    if (outcome_unknown(rc))
+        return;
+    if (rc != ZOK && rc != ZNONODE) {
+        election_refused(b, "listing", b->path, rc);
+        return;
+    }
+    names_free(&b->line, &b->line_count);
+    bool strangers = false, complete = true;
+    for (int32_t i = 0; rc == ZOK && i < names->count; i++) {
+        const char *name = names->data[i];
+        if (strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX)) != 0 || strlen(name) >= NODE_MAX)
+            strangers = strangers || strcmp(name, "schedule") != 0;
+        else if (!name_in(b->ignored, b->ignored_count, name))
+            complete = names_add(&b->line, &b->line_count, name) && complete;
+    }
+    if (b->line_count)
+        qsort(b->line, b->line_count, sizeof *b->line, name_compare);
+    b->list_fresh = complete;
+    if (line_place(b) > 1)
+        b->base.read_at = 0;
+    if (strangers && !b->warned_strangers) {
+        b->warned_strangers = true;
+        SAY(b, WARN, "%s has children that are no proposals; they are ignored", b->path);
+    }
+}
+
+/* A leader who is silent, or whom we could not hear, restarts the clock of rule
+ * (c): an ensemble that returns must give him time to say that he is there. */
+static void base_clock(struct ballot *b, bool moved, nanos now)
+{
+    struct base *base = &b->base;
+    bool gap = base->read_at && now - base->read_at > b->timeout / 3;
+    if (moved) {
+        base->moved_at = base->silent_since = now;
+        base->restarted = false;
+    }
+    if (b->contact_broke || gap) {
+        base->silent_since = now;
+        base->restarted = true;
+    }
+    base->read_at = line_place(b) > 1 ? 0 : now;
+    b->contact_broke = false;
+}
+
+static void base_warn(struct ballot *b)
+{
+    const struct base *base = &b->base;
+    if (b->warned_differs || base->empty || base->ours || !base->named[0])
+        return;
+    if (base->stop == (b->config.mode == BALLOT_STOP) && base->timeout == b->timeout)
+        return;
+    b->warned_differs = true;
+    SAY(b, WARN, "the leader has on-disconnect=%s and a session timeout of %s, we have %s and %s; "
+        "give all candidates the same, else takeovers are slower than they could be or less safe",
+        base->stop ? "stop" : "keep", duration_string(base->timeout).data,
+        b->config.mode == BALLOT_STOP ? "stop" : "keep", duration_string(b->timeout).data);
+}
+
+static void on_base(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    struct base *base = &b->base;
+    if (outcome_unknown(rc))
+        return;
+    if (rc != ZOK && rc != ZNONODE) {
+        election_refused(b, "reading", b->path, rc);
+        return;
+    }
+    base->fresh = true;
+    base->exists = rc == ZOK;
+    if (!base->exists) {
+        base_parse(b, base, "", 0);
+        return;
+    }
+    bool same_node = base->seen && stat->czxid == base->czxid && stat->ctime == base->ctime;
+    bool moved = !same_node || stat->version != base->version || base->read_at == 0;
+    nanos before = base->timeout;
+    base_parse(b, base, value, length > 0 ? (size_t)length : 0);
+    if (base->empty && base->seen)
+        base->timeout = nanos_max(before, b->timeout);
+    base->recreated = base->empty && ((base->seen && !same_node) || base->recreated);
+    base->ours = base->ours && same_node;
+    base->seen = true;
+    base->czxid = stat->czxid;
+    base->ctime = stat->ctime;
+    base->version = stat->version;
+    base_clock(b, moved, clock_now());
+    base_warn(b);
+}
+
+static void on_own(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+{
+    (void)value;
+    (void)length;
+    struct ballot *b = request_answered(data);
+    if (outcome_unknown(rc))
+        return;
+    /* Only its owner makes it ours: a node of that name made by another
+     * session, or by hand, is another node. */
+    b->own_exists = rc == ZOK && stat->ephemeralOwner == b->session.client_id;
+    b->own_fresh = true;
+    if (!b->own_exists && !b->unsettled) {
+        election_doubt(b);
+        b->own_fresh = false;
+    }
+}
+
+static void watch_armed(struct ballot *b, size_t which, int rc, const struct Stat *stat)
+{
+    if (outcome_unknown(rc))
+        return;
+    const char *name = b->asked[which];
+    if (rc == ZOK && stat->ephemeralOwner == 0) {
+        names_add(&b->ignored, &b->ignored_count, name);
+        SAY(b, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored", b->path, name);
+    } else if (rc == ZOK)
+        string_copy(b->watched[which], NODE_MAX, name);
+    if (rc != ZOK || stat->ephemeralOwner == 0)
+        b->list_fresh = false;
+    if (rc != ZOK && rc != ZNONODE)
+        election_refused(b, "watching", node_path(b, name), rc);
+}
+
+static void on_ahead(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+{
+    (void)names;
+    watch_armed(request_answered(data), 0, rc, stat);
+}
+
+static void on_second(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+{
+    (void)names;
+    watch_armed(request_answered(data), 1, rc, stat);
+}
+
+/* A proposal is ours from here on. */
+static void proposal_adopt(struct ballot *b, const char *name)
+{
+    string_copy(b->proposal, sizeof b->proposal, name);
+    b->proposal_session = b->session.client_id;
+    b->own_exists = true;
+    b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
+    b->trouble[0] = '\0';
+    b->refused = false;
+    SAY(b, INFO, "standing as %s/%s", b->path, name);
+}
+
+static void on_ghost(int rc, const struct Stat *stat, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    if (outcome_unknown(rc))
+        return;
+    b->suspects--;
+    if (rc == ZOK && stat->ephemeralOwner == b->session.client_id) {
+        proposal_adopt(b, b->suspect);
+        b->list_fresh = b->own_fresh = true;
+    }
+}
+
+static void on_path(int rc, const char *value, const void *data)
+{
+    (void)value;
+    struct ballot *b = request_answered(data);
+    if (outcome_unknown(rc))
+        return;
+    /* A parent that we may not add to may well have the child already: only
+     * the last word, on the proposal, counts. */
+    if (rc != ZOK && rc != ZNODEEXISTS)
+        b->path_error = rc;
+    b->path_length += 1 + strcspn(b->path + b->path_length + 1, "/");
+    b->path_wanted = b->path[b->path_length] != '\0';
+}
+
+static void on_proposed(int rc, const char *value, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    if (rc == ZOK) {
+        proposal_adopt(b, node_name(b, value));
+        return;
+    }
+    if (outcome_unknown(rc)) {
+        b->ghost = true;
+        election_doubt(b);
+        return;
+    }
+    if (rc != ZNONODE || b->path_error)
+        election_refused(b, "creating a proposal below", b->path, b->path_error ? b->path_error : rc);
+    b->path_wanted = rc == ZNONODE;
+    b->path_length = 0;
+    b->path_error = 0;
+}
+
+/* An acknowledged write: the one proof of leadership, and of the time it had. */
+static void on_written(int rc, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    nanos sent = b->requests[REQUEST_WRITE].sent;
+    if (rc != ZOK) {
+        election_doubt(b);
+        if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
+            election_refused(b, "writing", b->path, rc);
+        return;
+    }
+    if (!b->leading) {
+        b->leading = true;
+        b->revoked = false;
+        b->token = b->written.mzxid;
+        b->own_fresh = false;
+        SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
+    }
+    b->lease_sent = sent;
+    b->beat_at = sent + b->timeout / 5;
+    string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
+    struct base *base = &b->base;
+    base_parse(b, base, b->sent, b->sent_length);
+    base->version = b->written.version;
+    base->czxid = b->written.czxid;
+    base->ctime = b->written.ctime;
+    base->seen = base->exists = true;
+    base->recreated = false;
+    base->read_at = 0;
+}
+
+static void leadership_ends(struct ballot *b)
+{
+    b->leading = false;
+    b->token = 0;
+    b->lease_sent = 0;
+    b->base.read_at = 0;
+    b->list_fresh = b->base.fresh = false;
+}
+
+static void on_resigned(int rc, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    if (rc != ZOK) {
+        election_doubt(b);
+        return;
+    }
+    leadership_ends(b);
+    b->proposal[0] = '\0';
+    SAY(b, INFO, "resigned");
+}
+
+static void on_withdrawn(int rc, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    if (outcome_unknown(rc)) {
+        election_doubt(b);
+        return;
+    }
+    b->proposal[0] = '\0';
+    SAY(b, INFO, "left the line");
+}
+
+static void on_signed(int rc, const struct Stat *stat, const void *data)
+{
+    (void)stat;
+    struct ballot *b = request_answered(data);
+    b->signed_own = !outcome_unknown(rc);
+}
+
+/* --- the resolver: getaddrinfo() in a child, because it can only block ------- */
+
+static void resolver_add(struct text *t, const struct addrinfo *a, const char *port)
+{
+    char address[64], entry[80];
+    if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST) != 0)
+        return;
+    snprintf(entry, sizeof entry, "%s:%s", address, port);
+    if (t->size - t->length > 2 * sizeof entry && !strstr(t->data, entry)) /* room to repeat one */
+        text_format(t, "%s%s", t->length ? "," : "", entry);
+}
+
+/* All addresses of all servers, as "1.2.3.4:2181,::1:2181"; with `flags`
+ * AI_NUMERICHOST it asks nobody. 0, or the last error of getaddrinfo(). */
+static int servers_resolve(const char *servers, int flags, struct text *t)
+{
+    char item[512], host[300], port[8];
+    int last = 0;
+    const struct addrinfo hints = { .ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+    while (list_next(&servers, item, sizeof item)) {
+        struct addrinfo *found = NULL;
+        server_split(item, host, sizeof host, port, sizeof port);
+        int rc = getaddrinfo(host, NULL, &hints, &found);
+        for (struct addrinfo *a = rc == 0 ? found : NULL; a; a = a->ai_next)
+            resolver_add(t, a, port);
+        if (rc == 0)
+            freeaddrinfo(found);
+        else
+            last = rc;
+    }
+    return last;
+}
+
+/* Takes a list of addresses into use. The client library never tries half of a
+ * list of even length (ZOOKEEPER-2466): such a one gets its first twice. */
+static void addresses_set(struct ballot *b, const struct text *answer)
+{
+    int count = 1;
+    for (const char *p = answer->data; *p; p++)
+        count += *p == ',';
+    char odd[ADDRESSES_MAX];
+    struct text t = text_in(odd, sizeof odd);
+    text_string(&t, answer->data);
+    if (count % 2 == 0)
+        text_format(&t, ",%.*s", (int)strcspn(answer->data, ","), answer->data);
+    b->address_count = count;
+    b->moved = b->handle && strcmp(odd, b->addresses) != 0;
+    string_copy(b->addresses, sizeof b->addresses, odd);
+}
+
+static void __attribute__((noreturn)) resolver_child(const char *servers, int out)
+{
+    char buffer[ADDRESSES_MAX];
+    struct text t = text_in(buffer, sizeof buffer);
+    for (int s = 1; s < 32; s++)
+        if (s != SIGKILL && s != SIGSTOP)
+            signal(s, SIG_DFL);
+    fd_close_all(out);
+    int rc = servers_resolve(servers, 0, &t);
+    if (t.length == 0)
+        text_format(&t, "?%s", gai_strerror(rc));
+    ssize_t n = write(out, t.data, t.length);
+    _exit(n < 0);
+}
+
+static void resolver_start(struct ballot *b)
+{
+    struct resolver *r = &b->resolver;
+    int ends[2];
+    r->answer = text_in(r->buffer, sizeof r->buffer);
+    r->since = clock_now();
+    r->until = r->since + 30 * SECOND;
+    if (servers_resolve(b->servers, AI_NUMERICHOST, &r->answer) == 0 && !b->handle) {
+        addresses_set(b, &r->answer);
+        return;
+    }
+    r->answer = text_in(r->buffer, sizeof r->buffer);
+    r->pid = fd_pipe(ends) ? fork() : -1;
+    if (r->pid == 0)
+        resolver_child(b->servers, ends[1]);
+    fd_close(&ends[1]);
+    r->fd = ends[0];
+    if (r->pid < 0) {
+        fd_close(&r->fd);
+        r->pid = 0;
+        election_trouble(b, 5 * SECOND, "cannot start a child to resolve the servers' names: %s", strerror(errno));
+    }
+}
+
+static void resolver_end(struct ballot *b)
+{
+    struct resolver *r = &b->resolver;
+    if (r->pid == 0)
+        return;
+    kill(r->pid, SIGKILL);
+    while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    fd_close(&r->fd);
+    r->pid = 0;
+}
+
+static void resolver_read(struct ballot *b)
+{
+    struct resolver *r = &b->resolver;
+    char chunk[512];
+    ssize_t n = read(r->fd, chunk, sizeof chunk);
+    if (n < 0 && errno == EINTR)
+        return;
+    if (n > 0) {
+        text_bytes(&r->answer, chunk, (size_t)n);
+        return;
+    }
+    resolver_end(b);
+    r->until = clock_now() + 5 * SECOND;
+    if (r->answer.length == 0 || r->answer.data[0] == '?')
+        election_trouble(b, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s", b->servers,
+                         r->answer.length ? r->answer.data + 1 : "the child that does it died");
+    else
+        addresses_set(b, &r->answer);
+}
+
+/* --- the next step: a pure function of the facts ------------------------------ */
+
+enum step {
+    STEP_NONE, STEP_RESOLVE, STEP_GIVE_UP_RESOLVING, STEP_OPEN, STEP_REOPEN, STEP_RENEW, STEP_REMIND,
+    STEP_DOUBT, STEP_SYNC, STEP_LIST, STEP_BASE, STEP_OWN, STEP_GHOST, STEP_SETTLE,
+    STEP_PATH, STEP_PROPOSE, STEP_SIGN, STEP_AHEAD, STEP_SECOND,
+    STEP_CLAIM, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW,
+};
+
+static bool flying(const struct ballot *b, enum request_kind kind)
+{
+    return b->requests[kind].flying;
+}
+
+static bool any_flying(const struct ballot *b)
+{
+    for (size_t i = 0; i < COUNT(b->requests); i++)
+        if (b->requests[i].flying)
+            return true;
+    return false;
+}
+
+/* Due at `when`? If not, wake up then. */
+static bool due(nanos when, nanos now, nanos *wake)
+{
+    if (now >= when)
+        return true;
+    *wake = nanos_min(*wake, when);
+    return false;
+}
+
+static enum step contact_step(const struct ballot *b, nanos now, nanos *wake)
+{
+    const struct resolver *r = &b->resolver;
+    if (b->expired)
+        return STEP_RENEW;
+    if (r->pid && due(r->until, now, wake))
+        return STEP_GIVE_UP_RESOLVING;
+    if (!b->handle && b->addresses[0])
+        return due(b->retry_at, now, wake) ? STEP_OPEN : STEP_NONE;
+    if ((!b->handle || b->exhausted) && !r->pid && due(nanos_max(b->retry_at, r->since + 5 * SECOND), now, wake))
+        return STEP_RESOLVE;
+    if (b->moved)
+        return STEP_REOPEN;
+    /* An ensemble that lost its data refuses whoever has seen more than it
+     * holds: he connects, and is cut off, for ever. A new handle forgets what
+     * was seen; the session is kept, in case the ensemble has it still. */
+    if (b->handle && b->associated && b->met && due(b->contact_since + 3 * b->timeout, now, wake))
+        return STEP_REOPEN;
+    return due(b->remind_at, now, wake) ? STEP_REMIND : STEP_NONE;
+}
+
+/* Rules 5, 9, 10, 11: after each reconnect and each unknown outcome. */
+static enum step settle_step(const struct ballot *b)
+{
+    bool own_known = b->proposal[0] && b->proposal_session == b->session.client_id;
+    if (!b->synced)
+        return any_flying(b) ? STEP_NONE : STEP_SYNC;
+    if (!b->list_fresh)
+        return flying(b, REQUEST_LIST) ? STEP_NONE : STEP_LIST;
+    if (!b->base.fresh)
+        return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
+    if (own_known && !b->own_fresh)
+        return flying(b, REQUEST_OWN) ? STEP_NONE : STEP_OWN;
+    if (b->ghost && !b->proposal[0] && b->suspects > 0 && b->line_count > 0)
+        return flying(b, REQUEST_GHOST) ? STEP_NONE : STEP_GHOST;
+    return STEP_SETTLE;
+}
+
+static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
+{
+    if (!b->proposal[0]) /* rule 10: the session expired, the base still names us */
+        return b->path_wanted ? STEP_DOUBT : STEP_PROPOSE;
+    if (b->want == WANT_LEAVE)
+        return STEP_RESIGN;
+    if (due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0)
+        return STEP_BEAT;
+    if (!b->signed_own)
+        return flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
+    return b->own_fresh || flying(b, REQUEST_OWN) ? STEP_NONE : STEP_OWN;
+}
+
+/* When the lowest in line may claim a base that it knows to be up to date.
+ * NEVER: not before something changes. The letters are the rule's cases. */
+static nanos claim_time(const struct ballot *b)
+{
+    const struct base *base = &b->base;
+    nanos longest = nanos_max(base->timeout, b->timeout);
+    if (!strcmp(base->named, b->proposal))
+        return 0; /* (d) it names us: the answer to our claim was lost */
+    if (base->empty)
+        return base->recreated ? base->moved_at + longest : 0; /* (a) */
+    if (name_in(b->line, b->line_count, base->named))
+        return NEVER;
+    if (base->stop && base->named[0])
+        return base->moved_at + base->timeout / 6 * 5; /* (b) */
+    return base->silent_since + (base->restarted ? 2 : 1) * longest; /* (c) */
+}
+
+/* Watches for the one at place `p`: his predecessor tells him when he is the
+ * lowest, the one before that when he is next in line. */
+static enum step watch_step(const struct ballot *b, long place)
+{
+    if (place >= 1 && strcmp(b->watched[0], b->line[place - 1]) != 0)
+        return flying(b, REQUEST_AHEAD) ? STEP_NONE : STEP_AHEAD;
+    if (place >= 2 && strcmp(b->watched[1], b->line[place - 2]) != 0)
+        return flying(b, REQUEST_SECOND) ? STEP_NONE : STEP_SECOND;
+    bool named_ahead = place == 0 && b->base.fresh && b->base.named[0] && strcmp(b->base.named, b->proposal) != 0 &&
+                       name_in(b->line, b->line_count, b->base.named);
+    if (named_ahead && strcmp(b->watched[0], b->base.named) != 0)
+        return flying(b, REQUEST_AHEAD) ? STEP_NONE : STEP_AHEAD;
+    return STEP_NONE;
+}
+
+/* The lowest, or the next in line: he knows the base, and how long it is silent. */
+static enum step front_step(const struct ballot *b, long place, nanos now, nanos *wake)
+{
+    const struct base *base = &b->base;
+    if (!base->fresh)
+        return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
+    if (!b->list_fresh || b->want != WANT_STAND)
+        return STEP_NONE;
+    bool names_us = !strcmp(base->named, b->proposal);
+    if ((place == 0 || names_us) && due(claim_time(b), now, wake))
+        return STEP_CLAIM;
+    /* Silence counts only while the servers answer: ask them, if his
+     * heartbeats (every T/5) do not. */
+    bool listening = !base->empty && !base->stop;
+    return listening && due(base->read_at + b->timeout / 4, now, wake) ? STEP_DOUBT : STEP_NONE;
+}
+
+static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
+{
+    long place = line_place(b);
+    if (b->list_fresh && place < 0)
+        return STEP_DOUBT;
+    bool front = place == 0 || place == 1 || (place < 0 && b->base.read_at == 0);
+    if (!b->list_fresh && !flying(b, REQUEST_LIST))
+        return STEP_LIST;
+    if (front) {
+        enum step step = front_step(b, place, now, wake);
+        if (step != STEP_NONE)
+            return step;
+    }
+    if (!b->list_fresh)
+        return STEP_NONE;
+    enum step watch = watch_step(b, place);
+    if (watch != STEP_NONE)
+        return watch;
+    return b->signed_own || flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
+}
+
+static enum step leaving_step(const struct ballot *b)
+{
+    if (!b->proposal[0])
+        return STEP_NONE;
+    bool named = b->base.fresh && !strcmp(b->base.named, b->proposal);
+    return named ? STEP_RESIGN : STEP_WITHDRAW;
+}
+
+/* A transaction or a creation is on its way: what it changes is not known. */
+static bool writing(const struct ballot *b)
+{
+    return flying(b, REQUEST_WRITE) || flying(b, REQUEST_RESIGN) || flying(b, REQUEST_WITHDRAW) ||
+           flying(b, REQUEST_PROPOSE) || flying(b, REQUEST_PATH);
+}
+
+static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
+{
+    if (!b->connected || b->expired)
+        return contact_step(b, now, wake);
+    if (writing(b) || !due(b->retry_at, now, wake))
+        return STEP_NONE;
+    if (b->unsettled)
+        return settle_step(b);
+    if (b->leading)
+        return leader_step(b, now, wake);
+    if (b->want == WANT_LEAVE)
+        return leaving_step(b);
+    if (b->proposal[0])
+        return follower_step(b, now, wake);
+    if (b->want == WANT_HOLD)
+        return STEP_NONE;
+    return b->path_wanted ? STEP_PATH : STEP_PROPOSE;
+}
+
+/* --- doing it ------------------------------------------------------------------ */
+
+static void library_silence(const char *message)
+{
+    (void)message;
+}
+
+static void handle_open(struct ballot *b)
+{
+    b->expired = b->exhausted = b->moved = b->associated = false;
+    b->fd = -1;
+    b->attempt_at = b->hold_until = 0;
+    b->contact_since = clock_now();
+    memset(b->watched, 0, sizeof b->watched);
+    b->handle = zookeeper_init2(b->addresses, on_event, b->config.timeout_ms,
+                                b->session.client_id ? &b->session : NULL, b, ZOO_NO_LOG_CLIENTENV,
+                                b->config.library_log ? b->config.library_log : library_silence);
+    if (b->handle)
+        zoo_set_servers_resolution_delay(b->handle, -1);
+    else
+        election_trouble(b, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
+}
+
+/* Out of contact or expired, closing sends nothing and does not block. */
+static void handle_close(struct ballot *b)
+{
+    if (b->handle)
+        zookeeper_close(b->handle);
+    b->handle = NULL;
+    b->fd = -1;
+    b->connected = false;
+}
+
+static void handle_reopen(struct ballot *b)
+{
+    SAY(b, INFO, "connecting anew to %s", b->addresses);
+    handle_close(b);
+    handle_open(b);
+}
+
+static void session_renew(struct ballot *b)
+{
+    SAY(b, WARN, "session 0x%" PRIx64 " has expired; opening a new one", b->session.client_id);
+    memset(&b->session, 0, sizeof b->session);
+    handle_close(b);
+    b->ghost = false;
+    if (!b->leading)
+        b->proposal[0] = '\0';
+    handle_open(b);
+}
+
+static void contact_remind(struct ballot *b)
+{
+    nanos now = clock_now();
+    b->remind_at = now + MINUTE;
+    SAY(b, WARN, "no contact with ZooKeeper at %s for %s; trying on", b->addresses[0] ? b->addresses : b->servers,
+        duration_string((now - b->contact_since) / SECOND * SECOND).data);
+}
+
+static void election_lose(struct ballot *b, bool own)
+{
+    const struct base *base = &b->base;
+    b->revoked = !own && base->exists && base->ours && b->proposal_session == b->session.client_id;
+    if (b->want == WANT_LEAVE && base->empty && !own)
+        SAY(b, INFO, "resigned");
+    else {
+        b->losses++;
+        SAY(b, ERROR, "lost the leadership: %s",
+            b->revoked ? "our proposal was deleted by somebody" : !base->exists || base->recreated ? "the base node was deleted"
+            : base->empty ? "the base was emptied by somebody" : "another one leads, or the base was overwritten");
+    }
+    leadership_ends(b);
+}
+
+static void election_settle(struct ballot *b)
+{
+    bool same_session = b->proposal_session == b->session.client_id;
+    bool own = b->proposal[0] && same_session && b->own_exists;
+    bool ours = b->base.exists && b->base.ours;
+    b->unsettled = b->ghost = false;
+    if (b->leading && !(ours && (own || (!same_session && b->config.mode == BALLOT_KEEP))))
+        election_lose(b, own);
+    if (b->leading) {
+        b->base.read_at = 0;
+        b->beat_at = 0;
+    }
+    if (!own)
+        b->proposal[0] = '\0';
+}
+
+/* The claim and the heartbeat: one transaction, whose version only one can have. */
+static int write_send(struct ballot *b, const void *data)
+{
+    b->sent_length = candidate_json(b, b->sent, sizeof b->sent, true);
+    string_copy(b->wrote, sizeof b->wrote, b->proposal);
+    zoo_check_op_init(&b->ops[0], node_path(b, b->proposal), -1);
+    zoo_set_op_init(&b->ops[1], b->path, b->sent, (int)b->sent_length, b->base.version, &b->written);
+    return zoo_amulti(b->handle, 2, b->ops, b->results, on_written, data);
+}
+
+static int resign_send(struct ballot *b, const void *data)
+{
+    zoo_set_op_init(&b->ops[0], b->path, "", 0, b->base.version, &b->written);
+    zoo_delete_op_init(&b->ops[1], node_path(b, b->proposal), -1);
+    return zoo_amulti(b->handle, 2, b->ops, b->results, on_resigned, data);
+}
+
+static int propose_send(struct ballot *b, const void *data)
+{
+    char json[DATA_MAX];
+    size_t n = candidate_json(b, json, sizeof json, false);
+    return zoo_acreate(b->handle, node_path(b, NODE_PREFIX), json, (int)n, &ZOO_OPEN_ACL_UNSAFE,
+                       ZOO_EPHEMERAL_SEQUENTIAL, on_proposed, data);
+}
+
+static int sign_send(struct ballot *b, const void *data)
+{
+    char json[DATA_MAX];
+    size_t n = candidate_json(b, json, sizeof json, false);
+    return zoo_aset(b->handle, node_path(b, b->proposal), json, (int)n, -1, on_signed, data);
+}
+
+static int path_send(struct ballot *b, const void *data)
+{
+    size_t n = b->path_length + 1 + strcspn(b->path + b->path_length + 1, "/");
+    struct text t = text_in(b->node, sizeof b->node);
+    text_bytes(&t, b->path, n);
+    return zoo_acreate(b->handle, b->node, "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, on_path, data);
+}
+
+static int watch_send(struct ballot *b, size_t which, const void *data)
+{
+    long place = line_place(b);
+    const char *name = place == 0 ? b->base.named : b->line[place - 1 - (long)which];
+    string_copy(b->asked[which], NODE_MAX, name);
+    return zoo_awget_children2(b->handle, node_path(b, name), on_event, b, which ? on_second : on_ahead, data);
+}
+
+/* A proposal made by a create whose answer was lost: the newest are asked first. */
+static int ghost_send(struct ballot *b, const void *data)
+{
+    if (b->suspects > b->line_count)
+        b->suspects = b->line_count;
+    string_copy(b->suspect, sizeof b->suspect, b->line[b->suspects - 1]);
+    return zoo_aexists(b->handle, node_path(b, b->suspect), 0, on_ghost, data);
+}
+
+static int request_send(struct ballot *b, enum request_kind kind, const void *data)
+{
+    switch (kind) {
+    case REQUEST_SYNC:     return zoo_async(b->handle, b->path, on_synced, data);
+    case REQUEST_LIST:     return zoo_aget_children(b->handle, b->path, 0, on_list, data);
+    case REQUEST_BASE:     return zoo_awget(b->handle, b->path, on_event, b, on_base, data);
+    case REQUEST_OWN:      return zoo_awget(b->handle, node_path(b, b->proposal), on_event, b, on_own, data);
+    case REQUEST_AHEAD:    return watch_send(b, 0, data);
+    case REQUEST_SECOND:   return watch_send(b, 1, data);
+    case REQUEST_GHOST:    return ghost_send(b, data);
+    case REQUEST_PATH:     return path_send(b, data);
+    case REQUEST_PROPOSE:  return propose_send(b, data);
+    case REQUEST_SIGN:     return sign_send(b, data);
+    case REQUEST_WRITE:    return write_send(b, data);
+    case REQUEST_RESIGN:   return resign_send(b, data);
+    case REQUEST_WITHDRAW: return zoo_adelete(b->handle, node_path(b, b->proposal), -1, on_withdrawn, data);
+    case REQUEST_COUNT:    break;
+    }
+    return ZBADARGUMENTS;
+}
+
+static const char *const request_names[REQUEST_COUNT] = {
+    [REQUEST_SYNC] = "sync", [REQUEST_LIST] = "list", [REQUEST_BASE] = "read base", [REQUEST_OWN] = "read own",
+    [REQUEST_AHEAD] = "watch ahead", [REQUEST_SECOND] = "watch second ahead", [REQUEST_GHOST] = "find ghost",
+    [REQUEST_PATH] = "make path", [REQUEST_PROPOSE] = "propose", [REQUEST_SIGN] = "sign",
+    [REQUEST_WRITE] = "write base", [REQUEST_RESIGN] = "resign", [REQUEST_WITHDRAW] = "withdraw",
+};
+
+static void election_request(struct ballot *b, enum request_kind kind)
+{
+    struct request *r = &b->requests[kind];
+    *r = (struct request){ b, kind, true, clock_now() };
+    SAY(b, TRACE, "request: %s", request_names[kind]);
+    int rc = request_send(b, kind, r);
+    if (rc != ZOK) {
+        r->flying = false;
+        election_trouble(b, SECOND, "the ZooKeeper client refuses a request (%s): %s", request_names[kind], zerror(rc));
+    }
+    /* A failed send inside the library closes the socket without an event. */
+    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
+        on_disconnected(b);
+}
+
+static void election_do(struct ballot *b, enum step step)
+{
+    switch (step) {
+    case STEP_NONE: break;
+    case STEP_RESOLVE: resolver_start(b); break;
+    case STEP_GIVE_UP_RESOLVING:
+        resolver_end(b);
+        election_trouble(b, 5 * SECOND, "resolving zookeeper-servers %s takes over 30s", b->servers);
+        break;
+    case STEP_OPEN:     handle_open(b); break;
+    case STEP_REOPEN:   handle_reopen(b); break;
+    case STEP_RENEW:    session_renew(b); break;
+    case STEP_REMIND:   contact_remind(b); break;
+    case STEP_DOUBT:    election_doubt(b); break;
+    case STEP_SETTLE:   election_settle(b); break;
+    case STEP_SYNC:     election_request(b, REQUEST_SYNC); break;
+    case STEP_LIST:     election_request(b, REQUEST_LIST); break;
+    case STEP_BASE:     election_request(b, REQUEST_BASE); break;
+    case STEP_OWN:      election_request(b, REQUEST_OWN); break;
+    case STEP_GHOST:    election_request(b, REQUEST_GHOST); break;
+    case STEP_PATH:     election_request(b, REQUEST_PATH); break;
+    case STEP_PROPOSE:  election_request(b, REQUEST_PROPOSE); break;
+    case STEP_SIGN:     election_request(b, REQUEST_SIGN); break;
+    case STEP_AHEAD:    election_request(b, REQUEST_AHEAD); break;
+    case STEP_SECOND:   election_request(b, REQUEST_SECOND); break;
+    case STEP_CLAIM:
+    case STEP_BEAT:     election_request(b, REQUEST_WRITE); break;
+    case STEP_RESIGN:   election_request(b, REQUEST_RESIGN); break;
+    case STEP_WITHDRAW: election_request(b, REQUEST_WITHDRAW); break;
+    }
+}
+
+/* Does what is due; returns when to come again. */
+static nanos election_advance(struct ballot *b)
+{
+    for (;;) {
+        nanos wake = NEVER;
+        enum step step = election_step(b, clock_now(), &wake);
+        if (step == STEP_NONE)
+            return wake;
+        election_do(b, step);
+    }
+}
+
+/* --- contact ------------------------------------------------------------------ */
+
+/* A server that accepts and never answers would cost 2/3 T: cut it off sooner,
+ * so that the library tries the next one. */
+static nanos contact_watchdog(struct ballot *b, nanos now)
+{
+    nanos wake = NEVER;
+    const struct request *write = &b->requests[REQUEST_WRITE];
+    bool beating = b->connected && b->leading && write->flying && b->address_count > 1 &&
+                   b->watchdog_lease != b->lease_sent;
+    if (b->fd < 0)
+        return wake;
+    if (!b->connected && b->attempt_at && due(b->attempt_at + b->timeout / 5, now, &wake)) {
+        shutdown(b->fd, SHUT_RDWR);
+        b->attempt_at = 0;
+    } else if (beating && due(write->sent + b->timeout / 5, now, &wake)) {
+        SAY(b, WARN, "no answer to a heartbeat for %s; trying another server", duration_string(b->timeout / 5).data);
+        shutdown(b->fd, SHUT_RDWR);
+        b->watchdog_lease = b->lease_sent;
+    }
+    return wake;
+}
+
+/* All servers were tried in vain: wait longer each time, never over T/3, and not
+ * in step with the other candidates. */
+static void contact_back_off(struct ballot *b, nanos now)
+{
+    nanos least = nanos_max(b->timeout / 60, 10 * MILLISECOND);
+    b->exhausted = true;
+    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), b->timeout / 3);
+    b->hold_until = now + b->backoff / 4 * 3 + (nanos)rand_r(&b->seed) % (b->backoff / 4 + 1);
+}
+
+/* Lets the client library say what it waits for. */
+static nanos contact_interest(struct ballot *b, nanos now)
+{
+    int fd = -1, events = 0;
+    struct timeval tv = { 0, 0 };
+    if (now < b->hold_until)
+        return b->hold_until;
+    /* After a stall it would drop a connection that has answers waiting. */
+    if (b->fd >= 0 && now - b->processed_at > b->timeout / 3 && fd_ready(b->fd, POLLIN))
+        zookeeper_process(b->handle, ZOOKEEPER_READ);
+    b->processed_at = now;
+    int rc = zookeeper_interest(b->handle, &fd, &events, &tv);
+    b->fd = rc == ZOK ? fd : -1;
+    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
+        on_disconnected(b);
+    b->associated = b->associated || zoo_state(b->handle) == ZOO_ASSOCIATING_STATE;
+    if (rc != ZOK) {
+        b->attempt_at = 0;
+        b->hold_until = now + 2 * MILLISECOND; /* one address failed: on to the next */
+        return b->hold_until;
+    }
+    if (fd < 0) {
+        contact_back_off(b, now);
+        return b->hold_until;
+    }
+    fd_private(fd);
+    if (!b->connected && b->attempt_at == 0)
+        b->attempt_at = now;
+    b->events = (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0));
+    return now + (nanos)tv.tv_sec * SECOND + tv.tv_usec * MICROSECOND;
+}
+
+/* --- the public functions -------------------------------------------------------- */
+
+static int config_check(const struct ballot_config *c)
+{
+    if (!c->base_path || !path_valid(c->base_path))
+        return BALLOT_EPATH;
+    if (!c->servers || !servers_valid(c->servers))
+        return BALLOT_ESERVER;
+    if (!c->candidate_id || !*c->candidate_id || strlen(c->candidate_id) > BALLOT_ID_MAX)
+        return BALLOT_EID;
+    return c->timeout_ms > 0 && c->timeout_ms <= INT_MAX - 1 ? BALLOT_OK : BALLOT_ETIMEOUT;
+}
+
+BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config)
+{
+    *out = NULL;
+    int error = config_check(config);
+    if (error != BALLOT_OK)
+        return error;
+    struct ballot *b = calloc(1, sizeof *b);
+    if (!b)
+        return BALLOT_ENOMEM;
+    b->config = *config;
+    b->config.servers = b->servers = strdup(config->servers);
+    b->config.base_path = b->path = strdup(config->base_path);
+    b->config.candidate_id = b->id = strdup(config->candidate_id);
+    if (!b->servers || !b->path || !b->id) {
+        ballot_close(b);
+        return BALLOT_ENOMEM;
+    }
+    gethostname(b->host, sizeof b->host - 1);
+    b->born = b->contact_since = clock_now();
+    b->seed = (unsigned)b->born ^ (unsigned)getpid() << 16;
+    b->timeout = config->timeout_ms * MILLISECOND;
+    b->remind_at = b->born + b->timeout;
+    b->resolver.since = b->born - 5 * SECOND;
+    b->fd = b->resolver.fd = -1;
+    *out = b;
+    return BALLOT_OK;
+}
+
+BALLOT_API void ballot_close(ballot *b)
+{
+    if (!b)
+        return;
+    resolver_end(b);
+    b->config.log = NULL;
+    handle_close(b);
+    names_free(&b->line, &b->line_count);
+    names_free(&b->ignored, &b->ignored_count);
+    free(b->servers);
+    free(b->path);
+    free(b->id);
+    free(b);
+}
+
+BALLOT_API void ballot_stand(ballot *b)
+{
+    b->want = WANT_STAND;
+}
+
+BALLOT_API void ballot_hold(ballot *b)
+{
+    b->want = WANT_HOLD;
+}
+
+BALLOT_API void ballot_leave(ballot *b)
+{
+    b->want = WANT_LEAVE;
+}
+
+BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *timeout_ms)
+{
+    int count = 0;
+    b->turn_again = false;
+    nanos wake = election_advance(b), now = clock_now();
+    if (b->handle) {
+        wake = nanos_min(wake, contact_interest(b, now));
+        wake = nanos_min(wake, contact_watchdog(b, now));
+        if (b->fd >= 0 && now >= b->hold_until && count < room)
+            fds[count++] = (struct pollfd){ .fd = b->fd, .events = b->events };
+    }
+    if (b->resolver.pid && count < room)
+        fds[count++] = (struct pollfd){ .fd = b->resolver.fd, .events = POLLIN };
+    if (b->turn_again)
+        wake = now;
+    int ms = poll_timeout(wake, now);
+    if (ms >= 0 && (*timeout_ms < 0 || ms < *timeout_ms))
+        *timeout_ms = ms;
+    return count;
+}
+
+BALLOT_API void ballot_dispatch(ballot *b, const struct pollfd *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (fds[i].revents == 0)
+            continue;
+        if (b->resolver.pid && fds[i].fd == b->resolver.fd)
+            resolver_read(b);
+        else if (b->handle && fds[i].fd == b->fd) {
+            int events = (fds[i].revents & POLLOUT ? ZOOKEEPER_WRITE : 0) |
+                         (fds[i].revents & (POLLIN | POLLHUP | POLLERR) ? ZOOKEEPER_READ : 0);
+            b->processed_at = clock_now();
+            if (zookeeper_process(b->handle, events) != ZOK)
+                b->attempt_at = 0;
+        }
+    }
+}
+
+/* Moment until which nobody else can lead; 0: we do not lead. */
+static nanos lease_end(const ballot *b)
+{
+    return b->leading ? b->lease_sent + b->timeout / 3 * 2 : 0;
+}
+
+BALLOT_API enum ballot_role ballot_role(const ballot *b)
+{
+    if (b->leading)
+        return clock_now() < lease_end(b) ? BALLOT_LEADER : BALLOT_SUSPENDED;
+    return b->proposal[0] ? BALLOT_FOLLOWER : BALLOT_OUT;
+}
+
+BALLOT_API int64_t ballot_lease_ms(const ballot *b)
+{
+    nanos left = lease_end(b) - clock_now();
+    return left > 0 ? left / MILLISECOND : 0;
+}
+
+BALLOT_API int64_t ballot_token(const ballot *b)
+{
+    return b->token;
+}
+
+BALLOT_API const char *ballot_node(const ballot *b)
+{
+    return b->proposal[0] ? node_path((struct ballot *)(uintptr_t)b, b->proposal) : "";
+}
+
+BALLOT_API const char *ballot_trouble(const ballot *b)
+{
+    return b->trouble;
+}
+
+#ifndef BALLOT_NO_MAIN
+
+/* ---------------------------------------------------------------------------
+ * Settings: one table. To add a setting, add a row; flags, environment, help
+ * and the listing of --debug follow.
+ * ------------------------------------------------------------------------ */
+
+#define EXIT_BALLOT      125 /* ballot itself failed                      */
+#define EXIT_CANNOT_EXEC 126 /* as shells have it: found, cannot be run   */
+#define EXIT_NOT_FOUND   127
+#define EXIT_BY_SIGNAL   128 /* plus the signal's number                  */
+
+enum setting_type { TYPE_TEXT, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION, TYPE_CHOICE, TYPE_BOOL };
+
+enum { FOR_ALL = 1, FOR_RUN = 2 }; /* which commands a setting is for */
+
+#define POLICIES "rerun reelect exit ignore"
+
+/*  X(identifier, name, type, default, choices, commands,
+ *    read from the plain variable too (as the Go ballot does), help)          */
+#define SETTINGS(X)                                                                                     \
+    X(SERVERS, "zookeeper-servers", TYPE_SERVERS, "localhost", NULL, FOR_ALL, true,                     \
+      "servers of the ensemble: HOST, HOST:PORT or [V6]:PORT, separated by commas")                     \
+    X(BASE_PATH, "zookeeper-base-path", TYPE_PATH, "/ballot/election", NULL, FOR_ALL, true,             \
+      "znode of the election; who shares it, shares the leader")                                        \
+    X(SESSION_TIMEOUT, "zookeeper-session-timeout", TYPE_DURATION, "5s", NULL, FOR_ALL, true,           \
+      "after so long a silence a machine counts as lost; the servers may change it")                    \
+    X(LOG_LEVEL, "log-level", TYPE_CHOICE, "info", "trace debug info warn error fatal panic", FOR_ALL,  \
+      true, "the least level that is logged")                                                           \
+    X(LOG_FORMAT, "log-format", TYPE_CHOICE, "human", "human json raw", FOR_ALL, true,                  \
+      "how log lines look")                                                                             \
+    X(DEBUG, "debug", TYPE_BOOL, "false", NULL, FOR_ALL, true,                                          \
+      "log source lines, the settings, and the ZooKeeper client's own log")                             \
+    X(CANDIDATE_ID, "candidate-id", TYPE_TEXT, NULL, NULL, FOR_RUN, true,                               \
+      "mandatory: the name of this candidate, shown to others")                                         \
+    X(ON_SUCCESS, "on-child-success", TYPE_CHOICE, "reelect", POLICIES, FOR_RUN, true,                  \
+      "what to do when the command ends with 0")                                                        \
+    X(ON_ERROR, "on-child-error", TYPE_CHOICE, "reelect", POLICIES, FOR_RUN, true,                      \
+      "what to do when it ends in any other way, or cannot be executed")                                \
+    X(ON_FAILURE, "on-election-failure", TYPE_CHOICE, "retry", "retry run-anyway exit", FOR_RUN, true,  \
+      "what to do when standing for election fails")                                                    \
+    X(ON_DISCONNECT, "on-disconnect", TYPE_CHOICE, "keep", "keep stop", FOR_RUN, false,                 \
+      "a leader out of contact keeps the command, or stops it before others may lead")                  \
+    X(WRAP, "wrap-child-logs", TYPE_BOOL, "true", NULL, FOR_RUN, true,                                  \
+      "the command's output as log lines; false: directly")                                             \
+    X(STOP_TIMEOUT, "stop-timeout", TYPE_DURATION, "10s", NULL, FOR_RUN, false,                         \
+      "from SIGTERM to SIGKILL when the command is stopped")                                            \
+    X(RESTART_DELAY, "restart-delay", TYPE_DURATION, "1s", NULL, FOR_RUN, false,                        \
+      "least time between two starts; doubles with each further error in a row")                        \
+    X(RESTART_DELAY_MAX, "restart-delay-max", TYPE_DURATION, "1m", NULL, FOR_RUN, false,                \
+      "the most that restart-delay grows to")                                                           \
+    X(MAX_RUNTIME, "max-runtime", TYPE_DURATION, "0s", NULL, FOR_RUN, false,                            \
+      "the command is stopped when it runs longer, which counts as an error; 0s: never")
+
+enum setting_id {
+#define X(id, ...) SET_##id,
+    SETTINGS(X)
+#undef X
+    SETTING_COUNT
+};
+
+static const struct setting {
+    const char *name;
+    enum setting_type type;
+    const char *initial, *choices;
+    int commands;
+    bool plain_variable;
+    const char *help;
+} settings_table[SETTING_COUNT] = {
+#define X(id, name, type, initial, choices, commands, plain, help) \
+    [SET_##id] = { name, type, initial, choices, commands, plain, help },
+    SETTINGS(X)
+#undef X
+};
+
+enum origin { ORIGIN_NONE, ORIGIN_DEFAULT, ORIGIN_ENVIRONMENT, ORIGIN_FLAG };
+
+struct value {
+    char *text;      /* as given                                          */
+    nanos number;    /* a duration, a boolean, the index of a choice      */
+    enum origin origin;
+    char source[80]; /* "--debug", "BALLOT_DEBUG in the environment", ... */
+};
+
+struct settings {
+    struct value values[SETTING_COUNT];
+    char error[1024]; /* the first thing that is wrong, "" if nothing is   */
+    char warning[512];
+};
+
+enum { POLICY_RERUN, POLICY_REELECT, POLICY_EXIT, POLICY_IGNORE };    /* order of POLICIES      */
+enum { FAILURE_RETRY, FAILURE_RUN_ANYWAY, FAILURE_EXIT };             /* of on-election-failure */
+enum { DISCONNECT_KEEP, DISCONNECT_STOP };                            /* of on-disconnect       */
+
+static const char *setting_text(const struct settings *s, enum setting_id id)
+{
+    return s->values[id].text;
+}
+
+static nanos setting_number(const struct settings *s, enum setting_id id)
+{
+    return s->values[id].number;
+}
+
+/* The index of `word` among space separated words; -1: not there. */
+static int choice_index(const char *choices, const char *word)
+{
+    int index = 0;
+    for (const char *p = choices; *p; index++) {
+        size_t n = strcspn(p, " ");
+        if (strlen(word) == n && !memcmp(p, word, n))
+            return index;
+        p += n + strspn(p + n, " ");
+    }
+    return -1;
+}
+
+/* The words that Go's strconv.ParseBool takes; -1: none of them. */
+static int bool_parse(const char *word)
+{
+    if (choice_index("1 t T true TRUE True", word) >= 0)
+        return 1;
+    return choice_index("0 f F false FALSE False", word) >= 0 ? 0 : -1;
+}
+
+/* Levenshtein's distance, for "did you mean". */
+static size_t word_distance(const char *a, const char *b)
+{
+    size_t row[64], n = strlen(b);
+    if (n >= COUNT(row))
+        return SIZE_MAX;
+    for (size_t i = 0; i <= n; i++)
+        row[i] = i;
+    for (; *a; a++) {
+        size_t corner = row[0]++;
+        for (size_t i = 1; i <= n; i++) {
+            size_t least = corner + (*a != b[i - 1]);
+            if (row[i] + 1 < least)
+                least = row[i] + 1;
+            if (row[i - 1] + 1 < least)
+                least = row[i - 1] + 1;
+            corner = row[i];
+            row[i] = least;
+        }
+    }
+    return row[n];
+}
+
+static bool word_close(const char *typed, const char *known)
+{
+    return word_distance(typed, known) <= 1 + strlen(known) / 5;
+}
+
+static bool __attribute__((format(printf, 2, 3))) settings_fail(struct settings *s, const char *format, ...)
+{
+    if (s->error[0])
+        return false;
+    struct text t = text_in(s->error, sizeof s->error);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    return false;
+}
+
+/* Checks a value and gives its number; NULL, or what was expected instead. */
+static const char *setting_check(const struct setting *row, const char *text, nanos *number)
+{
+    switch (row->type) {
+    case TYPE_TEXT:
+        return *text && strlen(text) <= BALLOT_ID_MAX ? NULL : "1 to 1000 bytes of text";
+    case TYPE_SERVERS:
+        return servers_valid(text) ? NULL : "HOST, HOST:PORT or [V6]:PORT, separated by commas";
+    case TYPE_PATH:
+        return path_valid(text) ? NULL : "a path such as /ballot/election: absolute, no \"//\", \".\" or \"..\", no / at its end";
+    case TYPE_DURATION:
+        if (!duration_parse(text, number) || *number < 0)
+            return "a duration such as 300ms, 5s or 1h30m";
+        return *number <= 10000 * HOUR ? NULL : "at most 10000h";
+    case TYPE_CHOICE:
+        *number = choice_index(row->choices, text);
+        return *number >= 0 ? NULL : row->choices;
+    case TYPE_BOOL:
+        *number = bool_parse(text);
+        return *number >= 0 ? NULL : "true or false";
+    }
+    return NULL;
+}
+
+/* White space separates the items of a list as commas do. */
+static void list_normalize(char *list)
+{
+    for (char *p = list; *p; p++)
+        if (isspace((unsigned char)*p))
+            *p = ',';
+}
+
+/* Sets a value from a source, unless a stronger source has. A flag that is
+ * given again replaces, but adds to a list. */
+static bool setting_set(struct settings *s, enum setting_id id, const char *text, enum origin origin, const char *source)
+{
+    const struct setting *row = &settings_table[id];
+    struct value *v = &s->values[id];
+    if (v->origin > origin)
+        return true;
+    bool add = row->type == TYPE_SERVERS && v->origin == origin;
+    char *copy = malloc(strlen(text) + (add ? strlen(v->text) : 0) + 2);
+    if (!copy)
+        return settings_fail(s, "out of memory");
+    sprintf(copy, "%s%s%s", add ? v->text : "", add ? "," : "", text);
+    if (row->type == TYPE_SERVERS)
+        list_normalize(copy);
+    free(v->text);
+    *v = (struct value){ .text = copy, .origin = origin };
+    string_copy(v->source, sizeof v->source, source);
+    const char *expected = setting_check(row, copy, &v->number);
+    if (!expected)
+        return true;
+    const char *is = row->type == TYPE_CHOICE ? "is not one of" : "is not";
+    return settings_fail(s, "%s: \"%.200s\" %s %s", source, text, is, expected);
+}
+
+static void setting_variable(char *out, size_t size, const char *prefix, const char *name)
+{
+    struct text t = text_in(out, size);
+    text_string(&t, prefix);
+    for (; *name; name++) {
+        char c = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+        text_bytes(&t, &c, 1);
+    }
+}
+
+/* Takes one setting from one variable. A plain DEBUG is often somebody else's. */
+static void setting_from_variable(struct settings *s, enum setting_id id, const char *variable, bool plain)
+{
+    const char *text = getenv(variable);
+    char source[80];
+    if (!text || !*text)
+        return;
+    if (plain && id == SET_DEBUG && bool_parse(text) < 0) {
+        snprintf(s->warning, sizeof s->warning, "DEBUG=\"%.100s\" in the environment is not true or false: ignored", text);
+        return;
+    }
+    snprintf(source, sizeof source, "%s in the environment", variable);
+    setting_set(s, id, text, ORIGIN_ENVIRONMENT, source);
+}
+
+static void settings_from_environment(struct settings *s, int commands)
+{
+    char variable[64];
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
+        const struct setting *row = &settings_table[id];
+        if (!(row->commands & commands) || s->values[id].origin > ORIGIN_ENVIRONMENT)
+            continue;
+        setting_variable(variable, sizeof variable, "BALLOT_", row->name);
+        setting_from_variable(s, id, variable, false);
+        setting_variable(variable, sizeof variable, "", row->name);
+        if (row->plain_variable && s->values[id].origin < ORIGIN_ENVIRONMENT)
+            setting_from_variable(s, id, variable, true);
+    }
+}
+
+static void settings_from_defaults(struct settings *s)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
+        if (settings_table[id].initial)
+            setting_set(s, id, settings_table[id].initial, ORIGIN_DEFAULT, "default");
+}
+
+static bool setting_unknown(struct settings *s, const char *option)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
+        if (word_close(option, settings_table[id].name))
+            return settings_fail(s, "unknown option --%.100s; did you mean --%s?", option, settings_table[id].name);
+    return settings_fail(s, "unknown option --%.100s; `ballot help` lists them all", option);
+}
+
+/* Takes the option argv[*at], "--name=value" or "--name value"; a boolean needs
+ * no value. Leaves *at on the last word used. */
+static bool setting_from_flag(struct settings *s, char **argv, int *at)
+{
+    char name[64], source[80];
+    const char *word = argv[*at] + 2, *equals = strchr(word, '=');
+    struct text t = text_in(name, sizeof name);
+    text_bytes(&t, word, equals ? (size_t)(equals - word) : strlen(word));
+    snprintf(source, sizeof source, "--%s", name);
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
+        if (strcmp(settings_table[id].name, name) != 0)
+            continue;
+        const char *value = equals ? equals + 1 : settings_table[id].type == TYPE_BOOL ? "true" : argv[++*at];
+        if (!value)
+            return settings_fail(s, "--%s needs a value", name);
+        return setting_set(s, id, value, ORIGIN_FLAG, source);
+    }
+    return setting_unknown(s, name);
+}
+
+/* What no single setting can be wrong about. */
+static bool settings_check_together(struct settings *s, int commands)
+{
+    nanos timeout = setting_number(s, SET_SESSION_TIMEOUT);
+    if (timeout < MILLISECOND || timeout > 24 * 24 * HOUR)
+        return settings_fail(s, "%s: \"%s\" is not between 1ms and 576h", s->values[SET_SESSION_TIMEOUT].source,
+                             setting_text(s, SET_SESSION_TIMEOUT));
+    if (!(commands & FOR_RUN))
+        return true;
+    if (!setting_text(s, SET_CANDIDATE_ID))
+        return settings_fail(s, "--candidate-id is missing: it names this candidate, try --candidate-id=\"$(hostname)\"");
+    bool stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP;
+    if (stop && setting_number(s, SET_ON_FAILURE) == FAILURE_RUN_ANYWAY)
+        return settings_fail(s, "on-election-failure=run-anyway contradicts on-disconnect=stop: "
+                             "the one runs the command without an election, the other never does");
+    if (stop && setting_number(s, SET_STOP_TIMEOUT) > timeout / 6)
+        snprintf(s->warning, sizeof s->warning, "stop-timeout=%s cannot be honoured when contact is lost: with on-disconnect=stop "
+                 "the command has a sixth of the session timeout, %s",
+                 setting_text(s, SET_STOP_TIMEOUT), duration_string(timeout / 6).data);
+    return true;
+}
+
+static void settings_free(struct settings *s)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        free(s->values[i].text);
+}
+
+/* ---------------------------------------------------------------------------
+ * Log: lines, and the queues in front of stdout and stderr
+ *
+ * Nothing here ever blocks: a queue is written when poll() says that it can be,
+ * PIPE_BUF bytes at a time. Others share these descriptors, so O_NONBLOCK is
+ * never set on them. When a queue is full, ballot's own lines are dropped and
+ * counted; the command's are not read in the first place.
+ * ------------------------------------------------------------------------ */
+
+#define LINE_MAX_BYTES (64 * 1024)                  /* a longer line of the command is cut in pieces */
+#define ENTRY_MAX      (6 * LINE_MAX_BYTES + 16384) /* a line as JSON, every byte escaped            */
+#define QUEUE_SIZE     (2 * ENTRY_MAX)
+
+struct queue {
+    int fd;
+    bool dead;           /* nobody will ever read it: what comes is thrown away */
+    size_t start, end;
+    unsigned long dropped;
+    char data[QUEUE_SIZE];
+};
+
+enum log_format { FORMAT_HUMAN, FORMAT_JSON, FORMAT_RAW };
+
+struct log {
+    enum ballot_log_level level;
+    enum log_format format;
+    bool debug, colour;
+    const char *id;
+    char host[256];
+    struct queue out, err;
+    char entry[ENTRY_MAX];
+};
+
+static const char *const level_names[] = { "trace", "debug", "info", "warn", "error", "fatal", "panic" };
+static const char *const level_colours[] = { "2", "36", "32", "33", "31", "31;1", "31;1" }; /* SGR */
+
+static size_t queue_room(const struct queue *q)
+{
+    return sizeof q->data - (q->end - q->start);
+}
+
+static void queue_flush(struct queue *q)
+{
+    while (q->start < q->end && fd_ready(q->fd, POLLOUT)) {
+        size_t left = q->end - q->start;
+        ssize_t n = write(q->fd, q->data + q->start, left < PIPE_BUF ? left : PIPE_BUF);
+        if (n > 0)
+            q->start += (size_t)n;
+        else if (errno == EAGAIN)
+            break;
+        else if (errno != EINTR) {
+            q->dead = true; /* EPIPE: its reader has gone */
+            q->start = q->end;
+        }
+    }
+    if (q->start == q->end)
+        q->start = q->end = 0;
+}
+
+/* False: no room. */
+static bool queue_add(struct queue *q, const struct text *t)
+{
+    if (q->dead)
+        return true;
+    if (t->length > queue_room(q))
+        return false;
+    if (t->length > sizeof q->data - q->end) {
+        memmove(q->data, q->data + q->start, q->end - q->start);
+        q->end -= q->start;
+        q->start = 0;
+    }
+    memcpy(q->data + q->end, t->data, t->length);
+    q->end += t->length;
+    return true;
+}
+
+static void entry_human(struct log *l, struct text *t, int level, const char *name, const char *line, size_t length)
+{
+    char date[32];
+    struct timespec wall;
+    struct tm local;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    localtime_r(&wall.tv_sec, &local);
+    strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &local);
+    text_format(t, "%s.%03ld ", date, wall.tv_nsec / 1000000);
+    if (l->colour)
+        text_format(t, "\033[%sm", level_colours[level]);
+    text_format(t, "%-5s ", level_names[level]);
+    if (l->colour)
+        text_string(t, "\033[0m");
+    if (name)
+        text_format(t, "[%s] ", name);
+    text_bytes(t, line, length);
+    text_string(t, "\n");
+}
+
+/* JSON and raw (key="value" pairs) differ in their punctuation only. */
+static void entry_fields(struct log *l, struct text *t, int level, const char *name, const char *line, size_t length)
+{
+    bool json = l->format == FORMAT_JSON;
+    char when[64], date[40];
+    struct timespec wall;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    gmtime_r(&wall.tv_sec, &utc);
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(when, sizeof when, "%s.%09ldZ", date, wall.tv_nsec);
+    const struct { const char *key, *value; size_t length; } fields[] = {
+        { "time", when, strlen(when) },
+        { "level", level_names[level], strlen(level_names[level]) },
+        { "msg", line, length },
+        { "name", name ? name : "ballot", strlen(name ? name : "ballot") },
+        { "hostname", l->host, strlen(l->host) },
+        { "candidateId", l->id, strlen(l->id) },
+    };
+    text_string(t, json ? "{" : "");
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        text_format(t, json ? "%s\"%s\":" : "%s%s=", i == 0 ? "" : json ? "," : " ", fields[i].key);
+        json_string(t, fields[i].value, fields[i].length);
+    }
+    text_string(t, json ? "}\n" : "\n");
+}
+
+/* Queues one entry; false: no room for it. */
+static bool log_entry(struct log *l, struct queue *q, int level, const char *name, const char *line, size_t length)
+{
+    struct text t = text_in(l->entry, sizeof l->entry);
+    if (l->format == FORMAT_HUMAN)
+        entry_human(l, &t, level, name, line, length);
+    else
+        entry_fields(l, &t, level, name, line, length);
+    return queue_add(q, &t);
+}
+
+static void log_dropped(struct log *l)
+{
+    char line[80];
+    if (l->err.dropped == 0)
+        return;
+    int n = snprintf(line, sizeof line, "%lu lines of this log were dropped: nobody read it", l->err.dropped);
+    if (log_entry(l, &l->err, BALLOT_LOG_WARN, NULL, line, (size_t)n))
+        l->err.dropped = 0;
+}
+
+/* Has the type of ballot_config.log, for the library to speak through. */
+static void log_message(void *log, enum ballot_log_level level, int where, const char *message)
+{
+    struct log *l = log;
+    char line[1200];
+    if (level < l->level)
+        return;
+    struct text t = text_in(line, sizeof line);
+    text_string(&t, message);
+    if (l->debug)
+        text_format(&t, " (ballot.c:%d)", where);
+    log_dropped(l);
+    if (l->err.dropped || !log_entry(l, &l->err, (int)level, NULL, t.data, t.length))
+        l->err.dropped++;
+    queue_flush(&l->err);
+}
+
+static void __attribute__((format(printf, 4, 5)))
+log_say(struct log *l, enum ballot_log_level level, int where, const char *format, ...)
+{
+    char line[1024];
+    struct text t = text_in(line, sizeof line);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    log_message(l, level, where, line);
+}
+
+#define LOG(l, level, ...) log_say(l, BALLOT_LOG_##level, __LINE__, __VA_ARGS__)
+
+/* The client library's callback has no context, so this writes past the queue,
+ * and only what can be written at once. */
+static void log_library(const char *message)
+{
+    char line[1024];
+    struct text t = text_in(line, sizeof line);
+    text_format(&t, "%.1000s\n", message);
+    if (fd_ready(STDERR_FILENO, POLLOUT) && write(STDERR_FILENO, t.data, t.length) < 0)
+        return;
+}
+
+static struct log *log_open(const struct settings *s)
+{
+    struct log *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->level = (enum ballot_log_level)setting_number(s, SET_LOG_LEVEL);
+    l->format = (enum log_format)setting_number(s, SET_LOG_FORMAT);
+    l->debug = setting_number(s, SET_DEBUG);
+    l->id = setting_text(s, SET_CANDIDATE_ID) ? setting_text(s, SET_CANDIDATE_ID) : "";
+    l->colour = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    l->out.fd = STDOUT_FILENO;
+    l->err.fd = STDERR_FILENO;
+    gethostname(l->host, sizeof l->host - 1);
+    return l;
+}
+
+/* ---------------------------------------------------------------------------
+ * Signals: the pipe that they arrive through
+ * ------------------------------------------------------------------------ */
+
+static int signal_pipe[2] = { -1, -1 }; /* the one thing global: a handler has no argument */
+
+static void signal_arrived(int number)
+{
+    int saved = errno;
+    unsigned char byte = (unsigned char)number;
+    if (write(signal_pipe[1], &byte, 1) < 0) {
+        /* full: poll() will wake all the same */
+    }
+    errno = saved;
+}
+
+static void signal_handle(int number, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART | SA_NOCLDSTOP };
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+}
+
+static void signals_unblock(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* From here on the signals in `heard` come through the pipe, and none of those
+ * in `deaf` comes at all. Both lists end with 0. */
+static bool signals_open(const int *heard, const int *deaf)
+{
+    if (!fd_pipe(signal_pipe))
+        return false;
+    for (int i = 0; i < 2; i++)
+        fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
+    for (; *deaf; deaf++)
+        signal_handle(*deaf, SIG_IGN);
+    for (; *heard; heard++)
+        signal_handle(*heard, signal_arrived);
+    signals_unblock();
+    return true;
+}
+
+/* As fork(), but the child begins with all signals blocked: none is lost, or
+ * taken for the parent's, before the child has made its own arrangements. */
+static pid_t signals_fork(void)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    int why = errno;
+    if (pid != 0)
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = why;
+    return pid;
+}
+
+/* What a program expects to be born with. */
+static void signals_default(void)
+{
+    for (int number = 1; number < 32; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            signal_handle(number, SIG_DFL);
+    signals_unblock();
+}
+
+/* Takes one signal off the pipe; 0: there is none. */
+static int signals_next(void)
+{
+    unsigned char byte;
+    return read(signal_pipe[0], &byte, 1) == 1 ? byte : 0;
+}
+
+/* ---------------------------------------------------------------------------
+ * Family: children and grandchildren: finding, ending, reaping them
+ *
+ * On Linux a subreaper inherits every orphan below it, so that nothing that a
+ * command started can slip away; `no child is left` then means that all of it
+ * is dead. Elsewhere a process group is all that can be seen.
+ * ------------------------------------------------------------------------ */
+
+#ifdef __linux__
+static void family_adopt_orphans(void)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+/* The kernel sends us `number` when our parent dies. */
+static void family_die_with_parent(int number)
+{
+    prctl(PR_SET_PDEATHSIG, number, 0, 0, 0);
+}
+
+/* A core dump would hold up the news of our death. */
+static void family_no_core(void)
+{
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+#else
+static void family_adopt_orphans(void) { }
+static void family_die_with_parent(int number) { (void)number; }
+static void family_no_core(void) { }
+#endif
+
+struct kin {
+    pid_t pid, parent, group;
+    bool alive, descendant;
+};
+
+/* Reads /proc/PID/stat: "PID (NAME) STATE PARENT GROUP ..."; see proc(5). NAME
+ * may hold anything, so the last parenthesis counts. */
+static bool kin_read(const char *pid, struct kin *k)
+{
+    char path[64], stat[512];
+    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, stat, sizeof stat - 1);
+    close(fd);
+    stat[n > 0 ? n : 0] = '\0';
+    const char *rest = strrchr(stat, ')');
+    char state;
+    int parent, group;
+    if (!rest || sscanf(rest + 1, " %c %d %d", &state, &parent, &group) != 3)
+        return false;
+    *k = (struct kin){ (pid_t)atoi(pid), parent, group, state != 'Z' && state != 'X', false };
+    return true;
+}
+
+/* All processes that /proc shows; the caller frees *all. */
+static size_t family_read(struct kin **all)
+{
+    size_t count = 0, room = 0;
+    DIR *proc = opendir("/proc");
+    *all = NULL;
+    for (struct dirent *entry; proc && (entry = readdir(proc));) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        if (count == room) {
+            room = 2 * room + 256;
+            struct kin *larger = realloc(*all, room * sizeof **all);
+            if (!larger)
+                break;
+            *all = larger;
+        }
+        count += kin_read(entry->d_name, *all + count);
+    }
+    if (proc)
+        closedir(proc);
+    return count;
+}
+
+static void family_mark(struct kin *all, size_t count, pid_t root)
+{
+    for (bool found = true; found;) {
+        found = false;
+        for (size_t i = 0; i < count; i++) {
+            bool below = all[i].parent == root;
+            for (size_t j = 0; j < count && !below; j++)
+                below = all[j].descendant && all[j].pid == all[i].parent;
+            found = found || (below && !all[i].descendant);
+            all[i].descendant = below;
+        }
+    }
+}
+
+/* Signals all that descends from this process, but for the group `done`. */
+static void family_signal(int number, pid_t done)
+{
+    struct kin *all;
+    size_t count = family_read(&all);
+    family_mark(all, count, getpid());
+    for (size_t i = 0; i < count; i++)
+        if (all[i].descendant && all[i].alive && (done == 0 || all[i].group != done))
+            kill(all[i].pid, number);
+    free(all);
+}
+
+/* Reaps what is dead. The status of `watched` goes to *status, and *ended is
+ * set. Returns whether any child is left. */
+static bool family_reap(pid_t watched, int *status, bool *ended)
+{
+    for (;;) {
+        int any;
+        pid_t pid = waitpid(-1, &any, WNOHANG);
+        if (pid == 0)
+            return true;
+        if (pid < 0 && errno != EINTR)
+            return false;
+        if (pid == watched && pid > 0) {
+            *status = any;
+            *ended = true;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------
+ * Guard: the process that owns the command; its last will
+ *
+ * The candidate decides, the guard acts: it forks the command, watches, ends
+ * and reaps it, over one socket pair of notes. It acts unasked in two cases:
+ * when the lease runs out (on-disconnect=stop; the candidate may be frozen),
+ * and when the candidate is gone (it may have been killed).
+ * ------------------------------------------------------------------------ */
+
+/* What both processes know from the start. */
+struct plan {
+    char **command;     /* argv of the command, NULL terminated        */
+    const char *id, *base_path;
+    bool stop;          /* on-disconnect=stop                          */
+    bool wrap;          /* the command's output comes through pipes    */
+    bool debug;
+    nanos stop_timeout; /* from SIGTERM to SIGKILL                     */
+    struct log *log;
+};
+
+/* The lease of the command: from the sending of an acknowledged write. Without
+ * leadership (run-anyway) there is none, and timeout is 0. */
+struct lease {
+    nanos sent, timeout;
+};
+
+static nanos lease_moment(const struct lease *l, int numerator, int denominator)
+{
+    return l->timeout ? l->sent + l->timeout * numerator / denominator : NEVER;
+}
+
+/* The moments of on-disconnect=stop. Dead, and reaped, comes before over. */
+static nanos lease_term(const struct lease *l) { return lease_moment(l, 1, 2); }
+static nanos lease_kill(const struct lease *l) { return lease_moment(l, 19, 30); }
+static nanos lease_over(const struct lease *l) { return lease_moment(l, 2, 3); }
+
+enum note_kind {
+    /* candidate to guard */
+    NOTE_START,   /* lease, token, text: our proposal; with two descriptors where the plan wraps */
+    NOTE_LEASE,   /* lease: a later one                                                */
+    NOTE_STOP,    /* number: the first signal; span: from that to SIGKILL              */
+    NOTE_SIGNAL,  /* number: to be passed on                                           */
+    NOTE_SESSION, /* session, span: its timeout, text: the servers' addresses          */
+    NOTE_GOODBYE, /* an orderly end follows: no will                                   */
+    /* guard to candidate */
+    NOTE_HEARD,   /* a START or LEASE has been read                                    */
+    NOTE_STARTED, /* number: the pid                                                   */
+    NOTE_ENDED,   /* number: status as of waitpid(), error: errno of a failed exec,
+                     ours: not by itself; all that it started is dead and reaped       */
+};
+
+struct note {
+    enum note_kind kind;
+    int number, error;
+    bool ours;
+    nanos span;
+    struct lease lease;
+    int64_t token;
+    clientid_t session;
+    char text[ADDRESSES_MAX]; /* last: only what is used is sent */
+};
+
+/* False: the pair is full or closed. `passed`: two descriptors, or NULL. */
+static bool note_send(int pair, const struct note *note, const int *passed)
+{
+    union { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; } control;
+    struct iovec part = { (void *)(uintptr_t)note, offsetof(struct note, text) + strlen(note->text) + 1 };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    if (passed) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control.space;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(2 * sizeof(int));
+        memcpy(CMSG_DATA(c), passed, 2 * sizeof(int));
+    }
+    return sendmsg(pair, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+enum { RECEIVED_NOTE, RECEIVED_NOTHING, RECEIVED_END };
+
+/* `passed` gets two descriptors, or -1 and -1. */
+static int note_receive(int pair, struct note *note, int passed[2])
+{
+    union { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; } control;
+    struct iovec part = { note, sizeof *note };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
+                              .msg_control = &control, .msg_controllen = sizeof control.space };
+    ssize_t n;
+    passed[0] = passed[1] = -1;
+    do
+        n = recvmsg(pair, &message, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    if (n > 0 && c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(2 * sizeof(int))) {
+        memcpy(passed, CMSG_DATA(c), 2 * sizeof(int));
+        fd_private(passed[0]);
+        fd_private(passed[1]);
+    }
+    return n > 0 ? RECEIVED_NOTE : RECEIVED_END;
+}
+
+struct guard {
+    const struct plan *plan;
+    pid_t candidate;
+    int pair;
+    bool alone;           /* the pair has closed                                */
+    bool goodbye;
+    struct note session;  /* the last NOTE_SESSION; session.kind says if any    */
+    struct lease lease;
+    struct note start;    /* the NOTE_START that is to be carried out           */
+    bool start_due;
+    int outputs[2];       /* for the command's stdout and stderr; -1: our own   */
+    pid_t command;        /* 0: none                                            */
+    int exec_error;       /* descriptor: errno of a failed exec comes out of it */
+    bool reaped;          /* the command's first process is; what it left may live */
+    bool family;          /* some child lives                                   */
+    int status;
+    bool ours;            /* ended by us, not by itself                         */
+    bool stop_asked;
+    int stop_signal;
+    nanos grace;          /* from the first signal to SIGKILL                   */
+    nanos stopping_since; /* 0: not stopping                                    */
+    nanos killed_at;
+};
+
+static void __attribute__((format(printf, 3, 4))) export_format(const char *name, bool wanted, const char *format, ...)
+{
+    char value[BALLOT_PATH_MAX + NODE_MAX + 2];
+    struct text t = text_in(value, sizeof value);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    if (wanted)
+        setenv(name, value, 1);
+    else
+        unsetenv(name); /* an outer ballot's */
+}
+
+/* In the child: becomes the command, or says why not. */
+static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t guard, int error)
+{
+    const struct note *start = &g->start;
+    char **argv = g->plan->command;
+    family_die_with_parent(SIGKILL);
+    if (getppid() != guard)
+        _exit(EXIT_BALLOT);
+    setpgid(0, 0);
+    signals_default();
+    int null = open("/dev/null", O_RDONLY);
+    if (null >= 0)
+        dup2(null, STDIN_FILENO);
+    fd_private(null);
+    for (int i = 0; i < 2; i++)
+        if (g->outputs[i] >= 0)
+            dup2(g->outputs[i], STDOUT_FILENO + i);
+    export_format("BALLOT_LEADER_ID", true, "%s", g->plan->id);
+    export_format("BALLOT_LEADER_NODE", start->token != 0, "%s", start->text);
+    export_format("BALLOT_FENCING_TOKEN", start->token != 0, "%" PRId64, start->token);
+    if (null >= 0)
+        execvp(argv[0], argv);
+    int why = errno;
+    ssize_t n = write(error, &why, sizeof why);
+    _exit(n < 0 ? EXIT_BALLOT : why == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
+}
+
+static void guard_tell(struct guard *g, enum note_kind kind, int number, int error)
+{
+    struct note note = { .kind = kind, .number = number, .error = error, .ours = g->ours };
+    note_send(g->pair, &note, NULL); /* a candidate that cannot read has closed the pair, or kills us soon */
+}
+
+/* Starts the command, if its lease has not run out while the order was on its way. */
+static void guard_start(struct guard *g)
+{
+    int ends[2];
+    g->start_due = false;
+    g->ours = true;
+    if (g->stop_asked || g->alone || clock_now() >= (g->plan->stop ? lease_term(&g->lease) : lease_over(&g->lease))) {
+        guard_tell(g, NOTE_ENDED, 0, 0);
+        return;
+    }
+    pid_t self = getpid();
+    g->command = fd_pipe(ends) ? signals_fork() : -1;
+    if (g->command == 0)
+        command_exec(g, self, ends[1]);
+    int why = errno;
+    fd_close(&ends[1]);
+    g->ours = g->reaped = false;
+    g->stopping_since = g->killed_at = 0;
+    g->exec_error = ends[0];
+    if (g->command < 0) {
+        fd_close(&g->exec_error);
+        g->command = 0;
+        guard_tell(g, NOTE_ENDED, EXIT_CANNOT_EXEC << 8, why);
+        return;
+    }
+    setpgid(g->command, g->command); /* here too: it may be signalled before it got there */
+    g->family = true;
+    guard_tell(g, NOTE_STARTED, (int)g->command, 0);
+}
+
+static void guard_hear(struct guard *g, const struct note *note, const int passed[2])
+{
+    switch (note->kind) {
+    case NOTE_START:
+        g->start = *note;
+        g->start_due = true;
+        g->stop_asked = false;
+        g->stop_signal = SIGTERM;
+        g->grace = g->plan->stop_timeout;
+        g->lease = note->lease;
+        g->outputs[0] = passed[0];
+        g->outputs[1] = passed[1];
+        guard_tell(g, NOTE_HEARD, 0, 0);
+        break;
+    case NOTE_LEASE:
+        g->lease = note->lease;
+        guard_tell(g, NOTE_HEARD, 0, 0);
+        break;
+    case NOTE_STOP:
+        g->stop_asked = true;
+        g->stop_signal = note->number;
+        g->grace = note->span;
+        break;
+    case NOTE_SIGNAL:
+        if (g->command && !g->reaped)
+            kill(-g->command, note->number);
+        break;
+    case NOTE_SESSION: g->session = *note; break;
+    case NOTE_GOODBYE: g->goodbye = true; break;
+    case NOTE_HEARD:
+    case NOTE_STARTED:
+    case NOTE_ENDED: break; /* ours to say */
+    }
+}
+
+static void guard_listen(struct guard *g)
+{
+    struct note note;
+    int passed[2], got = RECEIVED_NOTE;
+    while (!g->alone && (got = note_receive(g->pair, &note, passed)) == RECEIVED_NOTE)
+        guard_hear(g, &note, passed);
+    if (got == RECEIVED_END && !g->alone) {
+        g->alone = true;
+        g->grace = g->plan->stop_timeout;
+        if (!g->goodbye)
+            LOG(g->plan->log, ERROR, "the candidate process has died; its guard ends %s and hands on what it held",
+                g->command ? "the command" : "its membership");
+    }
+}
+
+/* To the whole group in one go, then to whoever left it. */
+static void guard_signal(struct guard *g, int number)
+{
+    if (!g->reaped)
+        kill(-g->command, number);
+    family_signal(number, g->reaped ? 0 : g->command);
+}
+
+static bool guard_must_stop(const struct guard *g, nanos now)
+{
+    return g->stop_asked || g->alone || g->reaped || (g->plan->stop && now >= lease_term(&g->lease));
+}
+
+static nanos guard_kill_time(const struct guard *g)
+{
+    nanos when = g->stopping_since + g->grace;
+    if (g->plan->stop)
+        when = nanos_min(when, lease_kill(&g->lease));
+    if (g->alone)
+        when = nanos_min(when, lease_over(&g->lease));
+    return nanos_max(when, g->killed_at ? g->killed_at + 10 * MILLISECOND : 0);
+}
+
+/* Ends what must end; harmless to call at any time. */
+static void guard_enforce(struct guard *g, nanos now)
+{
+    if (!g->command || !guard_must_stop(g, now))
+        return;
+    g->ours = g->ours || !g->reaped;
+    if (!g->stopping_since) {
+        g->stopping_since = now;
+        guard_signal(g, g->stop_asked ? g->stop_signal : SIGTERM);
+        guard_signal(g, SIGCONT); /* a stopped process hears nothing else */
+    }
+    if (now >= guard_kill_time(g)) {
+        g->killed_at = now;
+        guard_signal(g, SIGKILL);
+    }
+}
+
+/* Reaps; when all of the command is dead, tells how its first process ended. */
+static void guard_reap(struct guard *g)
+{
+    int error = 0;
+    g->family = family_reap(g->command, &g->status, &g->reaped);
+    if (!g->command || !g->reaped || g->family)
+        return;
+    if (read(g->exec_error, &error, sizeof error) != sizeof error)
+        error = 0; /* end of file: the exec succeeded */
+    fd_close(&g->exec_error);
+    guard_tell(g, NOTE_ENDED, g->status, error);
+    g->command = 0;
+    g->stop_asked = false;
+}
+
+static nanos guard_wake(const struct guard *g, nanos now)
+{
+    if (!g->command)
+        return NEVER;
+    if (g->stopping_since)
+        return guard_kill_time(g);
+    return guard_must_stop(g, now) ? now : g->plan->stop ? nanos_min(lease_term(&g->lease), now + SECOND) : NEVER;
+}
+
+/* --- the last will: resign in the name of a candidate that died ------------------- */
+
+struct will {
+    const struct guard *guard;
+    zhandle_t *handle;
+    enum { WILL_ATTACH, WILL_READ, WILL_OWNER, WILL_RESIGN, WILL_CLOSE } stage;
+    bool connected, expired, asked, answered;
+    int rc, refusals;
+    int32_t version;
+    int64_t owner;                               /* session of the proposal that the base names */
+    char node[BALLOT_PATH_MAX + NODE_MAX + 2];   /* that proposal                               */
+    zoo_op_t ops[2];
+    zoo_op_result_t results[2];
+    struct Stat written;
+};
+
+static void will_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+{
+    struct will *w = context;
+    (void)handle;
+    (void)path;
+    if (type != ZOO_SESSION_EVENT)
+        return;
+    w->connected = state == ZOO_CONNECTED_STATE;
+    w->expired = w->expired || state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE;
+}
+
+static struct will *will_answered(const void *data, int rc)
+{
+    struct will *w = (struct will *)(uintptr_t)data;
+    w->answered = true;
+    w->rc = rc;
+    return w;
+}
+
+static void will_synced(int rc, const char *value, const void *data)
+{
+    (void)rc;
+    (void)value;
+    (void)data; /* the read behind it tells */
+}
+
+static void will_read(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+{
+    struct will *w = will_answered(data, rc);
+    w->node[0] = '\0';
+    if (rc != ZOK || length <= 0)
+        return;
+    w->version = stat->version;
+    if (!json_get(value, (size_t)length, "proposalNode", w->node, sizeof w->node))
+        w->node[0] = '\0';
+}
+
+static void will_owner(int rc, const struct Stat *stat, const void *data)
+{
+    will_answered(data, rc)->owner = rc == ZOK ? stat->ephemeralOwner : 0;
+}
+
+static void will_resigned(int rc, const void *data)
+{
+    struct will *w = will_answered(data, rc);
+    w->refusals += rc != ZOK;
+}
+
+static void will_ask(struct will *w)
+{
+    const char *base = w->guard->plan->base_path;
+    w->asked = true;
+    w->answered = false;
+    switch (w->stage) {
+    case WILL_ATTACH:
+    case WILL_CLOSE:
+        w->asked = false;
+        break;
+    case WILL_READ:
+        zoo_async(w->handle, base, will_synced, w);
+        zoo_aget(w->handle, base, 0, will_read, w);
+        break;
+    case WILL_OWNER:
+        zoo_aexists(w->handle, w->node, 0, will_owner, w);
+        break;
+    case WILL_RESIGN:
+        zoo_set_op_init(&w->ops[0], base, "", 0, w->version, &w->written);
+        zoo_delete_op_init(&w->ops[1], w->node, -1);
+        zoo_amulti(w->handle, 2, w->ops, w->results, will_resigned, w);
+        break;
+    }
+}
+
+/* What to do after what was answered: a pure function. */
+static int will_next(const struct will *w)
+{
+    if (!w->connected || (w->answered && outcome_unknown(w->rc)))
+        return w->connected ? WILL_READ : WILL_ATTACH;
+    if (w->stage == WILL_ATTACH)
+        return WILL_READ;
+    if (w->stage == WILL_READ)
+        return w->node[0] == '/' ? WILL_OWNER : WILL_CLOSE;
+    if (w->stage == WILL_OWNER)
+        return w->owner == w->guard->session.session.client_id ? WILL_RESIGN : WILL_CLOSE;
+    return w->rc != ZOK && w->refusals < 2 ? WILL_READ : WILL_CLOSE;
+}
+
+/* One turn of the client library, no longer than until `limit`. */
+static void will_turn(struct will *w, nanos limit)
+{
+    int fd = -1, events = 0;
+    struct timeval tv = { 0, 0 };
+    struct pollfd slot = { .fd = -1 };
+    nanos now = clock_now();
+    if (zookeeper_interest(w->handle, &fd, &events, &tv) == ZOK && fd >= 0)
+        slot = (struct pollfd){ fd, (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0)), 0 };
+    nanos pause = nanos_max((nanos)tv.tv_sec * SECOND + tv.tv_usec * MICROSECOND, 2 * MILLISECOND);
+    pause = nanos_min(pause, w->guard->session.span / 5);
+    int ready = poll(&slot, 1, poll_timeout(nanos_min(now + pause, limit), now));
+    if (ready > 0)
+        zookeeper_process(w->handle, (slot.revents & POLLOUT ? ZOOKEEPER_WRITE : 0) |
+                                     (slot.revents & ~POLLOUT ? ZOOKEEPER_READ : 0));
+    else if (ready == 0 && slot.fd >= 0)
+        shutdown(slot.fd, SHUT_RDWR); /* silent for T/5: on to the next server */
+}
+
+/* Attaches to the dead candidate's session (whoever knows id and password may),
+ * resigns if the base names a proposal of that session, and closes it, which
+ * takes the proposal out of the line. Gives up at `limit`: by then the session
+ * has expired. */
+static void guard_will(const struct guard *g, nanos limit)
+{
+    struct will w = { .guard = g };
+    w.handle = zookeeper_init2(g->session.text, will_event, (int)(g->session.span / MILLISECOND), &g->session.session,
+                               &w, ZOO_NO_LOG_CLIENTENV, g->plan->debug ? log_library : library_silence);
+    if (!w.handle)
+        return;
+    zoo_set_servers_resolution_delay(w.handle, -1);
+    while (w.stage != WILL_CLOSE && !w.expired && clock_now() < limit) {
+        will_turn(&w, limit);
+        if (w.stage == WILL_ATTACH || w.answered || !w.connected) {
+            w.stage = will_next(&w);
+            will_ask(&w);
+        }
+    }
+    zookeeper_close(w.handle);
+    if (w.stage == WILL_CLOSE)
+        LOG(g->plan->log, WARN, "the dead candidate has left the line");
+    else
+        LOG(g->plan->log, ERROR, "could not resign for the dead candidate: others take over when its session expires");
+}
+
+/* A closed pair proves nothing; a parent that is no longer the candidate does. */
+static void guard_bequeath(const struct guard *g)
+{
+    nanos limit = clock_now() + g->session.span;
+    if (g->lease.timeout && g->lease.sent + g->lease.timeout > clock_now())
+        limit = g->lease.sent + g->lease.timeout;
+    if (g->session.kind != NOTE_SESSION)
+        return;
+    while (getppid() == g->candidate && clock_now() < limit)
+        poll(NULL, 0, 1);
+    if (getppid() != g->candidate)
+        guard_will(g, limit);
+}
+
+/* The whole life of a guard. */
+static void __attribute__((noreturn)) guard_main(struct guard *g)
+{
+    static const int heard[] = { SIGCHLD, 0 };
+    static const int deaf[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2,
+                                SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGWINCH, 0 };
+    fd_close_all(g->pair);
+    setsid();
+    family_adopt_orphans();
+    if (!signals_open(heard, deaf))
+        _exit(EXIT_BALLOT);
+    for (;;) {
+        while (signals_next())
+            ;
+        guard_listen(g);
+        if (g->start_due)
+            guard_start(g);
+        fd_close(&g->outputs[0]);
+        fd_close(&g->outputs[1]);
+        guard_reap(g);
+        nanos now = clock_now();
+        guard_enforce(g, now);
+        if (g->alone && !g->command)
+            break;
+        struct pollfd slots[2] = { { signal_pipe[0], POLLIN, 0 }, { g->alone ? -1 : g->pair, POLLIN, 0 } };
+        poll(slots, 2, poll_timeout(guard_wake(g, now), now));
+    }
+    if (!g->goodbye)
+        guard_bequeath(g);
+    _exit(0);
+}
+
+/* Forks a guard. *pair gets the candidate's end. Returns its pid, or -1. */
+static pid_t guard_fork(const struct plan *plan, int *pair)
+{
+    int ends[2];
+    *pair = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
+        return -1;
+    fd_private(ends[0]);
+    fd_private(ends[1]);
+    pid_t candidate = getpid(), pid = signals_fork();
+    if (pid == 0) {
+        struct guard *g = calloc(1, sizeof *g);
+        if (!g)
+            _exit(EXIT_BALLOT);
+        g->plan = plan;
+        g->candidate = candidate;
+        g->pair = ends[1];
+        g->outputs[0] = g->outputs[1] = g->exec_error = -1;
+        plan->log->out.start = plan->log->out.end = plan->log->err.start = plan->log->err.end = 0;
+        guard_main(g);
+    }
+    fd_close(&ends[1]);
+    if (pid < 0)
+        fd_close(&ends[0]);
+    *pair = ends[0];
+    return pid;
+}
+
+/* ---------------------------------------------------------------------------
+ * Agent: what should be true now, and making it so
+ *
+ * The loop: prepare, poll, learn, decide, act. Learning fills in `struct
+ * facts`; agent_decide() is a pure function of them; agent_act() carries out
+ * what it says, and is harmless where that is true already.
+ * ------------------------------------------------------------------------ */
+
+#define LEAVING_MAX SECOND /* for resigning and the last output, when told to end */
+
+enum life {
+    LIFE_NONE,     /* no command                                             */
+    LIFE_ASKED,    /* START is sent, the guard has not answered yet          */
+    LIFE_RUNNING,
+    LIFE_ORPHANED, /* the guard is gone: we end and reap what it left behind */
+};
+
+enum cause { CAUSE_ITSELF, CAUSE_RUNTIME, CAUSE_BALLOT }; /* what ended the command */
+
+/* The settings that decide. */
+struct rules {
+    bool stop;
+    int on_success, on_error, on_failure;
+    nanos stop_timeout, max_runtime, restart_delay, restart_delay_max;
+};
+
+struct facts {
+    nanos now; /* read before everything else: a stall can only make the rest newer */
+    struct rules rules;
+
+    /* the election */
+    enum ballot_role role;
+    nanos timeout;        /* T                                                   */
+    bool lost, revoked;   /* since the command was started                       */
+    bool refused;         /* the ensemble says no                                */
+    nanos standing_since; /* when we began to stand; 0 once in the line, or not standing */
+
+    /* the command and its guard */
+    enum life life;
+    bool anyway;          /* started without being leader                        */
+    nanos started_at;
+    struct lease lease;   /* the last one that the guard was told                */
+    int stop_sent;        /* 0, 1: asked to stop, 2: told to kill                */
+    nanos stop_due;       /* when its death must be confirmed                    */
+    bool guard_lost;
+    nanos unheard_since;  /* oldest lease that the guard has not acknowledged; 0: none */
+
+    /* how the last command ended, until that has been dealt with */
+    bool ended;
+    int status;           /* as of waitpid()                                     */
+    enum cause cause;
+    nanos next_start;     /* not before that                                     */
+
+    /* the end of ballot itself */
+    int end_signal, end_signals; /* the first one, and how many                  */
+    bool ending;          /* decided                                             */
+    nanos leaving_since;
+    bool output_pending;
+};
+
+struct wish {
+    enum { COMMAND_AS_IT_IS, COMMAND_START, COMMAND_STOP, COMMAND_KILL } command;
+    enum cause cause;     /* of a stop                                           */
+    bool anyway;          /* of a start                                          */
+    enum { LINE_HOLD, LINE_STAND, LINE_LEAVE } line;
+    bool replace_guard;
+    bool outcome_done;    /* the end of the last command has been dealt with     */
+    bool end;             /* ballot is to end, with that status                  */
+    int status;
+    bool finish;          /* now                                                 */
+    nanos wake;           /* when to ask again, if nothing happens before        */
+};
+
+/* The exit status that a shell would give. */
+static int status_code(int status)
+{
+    return WIFSIGNALED(status) ? EXIT_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static bool outcome_good(const struct facts *f)
+{
+    return f->cause == CAUSE_ITSELF && f->status == 0;
+}
+
+/* The guard is dead, or has not done in time what only a live one can have done. */
+static bool guard_overdue(const struct facts *f, nanos *wake)
+{
+    if (f->life == LIFE_ORPHANED)
+        return false;
+    if (f->guard_lost)
+        return true;
+    if (f->unheard_since && due(f->unheard_since + f->timeout / 3 * 2, f->now, wake))
+        return true;
+    if (f->life == LIFE_NONE)
+        return false;
+    if (f->stop_sent && due(f->stop_due, f->now, wake))
+        return true;
+    return f->rules.stop && due(lease_over(&f->lease), f->now, wake);
+}
+
+static void decide_alive(const struct facts *f, struct wish *w)
+{
+    bool leads = f->role == BALLOT_LEADER || f->role == BALLOT_SUSPENDED;
+    w->line = leads || f->anyway ? LINE_STAND : LINE_HOLD;
+    w->cause = CAUSE_BALLOT;
+    if (f->life == LIFE_ORPHANED)
+        w->wake = nanos_min(w->wake, f->now + 5 * MILLISECOND);
+    else if (f->end_signals)
+        w->command = f->end_signals > 1 ? COMMAND_KILL : COMMAND_STOP;
+    else if (f->lost)
+        w->command = f->revoked ? COMMAND_KILL : COMMAND_STOP;
+    else if (f->rules.max_runtime && due(f->started_at + f->rules.max_runtime, f->now, &w->wake)) {
+        w->command = COMMAND_STOP;
+        w->cause = CAUSE_RUNTIME;
+    }
+}
+
+/* Out of the line first; but not for ever, if nobody answers. */
+static void decide_ending(const struct facts *f, struct wish *w)
+{
+    w->line = LINE_LEAVE;
+    bool overdue = f->leaving_since && due(f->leaving_since + LEAVING_MAX, f->now, &w->wake);
+    bool left = f->role == BALLOT_OUT || overdue;
+    w->finish = left && (!f->output_pending || (f->end_signals && overdue));
+}
+
+/* The on-child-... policies; only ends that ballot did not cause have one. */
+static void decide_outcome(const struct facts *f, struct wish *w)
+{
+    int policy = f->cause == CAUSE_BALLOT ? POLICY_RERUN : outcome_good(f) ? f->rules.on_success : f->rules.on_error;
+    w->line = LINE_STAND;
+    if (policy == POLICY_EXIT || policy == POLICY_IGNORE) {
+        w->end = true;
+        w->status = policy == POLICY_EXIT ? status_code(f->status) : 0;
+    } else if (policy == POLICY_REELECT && f->role != BALLOT_OUT)
+        w->line = LINE_LEAVE;
+    else {
+        w->line = LINE_HOLD;
+        w->outcome_done = true;
+    }
+}
+
+static void decide_next(const struct facts *f, struct wish *w)
+{
+    bool rested = due(f->next_start, f->now, &w->wake);
+    if (f->role == BALLOT_OUT && !rested)
+        return; /* a leader that may not start yet would only keep others from it */
+    w->line = LINE_STAND;
+    bool failed = f->standing_since && (f->refused || due(f->standing_since + f->timeout, f->now, &w->wake));
+    if (failed && f->rules.on_failure == FAILURE_EXIT) {
+        w->end = true;
+        w->status = EXIT_BALLOT;
+    }
+    w->anyway = failed && f->rules.on_failure == FAILURE_RUN_ANYWAY;
+    if ((f->role == BALLOT_LEADER || w->anyway) && rested && !f->output_pending && !w->replace_guard)
+        w->command = COMMAND_START;
+}
+
+static struct wish agent_decide(const struct facts *f)
+{
+    struct wish w = { .wake = NEVER };
+    w.replace_guard = guard_overdue(f, &w.wake);
+    if (f->life != LIFE_NONE) {
+        decide_alive(f, &w);
+        w.wake = nanos_min(w.wake, f->now + SECOND); /* a suspend must be noticed */
+    } else if (f->end_signals || f->ending)
+        decide_ending(f, &w);
+    else if (f->ended)
+        decide_outcome(f, &w);
+    else
+        decide_next(f, &w);
+    return w;
+}
+
+/* --- the command's output ------------------------------------------------------- */
+
+struct stream {
+    int fd;          /* our end of the pipe; -1: none         */
+    bool last;       /* the writers are dead: empty means end */
+    const char *name;
+    enum ballot_log_level level;
+    struct queue *queue;
+    size_t length;
+    char data[LINE_MAX_BYTES];
+};
+
+static bool stream_wants(const struct stream *s)
+{
+    return s->fd >= 0 && (s->queue->dead || queue_room(s->queue) > ENTRY_MAX);
+}
+
+/* Logs the complete lines; at the end, or when the buffer is full, the rest too. */
+static void stream_lines(struct stream *s, struct log *l, bool all)
+{
+    size_t start = 0;
+    while (start < s->length && (s->queue->dead || queue_room(s->queue) > ENTRY_MAX)) {
+        size_t left = s->length - start;
+        const char *newline = memchr(s->data + start, '\n', left);
+        if (!newline && !all && left < sizeof s->data)
+            break;
+        size_t n = newline ? (size_t)(newline - (s->data + start)) : left;
+        if (s->level >= l->level)
+            log_entry(l, s->queue, (int)s->level, s->name, s->data + start, n);
+        start += n + (newline != NULL);
+    }
+    memmove(s->data, s->data + start, s->length - start);
+    s->length -= start;
+}
+
+static void stream_read(struct stream *s, struct log *l)
+{
+    while (stream_wants(s)) {
+        ssize_t n = s->length < sizeof s->data ? read(s->fd, s->data + s->length, sizeof s->data - s->length) : -1;
+        if (n < 0 && errno == EINTR && s->length < sizeof s->data)
+            continue;
+        bool end = s->length < sizeof s->data && (n == 0 || (n < 0 && (errno != EAGAIN || s->last)));
+        s->length += n > 0 ? (size_t)n : 0;
+        stream_lines(s, l, end);
+        if (end && s->length == 0)
+            fd_close(&s->fd);
+        if (n <= 0)
+            break;
+    }
+    queue_flush(s->queue);
+}
+
+/* --- the agent -------------------------------------------------------------------- */
+
+struct agent {
+    struct facts facts;
+    struct plan plan;
+    const struct settings *settings;
+    struct log *log;
+    ballot *ballot;
+    struct stream streams[2];
+    pid_t guard;
+    int pair;
+    unsigned unheard;      /* START and LEASE notes that the guard has not acknowledged */
+    pid_t command;         /* of the first process; 0: not known                        */
+    bool command_reaped;   /* by us, after the guard died                               */
+    unsigned losses;       /* the election's count when the command was started         */
+    unsigned errors;       /* in a row                                                  */
+    clientid_t told;       /* the session that the guard knows                          */
+    char told_addresses[ADDRESSES_MAX];
+    bool terminal;         /* started from one: SIGHUP means that it is gone            */
+    int status;            /* of ballot                                                 */
+    nanos planned;         /* when the last poll() should have returned                 */
+};
+
+static void agent_note(struct agent *a, const struct note *note, const int *passed)
+{
+    if (!note_send(a->pair, note, passed))
+        a->facts.guard_lost = true; /* dead, or silent for so long that the pair is full */
+    if (note->kind != NOTE_START && note->kind != NOTE_LEASE)
+        return;
+    a->facts.lease = note->lease;
+    a->unheard++;
+    if (a->facts.unheard_since == 0)
+        a->facts.unheard_since = clock_now();
+}
+
+static bool agent_new_guard(struct agent *a)
+{
+    fd_close(&a->pair);
+    a->guard = guard_fork(&a->plan, &a->pair);
+    if (a->guard < 0) {
+        LOG(a->log, ERROR, "cannot start the guard process: %s; trying again", strerror(errno));
+        return false;
+    }
+    a->unheard = 0;
+    a->facts.unheard_since = 0;
+    a->facts.guard_lost = false;
+    a->told.client_id = 0;
+    return true;
+}
+
+/* How the command ended is known: from here on it is the outcome. */
+static void agent_ended(struct agent *a, int status, int error, bool ours)
+{
+    struct facts *f = &a->facts;
+    const struct rules *r = &f->rules;
+    nanos ran = clock_now() - f->started_at;
+    f->life = LIFE_NONE;
+    f->ended = true;
+    f->status = status;
+    if (f->stop_sent == 0)
+        f->cause = ours ? CAUSE_BALLOT : CAUSE_ITSELF;
+    f->stop_sent = 0;
+    f->anyway = false;
+    a->command = 0;
+    for (size_t i = 0; i < COUNT(a->streams); i++)
+        a->streams[i].last = true;
+    if (f->cause != CAUSE_BALLOT)
+        a->errors = outcome_good(f) ? 0 : a->errors + 1;
+    nanos delay = r->restart_delay, most = nanos_max(r->restart_delay, r->restart_delay_max);
+    for (unsigned i = 1; i < a->errors && delay < most; i++)
+        delay *= 2;
+    f->next_start = f->started_at + nanos_min(delay, most);
+    const char *after = duration_string(ran / MILLISECOND * MILLISECOND).data;
+    if (error)
+        LOG(a->log, ERROR, "cannot execute %s: %s", a->plan.command[0], strerror(error));
+    else if (WIFSIGNALED(status))
+        LOG(a->log, INFO, "the command was ended by signal %d (%s) after %s",
+            WTERMSIG(status), strsignal(WTERMSIG(status)), after);
+    else
+        LOG(a->log, INFO, "the command ended with status %d after %s", WEXITSTATUS(status), after);
+}
+
+static void agent_heard(struct agent *a, const struct note *note)
+{
+    struct facts *f = &a->facts;
+    switch (note->kind) {
+    case NOTE_HEARD:
+        a->unheard -= a->unheard > 0;
+        f->unheard_since = a->unheard ? f->now : 0;
+        break;
+    case NOTE_STARTED:
+        a->command = note->number;
+        if (f->life == LIFE_ASKED)
+            f->life = LIFE_RUNNING;
+        LOG(a->log, INFO, "the command runs, pid %d", note->number);
+        break;
+    case NOTE_ENDED:
+        if (f->life == LIFE_ASKED || f->life == LIFE_RUNNING)
+            agent_ended(a, note->number, note->error, note->ours);
+        break;
+    default:
+        break; /* ours to say */
+    }
+}
+
+static void agent_learn_guard(struct agent *a)
+{
+    struct note note;
+    int passed[2], got;
+    while ((got = note_receive(a->pair, &note, passed)) == RECEIVED_NOTE)
+        agent_heard(a, &note);
+    if (got == RECEIVED_END)
+        a->facts.guard_lost = true;
+}
+
+static void agent_forward(struct agent *a, int number)
+{
+    struct note note = { .kind = NOTE_SIGNAL, .number = number };
+    if (a->facts.life == LIFE_RUNNING)
+        agent_note(a, &note, NULL);
+}
+
+static void agent_learn_signal(struct agent *a, int number)
+{
+    struct facts *f = &a->facts;
+    bool ends = number == SIGINT || number == SIGQUIT || number == SIGTERM || (number == SIGHUP && a->terminal);
+    if (number == SIGCHLD)
+        return; /* deaths are learned from the pair, or while ending orphans */
+    if (!ends) {
+        agent_forward(a, number);
+        return;
+    }
+    if (f->end_signals++ == 0)
+        f->end_signal = number;
+    LOG(a->log, INFO, "told to end by signal %d (%s)%s", number, strsignal(number),
+        f->life == LIFE_NONE ? "" : f->end_signals > 1 ? "; killing the command" : "; stopping the command first");
+}
+
+static void agent_learn_election(struct agent *a)
+{
+    struct facts *f = &a->facts;
+    const ballot *b = a->ballot;
+    f->role = ballot_role(b);
+    f->timeout = b->timeout;
+    f->refused = b->refused;
+    if (f->life != LIFE_NONE && f->anyway && b->leading) {
+        f->anyway = false; /* elected meanwhile: it is the leader's command now */
+        a->losses = b->losses;
+    }
+    f->lost = f->life != LIFE_NONE && !f->anyway && b->losses != a->losses;
+    f->revoked = f->lost && b->revoked;
+    if (f->role != BALLOT_OUT)
+        f->standing_since = 0;
+}
+
+static void agent_learn_output(struct agent *a)
+{
+    bool pending = false;
+    for (size_t i = 0; i < COUNT(a->streams); i++) {
+        struct stream *s = &a->streams[i];
+        if (s->last)
+            stream_read(s, a->log);
+        pending = pending || s->fd >= 0;
+    }
+    queue_flush(&a->log->out);
+    queue_flush(&a->log->err);
+    bool queued = a->log->out.end > 0 || a->log->err.end > 0;
+    a->facts.output_pending = pending || (queued && (a->facts.ending || a->facts.end_signals));
+}
+
+/* --- acting ------------------------------------------------------------------------- */
+
+/* Pipes for the command's output; the other ends go to the guard. */
+static bool agent_pipes(struct agent *a, int passed[2])
+{
+    for (int i = 0; i < 2; i++) {
+        int ends[2];
+        if (!fd_pipe(ends)) {
+            fd_close(&passed[0]);
+            return false;
+        }
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
+        a->streams[i].fd = ends[0];
+        a->streams[i].last = false;
+        passed[i] = ends[1];
+    }
+    return true;
+}
+
+static void agent_start(struct agent *a, bool anyway)
+{
+    struct facts *f = &a->facts;
+    const ballot *b = a->ballot;
+    int passed[2] = { -1, -1 };
+    struct note note = { .kind = NOTE_START, .token = anyway ? 0 : b->token };
+    if (!anyway)
+        note.lease = (struct lease){ b->lease_sent, b->timeout };
+    string_copy(note.text, sizeof note.text, ballot_node(b));
+    f->started_at = clock_now();
+    f->life = LIFE_ASKED;
+    f->anyway = anyway;
+    f->cause = CAUSE_ITSELF;
+    f->standing_since = anyway ? 0 : f->standing_since;
+    a->losses = b->losses;
+    if (anyway)
+        LOG(a->log, WARN, "no election is possible; running the command anyway, as on-election-failure=run-anyway demands");
+    LOG(a->log, INFO, "starting %s", a->plan.command[0]);
+    if (a->plan.wrap && !agent_pipes(a, passed)) {
+        agent_ended(a, EXIT_CANNOT_EXEC << 8, errno, false);
+        return;
+    }
+    agent_note(a, &note, a->plan.wrap ? passed : NULL);
+    fd_close(&passed[0]);
+    fd_close(&passed[1]);
+}
+
+static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
+{
+    struct facts *f = &a->facts;
+    int level = kill_now ? 2 : 1;
+    if (f->stop_sent >= level)
+        return;
+    if (f->stop_sent == 0)
+        f->cause = cause;
+    if (cause == CAUSE_RUNTIME)
+        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it",
+            duration_string(f->rules.max_runtime).data);
+    struct note note = { .kind = NOTE_STOP, .number = f->end_signal ? f->end_signal : SIGTERM };
+    note.span = kill_now ? 0 : f->rules.stop_timeout;
+    f->stop_sent = level;
+    f->stop_due = clock_now() + note.span + f->timeout / 3 * 2;
+    agent_note(a, &note, NULL);
+}
+
+/* A guard that died or fell silent: it is killed first, so that it can start
+ * nothing any more, then all that it leaves to us as their subreaper. */
+static void agent_orphan(struct agent *a)
+{
+    struct facts *f = &a->facts;
+    LOG(a->log, ERROR, "the guard process %s; ending all that it ran and starting another",
+        f->guard_lost ? "has died" : "does not answer");
+    if (f->life == LIFE_NONE)
+        f->started_at = 0; /* no command: nothing will have ended */
+    else if (f->stop_sent == 0)
+        f->cause = f->guard_lost ? CAUSE_ITSELF : CAUSE_BALLOT;
+    f->stop_sent = f->stop_sent ? f->stop_sent : 1;
+    f->status = SIGKILL; /* as of waitpid(): until the command's own is known */
+    f->life = LIFE_ORPHANED;
+    a->command_reaped = false;
+    kill(a->guard, SIGKILL);
+}
+
+static void agent_end_orphans(struct agent *a)
+{
+    struct facts *f = &a->facts;
+    if (a->command && !a->command_reaped)
+        kill(-a->command, SIGKILL);
+    family_signal(SIGKILL, 0);
+    if (family_reap(a->command, &f->status, &a->command_reaped))
+        return;
+    if (!agent_new_guard(a))
+        return;
+    if (f->started_at)
+        agent_ended(a, f->status, 0, false);
+    f->life = LIFE_NONE;
+    f->stop_sent = 0;
+}
+
+/* The guard learns of each session before a proposal is made in it, and of each
+ * lease of a running command. */
+static void agent_inform_guard(struct agent *a)
+{
+    const ballot *b = a->ballot;
+    struct facts *f = &a->facts;
+    if (f->life == LIFE_ORPHANED || f->guard_lost)
+        return;
+    bool known = !memcmp(&a->told, &b->session, sizeof a->told) && !strcmp(a->told_addresses, b->addresses);
+    if (b->session.client_id && !known) {
+        struct note note = { .kind = NOTE_SESSION, .session = b->session, .span = b->timeout };
+        string_copy(note.text, sizeof note.text, b->addresses);
+        agent_note(a, &note, NULL);
+        a->told = b->session;
+        string_copy(a->told_addresses, sizeof a->told_addresses, b->addresses);
+    }
+    if (f->life != LIFE_NONE && b->leading && b->lease_sent != f->lease.sent) {
+        struct note note = { .kind = NOTE_LEASE, .lease = { b->lease_sent, b->timeout } };
+        agent_note(a, &note, NULL);
+    }
+}
+
+static void agent_line(struct agent *a, int line)
+{
+    struct facts *f = &a->facts;
+    bool standing = a->ballot->want == WANT_STAND;
+    if (line == LINE_STAND) {
+        if (!standing && f->role == BALLOT_OUT)
+            f->standing_since = f->now;
+        ballot_stand(a->ballot);
+    } else if (line == LINE_HOLD)
+        ballot_hold(a->ballot);
+    else {
+        if (f->leaving_since == 0)
+            f->leaving_since = f->now;
+        ballot_leave(a->ballot);
+    }
+    if (line != LINE_LEAVE)
+        f->leaving_since = 0;
+    if (line != LINE_STAND)
+        f->standing_since = 0;
+}
+
+static void agent_act(struct agent *a, const struct wish *w)
+{
+    struct facts *f = &a->facts;
+    if (w->replace_guard)
+        agent_orphan(a);
+    if (f->life == LIFE_ORPHANED)
+        agent_end_orphans(a);
+    agent_line(a, w->line);
+    if (w->outcome_done)
+        f->ended = false;
+    if (w->end && !f->ending) {
+        f->ending = true;
+        a->status = w->status;
+        if (w->status == EXIT_BALLOT && !f->ended)
+            LOG(a->log, FATAL, "no election is possible%s%s; ending, as on-election-failure=exit demands",
+                ballot_trouble(a->ballot)[0] ? ": " : "", ballot_trouble(a->ballot));
+    }
+    if (w->command == COMMAND_START)
+        agent_start(a, w->anyway);
+    else if (w->command == COMMAND_STOP || w->command == COMMAND_KILL)
+        agent_stop(a, w->command == COMMAND_KILL, w->cause);
+    agent_inform_guard(a);
+}
+
+/* --- the loop ------------------------------------------------------------------------- */
+
+enum { SLOT_SIGNAL, SLOT_GUARD, SLOT_STDOUT, SLOT_STDERR, SLOT_OUT, SLOT_ERR, SLOT_ELECTION,
+       SLOT_COUNT = SLOT_ELECTION + BALLOT_POLLFDS };
+
+static void agent_wait(struct agent *a, nanos wake)
+{
+    struct facts *f = &a->facts;
+    struct log *l = a->log;
+    nanos now = clock_now();
+    int timeout = poll_timeout(wake, now);
+    struct pollfd slots[SLOT_COUNT] = {
+        [SLOT_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
+        [SLOT_GUARD] = { f->life == LIFE_ORPHANED ? -1 : a->pair, POLLIN, 0 },
+        [SLOT_STDOUT] = { stream_wants(&a->streams[0]) ? a->streams[0].fd : -1, POLLIN, 0 },
+        [SLOT_STDERR] = { stream_wants(&a->streams[1]) ? a->streams[1].fd : -1, POLLIN, 0 },
+        [SLOT_OUT] = { l->out.end ? l->out.fd : -1, POLLOUT, 0 },
+        [SLOT_ERR] = { l->err.end ? l->err.fd : -1, POLLOUT, 0 },
+    };
+    int count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
+    a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
+    if (poll(slots, (nfds_t)(SLOT_ELECTION + count), timeout) < 0)
+        return;
+    f->now = clock_now();
+    if (f->unheard_since && f->now > a->planned + f->timeout / 3 && a->planned != NEVER)
+        f->unheard_since = f->now; /* we were stopped: so may the guard have been */
+    for (int number; (number = signals_next());)
+        agent_learn_signal(a, number);
+    if (slots[SLOT_GUARD].revents)
+        agent_learn_guard(a);
+    ballot_dispatch(a->ballot, slots + SLOT_ELECTION, count);
+    for (int i = 0; i < 2; i++)
+        if (slots[SLOT_STDOUT + i].revents)
+            stream_read(&a->streams[i], l);
+}
+
+static void agent_run(struct agent *a)
+{
+    for (;;) {
+        agent_learn_output(a);
+        agent_learn_election(a);
+        struct wish wish = agent_decide(&a->facts);
+        if (wish.finish)
+            return;
+        agent_act(a, &wish);
+        bool changed = wish.outcome_done || wish.end || wish.replace_guard;
+        agent_wait(a, changed ? a->facts.now : wish.wake);
+    }
+}
+
+static void agent_configure(struct agent *a, char **command)
+{
+    const struct settings *s = a->settings;
+    a->plan = (struct plan){
+        .command = command,
+        .id = setting_text(s, SET_CANDIDATE_ID),
+        .base_path = setting_text(s, SET_BASE_PATH),
+        .stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP,
+        .wrap = setting_number(s, SET_WRAP),
+        .debug = setting_number(s, SET_DEBUG),
+        .stop_timeout = setting_number(s, SET_STOP_TIMEOUT),
+        .log = a->log,
+    };
+    a->facts.rules = (struct rules){
+        .stop = a->plan.stop,
+        .on_success = (int)setting_number(s, SET_ON_SUCCESS),
+        .on_error = (int)setting_number(s, SET_ON_ERROR),
+        .on_failure = (int)setting_number(s, SET_ON_FAILURE),
+        .stop_timeout = a->plan.stop_timeout,
+        .max_runtime = setting_number(s, SET_MAX_RUNTIME),
+        .restart_delay = setting_number(s, SET_RESTART_DELAY),
+        .restart_delay_max = setting_number(s, SET_RESTART_DELAY_MAX),
+    };
+    a->streams[0] = (struct stream){ .fd = -1, .name = "cmd-run-stdout", .level = BALLOT_LOG_INFO, .queue = &a->log->out };
+    a->streams[1] = (struct stream){ .fd = -1, .name = "cmd-run-stderr", .level = BALLOT_LOG_ERROR, .queue = &a->log->err };
+}
+
+static bool agent_open(struct agent *a)
+{
+    static const int heard[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
+    static const int deaf[] = { SIGPIPE, 0 };
+    const struct settings *s = a->settings;
+    const struct ballot_config config = {
+        .servers = setting_text(s, SET_SERVERS), .base_path = a->plan.base_path, .candidate_id = a->plan.id,
+        .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND),
+        .mode = a->plan.stop ? BALLOT_STOP : BALLOT_KEEP,
+        .log = log_message, .log_data = a->log, .library_log = a->plan.debug ? log_library : NULL,
+    };
+    int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
+    a->terminal = tty >= 0;
+    fd_close(&tty);
+    if (!a->plan.debug)
+        family_no_core();
+    zoo_set_debug_level(a->plan.debug ? ZOO_LOG_LEVEL_INFO : ZOO_LOG_LEVEL_ERROR);
+    family_adopt_orphans();
+    if (!signals_open(heard, deaf) || !agent_new_guard(a)) {
+        LOG(a->log, FATAL, "cannot start: %s", strerror(errno));
+        return false;
+    }
+    int error = ballot_open(&a->ballot, &config);
+    if (error != BALLOT_OK)
+        LOG(a->log, FATAL, "cannot start: %s", ballot_strerror(error));
+    return error == BALLOT_OK;
+}
+
+/* Leaves nothing behind: the session is closed, the guard told that all is well. */
+static void agent_close(struct agent *a)
+{
+    struct note goodbye = { .kind = NOTE_GOODBYE };
+    if (a->ballot && ballot_role(a->ballot) != BALLOT_OUT && a->ballot->fd >= 0)
+        shutdown(a->ballot->fd, SHUT_RDWR); /* nobody answered: do not wait for it again */
+    ballot_close(a->ballot);
+    if (a->pair >= 0)
+        note_send(a->pair, &goodbye, NULL);
+    fd_close(&a->pair);
+}
+
+/* Dies of the signal that it was told to end by; as PID 1 no signal kills. */
+static int signal_death(int number)
+{
+    signal_handle(number, SIG_DFL);
+    raise(number);
+    return EXIT_BY_SIGNAL + number;
+}
+
+static int run_once(const struct settings *s, struct log *log, char **command)
+{
+    struct agent *a = calloc(1, sizeof *a);
+    if (!a)
+        return EXIT_BALLOT;
+    a->settings = s;
+    a->log = log;
+    a->pair = -1;
+    agent_configure(a, command);
+    int status = EXIT_BALLOT, signal_number = 0;
+    if (agent_open(a)) {
+        a->facts.now = clock_now();
+        agent_run(a);
+        status = a->status;
+        signal_number = a->facts.end_signal;
+    }
+    agent_close(a);
+    free(a);
+    return signal_number ? signal_death(signal_number) : status;
+}
+
+/* ---------------------------------------------------------------------------
+ * Commands: one row each
+ * ------------------------------------------------------------------------ */
+
+static const struct command {
+    const char *words;
+    int settings;        /* which settings it takes: FOR_...              */
+    bool takes_command;  /* COMMAND [ARG...] follows                      */
+    int (*run)(const struct settings *, struct log *, char **command);
+    const char *summary, *example;
+} commands[] = {
+    { "run once", FOR_ALL | FOR_RUN, true, run_once, "run COMMAND on exactly one of the machines that run this line",
+      "ballot run once --candidate-id=\"$(hostname)\" --on-child-success=exit -- make-backup --full" },
+};
+
+static const char *const type_names[] = {
+    [TYPE_TEXT] = "TEXT", [TYPE_SERVERS] = "LIST", [TYPE_PATH] = "PATH",
+    [TYPE_DURATION] = "DURATION", [TYPE_CHOICE] = "WORD", [TYPE_BOOL] = "true|false",
+};
+
+static void help_settings(int which)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
+        const struct setting *row = &settings_table[id];
+        if (!(row->commands & which))
+            continue;
+        printf("  --%s=%s%s%s\n      %s\n", row->name, type_names[row->type],
+               row->initial ? ", default " : "", row->initial ? row->initial : "", row->help);
+        if (row->choices)
+            printf("      one of: %s\n", row->choices);
+    }
+}
+
+static int help(void)
+{
+    puts("ballot: runs a command on exactly one of many machines, elected through ZooKeeper\n\n"
+         "usage: ballot [OPTIONS] run once [OPTIONS] [--] COMMAND [ARG...]\n"
+         "       ballot help | --help | --version\n");
+    for (size_t i = 0; i < COUNT(commands); i++)
+        printf("%s: %s\n  %s\n", commands[i].words, commands[i].summary, commands[i].example);
+    puts("\nOptions, each also a variable: --log-level is BALLOT_LOG_LEVEL");
+    help_settings(FOR_ALL);
+    puts("\nOptions of run");
+    help_settings(FOR_RUN);
+    return 0;
+}
+
+static int version(void)
+{
+    printf("ballot %s (ZooKeeper client %s)\n", BALLOT_VERSION, ZOO_VERSION);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------
+ * Main: from words to a command
+ * ------------------------------------------------------------------------ */
+
+struct invocation {
+    char words[64];                /* command words so far, "run once"      */
+    const struct command *command; /* the one that they name                */
+    char **rest;                   /* COMMAND [ARG...]                      */
+    bool help, version;
+};
+
+/* Takes a word as the next command word: false if it is none. */
+static bool invocation_word(struct invocation *in, const char *word)
+{
+    char longer[sizeof in->words];
+    struct text t = text_in(longer, sizeof longer);
+    text_format(&t, "%s%s%s", in->words, in->words[0] ? " " : "", word);
+    bool begins = !strcmp(word, "help") && !in->words[0];
+    in->help = in->help || begins;
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        const char *words = commands[i].words;
+        if (strncmp(words, longer, t.length) != 0 || (words[t.length] != '\0' && words[t.length] != ' '))
+            continue;
+        begins = true;
+        if (words[t.length] == '\0')
+            in->command = &commands[i];
+        string_copy(in->words, sizeof in->words, longer);
+    }
+    return begins;
+}
+
+static bool invocation_unknown(struct settings *s, const struct invocation *in, const char *word)
+{
+    const char *space = in->words[0] ? " " : "";
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        size_t n = strlen(in->words) + strlen(space);
+        char next[32];
+        struct text t = text_in(next, sizeof next);
+        text_bytes(&t, commands[i].words + n, strcspn(commands[i].words + n, " "));
+        if (!strncmp(commands[i].words, in->words, strlen(in->words)) && word_close(word, next))
+            return settings_fail(s, "unknown command \"%s%s%.60s\"; did you mean \"%s\"?", in->words, space, word, commands[i].words);
+    }
+    return settings_fail(s, "unknown command \"%s%s%.60s\"; `ballot help` lists them", in->words, space, word);
+}
+
+/* Sorts the words of the command line into options, command words and COMMAND. */
+static bool invocation_parse(struct invocation *in, struct settings *s, char **argv)
+{
+    for (int i = 1; argv[i]; i++) {
+        const char *word = argv[i];
+        if (!strcmp(word, "--")) {
+            in->rest = argv + i + 1;
+            return true;
+        }
+        if (!strcmp(word, "-h") || !strcmp(word, "--help"))
+            in->help = true;
+        else if (!strcmp(word, "--version"))
+            in->version = true;
+        else if (!strncmp(word, "--", 2)) {
+            if (!setting_from_flag(s, argv, &i))
+                return false;
+        } else if (word[0] == '-' && word[1])
+            return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
+        else if (in->command && in->command->takes_command) {
+            in->rest = argv + i;
+            return true;
+        } else if (!invocation_word(in, word))
+            return invocation_unknown(s, in, word);
+    }
+    return true;
+}
+
+static bool invocation_check(const struct invocation *in, struct settings *s)
+{
+    if (!in->command)
+        return in->words[0] ? settings_fail(s, "\"%s\" is not the whole command: it goes on as in \"run once\"", in->words)
+                            : settings_fail(s, "what to do? `ballot help` lists the commands");
+    if (in->command->takes_command && (!in->rest || !in->rest[0]))
+        return settings_fail(s, "%s: which COMMAND? As in: %s", in->words, in->command->example);
+    if (!in->command->takes_command && in->rest && in->rest[0])
+        return settings_fail(s, "%s takes no COMMAND, but \"%.60s\" follows", in->words, in->rest[0]);
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
+        if (s->values[id].origin == ORIGIN_FLAG && !(settings_table[id].commands & in->command->settings))
+            return settings_fail(s, "--%s is not an option of %s", settings_table[id].name, in->words);
+    settings_from_environment(s, in->command->settings);
+    settings_from_defaults(s);
+    return s->error[0] == '\0' && settings_check_together(s, in->command->settings);
+}
+
+static void settings_log(const struct settings *s, struct log *l, int which)
+{
+    if (s->warning[0])
+        LOG(l, WARN, "%s", s->warning);
+    if (!setting_number(s, SET_DEBUG))
+        return;
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
+        if (settings_table[id].commands & which)
+            LOG(l, INFO, "setting %s=%s (%s)", settings_table[id].name, setting_text(s, id), s->values[id].source);
+}
+
+static int invocation_run(const struct invocation *in, const struct settings *s)
+{
+    struct log *log = log_open(s);
+    if (!log)
+        return EXIT_BALLOT;
+    settings_log(s, log, in->command->settings);
+    int status = in->command->run(s, log, in->rest);
+    free(log);
+    return status;
+}
+
+/* Whoever started us may have closed 0, 1 or 2: what we open must not land there. */
+static void standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    fd_close(&fd);
+    fd_close_all(-1);
+}
+
+BALLOT_API int ballot_main(int argc, char **argv)
+{
+    struct invocation in = { .rest = NULL };
+    struct settings *s = calloc(1, sizeof *s);
+    if (!s || argc < 1)
+        return EXIT_BALLOT;
+    standard_descriptors();
+    int status = EXIT_BALLOT;
+    bool parsed = invocation_parse(&in, s, argv);
+    if (in.help && !s->error[0])
+        status = help();
+    else if (in.version && !s->error[0])
+        status = version();
+    else if (parsed && invocation_check(&in, s))
+        status = invocation_run(&in, s);
+    else
+        fprintf(stderr, "ballot: %s\n", s->error);
+    settings_free(s);
+    free(s);
+    return status;
+}
+
+#ifndef BALLOT_NO_ENTRY
+int main(int argc, char **argv)
+{
+    return ballot_main(argc, argv);
+}
+#endif
+
+#endif /* BALLOT_NO_MAIN */

@@ -1,0 +1,129 @@
+/* job - a command for ballot to run, that keeps a record which can be judged.
+ *
+ *     job now                   prints the clock that all records use, in ns
+ *     job FOLDER MS [WORD...]   runs MS milliseconds (-1: until it is stopped)
+ *
+ * FOLDER/record gets lines of "start|end|term NS PID TOKEN". FOLDER/lock is
+ * held from the first moment to the last, by the children too; the kernel frees
+ * it with the last of them, however they die. Whoever finds it held while
+ * starting writes "OVERLAP": two ran at a time.
+ *
+ * WORDs: ignore-term, fork (a child in the group), daemon (one that leaves it),
+ * children (100 of them), exit=N, signal=N, silent (closes stdout and stderr).
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t termed;
+
+static void on_term(int number)
+{
+    (void)number;
+    termed = 1;
+}
+
+static int64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void record(int fd, const char *what)
+{
+    char line[200];
+    const char *token = getenv("BALLOT_FENCING_TOKEN");
+    int n = snprintf(line, sizeof line, "%s %" PRId64 " %ld %s\n", what, now(), (long)getpid(), token ? token : "-");
+    if (write(fd, line, (size_t)n) != n)
+        _exit(99);
+}
+
+/* POSIX locks die with a close() and are not inherited; a pipe-like lock that
+ * children share is an open FIFO: it has a reader as long as one of them lives. */
+static void hold(const char *folder, int log)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/lock", folder);
+    mkfifo(path, 0600);
+    int writer = open(path, O_WRONLY | O_NONBLOCK); /* fails while nobody reads */
+    if (writer >= 0)
+        record(log, "OVERLAP");
+    if (open(path, O_RDONLY | O_NONBLOCK) < 0)
+        _exit(98);
+    if (writer >= 0)
+        close(writer);
+}
+
+static void spawn(bool leave)
+{
+    if (fork() != 0)
+        return;
+    if (leave) {
+        setsid();
+        if (fork() != 0)
+            _exit(0);
+    }
+    signal(SIGTERM, SIG_DFL);
+    for (;;)
+        pause();
+}
+
+static void rest(int64_t until)
+{
+    while (!termed && (until < 0 || now() < until)) {
+        int64_t left = until < 0 ? 1000000000 : until - now();
+        if (left < 0)
+            break;
+        struct timespec t = { (time_t)(left / 1000000000), (long)(left % 1000000000) };
+        nanosleep(&t, NULL);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && !strcmp(argv[1], "now")) {
+        printf("%" PRId64 "\n", now());
+        return 0;
+    }
+    if (argc < 3)
+        return 2;
+    int64_t begun = now();
+    char path[512];
+    snprintf(path, sizeof path, "%s/record", argv[1]);
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600), status = 0, number = 0;
+    hold(argv[1], log);
+    record(log, "start");
+    struct sigaction action = { .sa_handler = on_term };
+    sigaction(SIGTERM, &action, NULL);
+    for (int i = 3; i < argc; i++) {
+        if (!strcmp(argv[i], "ignore-term"))
+            signal(SIGTERM, SIG_IGN);
+        if (!strcmp(argv[i], "fork") || !strcmp(argv[i], "daemon"))
+            spawn(argv[i][0] == 'd');
+        for (int n = 0; !strcmp(argv[i], "children") && n < 100; n++)
+            spawn(n % 2);
+        if (!strcmp(argv[i], "silent")) {
+            close(STDOUT_FILENO);
+            close(STDERR_FILENO);
+        }
+        if (!strncmp(argv[i], "exit=", 5))
+            status = atoi(argv[i] + 5);
+        if (!strncmp(argv[i], "signal=", 7))
+            number = atoi(argv[i] + 7);
+    }
+    long ms = atol(argv[2]);
+    rest(ms < 0 ? -1 : begun + ms * 1000000);
+    record(log, termed ? "term" : "end");
+    if (number)
+        raise(number);
+    return termed ? 143 : status;
+}
