@@ -20,7 +20,7 @@ ballot: ballot.c ballot.h Makefile
 
 test/bin/job: test/job.c
 	@mkdir -p test/bin
-	$(CC) $(STRICT) -O2 -o $@ $<
+	$(CC) $(STRICT) -O2 -static -o $@ $<
 
 test/bin/zk: test/zk.c
 	@mkdir -p test/bin

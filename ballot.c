@@ -706,6 +706,7 @@ struct ballot {
     size_t line_count;
     char **ignored;     /* persistent "proposals" of strangers               */
     size_t ignored_count;
+    nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
     char watched[2][NODE_MAX]; /* armed: the one before us, the one before that */
     char asked[2][NODE_MAX];   /* being armed                                */
     char suspect[NODE_MAX];    /* asked whether it is our ghost              */
@@ -864,6 +865,16 @@ static void names_free(char ***names, size_t *count)
     free(*names);
     *names = NULL;
     *count = 0;
+}
+
+static void names_remove(char **names, size_t *count, const char *name)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (!strcmp(names[i], name)) {
+            free(names[i]);
+            memmove(names + i, names + i + 1, (--*count - i) * sizeof *names);
+            return;
+        }
 }
 
 static bool names_add(char ***names, size_t *count, const char *name)
@@ -1043,12 +1054,14 @@ static void on_event(zhandle_t *handle, int type, int state, const char *path, v
     if (*name == '\0')
         return;
     for (size_t i = 0; i < COUNT(b->watched); i++)
-        if (!strcmp(name, b->watched[i])) {
+        if (!strcmp(name, b->watched[i]))
             b->watched[i][0] = '\0';
-            b->list_fresh = false;
-        }
     if (!strcmp(name, b->proposal))
         b->own_fresh = false;
+    else if (type == ZOO_DELETED_EVENT) { /* nobody can come in before us: no need to list again */
+        names_remove(b->line, &b->line_count, name);
+        b->calm_at = clock_now() + b->timeout / 500;
+    }
 }
 
 static void on_synced(int rc, const char *value, const void *data)
@@ -1119,6 +1132,12 @@ static void base_warn(struct ballot *b)
         b->config.mode == BALLOT_STOP ? "stop" : "keep", duration_string(b->timeout).data);
 }
 
+static bool names_known(const struct ballot *b)
+{
+    const char *named = b->base.named;
+    return !*named || !strcmp(named, b->proposal) || name_in(b->line, b->line_count, named);
+}
+
 static void on_base(int rc, const char *value, int length, const struct Stat *stat, const void *data)
 {
     struct ballot *b = request_answered(data);
@@ -1149,6 +1168,8 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     base->version = stat->version;
     base_clock(b, moved, clock_now());
     base_warn(b);
+    if (moved && !names_known(b))
+        b->list_fresh = false; /* gone, or newer than our list? */
 }
 
 static void on_own(int rc, const char *value, int length, const struct Stat *stat, const void *data)
@@ -1269,6 +1290,7 @@ static void on_written(int rc, const void *data)
         b->revoked = false;
         b->token = b->written.mzxid;
         b->own_fresh = false;
+        b->calm_at = clock_now() + b->timeout / 500;
         SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
     }
     b->lease_sent = sent;
@@ -1521,6 +1543,8 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
         return STEP_RESIGN;
     if (due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0)
         return STEP_BEAT;
+    if (!due(b->calm_at, now, wake))
+        return STEP_NONE;
     if (!b->signed_own)
         return flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
     return b->own_fresh || flying(b, REQUEST_OWN) ? STEP_NONE : STEP_OWN;
@@ -1562,6 +1586,8 @@ static enum step watch_step(const struct ballot *b, long place)
 static enum step front_step(const struct ballot *b, long place, nanos now, nanos *wake)
 {
     const struct base *base = &b->base;
+    if (place == 1 && base->read_at == 0 && !due(b->calm_at, now, wake))
+        return STEP_NONE;
     if (!base->fresh)
         return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
     if (!b->list_fresh || b->want != WANT_STAND)
@@ -1580,7 +1606,8 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
     long place = line_place(b);
     if (b->list_fresh && place < 0)
         return STEP_DOUBT;
-    bool front = place == 0 || place == 1 || (place < 0 && b->base.read_at == 0);
+    bool first = place < 0 && b->line_count == 0; /* most likely alone: read both at once */
+    bool front = first || place == 0 || place == 1;
     if (!b->list_fresh && !flying(b, REQUEST_LIST))
         return STEP_LIST;
     if (front) {

@@ -38,11 +38,11 @@ static int64_t now(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void record(int fd, const char *what)
+static void record(int fd, const char *what, int64_t when)
 {
     char line[200];
     const char *token = getenv("BALLOT_FENCING_TOKEN");
-    int n = snprintf(line, sizeof line, "%s %" PRId64 " %ld %s\n", what, now(), (long)getpid(), token ? token : "-");
+    int n = snprintf(line, sizeof line, "%s %" PRId64 " %ld %s\n", what, when, (long)getpid(), token ? token : "-");
     if (write(fd, line, (size_t)n) != n)
         _exit(99);
 }
@@ -56,7 +56,7 @@ static void hold(const char *folder, int log)
     mkfifo(path, 0600);
     int writer = open(path, O_WRONLY | O_NONBLOCK); /* fails while nobody reads */
     if (writer >= 0)
-        record(log, "OVERLAP");
+        record(log, "OVERLAP", now());
     if (open(path, O_RDONLY | O_NONBLOCK) < 0)
         _exit(98);
     if (writer >= 0)
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
     snprintf(path, sizeof path, "%s/record", argv[1]);
     int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600), status = 0, number = 0;
     hold(argv[1], log);
-    record(log, "start");
+    record(log, "start", begun);
     struct sigaction action = { .sa_handler = on_term };
     sigaction(SIGTERM, &action, NULL);
     for (int i = 3; i < argc; i++) {
@@ -122,7 +122,7 @@ int main(int argc, char **argv)
     }
     long ms = atol(argv[2]);
     rest(ms < 0 ? -1 : begun + ms * 1000000);
-    record(log, termed ? "term" : "end");
+    record(log, termed ? "term" : "end", now());
     if (number)
         raise(number);
     return termed ? 143 : status;

@@ -1,0 +1,188 @@
+# Sourced by the tests: TAP, private ZooKeeper servers, candidates, bounded waits.
+# Everything lives in $T and is ended by exact pid when the test ends.
+# shellcheck shell=bash disable=SC2034
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+BALLOT=${BALLOT:-$here/../ballot}
+JOB=$here/bin/job
+ZK=$here/bin/zk
+shm=/dev/shm
+[ -w $shm ] || shm=${TMPDIR:-/tmp}
+T=$(mktemp -d "$shm/ballot-test.XXXXXX")
+declare -A PID    # candidates and servers by name
+declare -A PORT   # of servers
+TESTS=0 FAILED=0
+unset BALLOT_DEBUG DEBUG
+
+# --- TAP
+
+ok() { # STATUS DESCRIPTION
+    TESTS=$((TESTS + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $TESTS - $2"
+    else
+        FAILED=$((FAILED + 1))
+        echo "not ok $TESTS - $2"
+        [ $FAILED = 1 ] && for f in "$T"/*.log; do
+            [ -f "$f" ] && echo "# --- $f" && tail -n 25 "$f" | cut -c1-300 | sed 's/^/# /'
+        done
+        return 1
+    fi
+}
+check() { # DESCRIPTION COMMAND...: passes if COMMAND does
+    local what=$1
+    shift
+    "$@"
+    ok $? "$what"
+}
+refuse() { # DESCRIPTION COMMAND...: passes if COMMAND fails
+    local what=$1
+    shift
+    ! "$@"
+    ok $? "$what"
+}
+is() { # GOT EXPECTED DESCRIPTION
+    [ "$1" = "$2" ]
+    ok $? "$3" || echo "#   got \"$1\", expected \"$2\""
+}
+below() { # GOT LIMIT DESCRIPTION: both whole numbers
+    [ -n "$1" ] && [ "$1" -le "$2" ]
+    ok $? "$3 ($1, at most $2)"
+}
+note() { echo "# $*"; }
+
+finish() {
+    local status=$? name
+    trap - EXIT
+    for name in "${!PID[@]}"; do
+        kill -CONT "${PID[$name]}" 2>/dev/null
+        kill -KILL "${PID[$name]}" 2>/dev/null
+    done
+    wait 2>/dev/null
+    [ -n "${KEEP:-}" ] && echo "# kept: $T" || rm -rf "$T"
+    echo "1..$TESTS"
+    [ $FAILED = 0 ] && [ $status = 0 ]
+    exit
+}
+trap finish EXIT
+trap 'exit 1' INT TERM HUP
+
+# --- time
+
+exec {NEVER}<> <(:) # a pipe that nobody writes: reading it is a pause without a process
+
+now() { "$JOB" now; }                              # ns, the clock of job's records
+ms_since() { echo $((($(now) - $1) / 1000000)); }  # NS
+within() { # SECONDS COMMAND...: waits until COMMAND passes
+    local limit=$(($(now) + $1 * 1000000000))
+    shift
+    until "$@"; do
+        [ "$(now)" -lt "$limit" ] || return 1
+        read -r -t 0.005 -u "$NEVER"
+    done
+    return 0
+}
+alive() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
+dead() { ! alive "$1"; }
+
+# --- servers
+
+port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+port_choose() {
+    local port
+    for _ in $(seq 100); do
+        port=$((20000 + RANDOM % 12000))
+        port_free $port && echo $port && return
+    done
+    return 1
+}
+four() { # NAME WORD: a four letter command
+    (exec 3<>"/dev/tcp/127.0.0.1/${PORT[$1]}" && printf %s "$2" >&3 && timeout 2 cat <&3) 2>/dev/null
+}
+zk_mine() { # NAME: it serves, and it is ours
+    four "$1" srvr | grep -q '^Mode:' && four "$1" conf | grep -q "dataDir=$T/$1/"
+}
+zk_launch() { # NAME: (again) with the data it has
+    java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel="${ZK_TIER:-1}" -Xshare:auto -Dzookeeper.forceSync=no \
+        -Dzookeeper.preAllocSize=64 -cp /usr/share/java/zookeeper.jar:/usr/share/java/slf4j-nop.jar \
+        org.apache.zookeeper.server.quorum.QuorumPeerMain "$T/$1/zoo.cfg" >"$T/$1/out" 2>&1 &
+    PID[$1]=$!
+}
+zk_config() { # NAME LINE...
+    mkdir -p "$T/$1/data"
+    printf '%s\n' "tickTime=${ZK_TICK:-500}" "dataDir=$T/$1/data" "clientPort=${PORT[$1]}" clientPortAddress=127.0.0.1 \
+        '4lw.commands.whitelist=*' admin.enableServer=false maxClientCnxns=0 "minSessionTimeout=${ZK_MIN:-1000}" \
+        "maxSessionTimeout=60000" "${@:2}" >"$T/$1/zoo.cfg"
+}
+zk_start() { # NAME: a standalone server; another port is tried if that one is taken
+    for _ in 1 2 3; do
+        PORT[$1]=$(port_choose)
+        zk_config "$1"
+        zk_launch "$1"
+        within 20 eval "zk_mine $1 || dead ${PID[$1]}"
+        zk_mine "$1" && return
+        kill -KILL "${PID[$1]}" 2>/dev/null
+    done
+    echo "Bail out! no ZooKeeper server: $(tail -n 3 "$T/$1/out")"
+    exit 1
+}
+zk_restart() { # NAME
+    zk_launch "$1"
+    within 20 zk_mine "$1"
+}
+zk_kill() { kill -KILL "${PID[$1]}" && wait "${PID[$1]}" 2>/dev/null; }
+servers() { # NAME...: for --zookeeper-servers
+    local name list=
+    for name; do list+=,127.0.0.1:${PORT[$name]}; done
+    echo "${list#,}"
+}
+zk() { "$ZK" "$(servers "$SERVER")" "$@"; }
+proposals() { zk ls "$BASE" 2>/dev/null | grep -c ^proposal-; }
+proposals_are() { [ "$(proposals)" = "$1" ]; }
+leader_is() { zk get "$BASE" 2>/dev/null | grep -q "\"candidateId\":\"$1\""; }
+requests() { four "$SERVER" mntr | awk '$1 == "zk_packets_received" { print $2 }'; }
+
+# --- candidates
+
+SERVER=zk
+BASE=/ballot/election
+candidate() { # NAME OPTION... -- COMMAND...
+    setsid "$BALLOT" run once --candidate-id="$1" --zookeeper-servers="$(servers "$SERVER")" --zookeeper-base-path="$BASE" \
+        "${@:2}" >"$T/$1.out" 2>>"$T/$1.log" &
+    PID[$1]=$!
+}
+stop() { # NAME...: in good order
+    local name
+    for name; do kill -TERM "${PID[$name]}" 2>/dev/null; done
+    for name; do within 15 dead "${PID[$name]}" && wait "${PID[$name]}" 2>/dev/null; done
+}
+logged() { grep -q -- "$2" "$T/$1.log"; } # NAME TEXT
+status_of() { wait "${PID[$1]}"; echo $?; }
+guard_of() { # NAME: the pid of its guard
+    local p
+    for p in $(cat "/proc/${PID[$1]}/task/${PID[$1]}/children"); do
+        [ "$(cat "/proc/$p/comm")" = ballot ] && echo "$p" && return
+    done
+    return 1
+}
+
+# --- what the commands recorded (see job.c)
+
+JOBS=$T/jobs
+mkdir -p "$JOBS"
+fresh() { rm -rf "$JOBS" && mkdir "$JOBS"; }
+started() { local n; n=$(grep -cs ^start "$JOBS/record"); echo "${n:-0}"; }
+started_least() { [ "$(started)" -ge "$1" ]; }
+last_start() { awk '$1 == "start" { t = $2 } END { print t }' "$JOBS/record"; }
+last_pid() { awk '$1 == "start" { p = $3 } END { print p }' "$JOBS/record"; }
+lock_held() { [ -p "$JOBS/lock" ] && timeout 1 bash -c 'exec 3>"$1"' _ "$JOBS/lock" 2>/dev/null; }
+lock_free() { # no command, and no child of one, lives
+    ! perl -e 'use Fcntl; exit(sysopen(F, $ARGV[0], O_WRONLY | O_NONBLOCK) ? 0 : 1)' "$JOBS/lock" 2>/dev/null
+}
+overlaps() { # of the intervals from start to end (or term), and of the locks
+    awk '$1 == "OVERLAP" { n++ }
+         $1 == "start" { if (on && $2 < 0) n++; if (on && !(pid in gone)) open[$3] = 1; on = 1; pid = $3 }
+         $1 == "end" || $1 == "term" { gone[$3] = 1 }
+         END { print n + 0 }' "$JOBS/record" 2>/dev/null || echo 0
+}
+tokens_grow() { awk '$1 == "start" { if ($4 != "-" && $4 < t) bad = 1; t = $4 } END { exit bad }' "$JOBS/record"; }
