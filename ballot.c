@@ -2858,6 +2858,12 @@ static nanos lease_moment(const struct lease *l, int numerator, int denominator)
     return l->timeout ? l->sent + l->timeout * numerator / denominator : NEVER;
 }
 
+/* Until when a command may be started under it. */
+static nanos lease_start(const struct lease *l, bool stop)
+{
+    return lease_moment(l, stop ? 1 : 2, stop ? 2 : 3);
+}
+
 /* The moments of on-disconnect=stop. Dead, and reaped, comes before over. */
 static nanos lease_term(const struct lease *l) { return lease_moment(l, 1, 2); }
 static nanos lease_kill(const struct lease *l) { return lease_moment(l, 19, 30); }
@@ -3010,7 +3016,7 @@ static void guard_start(struct guard *g)
     int ends[2];
     g->start_due = false;
     g->ours = true;
-    if (g->stop_asked || g->alone || clock_now() >= (g->plan->stop ? lease_term(&g->lease) : lease_over(&g->lease))) {
+    if (g->stop_asked || g->alone || clock_now() >= lease_start(&g->lease, g->plan->stop)) {
         guard_tell(g, NOTE_ENDED, 0, 0);
         return;
     }
@@ -3403,6 +3409,7 @@ struct facts {
     /* the election */
     enum ballot_role role;
     nanos timeout;        /* T                                                   */
+    nanos start_until;    /* the guard starts nothing later under the present lease */
     bool lost, revoked;   /* since the command was started                       */
     bool refused;         /* the ensemble says no                                */
     nanos standing_since; /* when we began to stand; 0 once in the line, or not standing */
@@ -3524,7 +3531,8 @@ static void decide_next(const struct facts *f, struct wish *w)
         w->status = EXIT_BALLOT;
     }
     w->anyway = failed && f->rules.on_failure == FAILURE_RUN_ANYWAY;
-    if ((f->role == BALLOT_LEADER || w->anyway) && rested && !f->output_pending && !w->replace_guard)
+    bool leads = f->role == BALLOT_LEADER && f->now < f->start_until;
+    if ((leads || w->anyway) && rested && !f->output_pending && !w->replace_guard)
         w->command = COMMAND_START;
 }
 
@@ -3652,6 +3660,7 @@ static void agent_ended(struct agent *a, int status, int error, bool ours)
     struct facts *f = &a->facts;
     const struct rules *r = &f->rules;
     nanos ran = clock_now() - f->started_at;
+    bool refused = f->life == LIFE_ASKED && ours;
     f->life = LIFE_NONE;
     f->ended = true;
     f->status = status;
@@ -3669,7 +3678,9 @@ static void agent_ended(struct agent *a, int status, int error, bool ours)
         delay *= 2;
     f->next_start = f->started_at + nanos_min(delay, most);
     const char *after = duration_string(ran / MILLISECOND * MILLISECOND).data;
-    if (error)
+    if (refused)
+        LOG(a->log, WARN, "the command was not started: the lease ran out first");
+    else if (error)
         LOG(a->log, ERROR, "cannot execute %s: %s", a->plan.command[0], strerror(error));
     else if (WIFSIGNALED(status))
         LOG(a->log, INFO, "the command was ended by signal %d (%s) after %s",
@@ -3740,6 +3751,7 @@ static void agent_learn_election(struct agent *a)
     const ballot *b = a->ballot;
     f->role = ballot_role(b);
     f->timeout = b->timeout;
+    f->start_until = lease_start(&(struct lease){ b->lease_sent, b->timeout }, f->rules.stop);
     f->refused = b->refused;
     if (f->life != LIFE_NONE && f->anyway && b->leading) {
         f->anyway = false; /* elected meanwhile: it is the leader's command now */

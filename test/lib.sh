@@ -12,6 +12,7 @@ T=$(mktemp -d "$shm/ballot-test.XXXXXX")
 declare -A PID    # candidates and servers by name
 declare -A PORT   # of servers
 TESTS=0 FAILED=0
+exec 2> >(exec grep --line-buffered -vE 'line [0-9]+: +[0-9]+ (Killed|Aborted|Terminated|Hangup|Quit)' >&2) # the shell's job news
 unset BALLOT_DEBUG DEBUG
 
 # --- TAP
@@ -52,20 +53,20 @@ below() { # GOT LIMIT DESCRIPTION: both whole numbers
 note() { echo "# $*"; }
 
 finish() {
-    local status=$? name
+    [ "$BASHPID" = "$$" ] || return # a candidate that is told to stop before its exec
+    local name
     trap - EXIT
     for name in "${!PID[@]}"; do
         kill -CONT "${PID[$name]}" 2>/dev/null
         kill -KILL "${PID[$name]}" 2>/dev/null
     done
-    wait 2>/dev/null
+    wait "${PID[@]}" 2>/dev/null
     [ -n "${KEEP:-}" ] && echo "# kept: $T" || rm -rf "$T"
     echo "1..$TESTS"
-    [ $FAILED = 0 ] && [ $status = 0 ]
-    exit
+    exit $((FAILED > 0))
 }
 trap finish EXIT
-trap 'exit 1' INT TERM HUP
+trap 'FAILED=1; exit' INT TERM HUP
 
 # --- time
 
@@ -175,7 +176,7 @@ started() { local n; n=$(grep -cs ^start "$JOBS/record"); echo "${n:-0}"; }
 started_least() { [ "$(started)" -ge "$1" ]; }
 last_start() { awk '$1 == "start" { t = $2 } END { print t }' "$JOBS/record"; }
 last_pid() { awk '$1 == "start" { p = $3 } END { print p }' "$JOBS/record"; }
-lock_held() { [ -p "$JOBS/lock" ] && timeout 1 bash -c 'exec 3>"$1"' _ "$JOBS/lock" 2>/dev/null; }
+lock_held() { ! lock_free; }
 lock_free() { # no command, and no child of one, lives
     ! perl -e 'use Fcntl; exit(sysopen(F, $ARGV[0], O_WRONLY | O_NONBLOCK) ? 0 : 1)' "$JOBS/lock" 2>/dev/null
 }

@@ -1,0 +1,66 @@
+#!/bin/bash
+# kill -STOP, at the candidate and at its guard, in both modes.
+. "$(dirname "$0")/lib.sh"
+zk_start zk
+T2=--zookeeper-session-timeout=2s
+two() { # MODE OPTION...: a leads, b waits
+    fresh
+    candidate a $T2 --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
+    within 10 started_least 1
+    candidate b $T2 --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
+    within 10 proposals_are 2
+}
+
+# --- the candidate, stop: its guard ends the command before anybody else can start
+
+two stop
+at=$(now)
+kill -STOP "${PID[a]}"
+check "stop: the candidate is frozen: its command dies" within 3 lock_free
+below "$(ms_since "$at")" 1450 "... within the lease, two thirds of 2 s"
+check "... then another takes over" within 6 started_least 2
+is "$(overlaps)" 0 "... without overlap"
+kill -CONT "${PID[a]}"
+check "thawed, it notices the loss" within 5 logged a "lost the leadership"
+check "... and stands again" within 5 proposals_are 2
+stop b
+check "... and leads again when it is its turn" within 5 started_least 3
+is "$(overlaps)" 0 "... without overlap"
+stop a
+
+# --- a short freeze costs nothing, or one restart, never the leadership
+
+two stop
+kill -STOP "${PID[a]}"
+sleep 0.3
+kill -CONT "${PID[a]}"
+sleep 1
+is "$(started)" 1 "stop: frozen for less than the lease, the command goes on"
+stop a b
+
+# --- the candidate, keep: the command goes on; on waking it is stopped
+
+two keep
+first=$(last_pid)
+kill -STOP "${PID[a]}"
+check "keep: the candidate is frozen: another takes over" within 10 started_least 2
+check "... while the command of the first goes on" alive "$first"
+kill -CONT "${PID[a]}"
+check "thawed, it notices the loss" within 5 logged a "lost the leadership"
+check "... stops its command" within 5 dead "$first"
+check "... and stands again" within 5 proposals_are 2
+stop a b
+
+# --- the guard: the candidate ends all of it when it must
+
+for mode in stop keep; do
+    two $mode
+    at=$(now)
+    kill -STOP "$(guard_of a)"
+    check "$mode: the guard is frozen: the command is ended" within 5 logged a "does not answer"
+    check "... and run again, by a new guard or by the other candidate" within 6 started_least 2
+    is "$(overlaps)" 0 "... without overlap"
+    note "after $(ms_since "$at") ms"
+    stop a b
+    check "... and all of it can be stopped" within 2 lock_free
+done

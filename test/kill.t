@@ -1,0 +1,103 @@
+#!/bin/bash
+# kill -9, at every process of a ballot: the command dies with all it started,
+# another candidate takes over, never before.
+. "$(dirname "$0")/lib.sh"
+rounds=5
+[ -n "${SOAK:-}" ] && rounds=40
+zk_start zk
+leader() { # the candidate whose command runs
+    local n
+    for n in a b c; do
+        alive "${PID[$n]:-0}" && logged "$n" "pid $(last_pid)\$" && echo $n && return
+    done
+    return 1
+}
+
+# --- the candidate: its guard ends the command and resigns for it
+
+takeovers() { # SIGNAL WORDS...: the leader gets the signal; sets worst, the longest takeover in ms
+    local n=0 who at took signal=$1
+    shift
+    fresh
+    worst=0
+    for who in a b c; do
+        candidate $who --restart-delay=0s --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1 "$@"
+    done
+    within 10 started_least 1
+    for _ in $(seq $rounds); do
+        n=$(started)
+        within 5 leader >/dev/null
+        who=$(leader)
+        within 5 proposals_are 3
+        at=$(now)
+        kill "-$signal" "${PID[$who]}"
+        within 20 started_least $((n + 1)) || break
+        took=$((($(last_start) - at) / 1000000))
+        [ $took -gt $worst ] && worst=$took
+        wait "${PID[$who]}" 2>/dev/null
+        candidate "$who" --restart-delay=0s --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1 "$@"
+    done
+    stop a b c
+}
+for signal in KILL ABRT; do
+    takeovers $signal fork daemon
+    is "$(started)" $((rounds + 1)) "candidate ended by SIG$signal $rounds times: another takes over each time"
+    below "$worst" 2000 "... long before its session of 10 s expires: by the last will; the slowest in ms"
+    is "$(overlaps)" 0 "... never before the old command and its children are dead"
+done
+
+# --- a waiting candidate: its proposal goes at once
+
+fresh
+candidate a --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1
+within 10 started_least 1
+candidate b --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1
+within 10 proposals_are 2
+at=$(now)
+kill -KILL "${PID[b]}"
+check "a waiting candidate is killed: its proposal goes" within 2 proposals_are 1
+note "after $(ms_since "$at") ms"
+check "the leader is not disturbed" leader_is a
+is "$(started)" 1 "... nor its command"
+
+# --- a waiting candidate's guard: replaced, nobody notices
+
+candidate b --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1
+within 10 proposals_are 2
+old=$(guard_of b)
+kill -KILL "$old"
+check "the guard of a waiting candidate is killed: there is another" within 2 eval 'new=$(guard_of b) && [ "$new" != "$old" ]'
+stop a
+check "... and it can run the command" within 5 started_least 2
+stop b
+
+# --- the leader's guard: all of the command is ended, then the policy decides
+
+fresh
+candidate a --on-child-error=exit -- "$JOB" "$JOBS" -1 fork daemon ignore-term
+within 10 started_least 1
+kill -KILL "$(guard_of a)"
+check "the leader's guard is killed: the candidate ends" within 5 dead "${PID[a]}"
+is "$(status_of a)" 137 "... by the policy, with the status of a killed command"
+check "... and all of the command is dead" lock_free
+is "$(proposals)" 0 "... and it has resigned"
+
+# --- both at once: the kernel kills the first process; takeover by expiry
+
+for mode in keep stop; do
+    fresh
+    candidate a --zookeeper-session-timeout=2s --on-disconnect=$mode -- "$JOB" "$JOBS" -1
+    within 10 started_least 1
+    candidate b --zookeeper-session-timeout=2s --on-disconnect=$mode -- "$JOB" "$JOBS" -1
+    within 10 proposals_are 2
+    sleep 1
+    command=$(last_pid)
+    at=$(now)
+    kill -KILL "$(guard_of a)" "${PID[a]}"
+    check "$mode: candidate and guard are killed at once: the command's first process dies" within 1 dead "$command"
+    check "... and another takes over" within 10 started_least 2
+    below $((($(last_start) - at) / 1000000)) 2550 "... no later than the session timeout, one tick and 50 ms"
+    is "$(overlaps)" 0 "... not before the old one was dead"
+    wait "${PID[a]}" 2>/dev/null
+    stop b
+done

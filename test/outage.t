@@ -1,0 +1,153 @@
+#!/bin/bash
+# ZooKeeper absent, killed, frozen, back soon and back late, without its data;
+# one of three servers killed or frozen.
+. "$(dirname "$0")/lib.sh"
+ZK_TIER=1
+cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+three() { # OPTION... -- COMMAND...: a leads, b and c wait
+    fresh
+    candidate a "$@"
+    within 20 started_least 1
+    candidate b "$@"
+    candidate c "$@"
+    within 10 proposals_are 3
+}
+
+# --- absent at the start
+
+PORT[zk]=$(port_choose)
+zk_config zk
+candidate a --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
+sleep 1
+before=$(cpu_ticks "${PID[a]}")
+sleep 3
+below $(($(cpu_ticks "${PID[a]}") - before)) 3 "nobody answers: under 1 % of a processor (ticks of 10 ms in 3 s)"
+below "$(wc -l <"$T/a.log")" 3 "... and a few lines of log"
+check "... that say what is wrong" logged a "no contact with ZooKeeper at 127.0.0.1:${PORT[zk]}"
+zk_restart zk
+check "it comes: the command runs" within 3 started_least 1
+stop a
+
+# --- killed while leading and following
+
+for back in 2 7; do
+    for mode in keep stop; do
+        three --zookeeper-session-timeout=2s --on-disconnect=$mode --restart-delay=0s -- "$JOB" "$JOBS" -1
+        first=$(last_pid)
+        zk_kill zk
+        [ $mode = stop ] && check "stop: the server is killed: the command is stopped" within 2 lock_free
+        sleep $back
+        if [ $mode = keep ]; then
+            is "$(started) $(last_pid)" "1 $first" "keep: the server is away for $back s: the command goes on"
+            zk_restart zk
+            sleep 5
+            check "... and does when it is back" alive "$first"
+            is "$(started)" 1 "... and no other starts"
+            check "... and the leader is the same" leader_is a
+        else
+            is "$(started)" 1 "stop: nothing is started meanwhile, $back s long"
+            zk_restart zk
+            check "... back: it is started again" within 10 started_least 2
+            sleep 2
+            is "$(started)" 2 "... once"
+        fi
+        check "... all stand in the line" within 6 proposals_are 3
+        is "$(overlaps)" 0 "... without overlap"
+        below "$(cat "$T"/[abc].log | wc -l)" 60 "... and the logs stayed short"
+        stop a b c
+        rm -f "$T"/[abc].log
+        within 10 proposals_are 0
+    done
+done
+
+# --- frozen, until all sessions expire
+
+for mode in keep stop; do
+    three --zookeeper-session-timeout=2s --on-disconnect=$mode --restart-delay=0s -- "$JOB" "$JOBS" -1
+    first=$(last_pid)
+    kill -STOP "${PID[zk]}"
+    sleep 7
+    if [ $mode = keep ]; then
+        check "keep: the server is frozen: the command goes on" alive "$first"
+    else
+        check "stop: the server is frozen: the command is stopped" lock_free
+    fi
+    kill -CONT "${PID[zk]}"
+    check "... thawed, all stand again" within 12 proposals_are 3
+    sleep 4
+    [ $mode = keep ] && is "$(started) $(last_pid)" "1 $first" "... and the command was never touched"
+    [ $mode = stop ] && is "$(started)" 2 "... and the command was started again, once"
+    is "$(overlaps)" 0 "... without overlap"
+    stop a b c
+done
+
+# --- its data is gone: the leadership is, too, and all stand again
+
+three --zookeeper-session-timeout=1s --restart-delay=0s -- "$JOB" "$JOBS" -1
+zk_kill zk
+rm -rf "$T/zk/data"
+mkdir "$T/zk/data"
+zk_restart zk
+check "an ensemble without its data: all stand again" within 20 proposals_are 3
+check "... the leader stops" logged a "lost the leadership"
+check "... and one is elected" within 10 started_least 2
+sleep 1
+is "$(overlaps)" 0 "... without overlap"
+stop a b c
+zk_kill zk
+
+# --- three servers, of which one fails
+
+ports=()
+for n in 1 2 3; do
+    PORT[zk$n]=$(port_choose)
+    ports[n]=$(port_choose):$(port_choose)
+done
+for n in 1 2 3; do
+    zk_config zk$n initLimit=10 syncLimit=5 "server.1=127.0.0.1:${ports[1]}" "server.2=127.0.0.1:${ports[2]}" "server.3=127.0.0.1:${ports[3]}"
+    echo $n >"$T/zk$n/data/myid"
+    zk_launch zk$n
+done
+for n in 1 2 3; do within 30 zk_mine zk$n; done
+zk() { "$ZK" "$(servers zk1 zk2 zk3)" "$@"; }
+ensemble() { # NAME OPTION...
+    setsid "$BALLOT" run once --candidate-id="$1" --zookeeper-servers="$(servers zk1 zk2 zk3)" --zookeeper-session-timeout=4s \
+        --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 >"$T/$1.out" 2>>"$T/$1.log" &
+    PID[$1]=$!
+}
+server_of() { # NAME: the server that it talks to
+    local port n
+    port=$(grep -o 'connected to ZooKeeper at 127.0.0.1:[0-9]*' "$T/$1.log" | tail -n 1 | grep -o '[0-9]*$')
+    for n in 1 2 3; do [ "${PORT[zk$n]}" = "$port" ] && echo zk$n; done
+}
+for fault in KILL STOP; do
+    for mode in keep stop; do
+        fresh
+        rm -f "$T"/[abc].log
+        ensemble a --on-disconnect=$mode
+        within 10 started_least 1
+        ensemble b --on-disconnect=$mode
+        ensemble c --on-disconnect=$mode
+        within 10 proposals_are 3
+        victim=$(server_of a)
+        first=$(last_pid)
+        kill -$fault "${PID[$victim]}"
+        sleep 8
+        if [ $mode = keep ]; then
+            is "$(started) $(last_pid)" "1 $first" "$mode: SIG$fault to the leader's server: the command is not disturbed"
+        else
+            check "$mode: SIG$fault to the leader's server: the command runs" lock_held
+        fi
+        is "$(overlaps)" 0 "... without overlap"
+        check "... the leader has found another server" eval "[ \$(server_of a) != $victim ]"
+        if [ $fault = KILL ]; then
+            wait "${PID[$victim]}" 2>/dev/null
+            zk_launch "$victim"
+        else
+            kill -CONT "${PID[$victim]}"
+        fi
+        within 30 zk_mine "$victim"
+        stop a b c
+        check "... and all leave in good order" within 8 proposals_are 0
+    done
+done

@@ -1,0 +1,152 @@
+#!/bin/bash
+# TERM, INT, QUIT, HUP, USR1: to leader and follower, once and twice, in every
+# phase; as PID 1; Ctrl-C and Ctrl-Z at a terminal.
+. "$(dirname "$0")/lib.sh"
+zk_start zk
+PORT[nobody]=$(port_choose)
+
+ended_by() { # NAME SIGNAL WHAT: it died of that signal
+    check "$3" within 8 dead "${PID[$1]}"
+    is "$(status_of "$1")" $((128 + $(kill -l "$2"))) "... of that same signal"
+}
+
+for s in TERM INT QUIT; do
+    SERVER=nobody candidate a -- "$JOB" "$JOBS" -1
+    within 5 logged a . || sleep 0.3
+    kill -$s "${PID[a]}"
+    ended_by a $s "SIG$s while connecting: it ends"
+
+    fresh
+    candidate a -- "$JOB" "$JOBS" -1
+    within 10 started_least 1
+    candidate b -- "$JOB" "$JOBS" -1
+    within 10 proposals_are 2
+    kill -$s "${PID[b]}"
+    ended_by b $s "SIG$s while waiting: it ends"
+    check "... leaving the line" proposals_are 1
+    is "$(started)" 1 "... and the leader undisturbed"
+    kill -$s "${PID[a]}"
+    ended_by a $s "SIG$s while leading: it ends"
+    check "... after its command" lock_free
+    is "$(zk get "$BASE")" "" "... and its resignation"
+
+    fresh
+    candidate a --stop-timeout=60s -- "$JOB" "$JOBS" -1 ignore-term
+    within 10 started_least 1
+    command=$(last_pid)
+    if [ $s = TERM ]; then
+        kill -$s "${PID[a]}"
+        sleep 0.5
+        check "SIG$s to the leader of a command that ignores it: it waits" alive "$command"
+        kill -$s "${PID[a]}"
+        ended_by a $s "... a second one: it ends now"
+        check "... after its command" lock_free
+    else
+        kill -$s "${PID[a]}"
+        ended_by a $s "SIG$s is passed on to the command first"
+    fi
+
+    candidate a --restart-delay=30s --on-child-success=rerun -- true
+    within 10 logged a "status 0"
+    sleep 0.1
+    kill -$s "${PID[a]}"
+    ended_by a $s "SIG$s between two runs: it ends"
+    rm -f "$T"/[ab].log
+done
+is "$(proposals)" 0 "no proposal is left behind"
+
+# --- the ones that are only passed on
+
+cat >"$T/echo-signals" <<'X'
+#!/bin/bash
+for s in HUP USR1 USR2 WINCH CONT; do trap "echo got $s" $s; done
+echo ready
+while :; do sleep 0.02; done
+X
+chmod +x "$T/echo-signals"
+candidate a -- "$T/echo-signals"
+within 10 grep -q ready "$T/a.out"
+for s in HUP USR1 USR2 WINCH CONT; do
+    kill -$s "${PID[a]}"
+    check "SIG$s is passed on to the command" within 2 grep -q "got $s" "$T/a.out"
+done
+candidate b -- "$T/echo-signals"
+within 10 proposals_are 2
+for s in HUP USR1 USR2 WINCH CONT; do kill -$s "${PID[b]}"; done
+sleep 0.2
+check "a follower lets them pass" alive "${PID[b]}"
+check "... and the leader goes on" alive "${PID[a]}"
+stop a b
+
+# --- the end does not wait for an ensemble that is away
+
+candidate a -- "$JOB" "$JOBS" -1
+within 10 leader_is a
+candidate b -- "$JOB" "$JOBS" -1
+within 10 proposals_are 2
+kill -STOP "${PID[zk]}"
+at=$(now)
+kill -TERM "${PID[a]}" "${PID[b]}"
+check "the server is frozen: the leader ends" within 5 dead "${PID[a]}"
+check "... and the follower" within 5 dead "${PID[b]}"
+below "$(ms_since "$at")" 1500 "... about 1 s after the command is dead, in ms"
+kill -CONT "${PID[zk]}"
+within 10 proposals_are 0
+
+# --- PID 1 of a PID namespace
+
+fresh
+unshare=(unshare --pid --fork --kill-child --mount-proc)
+[ "$(id -u)" = 0 ] || unshare=(unshare --user --map-root-user "${unshare[@]:1}")
+"${unshare[@]}" "$BALLOT" run once --candidate-id=one --zookeeper-servers="$(servers zk)" -- "$JOB" "$JOBS" -1 fork daemon >"$T/one.out" 2>"$T/one.log" &
+PID[one]=$!
+check "as PID 1 it runs the command" within 10 started_least 1
+inner=$(pgrep -P "${PID[one]}")
+kill -TERM "$inner"
+check "SIGTERM ends it" within 5 dead "${PID[one]}"
+is "$(status_of one)" 143 "... with 128 plus the signal"
+check "... and all of the command" lock_free
+is "$(proposals)" 0 "... in good order"
+
+# --- a real terminal
+
+terminal() { # NAME COMMAND-LINE: types come from fd 7
+    mkfifo "$T/keys"
+    script -qfec "$2" /dev/null <"$T/keys" >"$T/$1.tty" 2>&1 &
+    PID[$1]=$!
+    exec 7>"$T/keys"
+    rm "$T/keys"
+}
+fresh
+line="$BALLOT run once --candidate-id=tty --zookeeper-session-timeout=2s --on-disconnect=stop --zookeeper-servers=$(servers zk) -- $JOB $JOBS -1"
+terminal tty "$line"
+within 10 started_least 1
+printf '\003' >&7
+check "Ctrl-C ends it" within 5 dead "${PID[tty]}"
+exec 7>&-
+check "... and the command" lock_free
+is "$(proposals)" 0 "... in good order"
+check "... the levels are coloured on a terminal" grep -q $'\033\\[32minfo' "$T/tty.tty"
+
+fresh
+terminal tty "bash --norc -i"
+echo "$line" >&7
+within 10 started_least 1
+printf '\032' >&7
+check "Ctrl-Z freezes it: the guard ends the command within the lease" within 4 lock_free
+echo fg >&7
+check "fg: it stands again and leads" within 10 started_least 2
+is "$(overlaps)" 0 "... without overlap"
+printf '\003' >&7
+check "... and Ctrl-C ends it" within 5 lock_free
+echo exit >&7
+within 5 dead "${PID[tty]}"
+exec 7>&-
+fresh
+candidate_hup="$line"
+terminal tty "$candidate_hup"
+within 10 started_least 1
+kill -KILL "${PID[tty]}"
+exec 7>&-
+check "the terminal goes away (SIGHUP): the command is ended" within 5 lock_free
+check "... in good order" within 5 proposals_are 0
