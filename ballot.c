@@ -3987,8 +3987,9 @@ static void agent_run(struct agent *a)
         struct wish wish = agent_decide(&a->facts);
         if (wish.finish)
             return;
+        struct facts before = a->facts;
         agent_act(a, &wish);
-        bool changed = wish.outcome_done || wish.end || wish.replace_guard;
+        bool changed = memcmp(&before, &a->facts, sizeof before) != 0; /* then decide again at once */
         agent_wait(a, changed ? a->facts.now : wish.wake);
     }
 }
@@ -4048,12 +4049,21 @@ static bool agent_open(struct agent *a)
     return error == BALLOT_OK;
 }
 
+/* Breaks off, so that closing the handle does not wait for an answer. */
+static void contact_cut(ballot *b)
+{
+    if (b->fd < 0 || !b->connected)
+        return;
+    shutdown(b->fd, SHUT_RDWR);
+    zookeeper_process(b->handle, ZOOKEEPER_READ);
+}
+
 /* Leaves nothing behind: the session is closed, the guard told that all is well. */
 static void agent_close(struct agent *a)
 {
     struct note goodbye = { .kind = NOTE_GOODBYE };
-    if (a->ballot && ballot_role(a->ballot) != BALLOT_OUT && a->ballot->fd >= 0)
-        shutdown(a->ballot->fd, SHUT_RDWR); /* nobody answered: do not wait for it again */
+    if (a->ballot && ballot_role(a->ballot) != BALLOT_OUT)
+        contact_cut(a->ballot); /* nobody answered in time: do not wait again */
     ballot_close(a->ballot);
     if (a->pair >= 0)
         note_send(a->pair, &goodbye, NULL);

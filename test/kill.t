@@ -78,7 +78,8 @@ candidate a --on-child-error=exit -- "$JOB" "$JOBS" -1 fork daemon ignore-term
 within 10 started_least 1
 kill -KILL "$(guard_of a)"
 check "the leader's guard is killed: the candidate ends" within 5 dead "${PID[a]}"
-is "$(status_of a)" 137 "... by the policy, with the status of a killed command"
+ended a
+is "$STATUS" 137 "... by the policy, with the status of a killed command"
 check "... and all of the command is dead" lock_free
 is "$(proposals)" 0 "... and it has resigned"
 

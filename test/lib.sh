@@ -158,7 +158,11 @@ stop() { # NAME...: in good order
     for name; do within 15 dead "${PID[$name]}" && wait "${PID[$name]}" 2>/dev/null; done
 }
 logged() { grep -q -- "$2" "$T/$1.log"; } # NAME TEXT
-status_of() { wait "${PID[$1]}"; echo $?; }
+ended() { # NAME: waits for its end, puts its exit status into STATUS
+    within 20 dead "${PID[$1]}"
+    wait "${PID[$1]}" 2>/dev/null
+    STATUS=$?
+}
 guard_of() { # NAME: the pid of its guard
     local p
     for p in $(cat "/proc/${PID[$1]}/task/${PID[$1]}/children"); do

@@ -24,10 +24,12 @@ cell() { # OPTION POLICY END STATUS: END is a word for job; STATUS is what `exit
         check "$1, $3, reelect: it runs again" within 10 started_least 3
         is "$(tokens)" 3 "... each time elected anew" ;;
     exit)
-        is "$(status_of a)" "$4" "$1, $3, exit: ballot ends with the command's status"
+        ended a
+        is "$STATUS" "$4" "$1, $3, exit: ballot ends with the command's status"
         is "$(started)" 1 "... after one run" ;;
     ignore)
-        is "$(status_of a)" 0 "$1, $3, ignore: ballot ends with 0"
+        ended a
+        is "$STATUS" 0 "$1, $3, ignore: ballot ends with 0"
         is "$(started)" 1 "... after one run" ;;
     esac
     stop a
@@ -47,8 +49,8 @@ hopeless() { # COMMAND STATUS TEXT
         rm -f "$T/a.log"
         candidate a "${quick[@]}" --on-child-error=$policy -- "$1"
         case $policy in
-        exit) is "$(status_of a)" "$2" "$3, exit: status $2" ;;
-        ignore) is "$(status_of a)" 0 "$3, ignore: status 0" ;;
+        exit) ended a; is "$STATUS" "$2" "$3, exit: status $2" ;;
+        ignore) ended a; is "$STATUS" 0 "$3, ignore: status 0" ;;
         *) check "$3, $policy: tried again" within 10 eval "[ \$(grep -c 'cannot execute' $T/a.log) -ge 3 ]" ;;
         esac
         check "... and the log says why" logged a "cannot execute $1: "
@@ -77,7 +79,8 @@ for how in absent refused; do
     fresh
     rm -f "$T/a.log"
     failing $how --zookeeper-session-timeout=1s --on-election-failure=exit -- "$JOB" "$JOBS" 1
-    is "$(status_of a)" 125 "$how, exit: status 125"
+    ended a
+    is "$STATUS" 125 "$how, exit: status 125"
     check "... with a reason" grep -q 'no election is possible' "$T/a.log"
     is "$(started)" 0 "... and nothing was run"
 
@@ -88,7 +91,8 @@ for how in absent refused; do
     stop a
 
     failing $how --zookeeper-session-timeout=1s --on-election-failure=run-anyway --on-child-success=exit -- "$JOB" "$JOBS" 1
-    is "$(status_of a)" 0 "$how, run-anyway: the command is run, its status counts"
+    ended a
+    is "$STATUS" 0 "$how, run-anyway: the command is run, its status counts"
     is "$(awk '$1 == "start" { print $4 }' "$JOBS/record")" - "... without a fencing token"
     check "... and the log warns" logged a "running the command anyway"
 done
@@ -115,12 +119,14 @@ SERVER=zk
 
 fresh
 candidate a --max-runtime=300ms --stop-timeout=200ms --on-child-error=exit -- "$JOB" "$JOBS" -1 ignore-term
-is "$(status_of a)" 137 "max-runtime: stopped, killed after stop-timeout, and an error"
+ended a
+is "$STATUS" 137 "max-runtime: stopped, killed after stop-timeout, and an error"
 check "... as the log says" logged a "has run for 300ms, which is max-runtime"
 
 fresh
 candidate a --max-runtime=300ms --on-child-error=ignore -- "$JOB" "$JOBS" -1
-is "$(status_of a)" 0 "max-runtime with on-child-error=ignore"
+ended a
+is "$STATUS" 0 "max-runtime with on-child-error=ignore"
 
 gaps() { awk '$1 == "start" { if (t) printf "%d ", ($2 - t) / 1e6 + 0.5; t = $2 } END { print "" }' "$JOBS/record"; }
 fresh

@@ -7,7 +7,8 @@ PORT[nobody]=$(port_choose)
 
 ended_by() { # NAME SIGNAL WHAT: it died of that signal
     check "$3" within 8 dead "${PID[$1]}"
-    is "$(status_of "$1")" $((128 + $(kill -l "$2"))) "... of that same signal"
+    ended "$1"
+    is "$STATUS" $((128 + $(kill -l "$2"))) "... of that same signal"
 }
 
 for s in TERM INT QUIT; do
@@ -104,7 +105,8 @@ check "as PID 1 it runs the command" within 10 started_least 1
 inner=$(pgrep -P "${PID[one]}")
 kill -TERM "$inner"
 check "SIGTERM ends it" within 5 dead "${PID[one]}"
-is "$(status_of one)" 143 "... with 128 plus the signal"
+ended one
+is "$STATUS" 143 "... with 128 plus the signal"
 check "... and all of the command" lock_free
 is "$(proposals)" 0 "... in good order"
 
