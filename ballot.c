@@ -2249,7 +2249,7 @@ static size_t word_distance(const char *a, const char *b)
 
 static bool word_close(const char *typed, const char *known)
 {
-    return word_distance(typed, known) <= 1 + strlen(known) / 5;
+    return word_distance(typed, known) <= 1 + strlen(known) / 4;
 }
 
 static bool __attribute__((format(printf, 2, 3))) settings_fail(struct settings *s, const char *format, ...)

@@ -60,7 +60,7 @@ finish() {
         kill -CONT "${PID[$name]}" 2>/dev/null
         kill -KILL "${PID[$name]}" 2>/dev/null
     done
-    wait "${PID[@]}" 2>/dev/null
+    [ ${#PID[@]} = 0 ] || wait "${PID[@]}" 2>/dev/null
     [ -n "${KEEP:-}" ] && echo "# kept: $T" || rm -rf "$T"
     echo "1..$TESTS"
     exit $((FAILED > 0))

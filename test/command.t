@@ -1,0 +1,124 @@
+#!/bin/bash
+# What a command gets, what becomes of its output, and how all of it is ended.
+. "$(dirname "$0")/lib.sh"
+zk_start zk
+once=(--on-child-success=exit --on-child-error=exit)
+run() { # COMMAND...: once, to the end; output in $T/a.out, log in $T/a.log
+    rm -f "$T/a.log"
+    candidate a "${once[@]}" "${options[@]}" -- "$@"
+    ended a
+}
+options=()
+
+# --- what it gets
+
+exec 9<"$here/lib.sh" # must not leak
+run sh -c 'ls -l /proc/$$/fd | sed -n "s/.* \([0-9]*\) -> .*/\1/p" | tr "\n" " "; readlink /proc/$$/fd/0'
+check "the command sees the descriptors 0, 1, 2 only, and /dev/null as its input" grep -q '\] 0 1 2 /dev/null$' "$T/a.out"
+BALLOT_FENCING_TOKEN=stale run env
+check "BALLOT_LEADER_ID" grep -q '\] BALLOT_LEADER_ID=a$' "$T/a.out"
+check "BALLOT_LEADER_NODE" grep -q "\\] BALLOT_LEADER_NODE=$BASE/proposal-[0-9]\{10\}\$" "$T/a.out"
+token=$(sed -n 's/.*BALLOT_FENCING_TOKEN=//p' "$T/a.out")
+check "BALLOT_FENCING_TOKEN ($token)" test "$token" -gt 0
+run env
+check "... a greater one for each leader" test "$(sed -n 's/.*BALLOT_FENCING_TOKEN=//p' "$T/a.out")" -gt "$token"
+run sh -c 'grep -E "^Sig(Blk|Ign|Cgt)" /proc/$$/status | tr -d "\n\t"; ps -o pid= -o pgid= -p $$'
+check "no signal is blocked or ignored" grep -q 'SigBlk:0*SigIgn:0*SigCgt' "$T/a.out"
+check "it leads a process group of its own" awk '{ if ($NF != $(NF - 1)) exit 1 }' <(tail -n 1 "$T/a.out" | sed 's/.*SigCgt:[0-9a-f]*//')
+(trap '' INT QUIT HUP; exec 0<&- 1>"$T/closed.out" 2>&1; "$BALLOT" run once --candidate-id=x "${once[@]}" --zookeeper-servers="$(servers zk)" -- sh -c 'ls /proc/$$/fd | tr "\n" " "')
+check "... also when ballot was started with a closed descriptor" grep -q '\] 0 1 2 $' "$T/closed.out"
+
+# --- wrapped output
+
+run sh -c 'echo out; echo err >&2; printf "no newline"'
+check "stdout becomes info lines on stdout" grep -q ' info  \[cmd-run-stdout\] out$' "$T/a.out"
+check "stderr becomes error lines on stderr" grep -q ' error \[cmd-run-stderr\] err$' "$T/a.log"
+check "a last line without newline is a line" grep -q '\] no newline$' "$T/a.out"
+refuse "... and nothing of one is in the other" grep -q err "$T/a.out"
+
+run perl -e 'print "x" x 10_000_000, "\nnext\n"'
+is "$(tr -cd x <"$T/a.out" | wc -c)" 10000001 "a line of 10 MB: every byte is there"
+check "... in pieces of 64 KiB" awk 'length($0) > 66000 { exit 1 }' "$T/a.out"
+is "$(tail -n 1 "$T/a.out" | sed 's/^[^]]*\] //')" next "... and the line behind it is whole"
+
+options=(--log-format=json)
+run perl -e 'print "nul \0 bad \xff\xc0\xaf quote \" back \\ tab \t bell \a \xe2\x82\xac\n"; print STDERR "\x1b[31mred\n"'
+json() { perl -MJSON::PP -ne 'my $o = decode_json($_); die unless $o->{time} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/ && $o->{hostname} && $o->{candidateId} eq "a" && $o->{level} && defined $o->{msg}; print $o->{msg} if $o->{name} =~ /^cmd-run/' "$@"; }
+is "$(json "$T/a.out" | od -An -c | tr -d ' \n')" 'nul\0bad357277275357277275357277275quote"back\tab\tbell\a342202254' "json: NUL, broken UTF-8, quotes, control characters are escaped" 2>/dev/null ||
+    json "$T/a.out" | od -An -c
+check "... and every line is valid JSON" eval "json $T/a.log >/dev/null"
+options=(--log-format=raw)
+run echo 'say "hi"'
+check "raw: key=\"value\" pairs" grep -q 'level="info" msg="say \\"hi\\"" name="cmd-run-stdout"' "$T/a.out"
+options=()
+
+bytes=$((${SOAK:+10} + 1))
+run perl -e 'my $l = "0123456789" x 8 . "\n"; for (1 .. $ARGV[0] * 100_000_000 / 81) { print $l }' $bytes
+is "$(wc -l <"$T/a.out")" $((bytes * 100000000 / 81)) "${bytes}00 MB of lines: none is lost"
+is "$STATUS" 0 "... and ballot ends as the command does"
+run perl -e 'for (1 .. 30) { my $l = "$_ " . "\0" x 1000 . "\n"; print $l; print STDERR $l }'
+is "$(grep -ac . "$T/a.out") $(grep -ac cmd-run "$T/a.log")" "30 30" "NULs pass in the human form"
+run sh -c 'exec >&- 2>&-; sleep 0.1; exit 4'
+is "$STATUS" 4 "a command that closes its output is waited for"
+
+# A reader that is slow, or gone
+rm -f "$T/a.log"
+"$BALLOT" run once --candidate-id=a "${once[@]}" --zookeeper-servers="$(servers zk)" -- \
+    perl -e 'print "$_\n" for 1 .. 300_000' 2>"$T/a.log" | perl -e 'select undef, undef, undef, 1.5; my $n = 0; while (<STDIN>) { $n++ } print "$n\n"' >"$T/count"
+is "$(cat "$T/count")" 300000 "a slow reader gets every line"
+refuse "... and the election went on meanwhile" grep -q lost "$T/a.log"
+"$BALLOT" run once --candidate-id=a "${once[@]}" --zookeeper-servers="$(servers zk)" -- \
+    perl -e 'print "$_\n" for 1 .. 300_000; exit 5' 2>>"$T/a.log" | head -n 1 >/dev/null
+is "${PIPESTATUS[0]}" 5 "a reader that goes away does not kill ballot, nor its command"
+mkfifo "$T/stuck"
+exec 8<>"$T/stuck"
+setsid "$BALLOT" run once --candidate-id=a "${once[@]}" --zookeeper-session-timeout=2s --zookeeper-servers="$(servers zk)" -- yes >"$T/stuck" 2>"$T/a.log" &
+PID[a]=$!
+within 5 leader_is a
+sleep 4
+check "nobody reads: the leader leads on" leader_is a
+refuse "... undisturbed" grep -q 'lost\|does not answer' "$T/a.log"
+stop a
+check "... and can be stopped" dead "${PID[a]}"
+exec 8>&-
+
+# --- unwrapped output
+
+options=(--wrap-child-logs=false)
+run sh -c 'echo plain; echo other >&2; ls -l /proc/$$/fd/1'
+check "unwrapped: stdout is ballot's own" eval "grep -q ^plain\$ $T/a.out && grep -q -- '-> $T/a.out' $T/a.out"
+check "... and stderr" grep -q '^other$' "$T/a.log"
+options=()
+
+# --- all of it is ended
+
+ending() { # TEXT WORDS...: the leader is told to stop
+    local text=$1
+    shift
+    fresh
+    candidate a --stop-timeout=200ms -- "$JOB" "$JOBS" -1 "$@"
+    within 10 started_least 1
+    sleep 0.1
+    kill -TERM "${PID[a]}"
+    ended a
+    check "$text: all of it is dead when ballot ends" lock_free
+    is "$(proposals)" 0 "... and it has resigned"
+}
+ending "a command that ignores SIGTERM" ignore-term
+ending "one with children" fork
+ending "one whose children daemonize" daemon
+ending "one with 100 children, half of them daemons" children
+ending "one that closed its output" silent
+
+leaving() { # TEXT WORDS...: the command ends by itself and leaves processes behind
+    local text=$1
+    shift
+    fresh
+    candidate a "${once[@]}" --stop-timeout=200ms -- "$JOB" "$JOBS" 1 "$@"
+    ended a
+    is "$STATUS" 0 "$text: its own status counts"
+    check "... and what it left behind is dead" lock_free
+}
+leaving "a command that leaves a child" fork
+leaving "... a daemon" daemon
+leaving "... 100 of them" children
