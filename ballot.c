@@ -1716,6 +1716,8 @@ static void contact_remind(struct ballot *b)
         duration_string((now - b->contact_since) / SECOND * SECOND).data);
 }
 
+/* From here on nothing is claimed or proposed until the owner, having stopped
+ * what he did as leader, asks to stand again. */
 static void election_lose(struct ballot *b, bool own)
 {
     const struct base *base = &b->base;
@@ -1724,6 +1726,7 @@ static void election_lose(struct ballot *b, bool own)
         SAY(b, INFO, "resigned");
     else {
         b->losses++;
+        b->want = WANT_HOLD;
         SAY(b, ERROR, "lost the leadership: %s",
             b->revoked ? "our proposal was deleted by somebody" : !base->exists || base->recreated ? "the base node was deleted"
             : base->empty ? "the base was emptied by somebody" : "another one leads, or the base was overwritten");
@@ -3618,6 +3621,7 @@ struct agent {
     unsigned unheard;      /* START and LEASE notes that the guard has not acknowledged */
     pid_t command;         /* of the first process; 0: not known                        */
     bool command_reaped;   /* by us, after the guard died                               */
+    int line;              /* the last wish for the line                                */
     unsigned losses;       /* the election's count when the command was started         */
     unsigned errors;       /* in a row                                                  */
     clientid_t told;       /* the session that the guard knows                          */
@@ -3901,7 +3905,8 @@ static void agent_inform_guard(struct agent *a)
 static void agent_line(struct agent *a, int line)
 {
     struct facts *f = &a->facts;
-    bool standing = a->ballot->want == WANT_STAND;
+    bool standing = a->line == LINE_STAND;
+    a->line = line;
     if (line == LINE_STAND) {
         if (!standing && f->role == BALLOT_OUT)
             f->standing_since = f->now;

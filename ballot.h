@@ -104,7 +104,9 @@ BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config);
 BALLOT_API void ballot_close(ballot *b);
 
 /* What the candidate wants from now on. All three are wishes: they are carried
- * out by the following prepares, and may be repeated at will. */
+ * out by the following prepares, and may be repeated at will. A leader that has
+ * lost the leadership holds, until it is told to stand again: it must first
+ * stop what it did as leader. */
 BALLOT_API void ballot_stand(ballot *b); /* be in the line, lead when it is our turn     */
 BALLOT_API void ballot_hold(ballot *b);  /* stay as we are: no new proposal, no claim    */
 BALLOT_API void ballot_leave(ballot *b); /* resign, or leave the line. A leader calls it
