@@ -283,7 +283,7 @@ static void duration_decimal(struct text *t, nanos value, nanos unit, const char
 
 static struct duration_text duration_string(nanos value)
 {
-    struct duration_text out;
+    struct duration_text out = { "" };
     struct text t = text_in(out.data, sizeof out.data);
     if (value < 0) {
         text_string(&t, "-");
@@ -970,7 +970,7 @@ election_trouble(struct ballot *b, nanos pause, const char *format, ...)
     text_vformat(&t, format, args);
     va_end(args);
     b->retry_at = clock_now() + pause;
-    if (strcmp(before, b->trouble))
+    if (strcmp(before, b->trouble) != 0)
         SAY(b, ERROR, "%s; trying again every %s", b->trouble, duration_string(pause).data);
 }
 
@@ -2403,7 +2403,7 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
 static bool settings_check_together(struct settings *s, int commands)
 {
     nanos timeout = setting_number(s, SET_SESSION_TIMEOUT);
-    if (timeout < MILLISECOND || timeout > 24 * 24 * HOUR)
+    if (timeout < MILLISECOND || timeout > 576 * HOUR)
         return settings_fail(s, "%s: \"%s\" is not between 1ms and 576h", s->values[SET_SESSION_TIMEOUT].source,
                              setting_text(s, SET_SESSION_TIMEOUT));
     if (!(commands & FOR_RUN))
@@ -3080,7 +3080,7 @@ static void guard_hear(struct guard *g, const struct note *note, const int passe
 
 static void guard_listen(struct guard *g)
 {
-    struct note note;
+    struct note note = { .text = "" };
     int passed[2], got = RECEIVED_NOTE;
     while (!g->alone && (got = note_receive(g->pair, &note, passed)) == RECEIVED_NOTE)
         guard_hear(g, &note, passed);
@@ -3159,10 +3159,12 @@ static nanos guard_wake(const struct guard *g, nanos now)
 
 /* --- the last will: resign in the name of a candidate that died ------------------- */
 
+enum will_stage { WILL_ATTACH, WILL_READ, WILL_OWNER, WILL_RESIGN, WILL_CLOSE };
+
 struct will {
     const struct guard *guard;
     zhandle_t *handle;
-    enum { WILL_ATTACH, WILL_READ, WILL_OWNER, WILL_RESIGN, WILL_CLOSE } stage;
+    enum will_stage stage;
     bool connected, expired, asked, answered;
     int rc, refusals;
     int32_t version;
@@ -3247,7 +3249,7 @@ static void will_ask(struct will *w)
 }
 
 /* What to do after what was answered: a pure function. */
-static int will_next(const struct will *w)
+static enum will_stage will_next(const struct will *w)
 {
     if (!w->connected || (w->answered && outcome_unknown(w->rc)))
         return w->connected ? WILL_READ : WILL_ATTACH;
@@ -3440,11 +3442,13 @@ struct facts {
     bool output_pending;
 };
 
+enum line { LINE_HOLD, LINE_STAND, LINE_LEAVE };
+
 struct wish {
     enum { COMMAND_AS_IT_IS, COMMAND_START, COMMAND_STOP, COMMAND_KILL } command;
     enum cause cause;     /* of a stop                                           */
     bool anyway;          /* of a start                                          */
-    enum { LINE_HOLD, LINE_STAND, LINE_LEAVE } line;
+    enum line line;
     bool replace_guard;
     bool outcome_done;    /* the end of the last command has been dealt with     */
     bool end;             /* ballot is to end, with that status                  */
@@ -3621,7 +3625,7 @@ struct agent {
     unsigned unheard;      /* START and LEASE notes that the guard has not acknowledged */
     pid_t command;         /* of the first process; 0: not known                        */
     bool command_reaped;   /* by us, after the guard died                               */
-    int line;              /* the last wish for the line                                */
+    enum line line;        /* the last wish for the line                                */
     unsigned losses;       /* the election's count when the command was started         */
     unsigned errors;       /* in a row                                                  */
     clientid_t told;       /* the session that the guard knows                          */
@@ -3718,7 +3722,7 @@ static void agent_heard(struct agent *a, const struct note *note)
 
 static void agent_learn_guard(struct agent *a)
 {
-    struct note note;
+    struct note note = { .text = "" };
     int passed[2], got;
     while ((got = note_receive(a->pair, &note, passed)) == RECEIVED_NOTE)
         agent_heard(a, &note);
@@ -3902,7 +3906,7 @@ static void agent_inform_guard(struct agent *a)
     }
 }
 
-static void agent_line(struct agent *a, int line)
+static void agent_line(struct agent *a, enum line line)
 {
     struct facts *f = &a->facts;
     bool standing = a->line == LINE_STAND;
@@ -3969,7 +3973,7 @@ static void agent_wait(struct agent *a, nanos wake)
     };
     int count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
-    if (poll(slots, (nfds_t)(SLOT_ELECTION + count), timeout) < 0)
+    if (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0)
         return;
     f->now = clock_now();
     if (f->unheard_since && f->now > a->planned + f->timeout / 3 && a->planned != NEVER)
@@ -3984,6 +3988,13 @@ static void agent_wait(struct agent *a, nanos wake)
             stream_read(&a->streams[i], l);
 }
 
+/* Acting changed what decisions hang on: decide again at once. */
+static bool facts_moved(const struct facts *a, const struct facts *b)
+{
+    return a->life != b->life || a->stop_sent != b->stop_sent || a->ended != b->ended || a->ending != b->ending ||
+           a->leaving_since != b->leaving_since || a->standing_since != b->standing_since;
+}
+
 static void agent_run(struct agent *a)
 {
     for (;;) {
@@ -3994,8 +4005,7 @@ static void agent_run(struct agent *a)
             return;
         struct facts before = a->facts;
         agent_act(a, &wish);
-        bool changed = memcmp(&before, &a->facts, sizeof before) != 0; /* then decide again at once */
-        agent_wait(a, changed ? a->facts.now : wish.wake);
+        agent_wait(a, facts_moved(&before, &a->facts) ? a->facts.now : wish.wake);
     }
 }
 
@@ -4292,7 +4302,7 @@ BALLOT_API int ballot_main(int argc, char **argv)
         status = help();
     else if (in.version && !s->error[0])
         status = version();
-    else if (parsed && invocation_check(&in, s))
+    else if (parsed && invocation_check(&in, s) && in.command)
         status = invocation_run(&in, s);
     else
         fprintf(stderr, "ballot: %s\n", s->error);

@@ -61,7 +61,7 @@ finish() {
         kill -KILL "${PID[$name]}" 2>/dev/null
     done
     [ ${#PID[@]} = 0 ] || wait "${PID[@]}" 2>/dev/null
-    [ -n "${KEEP:-}" ] && echo "# kept: $T" || rm -rf "$T"
+    if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
     echo "1..$TESTS"
     exit $((FAILED > 0))
 }
