@@ -11,7 +11,7 @@ PACKAGES = bash gcc libc6-dev libzookeeper-st-dev perl procps util-linux zookeep
 LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev
 
 TESTS = $(sort $(wildcard test/*.t))
-JOBS = 2
+JOBS = 4
 
 all: ballot
 

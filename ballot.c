@@ -242,10 +242,13 @@ static bool duration_part(const char **p, nanos *sum)
     if (*fraction == '.')
         for (fraction++; isdigit((unsigned char)*fraction) && place > 0; fraction++) {
             place /= 10;
-            total += place * (*fraction - '0');
+            nanos part = place * (*fraction - '0');
+            if (part > INT64_MAX - total)
+                return false;
+            total += part;
         }
     *sum = total;
-    return total >= 0;
+    return true;
 }
 
 /* Reads all of `string`; false: it is no duration, or does not fit. */
@@ -675,6 +678,7 @@ struct ballot {
     zhandle_t *handle;
     char addresses[ADDRESSES_MAX]; /* numeric, odd in number; "": not resolved yet */
     int address_count;
+    bool numeric;       /* the servers were given by address: nothing to resolve */
     struct resolver resolver;
     unsigned seed;      /* of the jitter                                     */
     int fd;
@@ -690,6 +694,7 @@ struct ballot {
     nanos attempt_at;   /* the present connect began; 0: none                */
     nanos processed_at;
     nanos contact_since, remind_at; /* of the present state of `connected`   */
+    nanos opened_at;    /* the handle                                        */
     nanos watchdog_lease; /* the lease in which the watchdog has acted       */
     clientid_t session;
     char trouble[320];
@@ -1013,7 +1018,7 @@ static void on_connected(struct ballot *b)
     b->timeout = negotiated;
     b->connected = b->met = true;
     b->contact_since = now;
-    b->backoff = b->attempt_at = b->hold_until = 0;
+    b->backoff = b->attempt_at = b->hold_until = b->retry_at = 0;
     b->associated = b->exhausted = false;
     if (again) {
         b->contact_broke = true;
@@ -1106,10 +1111,9 @@ static void base_clock(struct ballot *b, bool moved, nanos now)
 {
     struct base *base = &b->base;
     bool gap = base->read_at && now - base->read_at > b->timeout / 3;
-    if (moved) {
+    if (moved || base->read_at == 0)
         base->moved_at = base->silent_since = now;
-        base->restarted = false;
-    }
+    base->restarted = base->restarted && !moved;
     if (b->contact_broke || gap) {
         base->silent_since = now;
         base->restarted = true;
@@ -1148,18 +1152,21 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
         election_refused(b, "reading", b->path, rc);
         return;
     }
+    char before_named[NODE_MAX];
+    string_copy(before_named, sizeof before_named, base->named);
+    nanos longest = base->seen ? nanos_max(base->timeout, b->timeout) : b->timeout;
     base->fresh = true;
     base->exists = rc == ZOK;
     if (!base->exists) {
         base_parse(b, base, "", 0);
+        base->timeout = longest;
         return;
     }
     bool same_node = base->seen && stat->czxid == base->czxid && stat->ctime == base->ctime;
-    bool moved = !same_node || stat->version != base->version || base->read_at == 0;
-    nanos before = base->timeout;
+    bool moved = !same_node || stat->version != base->version;
     base_parse(b, base, value, length > 0 ? (size_t)length : 0);
-    if (base->empty && base->seen)
-        base->timeout = nanos_max(before, b->timeout);
+    if (base->empty)
+        base->timeout = longest; /* of whoever led last: he counts where the base was made again */
     base->recreated = base->empty && ((base->seen && !same_node) || base->recreated);
     base->ours = base->ours && same_node;
     base->seen = true;
@@ -1168,7 +1175,7 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     base->version = stat->version;
     base_clock(b, moved, clock_now());
     base_warn(b);
-    if (moved && !names_known(b))
+    if (strcmp(before_named, base->named) != 0 && !names_known(b))
         b->list_fresh = false; /* gone, or newer than our list? */
 }
 
@@ -1293,6 +1300,7 @@ static void on_written(int rc, const void *data)
         b->calm_at = clock_now() + b->timeout / 500;
         SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
     }
+    b->refused = false;
     b->lease_sent = sent;
     b->beat_at = sent + b->timeout / 5;
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
@@ -1320,6 +1328,8 @@ static void on_resigned(int rc, const void *data)
     struct ballot *b = request_answered(data);
     if (rc != ZOK) {
         election_doubt(b);
+        if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
+            election_refused(b, "resigning from", b->path, rc);
         return;
     }
     leadership_ends(b);
@@ -1330,8 +1340,10 @@ static void on_resigned(int rc, const void *data)
 static void on_withdrawn(int rc, const void *data)
 {
     struct ballot *b = request_answered(data);
-    if (outcome_unknown(rc)) {
+    if (rc != ZOK && rc != ZNONODE) {
         election_doubt(b);
+        if (!outcome_unknown(rc))
+            election_refused(b, "deleting our proposal below", b->path, rc);
         return;
     }
     b->proposal[0] = '\0';
@@ -1347,14 +1359,29 @@ static void on_signed(int rc, const struct Stat *stat, const void *data)
 
 /* --- the resolver: getaddrinfo() in a child, because it can only block ------- */
 
+/* Adds one address, in order: servers of names often shuffle what they answer. */
 static void resolver_add(struct text *t, const struct addrinfo *a, const char *port)
 {
-    char address[64], entry[80];
+    char address[64], entry[80], item[80], all[ADDRESSES_MAX];
     if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST) != 0)
         return;
     snprintf(entry, sizeof entry, "%s:%s", address, port);
-    if (t->size - t->length > 2 * sizeof entry && !strstr(t->data, entry)) /* room to repeat one */
-        text_format(t, "%s%s", t->length ? "," : "", entry);
+    if (t->size - t->length < 3 * sizeof entry) /* room for this one, and to repeat the first */
+        return;
+    struct text sorted = text_in(all, sizeof all);
+    bool added = false;
+    for (const char *list = t->data; list_next(&list, item, sizeof item);) {
+        int order = strcmp(entry, item);
+        if (!added && order <= 0)
+            text_format(&sorted, "%s%s", sorted.length ? "," : "", entry);
+        added = added || order <= 0;
+        if (order != 0)
+            text_format(&sorted, "%s%s", sorted.length ? "," : "", item);
+    }
+    if (!added)
+        text_format(&sorted, "%s%s", sorted.length ? "," : "", entry);
+    t->length = 0;
+    text_string(t, all);
 }
 
 /* All addresses of all servers, as "1.2.3.4:2181,::1:2181"; with `flags`
@@ -1417,7 +1444,8 @@ static void resolver_start(struct ballot *b)
     r->answer = text_in(r->buffer, sizeof r->buffer);
     r->since = clock_now();
     r->until = r->since + 30 * SECOND;
-    if (servers_resolve(b->servers, AI_NUMERICHOST, &r->answer) == 0 && !b->handle) {
+    b->numeric = servers_resolve(b->servers, AI_NUMERICHOST, &r->answer) == 0;
+    if (b->numeric) {
         addresses_set(b, &r->answer);
         return;
     }
@@ -1506,14 +1534,14 @@ static enum step contact_step(const struct ballot *b, nanos now, nanos *wake)
         return STEP_GIVE_UP_RESOLVING;
     if (!b->handle && b->addresses[0])
         return due(b->retry_at, now, wake) ? STEP_OPEN : STEP_NONE;
-    if ((!b->handle || b->exhausted) && !r->pid && due(nanos_max(b->retry_at, r->since + 5 * SECOND), now, wake))
+    if ((!b->handle || (b->exhausted && !b->numeric)) && !r->pid && due(nanos_max(b->retry_at, r->since + 5 * SECOND), now, wake))
         return STEP_RESOLVE;
     if (b->moved)
         return STEP_REOPEN;
     /* An ensemble that lost its data refuses whoever has seen more than it
      * holds: he connects, and is cut off, for ever. A new handle forgets what
      * was seen; the session is kept, in case the ensemble has it still. */
-    if (b->handle && b->associated && b->met && due(b->contact_since + 3 * b->timeout, now, wake))
+    if (b->handle && b->associated && b->met && due(nanos_max(b->contact_since, b->opened_at) + 3 * b->timeout, now, wake))
         return STEP_REOPEN;
     return due(b->remind_at, now, wake) ? STEP_REMIND : STEP_NONE;
 }
@@ -1592,13 +1620,13 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
         return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
     if (!b->list_fresh || b->want != WANT_STAND)
         return STEP_NONE;
-    bool names_us = !strcmp(base->named, b->proposal);
-    if ((place == 0 || names_us) && due(claim_time(b), now, wake))
-        return STEP_CLAIM;
     /* Silence counts only while the servers answer: ask them, if his
      * heartbeats (every T/5) do not. */
     bool listening = !base->empty && !base->stop;
-    return listening && due(base->read_at + b->timeout / 4, now, wake) ? STEP_DOUBT : STEP_NONE;
+    if (listening && due(base->read_at + b->timeout / 4, now, wake))
+        return STEP_DOUBT;
+    bool names_us = !strcmp(base->named, b->proposal);
+    return (place == 0 || names_us) && due(claim_time(b), now, wake) ? STEP_CLAIM : STEP_NONE;
 }
 
 static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
@@ -1669,7 +1697,7 @@ static void handle_open(struct ballot *b)
     b->expired = b->exhausted = b->moved = b->associated = false;
     b->fd = -1;
     b->attempt_at = b->hold_until = 0;
-    b->contact_since = clock_now();
+    b->opened_at = clock_now();
     memset(b->watched, 0, sizeof b->watched);
     b->handle = zookeeper_init2(b->addresses, on_event, b->config.timeout_ms,
                                 b->session.client_id ? &b->session : NULL, b, ZOO_NO_LOG_CLIENTENV,
@@ -1726,6 +1754,7 @@ static void election_lose(struct ballot *b, bool own)
         SAY(b, INFO, "resigned");
     else {
         b->losses++;
+        b->turn_again = true; /* the owner must learn of it at once */
         b->want = WANT_HOLD;
         SAY(b, ERROR, "lost the leadership: %s",
             b->revoked ? "our proposal was deleted by somebody" : !base->exists || base->recreated ? "the base node was deleted"
@@ -1771,6 +1800,7 @@ static int propose_send(struct ballot *b, const void *data)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
+    b->refused = false; /* what the answer will say counts, not what was refused before */
     return zoo_acreate(b->handle, node_path(b, NODE_PREFIX), json, (int)n, &ZOO_OPEN_ACL_UNSAFE,
                        ZOO_EPHEMERAL_SEQUENTIAL, on_proposed, data);
 }
@@ -2441,8 +2471,9 @@ static void settings_free(struct settings *s)
 #define QUEUE_SIZE     (2 * ENTRY_MAX)
 
 struct queue {
-    int fd;
+    int fd;              /* to write to                                         */
     bool dead;           /* nobody will ever read it: what comes is thrown away */
+    nanos retry_at;      /* no attempt to write before that                     */
     size_t start, end;
     unsigned long dropped;
     char data[QUEUE_SIZE];
@@ -2468,19 +2499,44 @@ static size_t queue_room(const struct queue *q)
     return sizeof q->data - (q->end - q->start);
 }
 
+/* A terminal may say that it can be written and then block all the same, so it
+ * is opened anew: this description is ours, and may be told never to block.
+ * Returns -1 where `fd` is no terminal. */
+static int terminal_open(int fd)
+{
+    const char *terminal = isatty(fd) ? ttyname(fd) : NULL;
+    return terminal ? open(terminal, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
+}
+
+static void queue_open(struct queue *q, int fd)
+{
+    int own = terminal_open(fd);
+    q->fd = own >= 0 ? own : fd;
+    q->start = q->end = 0;
+}
+
+static bool queue_waits(const struct queue *q)
+{
+    return q->end > q->start;
+}
+
 static void queue_flush(struct queue *q)
 {
-    while (q->start < q->end && fd_ready(q->fd, POLLOUT)) {
+    if (queue_waits(q) && q->retry_at && clock_now() < q->retry_at)
+        return;
+    q->retry_at = 0;
+    while (queue_waits(q) && !q->retry_at && fd_ready(q->fd, POLLOUT)) {
         size_t left = q->end - q->start;
         ssize_t n = write(q->fd, q->data + q->start, left < PIPE_BUF ? left : PIPE_BUF);
         if (n > 0)
             q->start += (size_t)n;
-        else if (errno == EAGAIN)
-            break;
-        else if (errno != EINTR) {
-            q->dead = true; /* EPIPE: its reader has gone */
+        else if (n == 0 || errno == EAGAIN)
+            q->retry_at = clock_now() + 20 * MILLISECOND; /* "writable", yet not for us */
+        else if (errno == EPIPE || errno == EBADF) {
+            q->dead = true; /* its reader has gone */
             q->start = q->end;
-        }
+        } else if (errno != EINTR)
+            q->retry_at = clock_now() + SECOND; /* a full disk may be mended */
     }
     if (q->start == q->end)
         q->start = q->end = 0;
@@ -2609,8 +2665,10 @@ static void log_library(const char *message)
     char line[1024];
     struct text t = text_in(line, sizeof line);
     text_format(&t, "%.1000s\n", message);
-    if (fd_ready(STDERR_FILENO, POLLOUT) && write(STDERR_FILENO, t.data, t.length) < 0)
-        return;
+    int own = terminal_open(STDERR_FILENO), fd = own >= 0 ? own : STDERR_FILENO;
+    ssize_t n = fd_ready(fd, POLLOUT) ? write(fd, t.data, t.length) : 0;
+    fd_close(&own);
+    (void)n; /* what cannot be written now is not written at all */
 }
 
 static struct log *log_open(const struct settings *s)
@@ -2623,8 +2681,8 @@ static struct log *log_open(const struct settings *s)
     l->debug = setting_number(s, SET_DEBUG);
     l->id = setting_text(s, SET_CANDIDATE_ID) ? setting_text(s, SET_CANDIDATE_ID) : "";
     l->colour = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-    l->out.fd = STDOUT_FILENO;
-    l->err.fd = STDERR_FILENO;
+    queue_open(&l->out, STDOUT_FILENO);
+    queue_open(&l->err, STDERR_FILENO);
     gethostname(l->host, sizeof l->host - 1);
     return l;
 }
@@ -2786,17 +2844,24 @@ static size_t family_read(struct kin **all)
     return count;
 }
 
+static int kin_compare(const void *a, const void *b)
+{
+    pid_t left = ((const struct kin *)a)->pid, right = ((const struct kin *)b)->pid;
+    return (left > right) - (left < right);
+}
+
+/* Climbs from each process to see whether it ends up at `root`. */
 static void family_mark(struct kin *all, size_t count, pid_t root)
 {
-    for (bool found = true; found;) {
-        found = false;
-        for (size_t i = 0; i < count; i++) {
-            bool below = all[i].parent == root;
-            for (size_t j = 0; j < count && !below; j++)
-                below = all[j].descendant && all[j].pid == all[i].parent;
-            found = found || (below && !all[i].descendant);
-            all[i].descendant = below;
+    if (count)
+        qsort(all, count, sizeof *all, kin_compare);
+    for (size_t i = 0; i < count; i++) {
+        const struct kin *k = &all[i];
+        for (size_t steps = 0; k && k->parent != root && steps < count; steps++) {
+            const struct kin parent = { .pid = k->parent };
+            k = bsearch(&parent, all, count, sizeof *all, kin_compare);
         }
+        all[i].descendant = k && k->parent == root;
     }
 }
 
@@ -2810,6 +2875,18 @@ static void family_signal(int number, pid_t done)
         if (all[i].descendant && all[i].alive && (done == 0 || all[i].group != done))
             kill(all[i].pid, number);
     free(all);
+}
+
+/* Reaps the dead whom nobody else waits for: as PID 1 we inherit strangers. The
+ * two that are spared are reaped where they are missed. */
+static void family_reap_strangers(pid_t spared, pid_t spared_too)
+{
+    siginfo_t dead = { .si_pid = 0 };
+    while (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) == 0 && dead.si_pid != 0 &&
+           dead.si_pid != spared && dead.si_pid != spared_too) {
+        waitpid(dead.si_pid, NULL, 0);
+        dead.si_pid = 0;
+    }
 }
 
 /* Reaps what is dead. The status of `watched` goes to *status, and *ended is
@@ -3103,7 +3180,7 @@ static void guard_signal(struct guard *g, int number)
 
 static bool guard_must_stop(const struct guard *g, nanos now)
 {
-    return g->stop_asked || g->alone || g->reaped || (g->plan->stop && now >= lease_term(&g->lease));
+    return g->stopping_since || g->stop_asked || g->alone || g->reaped || (g->plan->stop && now >= lease_term(&g->lease));
 }
 
 static nanos guard_kill_time(const struct guard *g)
@@ -3165,7 +3242,7 @@ struct will {
     const struct guard *guard;
     zhandle_t *handle;
     enum will_stage stage;
-    bool connected, expired, asked, answered;
+    bool connected, expired, answered;
     int rc, refusals;
     int32_t version;
     int64_t owner;                               /* session of the proposal that the base names */
@@ -3226,26 +3303,28 @@ static void will_resigned(int rc, const void *data)
 static void will_ask(struct will *w)
 {
     const char *base = w->guard->plan->base_path;
-    w->asked = true;
+    int rc = ZOK;
     w->answered = false;
     switch (w->stage) {
     case WILL_ATTACH:
     case WILL_CLOSE:
-        w->asked = false;
         break;
     case WILL_READ:
         zoo_async(w->handle, base, will_synced, w);
-        zoo_aget(w->handle, base, 0, will_read, w);
+        rc = zoo_aget(w->handle, base, 0, will_read, w);
         break;
     case WILL_OWNER:
-        zoo_aexists(w->handle, w->node, 0, will_owner, w);
+        w->owner = 0;
+        rc = zoo_aexists(w->handle, w->node, 0, will_owner, w); /* a stranger's path may be none */
         break;
     case WILL_RESIGN:
         zoo_set_op_init(&w->ops[0], base, "", 0, w->version, &w->written);
         zoo_delete_op_init(&w->ops[1], w->node, -1);
-        zoo_amulti(w->handle, 2, w->ops, w->results, will_resigned, w);
+        rc = zoo_amulti(w->handle, 2, w->ops, w->results, will_resigned, w);
         break;
     }
+    if (rc != ZOK)
+        will_answered(w, rc);
 }
 
 /* What to do after what was answered: a pure function. */
@@ -3328,6 +3407,8 @@ static void __attribute__((noreturn)) guard_main(struct guard *g)
     static const int deaf[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2,
                                 SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGWINCH, 0 };
     fd_close_all(g->pair);
+    queue_open(&g->plan->log->out, STDOUT_FILENO);
+    queue_open(&g->plan->log->err, STDERR_FILENO);
     setsid();
     family_adopt_orphans();
     if (!signals_open(heard, deaf))
@@ -3371,7 +3452,6 @@ static pid_t guard_fork(const struct plan *plan, int *pair)
         g->candidate = candidate;
         g->pair = ends[1];
         g->outputs[0] = g->outputs[1] = g->exec_error = -1;
-        plan->log->out.start = plan->log->out.end = plan->log->err.start = plan->log->err.end = 0;
         guard_main(g);
     }
     fd_close(&ends[1]);
@@ -3594,9 +3674,11 @@ static void stream_lines(struct stream *s, struct log *l, bool all)
     s->length -= start;
 }
 
+/* A few reads at a time: a command that never pauses must not keep the election
+ * waiting. */
 static void stream_read(struct stream *s, struct log *l)
 {
-    while (stream_wants(s)) {
+    for (int turns = 8; turns > 0 && stream_wants(s); turns--) {
         ssize_t n = s->length < sizeof s->data ? read(s->fd, s->data + s->length, sizeof s->data - s->length) : -1;
         if (n < 0 && errno == EINTR && s->length < sizeof s->data)
             continue;
@@ -3621,6 +3703,7 @@ struct agent {
     ballot *ballot;
     struct stream streams[2];
     pid_t guard;
+    nanos guard_retry;     /* no attempt to start another before that */
     int pair;
     unsigned unheard;      /* START and LEASE notes that the guard has not acknowledged */
     pid_t command;         /* of the first process; 0: not known                        */
@@ -3652,7 +3735,8 @@ static bool agent_new_guard(struct agent *a)
     fd_close(&a->pair);
     a->guard = guard_fork(&a->plan, &a->pair);
     if (a->guard < 0) {
-        LOG(a->log, ERROR, "cannot start the guard process: %s; trying again", strerror(errno));
+        LOG(a->log, ERROR, "cannot start the guard process: %s; trying again in 1s", strerror(errno));
+        a->guard_retry = a->facts.now + SECOND;
         return false;
     }
     a->unheard = 0;
@@ -3685,16 +3769,16 @@ static void agent_ended(struct agent *a, int status, int error, bool ours)
     for (unsigned i = 1; i < a->errors && delay < most; i++)
         delay *= 2;
     f->next_start = f->started_at + nanos_min(delay, most);
-    const char *after = duration_string(ran / MILLISECOND * MILLISECOND).data;
+    const struct duration_text after = duration_string(ran / MILLISECOND * MILLISECOND);
     if (refused)
         LOG(a->log, WARN, "the command was not started: the lease ran out first");
     else if (error)
         LOG(a->log, ERROR, "cannot execute %s: %s", a->plan.command[0], strerror(error));
     else if (WIFSIGNALED(status))
         LOG(a->log, INFO, "the command was ended by signal %d (%s) after %s",
-            WTERMSIG(status), strsignal(WTERMSIG(status)), after);
+            WTERMSIG(status), strsignal(WTERMSIG(status)), after.data);
     else
-        LOG(a->log, INFO, "the command ended with status %d after %s", WEXITSTATUS(status), after);
+        LOG(a->log, INFO, "the command ended with status %d after %s", WEXITSTATUS(status), after.data);
 }
 
 static void agent_heard(struct agent *a, const struct note *note)
@@ -3741,8 +3825,11 @@ static void agent_learn_signal(struct agent *a, int number)
 {
     struct facts *f = &a->facts;
     bool ends = number == SIGINT || number == SIGQUIT || number == SIGTERM || (number == SIGHUP && a->terminal);
-    if (number == SIGCHLD)
-        return; /* deaths are learned from the pair, or while ending orphans */
+    if (number == SIGCHLD) { /* the guard's death is learned from the pair, the command's from the guard */
+        if (f->life != LIFE_ORPHANED)
+            family_reap_strangers(a->guard, a->ballot->resolver.pid);
+        return;
+    }
     if (!ends) {
         agent_forward(a, number);
         return;
@@ -3776,13 +3863,13 @@ static void agent_learn_output(struct agent *a)
     bool pending = false;
     for (size_t i = 0; i < COUNT(a->streams); i++) {
         struct stream *s = &a->streams[i];
-        if (s->last)
+        if (s->fd >= 0 && (s->last || s->length))
             stream_read(s, a->log);
         pending = pending || s->fd >= 0;
     }
     queue_flush(&a->log->out);
     queue_flush(&a->log->err);
-    bool queued = a->log->out.end > 0 || a->log->err.end > 0;
+    bool queued = queue_waits(&a->log->out) || queue_waits(&a->log->err);
     a->facts.output_pending = pending || (queued && (a->facts.ending || a->facts.end_signals));
 }
 
@@ -3865,6 +3952,8 @@ static void agent_orphan(struct agent *a)
     f->status = SIGKILL; /* as of waitpid(): until the command's own is known */
     f->life = LIFE_ORPHANED;
     a->command_reaped = false;
+    if (a->ballot)
+        resolver_end(a->ballot); /* no other child is to be reaped with the orphans */
     kill(a->guard, SIGKILL);
 }
 
@@ -3876,7 +3965,7 @@ static void agent_end_orphans(struct agent *a)
     family_signal(SIGKILL, 0);
     if (family_reap(a->command, &f->status, &a->command_reaped))
         return;
-    if (!agent_new_guard(a))
+    if (f->now < a->guard_retry || !agent_new_guard(a))
         return;
     if (f->started_at)
         agent_ended(a, f->status, 0, false);
@@ -3962,14 +4051,16 @@ static void agent_wait(struct agent *a, nanos wake)
     struct facts *f = &a->facts;
     struct log *l = a->log;
     nanos now = clock_now();
+    for (const struct queue *q = &l->out; q; q = q == &l->out ? &l->err : NULL)
+        wake = queue_waits(q) && q->retry_at ? nanos_min(wake, q->retry_at) : wake;
     int timeout = poll_timeout(wake, now);
     struct pollfd slots[SLOT_COUNT] = {
         [SLOT_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
         [SLOT_GUARD] = { f->life == LIFE_ORPHANED ? -1 : a->pair, POLLIN, 0 },
         [SLOT_STDOUT] = { stream_wants(&a->streams[0]) ? a->streams[0].fd : -1, POLLIN, 0 },
         [SLOT_STDERR] = { stream_wants(&a->streams[1]) ? a->streams[1].fd : -1, POLLIN, 0 },
-        [SLOT_OUT] = { l->out.end ? l->out.fd : -1, POLLOUT, 0 },
-        [SLOT_ERR] = { l->err.end ? l->err.fd : -1, POLLOUT, 0 },
+        [SLOT_OUT] = { queue_waits(&l->out) && !l->out.retry_at ? l->out.fd : -1, POLLOUT, 0 },
+        [SLOT_ERR] = { queue_waits(&l->err) && !l->err.retry_at ? l->err.fd : -1, POLLOUT, 0 },
     };
     int count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
