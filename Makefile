@@ -45,9 +45,15 @@ test: deps-test
 	@$(MAKE) -s tools test/bin/unit
 	@prove -j $(JOBS) $(TESTS)
 
-soak: deps
+# What takes longer: more rounds, random faults, and all of it with sanitizers.
+soak: deps test/bin/ballot-asan
 	@$(MAKE) -s tools
-	@SOAK=1 prove -v test/race.t test/soak.t
+	@SOAK=1 prove -j 2 test/soak.t test/race.t test/kill.t test/election.t test/command.t
+	@ASAN_OPTIONS=detect_leaks=0 BALLOT=$(CURDIR)/test/bin/ballot-asan prove -j $(JOBS) test/kill.t test/freeze.t test/policy.t test/signals.t test/command.t test/election.t test/settings.t
+
+test/bin/ballot-asan: ballot.c ballot.h
+	@mkdir -p test/bin
+	$(CC) $(STRICT) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ ballot.c $(LDLIBS)
 
 lint: deps
 	@test/lint

