@@ -46,13 +46,13 @@ test: deps-test
 	@prove -j $(JOBS) $(TESTS)
 
 # What takes longer: more rounds, random faults, and all of it with sanitizers.
-soak: deps test/bin/ballot-asan
+soak: deps test/bin/asan/ballot
 	@$(MAKE) -s tools
 	@SOAK=1 prove -j 2 test/soak.t test/race.t test/kill.t test/election.t test/command.t
-	@ASAN_OPTIONS=detect_leaks=0 BALLOT=$(CURDIR)/test/bin/ballot-asan prove -j $(JOBS) test/kill.t test/freeze.t test/policy.t test/signals.t test/command.t test/election.t test/settings.t
+	@ASAN_OPTIONS=detect_leaks=0 BALLOT=$(CURDIR)/test/bin/asan/ballot prove -j $(JOBS) test/kill.t test/freeze.t test/policy.t test/signals.t test/command.t test/election.t test/settings.t
 
-test/bin/ballot-asan: ballot.c ballot.h
-	@mkdir -p test/bin
+test/bin/asan/ballot: ballot.c ballot.h
+	@mkdir -p test/bin/asan
 	$(CC) $(STRICT) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ ballot.c $(LDLIBS)
 
 lint: deps

@@ -13,7 +13,8 @@ options=()
 # --- what it gets
 
 exec 9<"$here/lib.sh" # must not leak
-run sh -c 'ls -l /proc/$$/fd | sed -n "s/.* \([0-9]*\) -> .*/\1/p" | tr "\n" " "; readlink /proc/$$/fd/0'
+seen='print join(" ", (grep { -e "/proc/self/fd/$_" } 0 .. 255), readlink "/proc/self/fd/0"), "\n"'
+run perl -e "$seen"
 check "the command sees the descriptors 0, 1, 2 only, and /dev/null as its input" grep -q '\] 0 1 2 /dev/null$' "$T/a.out"
 BALLOT_FENCING_TOKEN=stale run env
 check "BALLOT_LEADER_ID" grep -q '\] BALLOT_LEADER_ID=a$' "$T/a.out"
@@ -26,8 +27,8 @@ run grep -E '^Sig(Blk|Ign)' /proc/self/status
 is "$(grep -cE '\] Sig(Blk|Ign):.0*$' "$T/a.out")" 2 "no signal is blocked or ignored"
 run sh -c 'echo $$ $(ps -o pgid= -p $$)'
 check "it leads a process group of its own" awk '{ if ($NF != $(NF - 1)) exit 1 }' "$T/a.out"
-(trap '' INT QUIT HUP; exec 0<&- 1>"$T/closed.out" 2>&1; "$BALLOT" run once --candidate-id=x "${once[@]}" --zookeeper-servers="$(servers zk)" -- sh -c 'ls /proc/$$/fd | tr "\n" " "')
-check "... also when ballot was started with a closed descriptor" grep -q '\] 0 1 2 $' "$T/closed.out"
+(exec 0<&- 1>"$T/closed.out" 2>&1; "$BALLOT" run once --candidate-id=x "${once[@]}" --zookeeper-servers="$(servers zk)" -- perl -e "$seen")
+check "... also when ballot was started with a closed descriptor" grep -q '\] 0 1 2 /dev/null$' "$T/closed.out"
 
 # --- wrapped output
 
@@ -44,7 +45,7 @@ is "$(tail -n 1 "$T/a.out" | sed 's/^[^]]*\] //')" next "... and the line behind
 
 options=(--log-format=json)
 run perl -e 'print "nul \0 bad \xff\xc0\xaf quote \" back \\ tab \t bell \a \xe2\x82\xac\n"; print STDERR "\x1b[31mred\n"'
-json() { perl -MJSON::PP -ne 'my $o = decode_json($_); die unless $o->{time} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/ && $o->{hostname} && $o->{candidateId} eq "a" && $o->{level} && defined $o->{msg}; print $o->{msg} if $o->{name} =~ /^cmd-run/' "$@"; }
+json() { perl -CO -MJSON::PP -ne 'my $o = decode_json($_); die unless $o->{time} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/ && $o->{hostname} && $o->{candidateId} eq "a" && $o->{level} && defined $o->{msg}; print $o->{msg} if $o->{name} =~ /^cmd-run/' "$@"; }
 is "$(json "$T/a.out" | od -An -c | tr -d ' \n')" 'nul\0bad357277275357277275357277275quote"back\tab\tbell\a342202254' "json: NUL, broken UTF-8, quotes, control characters are escaped" 2>/dev/null ||
     json "$T/a.out" | od -An -c
 check "... and every line is valid JSON" eval "json $T/a.log >/dev/null"

@@ -156,10 +156,12 @@ stop() { # NAME...: in good order
     local name
     for name; do kill -TERM "${PID[$name]}" 2>/dev/null; done
     for name; do within 15 dead "${PID[$name]}" && wait "${PID[$name]}" 2>/dev/null; done
+    return 0
 }
 logged() { grep -q -- "$2" "$T/$1.log"; } # NAME TEXT
 ended() { # NAME: waits for its end, puts its exit status into STATUS
-    within 20 dead "${PID[$1]}"
+    STATUS=alive
+    within 20 dead "${PID[$1]}" || return
     wait "${PID[$1]}" 2>/dev/null
     STATUS=$?
 }
