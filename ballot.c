@@ -1201,14 +1201,15 @@ static void watch_armed(struct ballot *b, size_t which, int rc, const struct Sta
     if (outcome_unknown(rc))
         return;
     const char *name = b->asked[which];
-    if (rc == ZOK && stat->ephemeralOwner == 0) {
+    if (rc == ZOK && stat->ephemeralOwner != 0) {
+        string_copy(b->watched[which], NODE_MAX, name);
+        return;
+    }
+    b->list_fresh = false; /* all that we knew of before it may be gone as well */
+    if (rc == ZOK) {
         names_add(&b->ignored, &b->ignored_count, name);
         SAY(b, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored", b->path, name);
-    } else if (rc == ZOK)
-        string_copy(b->watched[which], NODE_MAX, name);
-    if (rc != ZOK || stat->ephemeralOwner == 0)
-        b->list_fresh = false;
-    if (rc != ZOK && rc != ZNONODE)
+    } else if (rc != ZNONODE)
         election_refused(b, "watching", node_path(b, name), rc);
 }
 
@@ -1426,7 +1427,7 @@ static void __attribute__((noreturn)) resolver_child(const char *servers, int ou
 {
     char buffer[ADDRESSES_MAX];
     struct text t = text_in(buffer, sizeof buffer);
-    for (int s = 1; s < 32; s++)
+    for (int s = 1; s <= SIGRTMAX; s++)
         if (s != SIGKILL && s != SIGSTOP)
             signal(s, SIG_DFL);
     fd_close_all(out);
@@ -2751,7 +2752,7 @@ static pid_t signals_fork(void)
 /* What a program expects to be born with. */
 static void signals_default(void)
 {
-    for (int number = 1; number < 32; number++)
+    for (int number = 1; number <= SIGRTMAX; number++)
         if (number != SIGKILL && number != SIGSTOP)
             signal_handle(number, SIG_DFL);
     signals_unblock();
