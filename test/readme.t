@@ -48,7 +48,7 @@ stop a
 # the systemd unit and the container's entry point name what exists
 unit=$(sed -n '/^```ini/,/^```/p' "$readme")
 line=$(sed -n 's|^ExecStart=/usr/local/bin/ballot ||p' <<<"$unit" | sed "s|%H|$(hostname)|; s|/usr/bin/my-singleton|$T/bin/my-singleton|")
-# shellcheck disable=SC2046
+# shellcheck disable=SC2046,SC2086
 env $(sed -n 's/^Environment=//p' <<<"$unit") BALLOT_ZOOKEEPER_SERVERS="$(servers zk)" setsid "$BALLOT" $line >"$T/b.out" 2>"$T/b.log" &
 PID[b]=$!
 check "the systemd unit's line runs" within 10 grep -q 'singleton --verbose' "$T/b.out"

@@ -79,6 +79,35 @@ check "a follower lets them pass" alive "${PID[b]}"
 check "... and the leader goes on" alive "${PID[a]}"
 stop a b
 
+# --- the same while connecting and between runs; and all that ends, twice
+
+phase() { # NAME: brings candidate a into that phase
+    rm -f "$T/a.log"
+    case $1 in
+    connecting) SERVER=nobody candidate a -- "$JOB" "$JOBS" -1 && sleep 0.3 ;;
+    waiting) candidate a -- "$JOB" "$JOBS" -1 && within 10 logged a standing ;;
+    leading) fresh && candidate a -- "$JOB" "$JOBS" -1 && within 10 started_least 1 ;;
+    between) candidate a --restart-delay=30s --on-child-success=rerun -- true && within 10 logged a "status 0" ;;
+    esac
+}
+for name in connecting waiting leading between; do
+    [ $name = waiting ] && candidate b -- sleep 100 && within 10 leader_is b
+    phase $name
+    for s in HUP USR1 USR2 WINCH CONT; do
+        [ $name = leading ] || kill -$s "${PID[a]}" # a job would die of them
+    done
+    sleep 0.1
+    check "$name: HUP, USR1, USR2, WINCH, CONT do not end it" alive "${PID[a]}"
+    for s in TERM INT QUIT; do
+        alive "${PID[a]}" || phase $name
+        kill -$s "${PID[a]}"
+        kill -$s "${PID[a]}" 2>/dev/null
+        ended_by a $s "$name: SIG$s twice ends it"
+    done
+    [ $name = waiting ] && stop b
+    check "... in good order" proposals_are 0
+done
+
 # --- the end does not wait for an ensemble that is away
 
 candidate a -- "$JOB" "$JOBS" -1
