@@ -1622,9 +1622,11 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     if (!b->list_fresh || b->want != WANT_STAND)
         return STEP_NONE;
     /* Silence counts only while the servers answer: ask them, if his
-     * heartbeats (every T/5) do not. */
+     * heartbeats (every T/5) do not; twice as often when he is gone, so that a
+     * busy moment does not restart the clock. */
     bool listening = !base->empty && !base->stop;
-    if (listening && due(base->read_at + b->timeout / 4, now, wake))
+    nanos pause = names_known(b) ? b->timeout / 4 : b->timeout / 8;
+    if (listening && due(base->read_at + pause, now, wake))
         return STEP_DOUBT;
     bool names_us = !strcmp(base->named, b->proposal);
     return (place == 0 || names_us) && due(claim_time(b), now, wake) ? STEP_CLAIM : STEP_NONE;

@@ -137,11 +137,11 @@ stop a
 check "restart-delay is the least time between two starts ($(gaps)ms)" eval "gaps | awk '{ for (i = 1; i <= NF; i++) if (\$i < 270) exit 1 }'"
 
 fresh
-candidate a --restart-delay=100ms --restart-delay-max=350ms -- "$JOB" "$JOBS" 1 exit=1
+candidate a --restart-delay=300ms --restart-delay-max=1s -- "$JOB" "$JOBS" 1 exit=1
 within 10 started_least 6
 stop a
 check "it doubles with each further error, up to restart-delay-max ($(gaps)ms)" \
-    eval "gaps | awk '\$1 >= 70 && \$2 >= 170 && \$3 >= 320 && \$4 >= 320 && \$5 < 1000 { ok = 1 } END { exit !ok }'"
+    eval "gaps | awk '\$1 >= 200 && \$2 >= 500 && \$3 >= 900 && \$4 >= 900 && \$5 < 2000 { ok = 1 } END { exit !ok }'"
 
 # While it waits to stand again, it is out of the line
 fresh
