@@ -11,7 +11,7 @@ PACKAGES = bash gcc libc6-dev libzookeeper-st-dev perl procps util-linux zookeep
 LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev
 
 TESTS = $(filter-out test/soak.t, $(sort $(wildcard test/*.t)))
-JOBS = 4
+JOBS = 3
 
 all: ballot
 
