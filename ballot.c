@@ -37,7 +37,8 @@
  *   Commands   one row each
  *   Main       start reading here: it is the last function
  *
- * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_API (linkage).
+ * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main()
+ * itself, for programs that call ballot_main()), BALLOT_API (linkage).
  *
  * Copyright 2026 the ballot authors. Licensed under the Apache License 2.0.
  */
@@ -3036,7 +3037,6 @@ struct guard {
     pid_t command;        /* 0: none                                            */
     int exec_error;       /* descriptor: errno of a failed exec comes out of it */
     bool reaped;          /* the command's first process is; what it left may live */
-    bool family;          /* some child lives                                   */
     int status;
     bool ours;            /* ended by us, not by itself                         */
     bool stop_asked;
@@ -3119,7 +3119,6 @@ static void guard_start(struct guard *g)
         return;
     }
     setpgid(g->command, g->command); /* here too: it may be signalled before it got there */
-    g->family = true;
     guard_tell(g, NOTE_STARTED, (int)g->command, 0);
 }
 
@@ -3217,8 +3216,8 @@ static void guard_enforce(struct guard *g, nanos now)
 static void guard_reap(struct guard *g)
 {
     int error = 0;
-    g->family = family_reap(g->command, &g->status, &g->reaped);
-    if (!g->command || !g->reaped || g->family)
+    bool left = family_reap(g->command, &g->status, &g->reaped);
+    if (!g->command || !g->reaped || left)
         return;
     if (read(g->exec_error, &error, sizeof error) != sizeof error)
         error = 0; /* end of file: the exec succeeded */
