@@ -2962,7 +2962,7 @@ enum note_kind {
     NOTE_SESSION, /* session, span: its timeout, text: the servers' addresses          */
     NOTE_GOODBYE, /* an orderly end follows: no will                                   */
     /* guard to candidate */
-    NOTE_HEARD,   /* a START or LEASE has been read                                    */
+    NOTE_HEARD,   /* a LEASE has been read; a START is answered with one of the next two */
     NOTE_STARTED, /* number: the pid                                                   */
     NOTE_ENDED,   /* number: status as of waitpid(), error: errno of a failed exec,
                      ours: not by itself; all that it started is dead and reaped       */
@@ -3134,7 +3134,6 @@ static void guard_hear(struct guard *g, const struct note *note, const int passe
         g->lease = note->lease;
         g->outputs[0] = passed[0];
         g->outputs[1] = passed[1];
-        guard_tell(g, NOTE_HEARD, 0, 0);
         break;
     case NOTE_LEASE:
         g->lease = note->lease;
@@ -3786,11 +3785,11 @@ static void agent_ended(struct agent *a, int status, int error, bool ours)
 static void agent_heard(struct agent *a, const struct note *note)
 {
     struct facts *f = &a->facts;
-    switch (note->kind) {
-    case NOTE_HEARD:
+    if (note->kind == NOTE_HEARD || f->life == LIFE_ASKED) {
         a->unheard -= a->unheard > 0;
         f->unheard_since = a->unheard ? f->now : 0;
-        break;
+    }
+    switch (note->kind) {
     case NOTE_STARTED:
         a->command = note->number;
         if (f->life == LIFE_ASKED) {
@@ -3804,7 +3803,7 @@ static void agent_heard(struct agent *a, const struct note *note)
             agent_ended(a, note->number, note->error, note->ours);
         break;
     default:
-        break; /* ours to say */
+        break; /* HEARD says no more; the rest is ours to say */
     }
 }
 

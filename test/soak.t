@@ -7,8 +7,11 @@ zk_start zk
 names=(a b c d e)
 launch() {
     candidate "$1" --zookeeper-session-timeout=2s --on-disconnect=stop --stop-timeout=200ms --restart-delay=0s --log-level=warn \
-        -- "$JOB" "$JOBS" $((RANDOM % 400 + 50)) fork daemon
+        -- "$JOB" "$JOBS" $((RANDOM % 400 + 50)) fork daemon "of=$1"
 }
+# Where candidate and guard die together nobody is left to end the command's
+# children: a container or a systemd unit does it, and here this.
+container_ends() { pkill -KILL -f "^$JOB $JOBS .* of=$1\$"; }
 launch_all() { for n in "${names[@]}"; do alive "${PID[$n]:-1000000}" || launch "$n"; done; }
 pause() { sleep "$((RANDOM % 3)).$((RANDOM % 10))"; }
 victim() { echo "${names[RANDOM % ${#names[@]}]}"; }
@@ -19,9 +22,16 @@ fault() {
     n=$(victim)
     pid=${PID[$n]}
     case $kind in
-    kill-candidate) kill -KILL "$pid" ;;
+    kill-candidate)
+        guard_of "$n" >/dev/null || kind=kill-both # its guard died a moment ago
+        kill -KILL "$pid"
+        [ $kind = kill-candidate ] || container_ends "$n"
+        ;;
     kill-guard) kill -KILL "$(guard_of "$n")" ;;
-    kill-both) kill -KILL "$(guard_of "$n")" "$pid" ;;
+    kill-both)
+        kill -KILL "$(guard_of "$n")" "$pid"
+        container_ends "$n"
+        ;;
     freeze-candidate) kill -STOP "$pid" && pause && kill -CONT "$pid" ;;
     freeze-guard) pid=$(guard_of "$n") && kill -STOP "$pid" && pause && kill -CONT "$pid" ;;
     freeze-server) kill -STOP "${PID[zk]}" && pause && kill -CONT "${PID[zk]}" ;;
