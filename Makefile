@@ -1,13 +1,18 @@
 # ballot: `make` builds it, `make demo` shows it, `make test` proves it.
 
 PREFIX ?= /usr/local
+MAN = $(PREFIX)/share/man/man1
+BASH_COMPLETIONS = $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
 CC ?= cc
 CFLAGS ?= -O2 -g
 LDFLAGS ?=
-LDLIBS = -lzookeeper_st
+LDLIBS = -lzookeeper_st -linih
+INIH := $(shell pkg-config --modversion inih 2>/dev/null)
+override CPPFLAGS += $(if $(INIH),-DINIH_VERSION='"$(INIH)"')
 STRICT = -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
-PACKAGES = bash gcc libc6-dev libzookeeper-st-dev perl procps util-linux zookeeper default-jre-headless
+PACKAGES = bash gcc groff-base libc6-dev libinih-dev libzookeeper-st-dev perl pkgconf procps util-linux zookeeper zsh default-jre-headless
 LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev
 
 TESTS = $(filter-out test/soak.t, $(sort $(wildcard test/*.t)))
@@ -65,9 +70,14 @@ bench: deps-test
 install: ballot
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 ballot $(DESTDIR)$(PREFIX)/bin/ballot
+	install -d $(DESTDIR)$(MAN) $(DESTDIR)$(BASH_COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS)
+	./ballot help --man >$(DESTDIR)$(MAN)/ballot.1
+	./ballot help --completion=bash >$(DESTDIR)$(BASH_COMPLETIONS)/ballot
+	./ballot help --completion=zsh >$(DESTDIR)$(ZSH_COMPLETIONS)/_ballot
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/ballot
+	rm -f $(DESTDIR)$(PREFIX)/bin/ballot $(DESTDIR)$(MAN)/ballot.1 \
+	    $(DESTDIR)$(BASH_COMPLETIONS)/ballot $(DESTDIR)$(ZSH_COMPLETIONS)/_ballot
 
 clean:
 	rm -rf ballot test/bin

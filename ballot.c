@@ -35,6 +35,7 @@
  *   Guard      the process that owns the command; its last will
  *   Agent      what should be true now, and making it so
  *   Commands   one row each
+ *   Help       usage, man page, example file, completion, from the tables
  *   Main       start reading here: it is the last function
  *
  * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main()
@@ -64,6 +65,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -74,6 +76,13 @@
 
 #ifdef __linux__
 #include <sys/prctl.h>
+#endif
+
+#ifndef BALLOT_NO_MAIN
+#include <ini.h>
+#ifndef INIH_VERSION /* its header does not say */
+#define INIH_VERSION "of unknown version"
+#endif
 #endif
 
 /* ---------------------------------------------------------------------------
@@ -613,6 +622,7 @@ static bool json_get(const char *bytes, size_t count, const char *name, char *ou
 #define NODE_MAX      64    /* "proposal-2147483647" and what a stranger may add */
 #define ADDRESSES_MAX 4096  /* what the servers' names resolve to               */
 #define BASE_PORT     "2181"
+#define AUTH_SCHEME   "digest"
 #define DATA_MAX      16384 /* our JSON: every byte of id, host, path escaped    */
 #define FOREIGN_TIMEOUT_MAX (10 * MINUTE) /* a stranger's timeout counts as at most that */
 
@@ -669,7 +679,7 @@ struct resolver {
 };
 
 struct ballot {
-    char *servers, *path, *id;
+    char *servers, *path, *id, *auth; /* auth: NULL, or our identity */
     struct ballot_config config; /* its strings are the copies above */
     char host[256];
     nanos born;
@@ -749,6 +759,7 @@ static const char *const errors[] = {
     [BALLOT_ESERVER] = "not a list of host, host:port or [v6]:port",
     [BALLOT_EID] = "empty or too long a candidate id",
     [BALLOT_ETIMEOUT] = "not a session timeout",
+    [BALLOT_EAUTH] = "not an identity of the form digest:USER:PASSWORD",
 };
 
 BALLOT_API const char *ballot_strerror(int error)
@@ -840,6 +851,19 @@ static bool servers_valid(const char *servers)
         if (strlen(item) > 300 || !server_split(item, host, sizeof host, port, sizeof port))
             return false;
     return n > 0;
+}
+
+/* "digest:USER:PASSWORD"; the password may hold anything but control characters. */
+static bool identity_valid(const char *text)
+{
+    const char *user = text + strlen(AUTH_SCHEME ":"), *colon = strchr(text, ':');
+    if (strncmp(text, AUTH_SCHEME ":", strlen(AUTH_SCHEME ":")) != 0 || strlen(text) > BALLOT_AUTH_MAX)
+        return false;
+    for (const char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return false;
+    colon = strchr(colon + 1, ':');
+    return colon && colon > user && colon[1] != '\0';
 }
 
 static int name_compare(const void *a, const void *b)
@@ -985,7 +1009,8 @@ static void election_refused(struct ballot *b, const char *what, const char *pat
     b->refused = true;
     nanos pause = b->leading ? b->timeout / 5 : nanos_min(b->timeout, 5 * SECOND);
     election_trouble(b, pause, "%s %s is refused: %s%s", what, path, zerror(rc),
-                     rc == ZNOAUTH ? " (its access list gives us no such right)" : "");
+                     rc != ZNOAUTH ? "" : b->auth ? " (its access list gives our zookeeper-auth no such right)"
+                     : " (its access list gives nobody such a right who comes without zookeeper-auth)");
 }
 
 /* Whether the server may have carried out what these codes answer. */
@@ -1696,6 +1721,14 @@ static void library_silence(const char *message)
     (void)message;
 }
 
+/* Sent at each connect, before anything else. */
+static void handle_identify(zhandle_t *handle, const char *auth)
+{
+    const char *certificate = auth ? auth + strlen(AUTH_SCHEME ":") : "";
+    if (auth)
+        zoo_add_auth(handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
+}
+
 static void handle_open(struct ballot *b)
 {
     b->expired = b->exhausted = b->moved = b->associated = false;
@@ -1706,10 +1739,12 @@ static void handle_open(struct ballot *b)
     b->handle = zookeeper_init2(b->addresses, on_event, b->config.timeout_ms,
                                 b->session.client_id ? &b->session : NULL, b, ZOO_NO_LOG_CLIENTENV,
                                 b->config.library_log ? b->config.library_log : library_silence);
-    if (b->handle)
-        zoo_set_servers_resolution_delay(b->handle, -1);
-    else
+    if (!b->handle) {
         election_trouble(b, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
+        return;
+    }
+    zoo_set_servers_resolution_delay(b->handle, -1);
+    handle_identify(b->handle, b->auth);
 }
 
 /* Out of contact or expired, closing sends nothing and does not block. */
@@ -1800,12 +1835,18 @@ static int resign_send(struct ballot *b, const void *data)
     return zoo_amulti(b->handle, 2, b->ops, b->results, on_resigned, data);
 }
 
+/* Whoever comes with an identity makes nodes for that identity alone. */
+static const struct ACL_vector *node_access(const struct ballot *b)
+{
+    return b->auth ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
+}
+
 static int propose_send(struct ballot *b, const void *data)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
     b->refused = false; /* what the answer will say counts, not what was refused before */
-    return zoo_acreate(b->handle, node_path(b, NODE_PREFIX), json, (int)n, &ZOO_OPEN_ACL_UNSAFE,
+    return zoo_acreate(b->handle, node_path(b, NODE_PREFIX), json, (int)n, node_access(b),
                        ZOO_EPHEMERAL_SEQUENTIAL, on_proposed, data);
 }
 
@@ -1821,7 +1862,7 @@ static int path_send(struct ballot *b, const void *data)
     size_t n = b->path_length + 1 + strcspn(b->path + b->path_length + 1, "/");
     struct text t = text_in(b->node, sizeof b->node);
     text_bytes(&t, b->path, n);
-    return zoo_acreate(b->handle, b->node, "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, on_path, data);
+    return zoo_acreate(b->handle, b->node, "", 0, node_access(b), ZOO_PERSISTENT, on_path, data);
 }
 
 static int watch_send(struct ballot *b, size_t which, const void *data)
@@ -2003,6 +2044,8 @@ static int config_check(const struct ballot_config *c)
         return BALLOT_ESERVER;
     if (!c->candidate_id || !*c->candidate_id || strlen(c->candidate_id) > BALLOT_ID_MAX)
         return BALLOT_EID;
+    if (c->auth && !identity_valid(c->auth))
+        return BALLOT_EAUTH;
     return c->timeout_ms > 0 && c->timeout_ms <= INT_MAX - 1 ? BALLOT_OK : BALLOT_ETIMEOUT;
 }
 
@@ -2019,7 +2062,8 @@ BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config)
     b->config.servers = b->servers = strdup(config->servers);
     b->config.base_path = b->path = strdup(config->base_path);
     b->config.candidate_id = b->id = strdup(config->candidate_id);
-    if (!b->servers || !b->path || !b->id) {
+    b->config.auth = b->auth = config->auth ? strdup(config->auth) : NULL;
+    if (!b->servers || !b->path || !b->id || (config->auth && !b->auth)) {
         ballot_close(b);
         return BALLOT_ENOMEM;
     }
@@ -2046,6 +2090,9 @@ BALLOT_API void ballot_close(ballot *b)
     free(b->servers);
     free(b->path);
     free(b->id);
+    if (b->auth)
+        memset(b->auth, 0, strlen(b->auth));
+    free(b->auth);
     free(b);
 }
 
@@ -2139,55 +2186,71 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 #ifndef BALLOT_NO_MAIN
 
 /* ---------------------------------------------------------------------------
- * Settings: one table. To add a setting, add a row; flags, environment, help
- * and the listing of --debug follow.
+ * Settings: one table. To add a setting, add a row; flags, environment, the
+ * configuration file, help, the man page, completion and the listing of --debug
+ * follow.
  * ------------------------------------------------------------------------ */
+
+#define FILE_MAX         4096 /* bytes of a file's path, and its NUL */
 
 #define EXIT_BALLOT      125 /* ballot itself failed                      */
 #define EXIT_CANNOT_EXEC 126 /* as shells have it: found, cannot be run   */
 #define EXIT_NOT_FOUND   127
 #define EXIT_BY_SIGNAL   128 /* plus the signal's number                  */
 
-enum setting_type { TYPE_TEXT, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION, TYPE_CHOICE, TYPE_BOOL };
+enum setting_type { TYPE_TEXT, TYPE_FILE, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION, TYPE_CHOICE, TYPE_BOOL, TYPE_IDENTITY };
 
-enum { FOR_ALL = 1, FOR_RUN = 2 }; /* which commands a setting is for */
+/* Which commands a setting is for: one bit a command. */
+enum {
+    FOR_ONCE = 1,
+    FOR_RUN = FOR_ONCE,
+    FOR_ELECTION = FOR_RUN,
+    FOR_ALL = FOR_ELECTION,
+};
 
 #define POLICIES "rerun reelect exit ignore"
 
 /*  X(identifier, name, type, default, choices, commands,
  *    read from the plain variable too (as the Go ballot does), help)          */
-#define SETTINGS(X)                                                                                     \
-    X(SERVERS, "zookeeper-servers", TYPE_SERVERS, "localhost", NULL, FOR_ALL, true,                     \
-      "servers of the ensemble: HOST, HOST:PORT or [V6]:PORT, separated by commas")                     \
-    X(BASE_PATH, "zookeeper-base-path", TYPE_PATH, "/ballot/election", NULL, FOR_ALL, true,             \
-      "znode of the election; who shares it, shares the leader")                                        \
-    X(SESSION_TIMEOUT, "zookeeper-session-timeout", TYPE_DURATION, "5s", NULL, FOR_ALL, true,           \
-      "after so long a silence a machine counts as lost; the servers may change it")                    \
-    X(LOG_LEVEL, "log-level", TYPE_CHOICE, "info", "trace debug info warn error fatal panic", FOR_ALL,  \
-      true, "the least level that is logged")                                                           \
-    X(LOG_FORMAT, "log-format", TYPE_CHOICE, "human", "human json raw", FOR_ALL, true,                  \
-      "how log lines look")                                                                             \
-    X(DEBUG, "debug", TYPE_BOOL, "false", NULL, FOR_ALL, true,                                          \
-      "log source lines, the settings, and the ZooKeeper client's own log")                             \
-    X(CANDIDATE_ID, "candidate-id", TYPE_TEXT, NULL, NULL, FOR_RUN, true,                               \
-      "mandatory: the name of this candidate, shown to others")                                         \
-    X(ON_SUCCESS, "on-child-success", TYPE_CHOICE, "reelect", POLICIES, FOR_RUN, true,                  \
-      "what to do when the command ends with 0")                                                        \
-    X(ON_ERROR, "on-child-error", TYPE_CHOICE, "reelect", POLICIES, FOR_RUN, true,                      \
-      "what to do when it ends in any other way, or cannot be executed")                                \
-    X(ON_FAILURE, "on-election-failure", TYPE_CHOICE, "retry", "retry run-anyway exit", FOR_RUN, true,  \
-      "what to do when standing for election fails")                                                    \
-    X(ON_DISCONNECT, "on-disconnect", TYPE_CHOICE, "keep", "keep stop", FOR_RUN, false,                 \
-      "a leader out of contact keeps the command, or stops it before others may lead")                  \
-    X(WRAP, "wrap-child-logs", TYPE_BOOL, "true", NULL, FOR_RUN, true,                                  \
-      "the command's output as log lines; false: directly")                                             \
-    X(STOP_TIMEOUT, "stop-timeout", TYPE_DURATION, "10s", NULL, FOR_RUN, false,                         \
-      "from SIGTERM to SIGKILL when the command is stopped")                                            \
-    X(RESTART_DELAY, "restart-delay", TYPE_DURATION, "1s", NULL, FOR_RUN, false,                        \
-      "least time between two starts; doubles with each further error in a row")                        \
-    X(RESTART_DELAY_MAX, "restart-delay-max", TYPE_DURATION, "1m", NULL, FOR_RUN, false,                \
-      "the most that restart-delay grows to")                                                           \
-    X(MAX_RUNTIME, "max-runtime", TYPE_DURATION, "0s", NULL, FOR_RUN, false,                            \
+#define SETTINGS(X)                                                                                      \
+    X(CONFIG_FILE, "config-file", TYPE_FILE, NULL, NULL, FOR_ALL, true,                                  \
+      "configuration file; else the first of ./ballot.ini, ~/.config/ballot/ballot.ini, "                \
+      "/etc/ballot/ballot.ini that exists")                                                              \
+    X(LOG_LEVEL, "log-level", TYPE_CHOICE, "info", "trace debug info warn error fatal panic", FOR_ALL,   \
+      true, "the least level that is logged")                                                            \
+    X(LOG_FORMAT, "log-format", TYPE_CHOICE, "human", "human json raw", FOR_ALL, true,                   \
+      "how log lines look")                                                                              \
+    X(DEBUG, "debug", TYPE_BOOL, "false", NULL, FOR_ALL, true,                                           \
+      "log source lines, the settings, and the ZooKeeper client's own log")                              \
+    X(SERVERS, "zookeeper-servers", TYPE_SERVERS, "localhost", NULL, FOR_ELECTION, true,                 \
+      "servers of the ensemble: HOST, HOST:PORT or [V6]:PORT, separated by commas")                      \
+    X(BASE_PATH, "zookeeper-base-path", TYPE_PATH, "/ballot/election", NULL, FOR_ELECTION, true,         \
+      "znode of the election; who shares it, shares the leader")                                         \
+    X(SESSION_TIMEOUT, "zookeeper-session-timeout", TYPE_DURATION, "5s", NULL, FOR_ELECTION, true,       \
+      "after so long a silence a machine counts as lost; the servers may change it")                     \
+    X(AUTH, "zookeeper-auth", TYPE_IDENTITY, NULL, NULL, FOR_ELECTION, false,                            \
+      "who we are to the ensemble; nodes are then made for that identity alone")                         \
+    X(AUTH_FILE, "zookeeper-auth-file", TYPE_FILE, NULL, NULL, FOR_ELECTION, false,                      \
+      "a file that holds zookeeper-auth, so that ps does not show it")                                   \
+    X(CANDIDATE_ID, "candidate-id", TYPE_TEXT, NULL, NULL, FOR_RUN, true,                                \
+      "mandatory: the name of this candidate, shown to others")                                          \
+    X(ON_SUCCESS, "on-child-success", TYPE_CHOICE, "reelect", POLICIES, FOR_RUN, true,                   \
+      "what to do when the command ends with 0")                                                         \
+    X(ON_ERROR, "on-child-error", TYPE_CHOICE, "reelect", POLICIES, FOR_RUN, true,                       \
+      "what to do when it ends in any other way, or cannot be executed")                                 \
+    X(ON_FAILURE, "on-election-failure", TYPE_CHOICE, "retry", "retry run-anyway exit", FOR_RUN, true,   \
+      "what to do when standing for election fails")                                                     \
+    X(ON_DISCONNECT, "on-disconnect", TYPE_CHOICE, "keep", "keep stop", FOR_RUN, false,                  \
+      "a leader out of contact keeps the command, or stops it before others may lead")                   \
+    X(WRAP, "wrap-child-logs", TYPE_BOOL, "true", NULL, FOR_RUN, true,                                   \
+      "the command's output as log lines; false: directly")                                              \
+    X(STOP_TIMEOUT, "stop-timeout", TYPE_DURATION, "10s", NULL, FOR_RUN, false,                          \
+      "from SIGTERM to SIGKILL when the command is stopped")                                             \
+    X(RESTART_DELAY, "restart-delay", TYPE_DURATION, "1s", NULL, FOR_RUN, false,                         \
+      "least time between two starts; doubles with each further error in a row")                         \
+    X(RESTART_DELAY_MAX, "restart-delay-max", TYPE_DURATION, "1m", NULL, FOR_RUN, false,                 \
+      "the most that restart-delay grows to")                                                            \
+    X(MAX_RUNTIME, "max-runtime", TYPE_DURATION, "0s", NULL, FOR_RUN, false,                             \
       "the command is stopped when it runs longer, which counts as an error; 0s: never")
 
 enum setting_id {
@@ -2211,19 +2274,25 @@ static const struct setting {
 #undef X
 };
 
-enum origin { ORIGIN_NONE, ORIGIN_DEFAULT, ORIGIN_ENVIRONMENT, ORIGIN_FLAG };
+/* Sections of the configuration file, from the widest to the most exact. */
+static const struct section { const char *name; int commands; } sections[] = {
+    { "", FOR_ALL }, { "run", FOR_RUN }, { "run once", FOR_ONCE },
+};
+
+/* The weakest first. A file's origin is ORIGIN_FILE plus how exact its section is. */
+enum origin { ORIGIN_NONE, ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT = ORIGIN_FILE + COUNT(sections), ORIGIN_FLAG };
 
 struct value {
-    char *text;      /* as given                                          */
-    nanos number;    /* a duration, a boolean, the index of a choice      */
+    char *text;      /* as given                                            */
+    nanos number;    /* a duration, a boolean, the index of a choice        */
     enum origin origin;
-    char source[80]; /* "--debug", "BALLOT_DEBUG in the environment", ... */
+    char *source;    /* "--debug", "BALLOT_DEBUG in the environment", "ballot.ini:7", ... */
 };
 
 struct settings {
     struct value values[SETTING_COUNT];
-    char error[1024]; /* the first thing that is wrong, "" if nothing is   */
-    char warning[512];
+    char error[6000];      /* the first thing that is wrong, "" if nothing is */
+    char warnings[3000];   /* each ends with a newline                        */
 };
 
 enum { POLICY_RERUN, POLICY_REELECT, POLICY_EXIT, POLICY_IGNORE };    /* order of POLICIES      */
@@ -2238,6 +2307,20 @@ static const char *setting_text(const struct settings *s, enum setting_id id)
 static nanos setting_number(const struct settings *s, enum setting_id id)
 {
     return s->values[id].number;
+}
+
+static bool setting_secret(enum setting_id id)
+{
+    return settings_table[id].type == TYPE_IDENTITY;
+}
+
+/* SETTING_COUNT: there is none of that name. */
+static enum setting_id setting_named(const char *name)
+{
+    enum setting_id id = 0;
+    while (id < SETTING_COUNT && strcmp(settings_table[id].name, name) != 0)
+        id++;
+    return id;
 }
 
 /* The index of `word` among space separated words; -1: not there. */
@@ -2301,12 +2384,37 @@ static bool __attribute__((format(printf, 2, 3))) settings_fail(struct settings 
     return false;
 }
 
+static void __attribute__((format(printf, 2, 3))) settings_warn(struct settings *s, const char *format, ...)
+{
+    size_t used = strlen(s->warnings);
+    struct text t = { s->warnings, sizeof s->warnings, used, false };
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    text_string(&t, "\n");
+    if (t.cut)
+        s->warnings[used] = '\0';
+}
+
+/* "; did you mean NAME?", where some setting's name is close. */
+static void setting_suggest(struct text *t, const char *name, const char *dashes, int commands)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
+        if ((settings_table[id].commands & commands) && word_close(name, settings_table[id].name)) {
+            text_format(t, "; did you mean %s%s?", dashes, settings_table[id].name);
+            return;
+        }
+}
+
 /* Checks a value and gives its number; NULL, or what was expected instead. */
 static const char *setting_check(const struct setting *row, const char *text, nanos *number)
 {
     switch (row->type) {
     case TYPE_TEXT:
         return *text && strlen(text) <= BALLOT_ID_MAX ? NULL : "1 to 1000 bytes of text";
+    case TYPE_FILE:
+        return *text && strlen(text) < FILE_MAX ? NULL : "the path of a file";
     case TYPE_SERVERS:
         return servers_valid(text) ? NULL : "HOST, HOST:PORT or [V6]:PORT, separated by commas";
     case TYPE_PATH:
@@ -2321,6 +2429,8 @@ static const char *setting_check(const struct setting *row, const char *text, na
     case TYPE_BOOL:
         *number = bool_parse(text);
         return *number >= 0 ? NULL : "true or false";
+    case TYPE_IDENTITY:
+        return identity_valid(text) ? NULL : "digest:USER:PASSWORD";
     }
     return NULL;
 }
@@ -2333,30 +2443,54 @@ static void list_normalize(char *list)
             *p = ',';
 }
 
-/* Sets a value from a source, unless a stronger source has. A flag that is
- * given again replaces, but adds to a list. */
+/* A bad value: where it stands, the value unless it is secret, what was expected. */
+static bool setting_refuse(struct settings *s, enum setting_id id, const char *text, enum origin origin,
+                           const char *source, const char *expected)
+{
+    const struct setting *row = &settings_table[id];
+    const char *is = row->type == TYPE_CHOICE ? "is not one of" : "is not";
+    bool named = origin >= ORIGIN_ENVIRONMENT; /* such a source names the setting itself */
+    const char *colon = named ? "" : ": ", *name = named ? "" : row->name;
+    if (setting_secret(id))
+        return settings_fail(s, "%s%s%s: its value (not shown) %s %s", source, colon, name, is, expected);
+    return settings_fail(s, "%s%s%s: \"%.200s\" %s %s", source, colon, name, text, is, expected);
+}
+
+static void value_free(struct value *v)
+{
+    if (v->text)
+        memset(v->text, 0, strlen(v->text));
+    free(v->text);
+    free(v->source);
+}
+
+/* Sets a value from a source, unless a stronger source has (or it is only to be
+ * checked: ORIGIN_NONE); it is checked all the same. What comes again from the same source replaces, but adds to a list. */
 static bool setting_set(struct settings *s, enum setting_id id, const char *text, enum origin origin, const char *source)
 {
     const struct setting *row = &settings_table[id];
-    struct value *v = &s->values[id];
-    if (v->origin > origin)
-        return true;
+    struct value *v = &s->values[id], next = { .origin = origin };
     bool add = row->type == TYPE_SERVERS && v->origin == origin;
-    char *copy = malloc(strlen(text) + (add ? strlen(v->text) : 0) + 2);
-    if (!copy)
+    next.text = malloc(strlen(text) + (add ? strlen(v->text) : 0) + 2);
+    next.source = strdup(source);
+    if (!next.text || !next.source) {
+        value_free(&next);
         return settings_fail(s, "out of memory");
-    sprintf(copy, "%s%s%s", add ? v->text : "", add ? "," : "", text);
+    }
+    sprintf(next.text, "%s%s%s", add ? v->text : "", add ? "," : "", text);
     if (row->type == TYPE_SERVERS)
-        list_normalize(copy);
-    free(v->text);
-    *v = (struct value){ .text = copy, .origin = origin };
-    string_copy(v->source, sizeof v->source, source);
-    const char *expected = setting_check(row, copy, &v->number);
-    if (!expected)
-        return true;
-    const char *is = row->type == TYPE_CHOICE ? "is not one of" : "is not";
-    return settings_fail(s, "%s: \"%.200s\" %s %s", source, text, is, expected);
+        list_normalize(next.text);
+    const char *expected = setting_check(row, next.text, &next.number);
+    if (expected || v->origin > origin || origin == ORIGIN_NONE) {
+        value_free(&next);
+        return !expected || setting_refuse(s, id, text, origin, source, expected);
+    }
+    value_free(v);
+    *v = next;
+    return true;
 }
+
+/* --- from the environment -------------------------------------------------- */
 
 static void setting_variable(char *out, size_t size, const char *prefix, const char *name)
 {
@@ -2368,19 +2502,28 @@ static void setting_variable(char *out, size_t size, const char *prefix, const c
     }
 }
 
+/* What is secret is wiped where ps and /proc would show it. */
+static void secret_wipe(char *text)
+{
+    memset(text, '*', strlen(text));
+}
+
 /* Takes one setting from one variable. A plain DEBUG is often somebody else's. */
 static void setting_from_variable(struct settings *s, enum setting_id id, const char *variable, bool plain)
 {
-    const char *text = getenv(variable);
-    char source[80];
+    char *text = getenv(variable), source[80];
     if (!text || !*text)
         return;
     if (plain && id == SET_DEBUG && bool_parse(text) < 0) {
-        snprintf(s->warning, sizeof s->warning, "DEBUG=\"%.100s\" in the environment is not true or false: ignored", text);
+        settings_warn(s, "DEBUG=\"%.100s\" in the environment is not true or false: ignored", text);
         return;
     }
     snprintf(source, sizeof source, "%s in the environment", variable);
     setting_set(s, id, text, ORIGIN_ENVIRONMENT, source);
+    if (setting_secret(id)) {
+        secret_wipe(text);
+        unsetenv(variable);
+    }
 }
 
 static void settings_from_environment(struct settings *s, int commands)
@@ -2388,12 +2531,11 @@ static void settings_from_environment(struct settings *s, int commands)
     char variable[64];
     for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
         const struct setting *row = &settings_table[id];
-        if (!(row->commands & commands) || s->values[id].origin > ORIGIN_ENVIRONMENT)
-            continue;
         setting_variable(variable, sizeof variable, "BALLOT_", row->name);
-        setting_from_variable(s, id, variable, false);
+        if ((row->commands & commands) || setting_secret(id))
+            setting_from_variable(s, id, variable, false);
         setting_variable(variable, sizeof variable, "", row->name);
-        if (row->plain_variable && s->values[id].origin < ORIGIN_ENVIRONMENT)
+        if ((row->commands & commands) && row->plain_variable && s->values[id].origin < ORIGIN_ENVIRONMENT)
             setting_from_variable(s, id, variable, true);
     }
 }
@@ -2405,12 +2547,14 @@ static void settings_from_defaults(struct settings *s)
             setting_set(s, id, settings_table[id].initial, ORIGIN_DEFAULT, "default");
 }
 
+/* --- from the command line --------------------------------------------------- */
+
 static bool setting_unknown(struct settings *s, const char *option)
 {
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
-        if (word_close(option, settings_table[id].name))
-            return settings_fail(s, "unknown option --%.100s; did you mean --%s?", option, settings_table[id].name);
-    return settings_fail(s, "unknown option --%.100s; `ballot help` lists them all", option);
+    char hint[160];
+    struct text t = text_in(hint, sizeof hint);
+    setting_suggest(&t, option, "--", FOR_ALL);
+    return settings_fail(s, "unknown option --%.100s%s", option, hint[0] ? hint : "; `ballot help` lists them all");
 }
 
 /* Takes the option argv[*at], "--name=value" or "--name value"; a boolean needs
@@ -2418,19 +2562,275 @@ static bool setting_unknown(struct settings *s, const char *option)
 static bool setting_from_flag(struct settings *s, char **argv, int *at)
 {
     char name[64], source[80];
-    const char *word = argv[*at] + 2, *equals = strchr(word, '=');
+    char *word = argv[*at] + 2, *equals = strchr(word, '=');
     struct text t = text_in(name, sizeof name);
     text_bytes(&t, word, equals ? (size_t)(equals - word) : strlen(word));
     snprintf(source, sizeof source, "--%s", name);
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
-        if (strcmp(settings_table[id].name, name) != 0)
-            continue;
-        const char *value = equals ? equals + 1 : settings_table[id].type == TYPE_BOOL ? "true" : argv[++*at];
-        if (!value)
-            return settings_fail(s, "--%s needs a value", name);
-        return setting_set(s, id, value, ORIGIN_FLAG, source);
+    enum setting_id id = setting_named(name);
+    if (id == SETTING_COUNT)
+        return setting_unknown(s, name);
+    char on[] = "true", *value = equals ? equals + 1 : settings_table[id].type == TYPE_BOOL ? on : argv[++*at];
+    if (!value)
+        return settings_fail(s, "--%s needs a value", name);
+    bool fine = setting_set(s, id, value, ORIGIN_FLAG, source);
+    if (setting_secret(id))
+        secret_wipe(value);
+    return fine;
+}
+
+/* --- from the configuration file ----------------------------------------------
+ *
+ *     file    = { line }
+ *     line    = blank | comment | "[" section "]" | name ( "=" | ":" ) value | continuation
+ *     comment = ( ";" | "#" ) text       at the start of a line; after a value, blank ";" text
+ *     continuation = blank more          of the list above it
+ *
+ * inih reads it; what inih would cut or misread in silence is refused before.
+ */
+
+struct ini {
+    struct settings *settings;
+    FILE *file;
+    const char *path;
+    int command;       /* whose settings are wanted                        */
+    char *line;        /* getline()'s                                      */
+    size_t size;
+    int number;        /* of the line                                      */
+    bool indented;     /* it began with a blank                            */
+    unsigned seen[SETTING_COUNT]; /* bit by bit: in which sections         */
+};
+
+static bool __attribute__((format(printf, 2, 3))) ini_fail(struct ini *ini, const char *format, ...)
+{
+    char message[1200];
+    struct text t = text_in(message, sizeof message);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    return settings_fail(ini->settings, "%s:%d: %s", ini->path, ini->number, message);
+}
+
+/* Indented settings are meant as settings; inih takes every indented line for
+ * more of the value above it. */
+static const char *ini_line_start(struct ini *ini)
+{
+    const char *start = ini->line + strspn(ini->line, " \t");
+    char name[64];
+    struct text t = text_in(name, sizeof name);
+    text_bytes(&t, start, strcspn(start, " \t=:\r\n"));
+    const char *behind = start + t.length + strspn(start + t.length, " \t");
+    bool setting = setting_named(name) != SETTING_COUNT && (*behind == '=' || *behind == ':');
+    ini->indented = start > ini->line && !setting;
+    return ini->indented ? ini->line : start;
+}
+
+/* Has the type of inih's reader: like fgets(). */
+static char *ini_read(char *out, int room, void *context)
+{
+    struct ini *ini = context;
+    ssize_t n = ini->settings->error[0] ? -1 : getline(&ini->line, &ini->size, ini->file);
+    ini->number++;
+    if (n < 0) {
+        if (ferror(ini->file))
+            ini_fail(ini, "cannot be read: %s", strerror(errno));
+        return NULL;
     }
-    return setting_unknown(s, name);
+    if (memchr(ini->line, '\0', (size_t)n))
+        ini_fail(ini, "holds a NUL byte: this is no text file");
+    else if (n >= room - 1)
+        ini_fail(ini, "is longer than %d bytes, the most that a line may have; a list may go on in the next line, indented", room - 2);
+    if (ini->settings->error[0])
+        return NULL;
+    string_copy(out, (size_t)room, ini_line_start(ini));
+    return out;
+}
+
+static size_t section_named(const char *name)
+{
+    size_t i = 0;
+    while (i < COUNT(sections) && strcmp(sections[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static bool ini_check(struct ini *ini, size_t section, const char *section_name, enum setting_id id, const char *name)
+{
+    if (section == COUNT(sections))
+        return ini_fail(ini, "unknown section [%.100s]; sections are called as commands are, such as [run once]", section_name);
+    if (id == SETTING_COUNT) {
+        char hint[160];
+        struct text t = text_in(hint, sizeof hint);
+        setting_suggest(&t, name, "", sections[section].commands);
+        return ini_fail(ini, "unknown setting \"%.100s\"%s", name, hint);
+    }
+    if (!(settings_table[id].commands & sections[section].commands))
+        return ini_fail(ini, "%s is not a setting of %s", name, section_name);
+    if (id == SET_CONFIG_FILE)
+        return ini_fail(ini, "config-file cannot be set in a configuration file");
+    if (ini->indented && settings_table[id].type != TYPE_SERVERS)
+        return ini_fail(ini, "begins with a blank, so it goes on with %s above, which takes one line", name);
+    if (!ini->indented && (ini->seen[id] & 1u << section))
+        return ini_fail(ini, "%s is set twice in this section", name);
+    ini->seen[id] |= 1u << section;
+    return true;
+}
+
+/* Has the type of inih's handler; 0 makes it an error, but the first one that
+ * settings_fail() heard of counts. */
+static int ini_setting(void *context, const char *section_name, const char *name, const char *text)
+{
+    struct ini *ini = context;
+    size_t section = section_named(section_name);
+    enum setting_id id = setting_named(name);
+    char source[FILE_MAX + 16];
+    if (ini->settings->error[0] || !ini_check(ini, section, section_name, id, name))
+        return 0;
+    snprintf(source, sizeof source, "%s:%d", ini->path, ini->number);
+    bool ours = sections[section].commands & ini->command;
+    return setting_set(ini->settings, id, text, ours ? (enum origin)(ORIGIN_FILE + section) : ORIGIN_NONE, source);
+}
+
+/* A secret in a file that others may read is none. */
+static void secret_warn(struct settings *s, int fd, const char *path)
+{
+    struct stat about;
+    if (fstat(fd, &about) == 0 && (about.st_mode & 077))
+        settings_warn(s, "%s holds a secret, and others may read it: chmod 600 %s", path, path);
+}
+
+static bool settings_read_ini(struct settings *s, FILE *file, const char *path, int command)
+{
+    struct ini ini = { .settings = s, .file = file, .path = path, .command = command };
+    int line = ini_parse_stream(ini_read, &ini, ini_setting, &ini);
+    if (line > 0 && !s->error[0]) {
+        ini.number = line;
+        ini_fail(&ini, "is neither [section] nor name = value");
+    }
+    if (ini.seen[SET_AUTH])
+        secret_warn(s, fileno(file), path);
+    if (ini.line)
+        memset(ini.line, 0, ini.size);
+    free(ini.line);
+    return s->error[0] == '\0';
+}
+
+/* "~/file" is below the home folder; false: there is none, or it is too long. */
+static bool file_path(const char *name, char out[FILE_MAX])
+{
+    struct text t = text_in(out, FILE_MAX);
+    const char *home = getenv("HOME");
+    bool tilde = name[0] == '~' && name[1] == '/';
+    text_string(&t, tilde && home ? home : "");
+    text_string(&t, tilde ? name + 1 : name);
+    errno = t.cut ? ENAMETOOLONG : ENOENT;
+    return !t.cut && (!tilde || home);
+}
+
+/* Opens a file to be read; NULL: errno says why. */
+static FILE *file_open(const char *path)
+{
+    struct stat about;
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return NULL;
+    fd_private(fileno(file));
+    if (fstat(fileno(file), &about) != 0 || !S_ISDIR(about.st_mode))
+        return file;
+    fclose(file);
+    errno = EISDIR;
+    return NULL;
+}
+
+static bool file_ends(const char *path, const char *end)
+{
+    return strlen(path) > strlen(end) && !strcmp(path + strlen(path) - strlen(end), end);
+}
+
+/* The Go ballot's files are YAML, JSON or TOML. */
+static bool file_foreign(const char *path)
+{
+    return file_ends(path, ".yaml") || file_ends(path, ".yml") || file_ends(path, ".json") || file_ends(path, ".toml");
+}
+
+static bool settings_from_named(struct settings *s, const struct value *named, int command)
+{
+    char path[FILE_MAX];
+    if (file_foreign(named->text))
+        return settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with "
+                             "commas, into a file such as /etc/ballot/ballot.ini", named->source, named->text);
+    FILE *file = file_path(named->text, path) ? file_open(path) : NULL;
+    if (!file)
+        return settings_fail(s, "%s: cannot read %s: %s", named->source, named->text, strerror(errno));
+    bool fine = settings_read_ini(s, file, path, command);
+    fclose(file);
+    return fine;
+}
+
+/* What the Go ballot would have read here is not read, and that is said. */
+static void settings_warn_foreign(struct settings *s, const char *path)
+{
+    static const char *const ends[] = { "yaml", "yml", "json", "toml" };
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        char other[FILE_MAX];
+        struct text t = text_in(other, sizeof other);
+        text_format(&t, "%.*s%s", (int)(strlen(path) - strlen("ini")), path, ends[i]);
+        if (!t.cut && access(other, F_OK) == 0)
+            settings_warn(s, "%s is not read; write each `name: value` of it as a line `name = value` into %s", other, path);
+    }
+}
+
+/* config-file, else the first that exists. One that is there and cannot be read
+ * is an error: it may say what matters. */
+static bool settings_from_file(struct settings *s, int command)
+{
+    const char *config = getenv("XDG_CONFIG_HOME");
+    char home[FILE_MAX], path[FILE_MAX];
+    struct text t = text_in(home, sizeof home);
+    text_format(&t, "%s/ballot/ballot.ini", config && *config ? config : "~/.config");
+    const char *const places[] = { "./ballot.ini", home, "/etc/ballot/ballot.ini" };
+    if (setting_text(s, SET_CONFIG_FILE))
+        return settings_from_named(s, &s->values[SET_CONFIG_FILE], command);
+    for (size_t i = 0; i < COUNT(places); i++) {
+        if (!file_path(places[i], path))
+            continue;
+        FILE *file = file_open(path);
+        if (file) {
+            setting_set(s, SET_CONFIG_FILE, path, ORIGIN_DEFAULT, "found");
+            bool fine = settings_read_ini(s, file, path, command);
+            fclose(file);
+            return fine;
+        }
+        if (errno != ENOENT && errno != ENOTDIR)
+            return settings_fail(s, "cannot read %s: %s", path, strerror(errno));
+        settings_warn_foreign(s, path);
+    }
+    return true;
+}
+
+/* --- all of them together ------------------------------------------------------- */
+
+/* The identity from its file, where that is the stronger of the two settings. */
+static bool settings_read_identity(struct settings *s)
+{
+    const struct value *named = &s->values[SET_AUTH_FILE], *given = &s->values[SET_AUTH];
+    char path[FILE_MAX], text[BALLOT_AUTH_MAX + 3] = "";
+    if (!named->text || given->origin > named->origin)
+        return true;
+    if (given->origin == named->origin)
+        return settings_fail(s, "%s and %s exclude each other", given->source, named->source);
+    FILE *file = file_path(named->text, path) ? file_open(path) : NULL;
+    if (!file)
+        return settings_fail(s, "%s: cannot read %s: %s", named->source, named->text, strerror(errno));
+    secret_warn(s, fileno(file), path);
+    setvbuf(file, NULL, _IONBF, 0);
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        text[--n] = '\0';
+    bool fine = setting_set(s, SET_AUTH, text, named->origin, path);
+    memset(text, 0, sizeof text);
+    return fine;
 }
 
 /* What no single setting can be wrong about. */
@@ -2449,16 +2849,30 @@ static bool settings_check_together(struct settings *s, int commands)
         return settings_fail(s, "on-election-failure=run-anyway contradicts on-disconnect=stop: "
                              "the one runs the command without an election, the other never does");
     if (stop && setting_number(s, SET_STOP_TIMEOUT) > timeout / 6)
-        snprintf(s->warning, sizeof s->warning, "stop-timeout=%s cannot be honoured when contact is lost: with on-disconnect=stop "
-                 "the command has a sixth of the session timeout, %s",
-                 setting_text(s, SET_STOP_TIMEOUT), duration_string(timeout / 6).data);
+        settings_warn(s, "stop-timeout=%s cannot be honoured when contact is lost: with on-disconnect=stop "
+                      "the command has a sixth of the session timeout, %s",
+                      setting_text(s, SET_STOP_TIMEOUT), duration_string(timeout / 6).data);
     return true;
+}
+
+/* Completes what the flags said: each setting comes from the first of command
+ * line, environment, configuration file, default. */
+static bool settings_complete(struct settings *s, int command)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
+        if (s->values[id].origin == ORIGIN_FLAG && !(settings_table[id].commands & command))
+            return settings_fail(s, "--%s is not an option of this command", settings_table[id].name);
+    settings_from_environment(s, command);
+    if (s->error[0] || !settings_from_file(s, command))
+        return false;
+    settings_from_defaults(s);
+    return settings_read_identity(s) && settings_check_together(s, command);
 }
 
 static void settings_free(struct settings *s)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++)
-        free(s->values[i].text);
+        value_free(&s->values[i]);
 }
 
 /* ---------------------------------------------------------------------------
@@ -2924,6 +3338,7 @@ static bool family_reap(pid_t watched, int *status, bool *ended)
 struct plan {
     char **command;     /* argv of the command, NULL terminated        */
     const char *id, *base_path;
+    const char *auth;   /* NULL, or our identity                       */
     bool stop;          /* on-disconnect=stop                          */
     bool wrap;          /* the command's output comes through pipes    */
     bool debug;
@@ -3373,6 +3788,7 @@ static void guard_will(const struct guard *g, nanos limit)
     if (!w.handle)
         return;
     zoo_set_servers_resolution_delay(w.handle, -1);
+    handle_identify(w.handle, g->plan->auth);
     while (w.stage != WILL_CLOSE && !w.expired && clock_now() < limit) {
         will_turn(&w, limit);
         if (w.stage == WILL_ATTACH || w.answered || !w.connected) {
@@ -4110,6 +4526,7 @@ static void agent_configure(struct agent *a, char **command)
         .command = command,
         .id = setting_text(s, SET_CANDIDATE_ID),
         .base_path = setting_text(s, SET_BASE_PATH),
+        .auth = setting_text(s, SET_AUTH),
         .stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP,
         .wrap = setting_number(s, SET_WRAP),
         .debug = setting_number(s, SET_DEBUG),
@@ -4137,6 +4554,7 @@ static bool agent_open(struct agent *a)
     const struct settings *s = a->settings;
     const struct ballot_config config = {
         .servers = setting_text(s, SET_SERVERS), .base_path = a->plan.base_path, .candidate_id = a->plan.id,
+        .auth = a->plan.auth,
         .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND),
         .mode = a->plan.stop ? BALLOT_STOP : BALLOT_KEEP,
         .log = log_message, .log_data = a->log, .library_log = a->plan.debug ? log_library : NULL,
@@ -4214,50 +4632,381 @@ static int run_once(const struct settings *s, struct log *log, char **command)
 
 static const struct command {
     const char *words;
-    int settings;        /* which settings it takes: FOR_...              */
+    int bit;             /* FOR_...: which settings are its own           */
     bool takes_command;  /* COMMAND [ARG...] follows                      */
     int (*run)(const struct settings *, struct log *, char **command);
-    const char *summary, *example;
+    const char *arguments, *summary, *example;
 } commands[] = {
-    { "run once", FOR_ALL | FOR_RUN, true, run_once, "run COMMAND on exactly one of the machines that run this line",
-      "ballot run once --candidate-id=\"$(hostname)\" --on-child-success=exit -- make-backup --full" },
+    { "run once", FOR_ONCE, true, run_once, "[--] COMMAND [ARG...]",
+      "run COMMAND on exactly one of the machines that run this line",
+      "ballot run once --candidate-id=\"$(hostname)\" -- make-backup --full" },
 };
+
+/* ---------------------------------------------------------------------------
+ * Help: usage, the man page, the example of a configuration file, completion
+ * for shells; all from the two tables
+ * ------------------------------------------------------------------------ */
+
+#define HELP_WIDTH  80
+#define HELP_COLUMN 30 /* where the text beside an option begins */
 
 static const char *const type_names[] = {
-    [TYPE_TEXT] = "TEXT", [TYPE_SERVERS] = "LIST", [TYPE_PATH] = "PATH",
+    [TYPE_TEXT] = "TEXT", [TYPE_FILE] = "FILE", [TYPE_SERVERS] = "LIST", [TYPE_PATH] = "PATH",
     [TYPE_DURATION] = "DURATION", [TYPE_CHOICE] = "WORD", [TYPE_BOOL] = "true|false",
+    [TYPE_IDENTITY] = "digest:USER:PASSWORD",
 };
 
-static void help_settings(int which)
+/* In the order in which help shows them; each setting is in one group. */
+static const struct group { const char *title; enum setting_id first, last; } groups[] = {
+    { "The command", SET_CANDIDATE_ID, SET_MAX_RUNTIME },
+    { "The election", SET_SERVERS, SET_AUTH_FILE },
+    { "Configuration and log", SET_CONFIG_FILE, SET_DEBUG },
+};
+
+static const char exit_statuses[] =
+    "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not found; 125 where ballot "
+    "itself failed: usage, configuration, an election failure with on-election-failure=exit. Told to end by a signal, ballot "
+    "dies of that signal, after the command.";
+
+/* Prints words, broken at HELP_WIDTH, from column `at` on; later lines begin at
+ * column `indent`. */
+static void help_wrap(const char *text, size_t at, size_t indent)
 {
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
-        const struct setting *row = &settings_table[id];
-        if (!(row->commands & which))
-            continue;
-        printf("  --%s=%s%s%s\n      %s\n", row->name, type_names[row->type],
-               row->initial ? ", default " : "", row->initial ? row->initial : "", row->help);
-        if (row->choices)
-            printf("      one of: %s\n", row->choices);
+    for (const char *p = text; *p; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+        if (at > indent && at + 1 + n > HELP_WIDTH) {
+            putchar('\n');
+            at = 0;
+        }
+        at += (size_t)printf("%*s%.*s", at < indent ? (int)(indent - at) : at > indent ? 1 : 0, "", (int)n, p);
+        p += n;
+    }
+    putchar('\n');
+}
+
+/* What a setting is: its help, its words, its default. */
+static struct text setting_about(enum setting_id id, char *buffer, size_t size)
+{
+    const struct setting *row = &settings_table[id];
+    struct text t = text_in(buffer, size);
+    text_string(&t, row->help);
+    if (row->choices)
+        text_format(&t, "; one of: %s", row->choices);
+    if (row->initial)
+        text_format(&t, " (default %s)", row->initial);
+    return t;
+}
+
+static void help_setting(enum setting_id id)
+{
+    const struct setting *row = &settings_table[id];
+    char about[512];
+    setting_about(id, about, sizeof about);
+    size_t at = (size_t)printf("  --%s=%s", row->name, type_names[row->type]);
+    if (at + 2 > HELP_COLUMN) {
+        putchar('\n');
+        at = 0;
+    }
+    help_wrap(about, at, HELP_COLUMN);
+}
+
+static void help_groups(int command)
+{
+    for (size_t i = 0; i < COUNT(groups); i++) {
+        bool any = false;
+        for (enum setting_id id = groups[i].first; id <= groups[i].last; id++) {
+            if (!(settings_table[id].commands & command))
+                continue;
+            if (!any)
+                printf("\n%s\n", groups[i].title);
+            any = true;
+            help_setting(id);
+        }
     }
 }
 
-static int help(void)
+static int help_command(const struct command *c)
 {
-    puts("ballot: runs a command on exactly one of many machines, elected through ZooKeeper\n\n"
-         "usage: ballot [OPTIONS] run once [OPTIONS] [--] COMMAND [ARG...]\n"
-         "       ballot help | --help | --version\n");
+    printf("ballot %s: %s\n\nusage: ballot %s [OPTIONS] %s\n", c->words, c->summary, c->words, c->arguments);
+    help_groups(c->bit);
+    printf("\nExample\n  %s\n", c->example);
+    return 0;
+}
+
+static int help_overview(void)
+{
+    puts("ballot: runs a command on exactly one of many machines\n\nusage:");
     for (size_t i = 0; i < COUNT(commands); i++)
-        printf("%s: %s\n  %s\n", commands[i].words, commands[i].summary, commands[i].example);
-    puts("\nOptions, each also a variable: --log-level is BALLOT_LOG_LEVEL");
-    help_settings(FOR_ALL);
-    puts("\nOptions of run");
-    help_settings(FOR_RUN);
+        printf("  ballot %s [OPTIONS] %s\n", commands[i].words, commands[i].arguments);
+    puts("  ballot help [COMMAND]            or --help behind it: its options\n"
+         "  ballot help --man                the manual, for `man -l -`\n"
+         "  ballot help --ini                a configuration file with all settings\n"
+         "  ballot help --completion=SHELL   completion for bash or zsh\n"
+         "  ballot --version\n\ncommands:");
+    for (size_t i = 0; i < COUNT(commands); i++)
+        help_wrap(commands[i].summary, (size_t)printf("  %-12s", commands[i].words), 14);
+    putchar('\n');
+    help_wrap("Each option is also a variable (--log-level: BALLOT_LOG_LEVEL) and a line of the configuration file "
+              "(log-level = debug). The command line is stronger than the environment, that than the file.", 0, 0);
+    return 0;
+}
+
+/* --- the man page (man(7), roff) ---------------------------------------------- */
+
+/* Text as roff takes it literally. */
+static void man_text(const char *text)
+{
+    if (*text == '.' || *text == '\'')
+        fputs("\\&", stdout);
+    for (; *text; text++)
+        switch (*text) {
+        case '-':  fputs("\\-", stdout); break;
+        case '\\': fputs("\\e", stdout); break;
+        case '~':  fputs("\\(ti", stdout); break;
+        case '\'': fputs("\\(aq", stdout); break;
+        case '`':  fputs("\\(ga", stdout); break;
+        default:   putchar(*text);
+        }
+    putchar('\n');
+}
+
+static void man_section(const char *title, const char *text)
+{
+    printf(".SH %s\n", title);
+    man_text(text);
+}
+
+static void man_settings(void)
+{
+    puts(".SH OPTIONS");
+    for (size_t i = 0; i < COUNT(groups); i++) {
+        printf(".SS %s\n", groups[i].title);
+        for (enum setting_id id = groups[i].first; id <= groups[i].last; id++) {
+            char about[512], option[128];
+            setting_about(id, about, sizeof about);
+            snprintf(option, sizeof option, "--%s=%s", settings_table[id].name, type_names[settings_table[id].type]);
+            puts(".TP");
+            man_text(option);
+            man_text(about);
+        }
+    }
+}
+
+static void man_commands(void)
+{
+    puts(".SH COMMANDS");
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        printf(".TP\n.B %s\n", commands[i].words);
+        man_text(commands[i].summary);
+    }
+    puts(".SH EXAMPLES");
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        puts(".PP\n.nf");
+        man_text(commands[i].example);
+        puts(".fi");
+    }
+}
+
+static int help_man(void)
+{
+    puts(".TH BALLOT 1 \"\" \"ballot " BALLOT_VERSION "\" \"User Commands\"");
+    man_section("NAME", "ballot - runs a command on exactly one of many machines");
+    puts(".SH SYNOPSIS\n.nf");
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        char line[200];
+        snprintf(line, sizeof line, "ballot %s [OPTIONS] %s", commands[i].words, commands[i].arguments);
+        man_text(line);
+    }
+    man_text("ballot help [COMMAND]");
+    puts(".fi");
+    man_section("DESCRIPTION", "Every machine starts the same line. They elect a leader through ZooKeeper; the leader runs the "
+                "command, the others wait and take over in milliseconds. A ballot is two processes: the candidate talks to "
+                "ZooKeeper, its guard owns the command, and ends it when the candidate is gone.");
+    man_commands();
+    man_settings();
+    man_section("ENVIRONMENT", "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
+                "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that is greater "
+                "for each new leader.");
+    man_section("FILES", "./ballot.ini, ~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected) or /etc/ballot/ballot.ini: the "
+                "first that exists, or what config-file names. Each option is a line name = value there. Lines before any section "
+                "hold for all commands, those below [run] or [run once] for that one. The command line is stronger than the "
+                "environment, that than the file.");
+    man_section("EXIT STATUS", exit_statuses);
+    man_section("SIGNALS", "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM (HUP, "
+                "where ballot was started from a terminal) also mean: stop the command, resign, end. A second one kills it.");
+    return 0;
+}
+
+/* --- the example of a configuration file ------------------------------------------ */
+
+static void ini_comment(const char *text)
+{
+    for (const char *p = text; *p;) {
+        size_t n = strlen(p);
+        for (size_t fits = n > HELP_WIDTH - 2 ? HELP_WIDTH - 2 : n; n > HELP_WIDTH - 2 && fits > 0; fits--)
+            if (p[fits] == ' ')
+                n = fits;
+        printf("; %.*s\n", (int)n, p);
+        p += n + strspn(p + n, " ");
+    }
+}
+
+static int help_ini(void)
+{
+    puts("; ballot's settings and their defaults. Copy it to /etc/ballot/ballot.ini, and take the\n"
+         "; semicolon away in front of what you change. Lines before any section hold for\n"
+         "; all commands, those below [run] or [run once] for that one. A list may go on\n"
+         "; in the next lines, indented. The command line and the environment are stronger.");
+    for (size_t i = 0; i < COUNT(groups); i++) {
+        printf("\n; --- %s\n", groups[i].title);
+        for (enum setting_id id = groups[i].first; id <= groups[i].last; id++) {
+            const struct setting *row = &settings_table[id];
+            char about[512];
+            struct text t = text_in(about, sizeof about);
+            if (id == SET_CONFIG_FILE)
+                continue; /* says where this file is */
+            text_string(&t, row->help);
+            if (row->choices)
+                text_format(&t, "; one of: %s", row->choices);
+            putchar('\n');
+            ini_comment(about);
+            printf(row->initial ? ";%s = %s\n" : "; %s = %s\n", row->name, row->initial ? row->initial : type_names[row->type]);
+        }
+    }
+    return 0;
+}
+
+/* --- completion for shells ---------------------------------------------------------- */
+
+/* The words that may be a setting's value, "" if they are not so few. */
+static const char *setting_words(const struct setting *row)
+{
+    return row->type == TYPE_BOOL ? "true false" : row->choices ? row->choices : "";
+}
+
+static void bash_values(void)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
+        const struct setting *row = &settings_table[id];
+        if (row->type == TYPE_FILE)
+            printf("    --%s) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", row->name);
+        else
+            printf("    --%s) COMPREPLY=($(compgen -W '%s' -- \"$word\")); return ;;\n", row->name, setting_words(row));
+    }
+}
+
+static void bash_commands(void)
+{
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        printf("    ' %s') takes=%d options='", commands[i].words, commands[i].takes_command);
+        for (enum setting_id id = 0; id < SETTING_COUNT; id++)
+            if (settings_table[id].commands & commands[i].bit)
+                printf("--%s%s ", settings_table[id].name, settings_table[id].type == TYPE_BOOL ? "" : "=");
+        puts("--help' ;;");
+    }
+}
+
+/* Every command word that may follow the words in front of it. */
+static void shell_words(const char *format)
+{
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        char before[64] = "";
+        struct text t = text_in(before, sizeof before);
+        for (const char *p = commands[i].words; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
+            int n = (int)strcspn(p, " ");
+            printf(format, before, n, p, before, n, p);
+            text_format(&t, " %.*s", n, p);
+        }
+    }
+}
+
+static int help_bash(void)
+{
+    puts("# bash completion for ballot, as `ballot help --completion=bash` prints it\n"
+         "_ballot() {\n"
+         "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} name= command= next= options=--help takes=0 i\n"
+         "    if [[ $word == = ]]; then name=$before word=\n"
+         "    elif [[ $before == = ]]; then name=${COMP_WORDS[COMP_CWORD - 2]}\n"
+         "    elif [[ $before == --* ]]; then name=$before\n"
+         "    fi\n"
+         "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+         "        case \"$command ${COMP_WORDS[i]}\" in");
+    shell_words("        '%s %.*s') command='%s %.*s' ;;\n");
+    puts("        esac\n"
+         "    done\n"
+         "    case $name in");
+    bash_values();
+    puts("    esac\n"
+         "    case $command in");
+    bash_commands();
+    puts("    esac");
+    shell_words("    [[ $command == '%s' ]] && next+=' %.*s' # %s %.*s\n");
+    puts("    [[ -z $command ]] && next+=' help' options='--help --version'\n"
+         "    if [[ $word == -* ]]; then\n"
+         "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
+         "        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null\n"
+         "    elif [[ -n $next ]]; then\n"
+         "        COMPREPLY=($(compgen -W \"$next\" -- \"$word\"))\n"
+         "    elif ((takes)); then\n"
+         "        COMPREPLY=($(compgen -c -f -- \"$word\"))\n"
+         "    fi\n"
+         "}\n"
+         "complete -F _ballot ballot");
+    return 0;
+}
+
+/* An option for zsh's _arguments: '--name=[help]:what:(words)'. */
+static void zsh_option(const struct setting *row)
+{
+    printf("            '--%s%s[", row->name, row->type == TYPE_BOOL ? "" : "=");
+    for (const char *p = row->help; *p; p++)
+        printf(*p == '\'' ? "'\\''" : strchr("[]:", *p) ? "\\%c" : "%c", *p);
+    putchar(']');
+    if (row->type == TYPE_FILE)
+        printf(":file:_files");
+    else if (row->type != TYPE_BOOL)
+        printf(":%s:(%s)", type_names[row->type][0] == 'd' ? "identity" : type_names[row->type], setting_words(row));
+    puts("' \\");
+}
+
+static int help_zsh(void)
+{
+    puts("#compdef ballot\n"
+         "# zsh completion for ballot, as `ballot help --completion=zsh` prints it\n"
+         "_ballot() {\n"
+         "    local command= word\n"
+         "    local -a rest=(ballot) next\n"
+         "    for word in \"${(@)words[2,CURRENT-1]}\"; do\n"
+         "        case \"$command $word\" in");
+    shell_words("        ('%s %.*s') command='%s %.*s' ;;\n");
+    puts("        (*) rest+=(\"$word\") ;;\n"
+         "        esac\n"
+         "    done\n"
+         "    rest+=(\"${(@)words[CURRENT,-1]}\")\n"
+         "    CURRENT=$((CURRENT - $#words + $#rest))\n"
+         "    words=(\"${(@)rest}\")\n"
+         "    case $command in");
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        printf("    (' %s')\n        _arguments -S \\\n", commands[i].words);
+        for (enum setting_id id = 0; id < SETTING_COUNT; id++)
+            if (settings_table[id].commands & commands[i].bit)
+                zsh_option(&settings_table[id]);
+        puts(commands[i].takes_command ? "            '*:::command: _normal'\n        ;;" : "            '--help'\n        ;;");
+    }
+    puts("    (*)");
+    shell_words("        [[ $command == '%s' ]] && next+=(%.*s) # %s %.*s\n");
+    puts("        [[ -z $command ]] && next+=(help --help --version)\n"
+         "        compadd -- \"${(@)next}\"\n"
+         "        ;;\n"
+         "    esac\n"
+         "}\n"
+         "if [[ $funcstack[1] == _ballot ]]; then _ballot \"$@\"; else compdef _ballot ballot; fi");
     return 0;
 }
 
 static int version(void)
 {
-    printf("ballot %s (ZooKeeper client %s)\n", BALLOT_VERSION, ZOO_VERSION);
+    printf("ballot %s (ZooKeeper client %s, inih %s)\n", BALLOT_VERSION, ZOO_VERSION, INIH_VERSION);
     return 0;
 }
 
@@ -4270,7 +5019,30 @@ struct invocation {
     const struct command *command; /* the one that they name                */
     char **rest;                   /* COMMAND [ARG...]                      */
     bool help, version;
+    int (*page)(void);             /* of help: --man, --ini, ...            */
 };
+
+/* Options of `help` alone. */
+static const struct { const char *word; int (*page)(void); } help_pages[] = {
+    { "--man", help_man }, { "--ini", help_ini },
+    { "--completion=bash", help_bash }, { "--completion=zsh", help_zsh },
+};
+
+/* Takes argv[*at] as one of them; "--completion bash" is two words. */
+static bool invocation_page(struct invocation *in, char **argv, int *at)
+{
+    char word[64];
+    struct text t = text_in(word, sizeof word);
+    bool two = !strcmp(argv[*at], "--completion") && argv[*at + 1];
+    text_format(&t, "%s%s%s", argv[*at], two ? "=" : "", two ? argv[*at + 1] : "");
+    for (size_t i = 0; in->help && i < COUNT(help_pages); i++)
+        if (!strcmp(word, help_pages[i].word)) {
+            in->page = help_pages[i].page;
+            *at += two;
+            return true;
+        }
+    return false;
+}
 
 /* Takes a word as the next command word: false if it is none. */
 static bool invocation_word(struct invocation *in, const char *word)
@@ -4319,6 +5091,10 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
             in->help = true;
         else if (!strcmp(word, "--version"))
             in->version = true;
+        else if (invocation_page(in, argv, &i))
+            continue;
+        else if (in->help && !strncmp(word, "--completion", strlen("--completion")))
+            return settings_fail(s, "--completion is for bash or zsh");
         else if (!strncmp(word, "--", 2)) {
             if (!setting_from_flag(s, argv, &i))
                 return false;
@@ -4342,23 +5118,20 @@ static bool invocation_check(const struct invocation *in, struct settings *s)
         return settings_fail(s, "%s: which COMMAND? As in: %s", in->words, in->command->example);
     if (!in->command->takes_command && in->rest && in->rest[0])
         return settings_fail(s, "%s takes no COMMAND, but \"%.60s\" follows", in->words, in->rest[0]);
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
-        if (s->values[id].origin == ORIGIN_FLAG && !(settings_table[id].commands & in->command->settings))
-            return settings_fail(s, "--%s is not an option of %s", settings_table[id].name, in->words);
-    settings_from_environment(s, in->command->settings);
-    settings_from_defaults(s);
-    return s->error[0] == '\0' && settings_check_together(s, in->command->settings);
+    return settings_complete(s, in->command->bit);
 }
 
 static void settings_log(const struct settings *s, struct log *l, int which)
 {
-    if (s->warning[0])
-        LOG(l, WARN, "%s", s->warning);
+    for (const char *p = s->warnings; *p; p += strcspn(p, "\n") + 1)
+        LOG(l, WARN, "%.*s", (int)strcspn(p, "\n"), p);
     if (!setting_number(s, SET_DEBUG))
         return;
     for (enum setting_id id = 0; id < SETTING_COUNT; id++)
         if (settings_table[id].commands & which)
-            LOG(l, INFO, "setting %s=%s (%s)", settings_table[id].name, setting_text(s, id), s->values[id].source);
+            LOG(l, INFO, "setting %s=%s (%s)", settings_table[id].name,
+                !setting_text(s, id) ? "" : setting_secret(id) ? "(not shown)" : setting_text(s, id),
+                s->values[id].source ? s->values[id].source : "not set");
 }
 
 static int invocation_run(const struct invocation *in, const struct settings *s)
@@ -4366,7 +5139,7 @@ static int invocation_run(const struct invocation *in, const struct settings *s)
     struct log *log = log_open(s);
     if (!log)
         return EXIT_BALLOT;
-    settings_log(s, log, in->command->settings);
+    settings_log(s, log, in->command->bit);
     int status = in->command->run(s, log, in->rest);
     free(log);
     return status;
@@ -4393,7 +5166,7 @@ BALLOT_API int ballot_main(int argc, char **argv)
     int status = EXIT_BALLOT;
     bool parsed = invocation_parse(&in, s, argv);
     if (in.help && !s->error[0])
-        status = help();
+        status = in.page ? in.page() : in.command ? help_command(in.command) : help_overview();
     else if (in.version && !s->error[0])
         status = version();
     else if (parsed && invocation_check(&in, s) && in.command)

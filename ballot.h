@@ -70,11 +70,13 @@ enum ballot_error {
     BALLOT_EPATH,   /* base_path is not an absolute znode path below the root  */
     BALLOT_ESERVER, /* servers is not a list of host, host:port or [v6]:port   */
     BALLOT_EID,     /* candidate_id is empty, or over BALLOT_ID_MAX bytes      */
-    BALLOT_ETIMEOUT /* timeout_ms is not within 1 .. 24 days                   */
+    BALLOT_ETIMEOUT, /* timeout_ms is not within 1 .. 24 days                  */
+    BALLOT_EAUTH    /* auth is not digest:USER:PASSWORD                        */
 };
 
 #define BALLOT_ID_MAX   1000 /* bytes of a candidate id                        */
 #define BALLOT_PATH_MAX 1000 /* bytes of a base path                           */
+#define BALLOT_AUTH_MAX 1000 /* bytes of an identity                           */
 
 struct ballot_config {
     const char *servers;      /* comma separated; port 2181 where none is given */
@@ -82,6 +84,8 @@ struct ballot_config {
     const char *candidate_id; /* shown to others; need not be unique            */
     int timeout_ms;           /* session timeout asked for; the server decides  */
     enum ballot_mode mode;
+    const char *auth;         /* NULL, or "digest:USER:PASSWORD": sent at each connect;
+                                 nodes are then made for that identity alone    */
     /* Called with each message, without newline; may be NULL. `where` is the
      * line of ballot.c that speaks. */
     void (*log)(void *data, enum ballot_log_level level, int where, const char *message);

@@ -6,11 +6,11 @@ commands() { sed -n 's/^    \(\(sudo \)\?\(make\|ballot\).*\)/\1/p' "$readme"; }
 
 settings=$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/../ballot.c" | sort | tr '\n' ' ')
 is "$(sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$readme" | grep -v '^make' | sort | tr '\n' ' ')" "$settings" "its table names the settings of the program, no others"
-"$BALLOT" help >"$T/help"
+"$BALLOT" help --ini >"$T/help"
 while IFS='|' read -r _ name default _; do
     name=$(tr -d ' `' <<<"$name")
     default=$(sed 's/(.*)//; s/[ `]//g' <<<"$default")
-    [ -z "$default" ] || check "$name: the default is $default" grep -qF -- "--$name=" <(grep -F -- ", default $default" "$T/help")
+    [ -z "$default" ] || check "$name: the default is $default" grep -qxF -- ";$name = $default" "$T/help"
 done < <(grep '^| `[a-z-]*` | .* | .* |$' "$readme")
 
 is "$(commands | sort | tr '\n' ';')" \
@@ -30,8 +30,10 @@ is $? 0 "make, in a fresh copy"
 make -s -C "$T/copy" install DESTDIR="$T/root" PREFIX=/usr >>"$T/make.log" 2>&1
 is $? 0 "make install, with DESTDIR and PREFIX"
 check "... installs ballot" test -x "$T/root/usr/bin/ballot"
+installed=$(cd "$T/root" && find . -type f | sort | tr '\n' ' ')
+is "$installed" "./usr/bin/ballot ./usr/share/bash-completion/completions/ballot ./usr/share/man/man1/ballot.1 ./usr/share/zsh/site-functions/_ballot " "... its manual and completion"
 make -s -C "$T/copy" uninstall DESTDIR="$T/root" PREFIX=/usr
-refuse "make uninstall removes it" test -e "$T/root/usr/bin/ballot"
+is "$(find "$T/root" -type f)" "" "make uninstall removes them"
 
 # the first command, with a singleton of our own
 zk_start zk

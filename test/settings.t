@@ -88,10 +88,3 @@ try "${quick[@]}" run once --wrap-child-logs=false echo --debug "a  b"
 check "options before and after the command words; COMMAND keeps its own" grep -qx -- '--debug a  b' "$T/out"
 try "${quick[@]}" run --wrap-child-logs=false once -- echo done
 check "... between them too, and --" grep -qx done "$T/out"
-try help
-is "$STATUS" 0 "help"
-for name in $(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/../ballot.c"); do
-    check "... knows --$name" grep -q -- "--$name=" "$T/out"
-done
-try --version
-check "--version" grep -qE '^ballot [0-9.]+ \(ZooKeeper client [0-9.]+\)$' "$T/out"

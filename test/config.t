@@ -1,0 +1,187 @@
+#!/bin/bash
+# The configuration file: where it is found, what it may say, what is said about
+# what it may not. Nothing here reaches a server.
+. "$(dirname "$0")/lib.sh"
+PORT[nobody]=$(port_choose)
+export HOME=$T/home BALLOT_ZOOKEEPER_SERVERS=127.0.0.1:${PORT[nobody]} BALLOT_ZOOKEEPER_SESSION_TIMEOUT=100ms
+mkdir -p "$T/home/.config/ballot" "$T/xdg/ballot" "$T/cwd"
+cd "$T/cwd" || exit
+quick=(--on-election-failure=exit --debug)
+try() { # ARG...: output in $T/out, status in STATUS
+    timeout 20 "$BALLOT" "$@" >"$T/out" 2>&1
+    STATUS=$?
+}
+ini() { printf "$@" >"$T/cwd/ballot.ini"; } # FORMAT [ARG...]
+gives() { # SETTING=VALUE SOURCE [ARG...]
+    try run once "${quick[@]}" "${@:3}" -- true
+    check "$1 from $2" grep -qF "setting $1 ($2)" "$T/out" || grep -E 'setting|ballot:' "$T/out"
+}
+fails() { # TEXT [ARG...]: refused with 125, one line that says so, nothing started
+    text=$1
+    try run once "${@:2}" -- touch "$T/started"
+    check "=> $text" eval "[ $STATUS = 125 ] && [ \$(wc -l <$T/out) = 1 ] && grep -qF -- \"\$text\" $T/out && [ ! -e $T/started ]" || cat "$T/out"
+}
+
+# --- where it is found
+
+put() { mkdir -p "$(dirname "$1")" && echo "candidate-id = $2" >"$1"; }
+put "$T/home/.config/ballot/ballot.ini" home
+gives candidate-id=home "$T/home/.config/ballot/ballot.ini:1"
+put "$T/xdg/ballot/ballot.ini" xdg
+XDG_CONFIG_HOME=$T/xdg gives candidate-id=xdg "$T/xdg/ballot/ballot.ini:1"
+put ballot.ini here
+gives candidate-id=here ./ballot.ini:1
+put "$T/home/other.conf" other
+gives candidate-id=other "$T/home/other.conf:1" --config-file="$T/home/other.conf"
+gives candidate-id=other "$T/home/other.conf:1" --config-file='~/other.conf'
+BALLOT_CONFIG_FILE=$T/home/other.conf gives candidate-id=other "$T/home/other.conf:1"
+CONFIG_FILE=$T/home/other.conf gives candidate-id=other "$T/home/other.conf:1"
+BALLOT_CONFIG_FILE=$T/home/other.conf gives config-file=ballot.ini --config-file --config-file=ballot.ini
+rm ballot.ini
+fails "--config-file: cannot read nowhere.ini: No such file or directory" --config-file=nowhere.ini
+fails "--config-file: cannot read $T: Is a directory" --config-file="$T"
+fails '--config-file: "" is not the path of a file' --config-file=
+mkdir ballot.ini
+fails "cannot read ./ballot.ini: Is a directory"
+rmdir ballot.ini
+ln -s /nowhere/at/all ballot.ini
+gives candidate-id=home "$T/home/.config/ballot/ballot.ini:1"
+rm ballot.ini
+if [ "$(id -u)" != 0 ]; then
+    put ballot.ini here && chmod 0 ballot.ini
+    fails "cannot read ./ballot.ini: Permission denied"
+    rm -f ballot.ini
+fi
+for end in yaml yml json toml; do
+    fails "is not an INI file; write each \`name: value\` as a line \`name = value\`" --config-file="ballot.$end"
+done
+echo 'candidate-id: x' >ballot.yaml
+try run once "${quick[@]}" -- true
+check "a Go ballot's file that is not read is told" grep -q 'warn .*\./ballot.yaml is not read' "$T/out"
+rm ballot.yaml "$T/home/.config/ballot/ballot.ini"
+
+# --- what it may say
+
+ini 'candidate-id = everywhere\n[run]\ncandidate-id=run\n[run once]\ncandidate-id = once\n'
+gives candidate-id=once ./ballot.ini:5
+ini '[run once]\ncandidate-id = once\n[run]\ncandidate-id=run\n'
+gives candidate-id=once ./ballot.ini:2
+ini '; a comment\n# another\n\ncandidate-id: a name with blanks  ; and a comment\n'
+gives 'candidate-id=a name with blanks' ./ballot.ini:4
+ini '\xef\xbb\xbfcandidate-id = bom\r\nstop-timeout = 7s\r\n'
+gives candidate-id=bom ./ballot.ini:1
+gives stop-timeout=7s ./ballot.ini:2
+ini '[run]\n  candidate-id = indented\n\tstop-timeout = 7s\n'
+gives candidate-id=indented ./ballot.ini:2
+gives stop-timeout=7s ./ballot.ini:3
+ini 'candidate-id = no newline'
+gives 'candidate-id=no newline' ./ballot.ini:1
+unset BALLOT_ZOOKEEPER_SERVERS
+for list in 'h1,h2,h3' 'h1 h2  h3' 'h1,\n  h2\n\th3' 'h1, h2 ; two\n  ; and a comment between\n  h3'; do
+    ini "candidate-id = a\nzookeeper-servers = $list\n"
+    try run once "${quick[@]}" -- true
+    check "a list: ${list//$'\n'/ }" grep -qE 'setting zookeeper-servers=h1,+h2,+h3 ' "$T/out" || grep -E 'setting zoo|ballot:' "$T/out"
+done
+export BALLOT_ZOOKEEPER_SERVERS=127.0.0.1:${PORT[nobody]}
+
+# --- precedence of the four sources, for each type
+
+precede() { # SETTING DEFAULT FILE ENVIRONMENT FLAG
+    local variable=BALLOT_${1//-/_}
+    ini 'candidate-id = file\n'
+    [ "$1" = candidate-id ] || { [ -z "$2" ] || gives "$1=$2" default; }
+    ini 'candidate-id = file\n[run]\n'
+    [ "$1" = candidate-id ] || printf '%s = %s\n' "$1" "$3" >>ballot.ini
+    gives "$1=$3" "./ballot.ini:$([ "$1" = candidate-id ] && echo 1 || echo 3)"
+    export "${variable^^}=$4"
+    gives "$1=$4" "${variable^^} in the environment"
+    gives "$1=$5" "--$1" "--$1=$5"
+    unset "${variable^^}"
+}
+unset BALLOT_ZOOKEEPER_SERVERS BALLOT_ZOOKEEPER_SESSION_TIMEOUT
+precede zookeeper-session-timeout 5s 150ms 200ms 250ms
+export BALLOT_ZOOKEEPER_SESSION_TIMEOUT=100ms
+precede zookeeper-servers localhost 127.0.0.1:1 127.0.0.1:2 127.0.0.1:3
+export BALLOT_ZOOKEEPER_SERVERS=127.0.0.1:${PORT[nobody]}
+precede candidate-id '' file environment flag
+precede zookeeper-base-path /ballot/election /file /environment /flag
+precede stop-timeout 10s 1s 2s 3s
+precede on-child-error reelect exit ignore rerun
+precede wrap-child-logs true false true false
+precede log-level info debug trace info
+for n in file environment flag; do echo "digest:u:$n" >"$T/$n" && chmod 600 "$T/$n"; done
+precede zookeeper-auth-file '' "$T/file" "$T/environment" "$T/flag"
+identity() { gives "zookeeper-auth=(not shown)" "$1" "${@:2}"; }
+ini 'candidate-id = a\nzookeeper-auth = digest:u:file\n'
+identity ./ballot.ini:2
+BALLOT_ZOOKEEPER_AUTH=digest:u:env identity "BALLOT_ZOOKEEPER_AUTH in the environment"
+BALLOT_ZOOKEEPER_AUTH=digest:u:env identity --zookeeper-auth --zookeeper-auth=digest:u:flag
+identity "$T/flag" --zookeeper-auth-file="$T/flag"
+BALLOT_ZOOKEEPER_AUTH_FILE=$T/flag identity --zookeeper-auth --zookeeper-auth=digest:u:flag
+fails "--zookeeper-auth and --zookeeper-auth-file exclude each other" --zookeeper-auth=digest:u:flag --zookeeper-auth-file="$T/flag"
+
+# --- bad identities, without ever showing one
+
+for bad in digest: digest:u digest:u: digest::p basic:u:p hunter2; do
+    fails "--zookeeper-auth: its value (not shown) is not digest:USER:PASSWORD" --zookeeper-auth="$bad"
+done
+check "... it is not shown" eval "! grep -q hunter2 $T/out"
+ini 'candidate-id = a\nzookeeper-auth = hunter2\n'
+fails "./ballot.ini:2: zookeeper-auth: its value (not shown) is not digest:USER:PASSWORD"
+ini 'candidate-id = a\n'
+echo hunter2 >"$T/bad"
+fails "$T/bad: its value (not shown) is not digest:USER:PASSWORD" --zookeeper-auth-file="$T/bad"
+printf 'digest:u:p\nmore\n' >"$T/bad"
+fails "$T/bad: its value (not shown) is not" --zookeeper-auth-file="$T/bad"
+fails "--zookeeper-auth-file: cannot read /nowhere: No such file" --zookeeper-auth-file=/nowhere
+chmod 644 "$T/flag"
+try run once "${quick[@]}" --zookeeper-auth-file="$T/flag" -- true
+check "a secret that others may read is a warning" grep -q "warn .*$T/flag holds a secret, and others may read it: chmod 600 $T/flag" "$T/out"
+ini 'candidate-id = a\nzookeeper-auth = digest:u:file\n' && chmod 640 ballot.ini
+try run once "${quick[@]}" -- true
+check "... in the configuration file too" grep -q "warn .*ballot.ini holds a secret" "$T/out"
+chmod 600 ballot.ini
+try run once "${quick[@]}" -- true
+refuse "... not where they may not" grep -q "holds a secret" "$T/out"
+
+# --- what it may not say
+
+while IFS='|' read -r text format; do
+    ini "$format"
+    fails "./ballot.ini:$text"
+done <<'LIST'
+2: unknown setting "stop-timout"; did you mean stop-timeout?|candidate-id = a\nstop-timout = 5s\n
+1: unknown setting "nothing-like-it"|nothing-like-it = 5s\n
+3: stop-timeout is set twice in this section|candidate-id = a\nstop-timeout = 5s\nstop-timeout = 6s\n
+3: zookeeper-servers is set twice in this section|candidate-id = a\nzookeeper-servers = h1\nzookeeper-servers = h2\n
+2: stop-timeout: "soon" is not a duration such as 300ms, 5s or 1h30m|candidate-id = a\nstop-timeout = soon\n
+2: stop-timeout: "" is not a duration|candidate-id = a\nstop-timeout =\n
+2: on-disconnect: "stay" is not one of keep stop|candidate-id = a\non-disconnect = stay\n
+2: debug: "maybe" is not true or false|candidate-id = a\ndebug = maybe\n
+3: zookeeper-servers: "h3:x" is not HOST|candidate-id = a\nzookeeper-servers = h1,\n  h3:x\n
+2: zookeeper-base-path: "/a//b" is not a path|candidate-id = a\nzookeeper-base-path = /a//b\n
+3: begins with a blank, so it goes on with stop-timeout above, which takes one line|candidate-id = a\nstop-timeout = 5s\n  and more\n
+3: unknown section [run twice]; sections are called as commands are|candidate-id = a\n[run twice]\nstop-timeout = 5s\n
+2: is neither [section] nor name = value|candidate-id = a\nwhat is this\n
+2: is neither [section] nor name = value|candidate-id = a\n[run\n
+1: config-file cannot be set in a configuration file|config-file = /etc/other.ini\n
+2: holds a NUL byte: this is no text file|candidate-id = a\nstop\x2dtimeout = \x00 5s\n
+1: unknown setting ""|= 5s\n
+2: is longer than|candidate-id = a\nstop-timeout = 5s ; ........................................................................................................................................................................................................................................................\n
+LIST
+ini 'candidate-id = a\nstop-timeout = soon\n'
+fails './ballot.ini:2: stop-timeout: "soon" is not' --stop-timeout=5s
+head -c 10000000 /dev/urandom >ballot.ini
+try run once "${quick[@]}" -- true
+check "10 MB of garbage: one line that says where" eval "[ $STATUS = 125 ] && [ \$(wc -l <$T/out) = 1 ] && grep -q '^ballot: ./ballot.ini:[0-9]*: ' $T/out"
+head -c 10000000 /dev/zero | tr '\0' x >ballot.ini
+fails './ballot.ini:1: is longer than'
+
+# --- the example
+
+rm ballot.ini
+check "ballot.ini.example is what \`ballot help --ini\` prints" cmp "$here/../ballot.ini.example" <("$BALLOT" help --ini)
+sed 's/^;\([a-z-]* = .\)/\1/' "$here/../ballot.ini.example" >ballot.ini
+try run once "${quick[@]}" --candidate-id=a -- true
+check "... and it is read, with each line in effect" grep -qE 'setting restart-delay-max=1m \(\./ballot.ini:[0-9]+\)' "$T/out" || cat "$T/out"
+refuse "... without a complaint" grep -q '^ballot:' "$T/out"

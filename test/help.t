@@ -1,0 +1,91 @@
+#!/bin/bash
+# Help, the man page and completion: all from one table, and fit to be read.
+. "$(dirname "$0")/lib.sh"
+names() { sort -u | tr '\n' ' '; }
+table=$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/../ballot.c" | names)
+words=$(sed -n '/^} commands\[\]/,/^};/s/^    { "\([a-z -]*\)".*/\1/p' "$here/../ballot.c")
+
+# --- help
+
+"$BALLOT" help >"$T/help"
+is $? 0 "help"
+is "$("$BALLOT" --help)" "$(cat "$T/help")" "--help is the same"
+is "$("$BALLOT" help run)" "$(cat "$T/help")" "... also where a command is not complete"
+: >"$T/all"
+while read -r command; do
+    # shellcheck disable=SC2086
+    "$BALLOT" help $command >"$T/one"
+    is $? 0 "help $command"
+    # shellcheck disable=SC2086
+    is "$("$BALLOT" $command --help)" "$(cat "$T/one")" "$command --help"
+    check "... has an example" grep -A1 '^Example' "$T/one"
+    check "... fits 80 columns" awk 'length($0) > 80 { exit 1 }' "$T/one"
+    check "... and the overview names it" grep -q "^  ballot $command " "$T/help"
+    cat "$T/one" >>"$T/all"
+done <<<"$words"
+check "the overview fits 80 columns" awk 'length($0) > 80 { exit 1 }' "$T/help"
+"$BALLOT" help runn >"$T/out" 2>&1
+is $? 125 "help for what is no command is an error"
+"$BALLOT" help --completion=fish >"$T/out" 2>&1
+is "$? $(cat "$T/out")" "125 ballot: --completion is for bash or zsh" "... so is completion for another shell"
+check "--version names ballot, the ZooKeeper client and inih" grep -qE '^ballot [0-9.]+ \(ZooKeeper client [0-9.]+, inih [0-9.a-z ]+\)$' <("$BALLOT" --version)
+
+# --- the same settings everywhere
+
+"$BALLOT" help --man >"$T/ballot.1"
+"$BALLOT" help --ini >"$T/ballot.ini"
+is "$(sed -n 's/^  --\([a-z-]*\)=.*/\1/p' "$T/all" | names)" "$table" "--help of all commands names the settings of the table"
+is "$(sed -n 's/^\\-\\-\(.*\)=.*/\1/p' "$T/ballot.1" | sed 's/\\-/-/g' | names)" "$table" "... the man page too"
+is "$( (echo config-file; sed -n 's/^; \?\([a-z-]*\) = .*/\1/p' "$here/../ballot.ini.example") | names)" "$table" "... and ballot.ini.example, but for its own place"
+is "$(sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$here/../README.md" | grep -v '^make' | names)" "$table" "... and the README"
+
+# --- the man page
+
+groff -man -ww -z "$T/ballot.1" 2>"$T/groff"
+is "$(cat "$T/groff")" "" "groff has nothing to say against the man page"
+groff -man -Tascii "$T/ballot.1" 2>/dev/null | sed 's/\x1b\[[0-9;]*m//g' >"$T/man"
+check "... it shows a setting with its default" grep -q -- '--stop-timeout=DURATION' "$T/man"
+check "... and a ~ and quotes as they are" grep -q 'candidate-id="$(hostname)" -- ' "$T/man"
+
+# --- completion, in the real shells
+
+"$BALLOT" help --completion bash >"$T/ballot.bash"
+"$BALLOT" help --completion=zsh >"$T/_ballot"
+bash_completes() { # WORD...: the last one is being typed; "=" is a word of its own
+    bash --norc -c 'source "$1"; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _ballot; echo "${COMPREPLY[*]}"' bash "$T/ballot.bash" "$@"
+}
+is "$(bash --norc -n "$T/ballot.bash" 2>&1)" "" "bash takes it"
+is "$(bash_completes ballot ru)" run "bash: ru"
+is "$(bash_completes ballot run on)" once "bash: run on"
+is "$(bash_completes ballot run once --log-l)" --log-level= "bash: --log-l"
+is "$(bash_completes ballot run once --log-level = de)" debug "bash: --log-level=de"
+is "$(bash_completes ballot run once --log-level de)" debug "bash: --log-level de"
+is "$(bash_completes ballot --debug run once --on-disconnect =)" "keep stop" "bash: --on-disconnect="
+check "bash: COMMAND" eval "bash_completes ballot run once tru | grep -qw true"
+cd "$T" || exit
+is "$(bash_completes ballot run once --config-file = ballot.in)" ballot.ini "bash: --config-file=ballot.in"
+
+zsh_completes() { # TEXT: typed, and then the tabulator
+    zsh -f <<ZSH
+zmodload zsh/zpty
+zpty it zsh -f -i
+zpty -w it "PS1=; fpath=($T \$fpath); autoload -U compinit; compinit -u -d $T/zcompdump; bindkey '^I' complete-word; unsetopt list_beep; echo READY-\$((1+1))"
+for ((i = 0; i < 50; i++)); do zpty -r -t it line; all+=\$line; [[ \$all == *READY-2* ]] && break; sleep 0.1; done
+zpty -w -n it \$'$1\t\x01echo GOT=\x05=TOG\n'
+all=
+for ((i = 0; i < 50; i++)); do zpty -r -t it line; all+=\$line; [[ \$all == *$'\n'GOT=*=TOG* ]] && break; sleep 0.1; done
+print -r -- \$all
+zpty -d it
+ZSH
+}
+completes() { # TEXT COMPLETED
+    local got
+    got=$(zsh_completes "$1" | tr -d '\r' | sed -n 's/.*GOT=\(.*\)=TOG.*/\1/p' | tail -n 1)
+    is "$got" "$2" "zsh: $1"
+}
+is "$(zsh -f -n "$T/_ballot" 2>&1)" "" "zsh takes it"
+completes 'ballot ru' 'ballot run'
+completes 'ballot run on' 'ballot run once'
+completes 'ballot run once --log-l' 'ballot run once --log-level'
+completes 'ballot run once --log-level=de' 'ballot run once --log-level=debug'
+completes 'ballot run once --on-disconnect=k' 'ballot run once --on-disconnect=keep'
