@@ -1,0 +1,67 @@
+#!/bin/bash
+# An identity for the ensemble: what others may not do then, and that it stays secret.
+. "$(dirname "$0")/lib.sh"
+zk_start zk
+BASE=/guarded/election
+printf 'digest:fleet:%s\n' 'pass:word with blanks' >"$T/identity"
+chmod 600 "$T/identity"
+secret='pass:word'
+me=(--zookeeper-auth-file="$T/identity" --zookeeper-session-timeout=2s --restart-delay=0s)
+
+candidate a "${me[@]}" -- "$JOB" "$JOBS" -1
+check "a candidate with an identity leads" within 5 started_least 1
+candidate b "${me[@]}" -- "$JOB" "$JOBS" -1
+check "another one of the same identity stands" within 5 logged b "standing as"
+
+# --- strangers
+
+proposal=$(sed -n 's/.*standing as //p' "$T/a.log")
+refuse "a stranger cannot read the base" zk get "$BASE"
+refuse "... nor list it" zk ls "$BASE"
+refuse "... nor its parent" zk ls /guarded
+refuse "... nor delete a proposal" zk rm "$proposal"
+refuse "... nor join" zk create "$BASE/proposal-" x
+check "... all that is refused to him" eval "zk get $BASE 2>&1 | grep -q 'not authenticated'"
+candidate c --on-election-failure=exit -- "$JOB" "$JOBS" -1
+ended c
+is "$STATUS" 125 "a candidate without identity fails"
+check "... and says why" logged c "refused: not authenticated (its access list gives nobody such a right who comes without zookeeper-auth)"
+candidate d --zookeeper-auth=digest:fleet:wrong --on-election-failure=exit -- "$JOB" "$JOBS" -1
+ended d
+is "$STATUS" 125 "one with a wrong identity fails too"
+check "... and says why" logged d "gives our zookeeper-auth no such right"
+refuse "... without showing it" logged d wrong
+
+# --- faults, with an identity
+
+kill -KILL "${PID[a]}"
+check "the leader killed: the last will has the identity as well, takeover in milliseconds" within 1 started_least 2
+is "$(overlaps)" 0 "... never two at a time"
+candidate a "${me[@]}" -- "$JOB" "$JOBS" -1
+within 5 logged a "standing as"
+zk_kill zk
+zk_restart zk
+check "a server that was away knows the identity again" within 10 logged b "connected to ZooKeeper.*after"
+stop b
+check "... so that the leader can resign" within 2 started_least 3
+stop a
+
+# --- secrecy
+
+export BALLOT_ZOOKEEPER_AUTH="digest:fleet:pass:word with blanks"
+candidate a --debug --log-level=trace --restart-delay=0s -- sh -c 'env; tr "\0" "\n" </proc/$PPID/environ; exec sleep 100'
+within 5 grep -q BALLOT_FENCING_TOKEN "$T/a.out"
+guard=$(guard_of a)
+check "the variable is gone from the command's environment" eval "! grep -q '$secret' $T/a.out"
+refuse "... and overwritten in ballot's own" grep -q "$secret" "/proc/${PID[a]}/environ" "/proc/$guard/environ"
+stop a
+unset BALLOT_ZOOKEEPER_AUTH
+candidate a --debug --log-level=trace --zookeeper-auth "digest:fleet:pass:word with blanks" -- "$JOB" "$JOBS" -1
+candidate b --debug --log-level=trace --zookeeper-auth="digest:fleet:pass:word with blanks" -- "$JOB" "$JOBS" -1
+within 5 started_least 4
+within 5 logged b "standing as"
+refuse "the flag is overwritten in ps" grep -q "$secret" "/proc/${PID[a]}/cmdline" "/proc/${PID[b]}/cmdline" "/proc/$(guard_of b)/cmdline"
+check "... which still shows that there was one" grep -qa 'zookeeper-auth=\*\*\*' "/proc/${PID[b]}/cmdline"
+stop a b
+refuse "no log ever shows it, at --debug --log-level=trace" grep -rqa "$secret" "$T" --include='*.log' --include='*.out'
+check "... which logs that there is one" logged a "setting zookeeper-auth=(not shown) (--zookeeper-auth)"
