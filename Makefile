@@ -60,6 +60,22 @@ test/bin/asan/ballot: ballot.c ballot.h
 	@mkdir -p test/bin/asan
 	$(CC) $(STRICT) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ ballot.c $(LDLIBS)
 
+# Ten minutes for each reader of foreign text; FUZZ_SECONDS says otherwise.
+FUZZ_SECONDS = 600
+FUZZERS = ini flags duration json
+
+fuzz: deps $(FUZZERS:%=fuzz-%)
+
+fuzz-%: test/bin/fuzz/% ballot
+	@mkdir -p test/bin/fuzz/corpus-$*
+	@./ballot help --ini | sed -n 's/^; \{0,1\}\([a-z-]*\) = \([^"]*\)$$/"\1=\2\\x0A"\n"--\1=\2\\x0A"/p' >test/bin/fuzz/words-$*
+	cd test/bin/fuzz && ./$* -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -verbosity=0 \
+	    -print_final_stats=1 -dict=words-$* corpus-$*
+
+test/bin/fuzz/%: test/fuzz.c ballot.c ballot.h
+	@mkdir -p test/bin/fuzz
+	clang -std=c99 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DTARGET=fuzz_$* -I. -o $@ $< $(LDLIBS)
+
 lint: deps
 	@test/lint
 
@@ -82,4 +98,5 @@ uninstall:
 clean:
 	rm -rf ballot test/bin
 
-.PHONY: all tools deps deps-test demo test soak lint bench install uninstall clean
+.SECONDARY: $(FUZZERS:%=test/bin/fuzz/%)
+.PHONY: all tools deps deps-test demo test soak fuzz lint bench install uninstall clean

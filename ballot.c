@@ -431,11 +431,21 @@ static void json_special(struct text *t, unsigned char c)
     }
 }
 
+static bool json_plain(char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* Any bytes as a JSON string; a byte that is not UTF-8 becomes U+FFFD. */
 static void json_string(struct text *t, const char *bytes, size_t count)
 {
     text_string(t, "\"");
     for (size_t i = 0, n; i < count; i += n) {
+        for (n = 0; i + n < count && json_plain(bytes[i + n]); n++)
+            ;
+        text_bytes(t, bytes + i, n);
+        if ((i += n) == count)
+            break;
         unsigned char c = (unsigned char)bytes[i];
         n = utf8_length(bytes + i, count - i);
         if (n == 0 || c < 0x20 || c == '"' || c == '\\' || c == 0x7f) {
@@ -1738,7 +1748,7 @@ static void handle_open(struct ballot *b)
     memset(b->watched, 0, sizeof b->watched);
     b->handle = zookeeper_init2(b->addresses, on_event, b->config.timeout_ms,
                                 b->session.client_id ? &b->session : NULL, b, ZOO_NO_LOG_CLIENTENV,
-                                b->config.library_log ? b->config.library_log : library_silence);
+                                b->config.library_log ? NULL : library_silence);
     if (!b->handle) {
         election_trouble(b, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
         return;
@@ -2890,6 +2900,7 @@ static void settings_free(struct settings *s)
 
 struct queue {
     int fd;              /* to write to                                         */
+    bool colour;
     bool dead;           /* nobody will ever read it: what comes is thrown away */
     nanos retry_at;      /* no attempt to write before that                     */
     size_t start, end;
@@ -2899,13 +2910,39 @@ struct queue {
 
 enum log_format { FORMAT_HUMAN, FORMAT_JSON, FORMAT_RAW };
 
+/* What stands in front of a message and behind it: the same for all lines of one
+ * kind within a millisecond. */
+struct frame {
+    nanos when;        /* of the wall clock, to the millisecond; 0: none yet     */
+    int level;
+    const char *name;
+    const struct queue *queue;
+    size_t head, tail; /* their lengths, one behind the other in `data`          */
+    char data[16384];
+};
+
+/* Lines that come out of a pipe and are to be logged: the command's, and those
+ * of the client library. */
+struct stream {
+    int fd;          /* our end of the pipe; -1: none         */
+    bool last;       /* the writers are dead: empty means end */
+    const char *name;
+    enum ballot_log_level level;
+    struct queue *queue;
+    size_t length;
+    char data[LINE_MAX_BYTES];
+};
+
 struct log {
     enum ballot_log_level level;
     enum log_format format;
-    bool debug, colour;
+    bool debug;
     const char *id;
     char host[256];
+    struct timespec wall; /* when the lines that are being logged were read */
+    struct frame frame;
     struct queue out, err;
+    struct stream library; /* the client library's own log, with debug      */
     char entry[ENTRY_MAX];
 };
 
@@ -2929,7 +2966,9 @@ static int terminal_open(int fd)
 static void queue_open(struct queue *q, int fd)
 {
     int own = terminal_open(fd);
+    const char *no_colour = getenv("NO_COLOR");
     q->fd = own >= 0 ? own : fd;
+    q->colour = isatty(fd) && !(no_colour && *no_colour);
     q->start = q->end = 0;
 }
 
@@ -2977,61 +3016,97 @@ static bool queue_add(struct queue *q, const struct text *t)
     return true;
 }
 
-static void entry_human(struct log *l, struct text *t, int level, const char *name, const char *line, size_t length)
+/* A message as it is, but for what could move a terminal's cursor. */
+static void text_visible(struct text *t, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c < 0x20 || c == 0x7f)
+            text_format(t, "\\x%02x", c);
+        else
+            text_bytes(t, bytes + i, 1);
+    }
+}
+
+static void frame_human(struct log *l, struct frame *f, struct text *t)
 {
     char date[32];
-    struct timespec wall;
     struct tm local;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    localtime_r(&wall.tv_sec, &local);
+    localtime_r(&l->wall.tv_sec, &local);
     strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &local);
-    text_format(t, "%s.%03ld ", date, wall.tv_nsec / 1000000);
-    if (l->colour)
-        text_format(t, "\033[%sm", level_colours[level]);
-    text_format(t, "%-5s ", level_names[level]);
-    if (l->colour)
+    text_format(t, "%s.%03ld ", date, l->wall.tv_nsec / 1000000);
+    if (f->queue->colour)
+        text_format(t, "\033[%sm", level_colours[f->level]);
+    text_format(t, "%-5s ", level_names[f->level]);
+    if (f->queue->colour)
         text_string(t, "\033[0m");
-    if (name)
-        text_format(t, "[%s] ", name);
-    text_bytes(t, line, length);
-    text_string(t, "\n");
+    if (f->name)
+        text_format(t, "[%s] ", f->name);
+    f->head = t->length;
 }
 
 /* JSON and raw (key="value" pairs) differ in their punctuation only. */
-static void entry_fields(struct log *l, struct text *t, int level, const char *name, const char *line, size_t length)
+static void frame_pair(struct log *l, struct text *t, const char *key, const char *value)
+{
+    const char *space = l->format == FORMAT_JSON ? "," : " ";
+    text_format(t, l->format == FORMAT_JSON ? "%s\"%s\":" : "%s%s=", strcmp(key, "time") ? space : "", key);
+    if (value)
+        json_string(t, value, strlen(value));
+}
+
+static void frame_fields(struct log *l, struct frame *f, struct text *t)
 {
     bool json = l->format == FORMAT_JSON;
     char when[64], date[40];
-    struct timespec wall;
     struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    gmtime_r(&wall.tv_sec, &utc);
+    gmtime_r(&l->wall.tv_sec, &utc);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(when, sizeof when, "%s.%09ldZ", date, wall.tv_nsec);
-    const struct { const char *key, *value; size_t length; } fields[] = {
-        { "time", when, strlen(when) },
-        { "level", level_names[level], strlen(level_names[level]) },
-        { "msg", line, length },
-        { "name", name ? name : "ballot", strlen(name ? name : "ballot") },
-        { "hostname", l->host, strlen(l->host) },
-        { "candidateId", l->id, strlen(l->id) },
-    };
+    snprintf(when, sizeof when, "%s.%09ldZ", date, l->wall.tv_nsec);
     text_string(t, json ? "{" : "");
-    for (size_t i = 0; i < COUNT(fields); i++) {
-        text_format(t, json ? "%s\"%s\":" : "%s%s=", i == 0 ? "" : json ? "," : " ", fields[i].key);
-        json_string(t, fields[i].value, fields[i].length);
-    }
-    text_string(t, json ? "}\n" : "\n");
+    frame_pair(l, t, "time", when);
+    frame_pair(l, t, "level", level_names[f->level]);
+    frame_pair(l, t, "msg", NULL);
+    f->head = t->length;
+    frame_pair(l, t, "name", f->name ? f->name : "ballot");
+    frame_pair(l, t, "hostname", l->host);
+    frame_pair(l, t, "candidateId", l->id);
+    text_string(t, json ? "}" : "");
+}
+
+/* The frame for such a line now. */
+static const struct frame *log_frame(struct log *l, const struct queue *q, int level, const char *name)
+{
+    struct frame *f = &l->frame;
+    nanos when = ((nanos)l->wall.tv_sec * SECOND + l->wall.tv_nsec) / MILLISECOND;
+    if (f->when == when && f->queue == q && f->level == level && f->name == name)
+        return f;
+    f->when = when;
+    f->queue = q;
+    f->level = level;
+    f->name = name;
+    struct text t = text_in(f->data, sizeof f->data);
+    if (l->format == FORMAT_HUMAN)
+        frame_human(l, f, &t);
+    else
+        frame_fields(l, f, &t);
+    text_string(&t, "\n");
+    f->tail = t.length - f->head;
+    return f;
 }
 
 /* Queues one entry; false: no room for it. */
 static bool log_entry(struct log *l, struct queue *q, int level, const char *name, const char *line, size_t length)
 {
+    const struct frame *f = log_frame(l, q, level, name);
     struct text t = text_in(l->entry, sizeof l->entry);
-    if (l->format == FORMAT_HUMAN)
-        entry_human(l, &t, level, name, line, length);
+    text_bytes(&t, f->data, f->head);
+    if (l->format != FORMAT_HUMAN)
+        json_string(&t, line, length);
+    else if (name)
+        text_bytes(&t, line, length);
     else
-        entry_fields(l, &t, level, name, line, length);
+        text_visible(&t, line, length);
+    text_bytes(&t, f->data + f->head, f->tail);
     return queue_add(q, &t);
 }
 
@@ -3056,6 +3131,7 @@ static void log_message(void *log, enum ballot_log_level level, int where, const
     text_string(&t, message);
     if (l->debug)
         text_format(&t, " (ballot.c:%d)", where);
+    clock_gettime(CLOCK_REALTIME, &l->wall);
     log_dropped(l);
     if (l->err.dropped || !log_entry(l, &l->err, (int)level, NULL, t.data, t.length))
         l->err.dropped++;
@@ -3076,17 +3152,74 @@ log_say(struct log *l, enum ballot_log_level level, int where, const char *forma
 
 #define LOG(l, level, ...) log_say(l, BALLOT_LOG_##level, __LINE__, __VA_ARGS__)
 
-/* The client library's callback has no context, so this writes past the queue,
- * and only what can be written at once. */
-static void log_library(const char *message)
+static bool stream_wants(const struct stream *s)
 {
-    char line[1024];
-    struct text t = text_in(line, sizeof line);
-    text_format(&t, "%.1000s\n", message);
-    int own = terminal_open(STDERR_FILENO), fd = own >= 0 ? own : STDERR_FILENO;
-    ssize_t n = fd_ready(fd, POLLOUT) ? write(fd, t.data, t.length) : 0;
-    fd_close(&own);
-    (void)n; /* what cannot be written now is not written at all */
+    return s->fd >= 0 && (s->queue->dead || queue_room(s->queue) > ENTRY_MAX);
+}
+
+/* Logs the complete lines; at the end, or when the buffer is full, the rest too. */
+static void stream_lines(struct stream *s, struct log *l, bool all)
+{
+    size_t start = 0;
+    while (start < s->length && (s->queue->dead || queue_room(s->queue) > ENTRY_MAX)) {
+        size_t left = s->length - start;
+        const char *newline = memchr(s->data + start, '\n', left);
+        if (!newline && !all && left < sizeof s->data)
+            break;
+        size_t n = newline ? (size_t)(newline - (s->data + start)) : left;
+        if (s->level >= l->level)
+            log_entry(l, s->queue, (int)s->level, s->name, s->data + start, n);
+        start += n + (newline != NULL);
+    }
+    memmove(s->data, s->data + start, s->length - start);
+    s->length -= start;
+}
+
+/* A few reads at a time: a command that never pauses must not keep the election
+ * waiting. */
+static void stream_read(struct stream *s, struct log *l)
+{
+    for (int turns = 8; turns > 0 && stream_wants(s); turns--) {
+        ssize_t n = s->length < sizeof s->data ? read(s->fd, s->data + s->length, sizeof s->data - s->length) : -1;
+        if (n < 0 && errno == EINTR && s->length < sizeof s->data)
+            continue;
+        bool end = s->length < sizeof s->data && (n == 0 || (n < 0 && (errno != EAGAIN || s->last)));
+        s->length += n > 0 ? (size_t)n : 0;
+        clock_gettime(CLOCK_REALTIME, &l->wall);
+        stream_lines(s, l, end);
+        if (end && s->length == 0)
+            fd_close(&s->fd);
+        if (n <= 0)
+            break;
+    }
+    queue_flush(s->queue);
+}
+
+/* The client library writes its log to a stdio stream, and only while it is
+ * called: a pipe that we read behind each call makes log lines of it. */
+static void log_library_open(struct log *l)
+{
+    int ends[2];
+    zoo_set_debug_level(l->debug ? ZOO_LOG_LEVEL_INFO : ZOO_LOG_LEVEL_ERROR);
+    if (!l->debug || !fd_pipe(ends))
+        return;
+    for (int i = 0; i < 2; i++)
+        fcntl(ends[i], F_SETFL, O_NONBLOCK);
+    FILE *in = fdopen(ends[1], "w");
+    l->library = (struct stream){ .fd = ends[0], .name = "zookeeper", .level = BALLOT_LOG_INFO, .queue = &l->err };
+    if (!in)
+        return;
+    setvbuf(in, NULL, _IOLBF, 0);
+    zoo_set_log_stream(in);
+}
+
+/* What the client library has said, and all that can be written now. */
+static void log_turn(struct log *l)
+{
+    if (l->library.fd >= 0)
+        stream_read(&l->library, l);
+    queue_flush(&l->out);
+    queue_flush(&l->err);
 }
 
 static struct log *log_open(const struct settings *s)
@@ -3098,10 +3231,11 @@ static struct log *log_open(const struct settings *s)
     l->format = (enum log_format)setting_number(s, SET_LOG_FORMAT);
     l->debug = setting_number(s, SET_DEBUG);
     l->id = setting_text(s, SET_CANDIDATE_ID) ? setting_text(s, SET_CANDIDATE_ID) : "";
-    l->colour = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    l->library.fd = -1;
     queue_open(&l->out, STDOUT_FILENO);
     queue_open(&l->err, STDERR_FILENO);
     gethostname(l->host, sizeof l->host - 1);
+    log_library_open(l);
     return l;
 }
 
@@ -3784,7 +3918,7 @@ static void guard_will(const struct guard *g, nanos limit)
 {
     struct will w = { .guard = g };
     w.handle = zookeeper_init2(g->session.text, will_event, (int)(g->session.span / MILLISECOND), &g->session.session,
-                               &w, ZOO_NO_LOG_CLIENTENV, g->plan->debug ? log_library : library_silence);
+                               &w, ZOO_NO_LOG_CLIENTENV, g->plan->debug ? NULL : library_silence);
     if (!w.handle)
         return;
     zoo_set_servers_resolution_delay(w.handle, -1);
@@ -3797,6 +3931,7 @@ static void guard_will(const struct guard *g, nanos limit)
         }
     }
     zookeeper_close(w.handle);
+    log_turn(g->plan->log);
     if (w.stage == WILL_CLOSE)
         LOG(g->plan->log, WARN, "the dead candidate has left the line");
     else
@@ -3826,6 +3961,7 @@ static void __attribute__((noreturn)) guard_main(struct guard *g)
     fd_close_all(g->pair);
     queue_open(&g->plan->log->out, STDOUT_FILENO);
     queue_open(&g->plan->log->err, STDERR_FILENO);
+    log_library_open(g->plan->log); /* the candidate's went with its descriptors */
     setsid();
     family_adopt_orphans();
     if (!signals_open(heard, deaf))
@@ -4056,60 +4192,6 @@ static struct wish agent_decide(const struct facts *f)
     return w;
 }
 
-/* --- the command's output ------------------------------------------------------- */
-
-struct stream {
-    int fd;          /* our end of the pipe; -1: none         */
-    bool last;       /* the writers are dead: empty means end */
-    const char *name;
-    enum ballot_log_level level;
-    struct queue *queue;
-    size_t length;
-    char data[LINE_MAX_BYTES];
-};
-
-static bool stream_wants(const struct stream *s)
-{
-    return s->fd >= 0 && (s->queue->dead || queue_room(s->queue) > ENTRY_MAX);
-}
-
-/* Logs the complete lines; at the end, or when the buffer is full, the rest too. */
-static void stream_lines(struct stream *s, struct log *l, bool all)
-{
-    size_t start = 0;
-    while (start < s->length && (s->queue->dead || queue_room(s->queue) > ENTRY_MAX)) {
-        size_t left = s->length - start;
-        const char *newline = memchr(s->data + start, '\n', left);
-        if (!newline && !all && left < sizeof s->data)
-            break;
-        size_t n = newline ? (size_t)(newline - (s->data + start)) : left;
-        if (s->level >= l->level)
-            log_entry(l, s->queue, (int)s->level, s->name, s->data + start, n);
-        start += n + (newline != NULL);
-    }
-    memmove(s->data, s->data + start, s->length - start);
-    s->length -= start;
-}
-
-/* A few reads at a time: a command that never pauses must not keep the election
- * waiting. */
-static void stream_read(struct stream *s, struct log *l)
-{
-    for (int turns = 8; turns > 0 && stream_wants(s); turns--) {
-        ssize_t n = s->length < sizeof s->data ? read(s->fd, s->data + s->length, sizeof s->data - s->length) : -1;
-        if (n < 0 && errno == EINTR && s->length < sizeof s->data)
-            continue;
-        bool end = s->length < sizeof s->data && (n == 0 || (n < 0 && (errno != EAGAIN || s->last)));
-        s->length += n > 0 ? (size_t)n : 0;
-        stream_lines(s, l, end);
-        if (end && s->length == 0)
-            fd_close(&s->fd);
-        if (n <= 0)
-            break;
-    }
-    queue_flush(s->queue);
-}
-
 /* --- the agent -------------------------------------------------------------------- */
 
 struct agent {
@@ -4286,8 +4368,7 @@ static void agent_learn_output(struct agent *a)
             stream_read(s, a->log);
         pending = pending || s->fd >= 0;
     }
-    queue_flush(&a->log->out);
-    queue_flush(&a->log->err);
+    log_turn(a->log);
     bool queued = queue_waits(&a->log->out) || queue_waits(&a->log->err);
     a->facts.output_pending = pending || (queued && (a->facts.ending || a->facts.end_signals));
 }
@@ -4482,6 +4563,7 @@ static void agent_wait(struct agent *a, nanos wake)
         [SLOT_ERR] = { queue_waits(&l->err) && !l->err.retry_at ? l->err.fd : -1, POLLOUT, 0 },
     };
     int count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
+    log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
     if (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0)
         return;
@@ -4557,14 +4639,13 @@ static bool agent_open(struct agent *a)
         .auth = a->plan.auth,
         .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND),
         .mode = a->plan.stop ? BALLOT_STOP : BALLOT_KEEP,
-        .log = log_message, .log_data = a->log, .library_log = a->plan.debug ? log_library : NULL,
+        .log = log_message, .log_data = a->log, .library_log = a->plan.debug,
     };
     int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
     a->terminal = tty >= 0;
     fd_close(&tty);
     if (!a->plan.debug)
         family_no_core();
-    zoo_set_debug_level(a->plan.debug ? ZOO_LOG_LEVEL_INFO : ZOO_LOG_LEVEL_ERROR);
     family_adopt_orphans();
     if (!signals_open(heard, deaf) || !agent_new_guard(a)) {
         LOG(a->log, FATAL, "cannot start: %s", strerror(errno));

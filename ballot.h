@@ -90,8 +90,8 @@ struct ballot_config {
      * line of ballot.c that speaks. */
     void (*log)(void *data, enum ballot_log_level level, int where, const char *message);
     void *log_data;
-    /* Receives the client library's own log; NULL: it is dropped. */
-    void (*library_log)(const char *message);
+    bool library_log; /* the client library's own log goes where its zoo_set_log_stream()
+                         and zoo_set_debug_level() say; false: it is dropped    */
 };
 
 /* Makes a membership that is not standing yet; nothing is sent before the

@@ -2,6 +2,7 @@
  *
  *     job now                   prints the clock that all records use, in ns
  *     job spawn                 prints how long it takes to start itself, in ns
+ *     job spew MB               writes lines of 80 bytes
  *     job FOLDER MS [WORD...]   runs MS milliseconds (-1: until it is stopped)
  *
  * FOLDER/record gets lines of "start|end|term NS PID TOKEN". FOLDER/lock is
@@ -102,6 +103,21 @@ static int spawned(const char *program)
     return wait(NULL) < 0;
 }
 
+static int spew(long bytes)
+{
+    char lines[800 * 80];
+    for (size_t i = 0; i < sizeof lines; i++)
+        lines[i] = i % 80 == 79 ? '\n' : (char)('a' + i / 80 % 26);
+    for (size_t done = 0; bytes > 0; bytes -= (long)sizeof lines)
+        for (done = 0; done < sizeof lines;) {
+            ssize_t n = write(STDOUT_FILENO, lines + done, sizeof lines - done);
+            if (n < 0)
+                return 1;
+            done += (size_t)n;
+        }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     int64_t begun = now();
@@ -113,6 +129,8 @@ int main(int argc, char **argv)
         return spawned(argv[0]);
     if (argc == 3 && !strcmp(argv[1], "spawned"))
         return printf("%" PRId64 "\n", begun - (int64_t)strtoll(argv[2], NULL, 10)) < 0;
+    if (argc == 3 && !strcmp(argv[1], "spew"))
+        return spew(atol(argv[2]) * 1000000);
     if (argc < 3)
         return 2;
     char path[512];

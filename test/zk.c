@@ -55,8 +55,8 @@ static void on_stat(int rc, const struct Stat *stat, const void *data)
 {
     (void)data;
     if (rc == ZOK)
-        printf("version=%d czxid=%" PRId64 " mzxid=%" PRId64 " owner=0x%" PRIx64 " length=%d\n", stat->version,
-               stat->czxid, stat->mzxid, stat->ephemeralOwner, stat->dataLength);
+        printf("version=%d czxid=%" PRId64 " mzxid=%" PRId64 " owner=0x%" PRIx64 " length=%d mtime=%" PRId64 "\n", stat->version,
+               stat->czxid, stat->mzxid, stat->ephemeralOwner, stat->dataLength, stat->mtime);
     finish(rc);
 }
 
