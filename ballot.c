@@ -2903,6 +2903,7 @@ struct queue {
     bool colour;
     bool dead;           /* nobody will ever read it: what comes is thrown away */
     nanos retry_at;      /* no attempt to write before that                     */
+    nanos failed_since;  /* writing is refused since then, as by a full disk; 0: it is not */
     size_t start, end;
     unsigned long dropped;
     char data[QUEUE_SIZE];
@@ -2985,18 +2986,31 @@ static void queue_flush(struct queue *q)
     while (queue_waits(q) && !q->retry_at && fd_ready(q->fd, POLLOUT)) {
         size_t left = q->end - q->start;
         ssize_t n = write(q->fd, q->data + q->start, left < PIPE_BUF ? left : PIPE_BUF);
-        if (n > 0)
+        if (n > 0) {
             q->start += (size_t)n;
-        else if (n == 0 || errno == EAGAIN)
+            q->failed_since = 0;
+        } else if (n == 0 || errno == EAGAIN)
             q->retry_at = clock_now() + 20 * MILLISECOND; /* "writable", yet not for us */
         else if (errno == EPIPE || errno == EBADF) {
             q->dead = true; /* its reader has gone */
             q->start = q->end;
-        } else if (errno != EINTR)
+        } else if (errno != EINTR) {
             q->retry_at = clock_now() + SECOND; /* a full disk may be mended */
+            q->failed_since = q->failed_since ? q->failed_since : clock_now();
+        }
     }
     if (q->start == q->end)
         q->start = q->end = 0;
+}
+
+/* Throws away what a full disk does not take for so long; how much. */
+static size_t queue_give_up(struct queue *q, nanos patience)
+{
+    size_t lost = q->end - q->start;
+    if (!q->failed_since || clock_now() - q->failed_since < patience)
+        return 0;
+    q->start = q->end = 0;
+    return lost;
 }
 
 /* False: no room. */
@@ -4162,7 +4176,7 @@ static void decide_outcome(const struct facts *f, struct wish *w)
 static void decide_next(const struct facts *f, struct wish *w)
 {
     bool rested = due(f->next_start, f->now, &w->wake);
-    if (f->role == BALLOT_OUT && !rested)
+    if (f->role == BALLOT_OUT && (!rested || f->output_pending))
         return; /* a leader that may not start yet would only keep others from it */
     w->line = LINE_STAND;
     bool failed = f->standing_since && (f->refused || due(f->standing_since + f->timeout, f->now, &w->wake));
@@ -4359,9 +4373,23 @@ static void agent_learn_election(struct agent *a)
         f->standing_since = 0;
 }
 
+/* Once the command has ended, or ballot does, a disk that takes nothing is not
+ * waited for: nothing but the status is left to be told. */
+static void agent_give_up_output(struct agent *a)
+{
+    struct log *l = a->log;
+    bool over = a->streams[0].last || a->facts.ending || a->facts.end_signals;
+    size_t lost = over ? queue_give_up(&l->out, LEAVING_MAX) : 0;
+    if (over)
+        queue_give_up(&l->err, LEAVING_MAX);
+    if (lost)
+        LOG(l, ERROR, "stdout takes nothing (is its disk full?): %zu bytes of output are lost", lost);
+}
+
 static void agent_learn_output(struct agent *a)
 {
     bool pending = false;
+    agent_give_up_output(a);
     for (size_t i = 0; i < COUNT(a->streams); i++) {
         struct stream *s = &a->streams[i];
         if (s->fd >= 0 && (s->last || s->length))

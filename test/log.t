@@ -1,0 +1,99 @@
+#!/bin/bash
+# What the log looks like, in its three forms and at each level, and that nothing
+# that becomes of it harms the election.
+. "$(dirname "$0")/lib.sh"
+zk_start zk
+once=(--on-child-success=exit --on-child-error=exit)
+run() { # OPTION... -- COMMAND...: once, to the end; output in $T/a.out, log in $T/a.log
+    rm -f "$T/a.log"
+    candidate a "${once[@]}" "$@"
+    ended a
+}
+
+# --- human
+
+run -- sh -c 'echo out; echo err >&2'
+check "human: time, level, message" grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{3} info  leading, with fencing token [0-9]+$' "$T/a.log"
+is "$(grep -cvE '^[-0-9]{10} [0-9:.]{12} (info |warn |error|debug) .' "$T/a.log")" 0 "... all lines aligned alike"
+refuse "no colours where there is no terminal" grep -q $'\x1b' "$T/a.log" "$T/a.out"
+words="run once --candidate-id=a --on-child-success=exit --zookeeper-servers=$(servers zk) -- true"
+coloured() { script -qfec "$*" /dev/null </dev/null 2>&1 | grep -q $'\x1b\\[32minfo '; }
+check "colours on a terminal" coloured "'$BALLOT' $words"
+refuse "... not with NO_COLOR" coloured "NO_COLOR=1 '$BALLOT' $words"
+check "... an empty NO_COLOR does not count" coloured "NO_COLOR= '$BALLOT' $words"
+ballot_id=$'eve\x1b[2J\nfake'
+setsid "$BALLOT" run once --candidate-id="$ballot_id" "${once[@]}" --zookeeper-servers="$(servers zk)" --zookeeper-base-path=$'/l\xc3\xa9' --debug -- true >"$T/e.out" 2>"$T/e.log"
+refuse "what could move a terminal's cursor is shown, not sent" grep -q $'\x1b' "$T/e.log"
+check "... and starts no line" grep -qF 'candidate-id=eve\x1b[2J\x0afake' "$T/e.log"
+
+# --- json and raw
+
+valid_json() { # FILE: each line an object with exactly these keys
+    perl -MJSON::PP -ne 'my $o = eval { decode_json($_) } or die "no JSON: $_";
+        join(",", sort keys %$o) eq "candidateId,hostname,level,msg,name,time" or die "keys: $_";
+        $o->{time} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/ or die "time: $_"' "$1"
+}
+run --log-format=json --debug --log-level=trace -- sh -c 'printf "\0\377\"\\\\\n"; printf "\302\033\n" >&2'
+check "json: each line of the log is valid, the client library's too" valid_json "$T/a.log"
+check "... each line of the command" valid_json "$T/a.out"
+check "... named cmd-run-stdout, at info" grep -q '"level":"info","msg":"[^,]*","name":"cmd-run-stdout"' "$T/a.out"
+check "... named cmd-run-stderr, at error" grep -q '"level":"error","msg":"[^,]*","name":"cmd-run-stderr"' "$T/a.log"
+check "... named ballot" grep -q '"level":"info","msg":"leading, [^"]*","name":"ballot","hostname":"[^"]*","candidateId":"a"}$' "$T/a.log"
+check "... named zookeeper" grep -q '"msg":"[^"]*Client environment\|"msg":"[^"]*session establishment complete[^"]*","name":"zookeeper"' "$T/a.log"
+run --log-format=raw -- sh -c 'echo "a \"b\" = c"'
+quoted='"([^"\\]|\\.)*"'
+is "$(grep -cvE "^time=$quoted level=$quoted msg=$quoted name=$quoted hostname=$quoted candidateId=$quoted\$" "$T/a.out" "$T/a.log" | sed 's/.*://' | sort -u)" 0 "raw: key=\"value\" pairs, always quoted"
+check "... with quotes escaped" grep -qF 'msg="a \"b\" = c" name="cmd-run-stdout"' "$T/a.out"
+
+# --- levels
+
+levels=(trace debug info warn error fatal panic)
+for ((i = 0; i < 7; i++)); do
+    run --log-level="${levels[i]}" -- sh -c 'echo out; echo err >&2; exit 3'
+    below=${levels[*]:0:i}
+    [ "$i" = 0 ] || refuse "${levels[i]}: nothing of ${below// /, }" grep -qE "^[^a-z]+(${below// /|}) " "$T/a.log" "$T/a.out"
+    [ "$i" -gt 2 ] || check "${levels[i]}: the command's stdout is there" grep -q '\] out' "$T/a.out"
+    [ "$i" -gt 4 ] || check "${levels[i]}: its stderr too" grep -q '\] err' "$T/a.log"
+done
+run --log-level=trace -- true
+check "trace shows each request" eval "grep -q 'trace request: propose' $T/a.log && grep -q 'trace request: resign\|trace request: withdraw' $T/a.log"
+run --debug -- true
+check "debug shows the place in the source" grep -qE 'leading, with fencing token [0-9]+ \(ballot.c:[0-9]+\)$' "$T/a.log"
+check "... and the client library's own log" grep -q ' info  \[zookeeper\] .*ZOO_INFO' "$T/a.log"
+check "... and each setting with its source" grep -qF 'setting on-child-success=exit (--on-child-success)' "$T/a.log"
+candidate a --debug -- "$JOB" "$JOBS" -1
+within 5 started_least 1
+kill -KILL "${PID[a]}"
+check "... the guard's too" within 5 eval "grep -q 'the dead candidate has left the line' $T/a.log"
+is "$(grep -c 'ZOO_INFO' "$T/a.log")" "$(grep -c '\[zookeeper\].*ZOO_INFO' "$T/a.log")" "... always in our own form"
+wait "${PID[a]}" 2>/dev/null
+
+# --- a log that nobody takes
+
+fresh
+(exec 2>&- ; exec setsid "$BALLOT" run once --candidate-id=b "${once[@]}" --zookeeper-servers="$(servers zk)" -- sh -c 'echo err >&2; echo out') >"$T/b.out"
+is $? 0 "a closed stderr harms nothing"
+check "... and stdout is as ever" grep -q '\] out' "$T/b.out"
+refuse "... no line of the log in it" grep -q leading "$T/b.out"
+five() { timeout 20 "$BALLOT" run once --candidate-id=b "${once[@]}" --zookeeper-servers="$(servers zk)" -- sh -c 'for i in 1 2 3 4 5; do echo line $i; echo err $i >&2; done; exit 7'; }
+five >/dev/full 2>"$T/full.log"
+is $? 7 "a full disk: the command's own status"
+check "... and what was lost is told" grep -q 'error stdout takes nothing (is its disk full?): [0-9]* bytes of output are lost' "$T/full.log"
+five >"$T/one" 2>/dev/full
+is "$? $(grep -c '\] line' "$T/one")" "7 5" "... of the log: its status, and all of its output"
+{ five 2>"$T/five.log"; echo $? >"$T/status"; } | true
+is "$(cat "$T/status")" 7 "a pipe that nobody reads any more: its status"
+mkfifo "$T/stuck"
+exec 8<>"$T/stuck"
+perl -e 'open F, ">", $ARGV[0]; fcntl F, 4, 2048; 1 while syswrite F, "x" x 4096' "$T/stuck" # full
+setsid "$BALLOT" run once --candidate-id=c --zookeeper-servers="$(servers zk)" --zookeeper-session-timeout=1s --debug --log-level=trace -- "$JOB" "$JOBS" -1 2>"$T/stuck" >&2 &
+PID[c]=$!
+check "a log into a full pipe: elected all the same" within 5 started_least 1
+version() { zk stat "$BASE" | sed 's/version=\([0-9]*\).*/\1/'; }
+before=$(version)
+check "... heartbeats go on" within 3 eval '[ "$(version)" -ge $((before + 6)) ]'
+(exec cat <"$T/stuck" >"$T/c.log") & 
+PID[cat]=$!
+exec 8>&-
+check "... and once it is read nothing is missing" within 5 grep -q 'info  leading, with fencing token' "$T/c.log"
+stop c
