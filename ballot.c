@@ -26,6 +26,7 @@
  *
  *   Ground     clocks, text, durations, descriptors
  *   JSON       writing strings, reading one field of a stranger's object
+ *   Cron       when is the next activation; time zones; a library of its own
  *   Election   the rules; a library: see ballot.h
  *   -- the program --
  *   Settings   one table: flags, environment, help
@@ -38,7 +39,8 @@
  *   Main       start reading here: it is the last function
  *
  * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main()
- * itself, for programs that call ballot_main()), BALLOT_API (linkage).
+ * itself, for programs that call ballot_main()), BALLOT_NO_ELECTION (Cron alone,
+ * without ZooKeeper), BALLOT_API (linkage).
  *
  * Copyright 2026 the ballot authors. Licensed under the Apache License 2.0.
  */
@@ -64,13 +66,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#ifndef BALLOT_NO_ELECTION
 #include <zookeeper/zookeeper.h>
 #include <zookeeper/zookeeper_version.h>
+#endif
 
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -91,44 +96,21 @@ typedef int64_t nanos; /* a moment of clock_now(), or a span; in nanoseconds */
 #define HOUR        (60 * MINUTE)
 #define NEVER       INT64_MAX
 
-/* A lease must count suspended time: CLOCK_MONOTONIC stands still meanwhile. */
-#ifdef CLOCK_BOOTTIME
-#define CLOCK_LEASE CLOCK_BOOTTIME
-#else
-#define CLOCK_LEASE CLOCK_MONOTONIC
-#endif
+static const char *const errors[] = {
+    [BALLOT_OK] = "no error",
+    [BALLOT_ENOMEM] = "out of memory",
+    [BALLOT_EPATH] = "not an absolute znode path below the root",
+    [BALLOT_ESERVER] = "not a list of host, host:port or [v6]:port",
+    [BALLOT_EID] = "empty or too long a candidate id",
+    [BALLOT_ETIMEOUT] = "not a session timeout",
+    [BALLOT_ESCHEDULE] = "not a schedule",
+    [BALLOT_EZONE] = "no time zone of that name",
+    [BALLOT_EZONEFILE] = "a time zone's file that is damaged, too large, or counts leap seconds",
+};
 
-static nanos clock_read(clockid_t id)
+BALLOT_API const char *ballot_strerror(int error)
 {
-    struct timespec t;
-    clock_gettime(id, &t);
-    return (nanos)t.tv_sec * SECOND + t.tv_nsec;
-}
-
-static nanos clock_now(void)
-{
-    return clock_read(CLOCK_LEASE);
-}
-
-static nanos nanos_min(nanos a, nanos b)
-{
-    return a < b ? a : b;
-}
-
-static nanos nanos_max(nanos a, nanos b)
-{
-    return a > b ? a : b;
-}
-
-/* Milliseconds for poll() until `when`: rounded up, so that it is due then. */
-static int poll_timeout(nanos when, nanos now)
-{
-    if (when == NEVER)
-        return -1;
-    if (when <= now)
-        return 0;
-    nanos ms = (when - now + MILLISECOND - 1) / MILLISECOND;
-    return ms > INT_MAX ? INT_MAX : (int)ms;
+    return error >= 0 && (size_t)error < COUNT(errors) ? errors[error] : "unknown error";
 }
 
 /* Text that grows in a fixed buffer; what does not fit is cut, never overrun.
@@ -181,13 +163,6 @@ static void __attribute__((format(printf, 2, 3))) text_format(struct text *t, co
     va_end(args);
 }
 
-/* Copies a string into a buffer of `size` bytes; what does not fit is cut. */
-static void string_copy(char *to, size_t size, const char *from)
-{
-    struct text t = text_in(to, size);
-    text_string(&t, from);
-}
-
 /* Durations as Go writes them: time.ParseDuration, Duration.String.
  *
  *     duration = [sign] ( "0" | { decimal unit } )
@@ -212,22 +187,25 @@ static nanos duration_unit(const char **p)
     return 0;
 }
 
+#define DURATION_MOST (UINT64_C(1) << 63) /* without the sign: a negative one goes so far */
+
 /* Reads digits at *p as a number; false: more than fits. */
-static bool duration_digits(const char **p, nanos *value)
+static bool duration_digits(const char **p, uint64_t *value)
 {
     for (*value = 0; isdigit((unsigned char)**p); (*p)++) {
-        if (*value > (INT64_MAX - 9) / 10)
+        uint64_t digit = (uint64_t)(**p - '0');
+        if (*value > (DURATION_MOST - digit) / 10)
             return false;
-        *value = *value * 10 + (**p - '0');
+        *value = *value * 10 + digit;
     }
     return true;
 }
 
 /* Reads one "1.5h" at *p and adds it to *sum. */
-static bool duration_part(const char **p, nanos *sum)
+static bool duration_part(const char **p, uint64_t *sum)
 {
     const char *start = *p;
-    nanos whole;
+    uint64_t whole;
     if (!duration_digits(p, &whole))
         return false;
     const char *fraction = *p;
@@ -236,26 +214,24 @@ static bool duration_part(const char **p, nanos *sum)
             ;
     if (*p == start || (*p == start + 1 && *start == '.'))
         return false;
-    nanos unit = duration_unit(p);
-    if (unit == 0 || whole > (INT64_MAX - *sum) / unit)
+    uint64_t unit = (uint64_t)duration_unit(p);
+    if (unit == 0 || whole > (DURATION_MOST - *sum) / unit)
         return false;
-    nanos total = *sum + whole * unit, place = unit;
+    uint64_t total = *sum + whole * unit, place = unit;
     if (*fraction == '.')
         for (fraction++; isdigit((unsigned char)*fraction) && place > 0; fraction++) {
             place /= 10;
-            nanos part = place * (*fraction - '0');
-            if (part > INT64_MAX - total)
-                return false;
-            total += part;
+            total += place * (uint64_t)(*fraction - '0');
         }
     *sum = total;
-    return true;
+    return total <= DURATION_MOST;
 }
 
 /* Reads all of `string`; false: it is no duration, or does not fit. */
 static bool duration_parse(const char *string, nanos *out)
 {
     const char *p = string;
+    uint64_t sum = 0;
     bool negative = *p == '-';
     if (*p == '-' || *p == '+')
         p++;
@@ -265,11 +241,62 @@ static bool duration_parse(const char *string, nanos *out)
     if (*p == '\0')
         return false;
     while (*p)
-        if (!duration_part(&p, out))
+        if (!duration_part(&p, &sum))
             return false;
-    if (negative)
-        *out = -*out;
-    return true;
+    if (sum == DURATION_MOST)
+        *out = INT64_MIN;
+    else
+        *out = negative ? -(nanos)sum : (nanos)sum;
+    return negative || sum < DURATION_MOST;
+}
+
+#ifndef BALLOT_NO_ELECTION /* up to Cron: what it has no use for */
+
+/* A lease must count suspended time: CLOCK_MONOTONIC stands still meanwhile. */
+#ifdef CLOCK_BOOTTIME
+#define CLOCK_LEASE CLOCK_BOOTTIME
+#else
+#define CLOCK_LEASE CLOCK_MONOTONIC
+#endif
+
+static nanos clock_read(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (nanos)t.tv_sec * SECOND + t.tv_nsec;
+}
+
+static nanos clock_now(void)
+{
+    return clock_read(CLOCK_LEASE);
+}
+
+static nanos nanos_min(nanos a, nanos b)
+{
+    return a < b ? a : b;
+}
+
+static nanos nanos_max(nanos a, nanos b)
+{
+    return a > b ? a : b;
+}
+
+/* Milliseconds for poll() until `when`: rounded up, so that it is due then. */
+static int poll_timeout(nanos when, nanos now)
+{
+    if (when == NEVER)
+        return -1;
+    if (when <= now)
+        return 0;
+    nanos ms = (when - now + MILLISECOND - 1) / MILLISECOND;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* Copies a string into a buffer of `size` bytes; what does not fit is cut. */
+static void string_copy(char *to, size_t size, const char *from)
+{
+    struct text t = text_in(to, size);
+    text_string(&t, from);
 }
 
 struct duration_text { char data[40]; };
@@ -596,6 +623,907 @@ static bool json_get(const char *bytes, size_t count, const char *name, char *ou
     return false;
 }
 
+#endif /* BALLOT_NO_ELECTION */
+
+/* ---------------------------------------------------------------------------
+ * Cron: when is the next activation. ballot.h is this chapter's manual.
+ *
+ * Three parts: the calendar, time zones, schedules. All is pure but the reading
+ * of zone files. A moment is a count of POSIX seconds; a `local` one is what the
+ * wall clock shows then, as the same count: moment + offset.
+ * ------------------------------------------------------------------------ */
+
+enum { MINUTE_SECONDS = 60, HOUR_SECONDS = 3600, DAY_SECONDS = 86400 };
+
+/* --- the calendar: proleptic Gregorian, days from 1970-01-01 --------------- */
+
+struct date {
+    int64_t year;
+    int month, day; /* both from 1 */
+};
+
+static int64_t floor_divide(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* Years count from March here, so that the leap day is the last of its year;
+ * 400 years are 146097 days, and 719468 of them pass from 0000-03-01 to 1970. */
+static int64_t days_from_date(int64_t year, int month, int day)
+{
+    year -= month <= 2;
+    int64_t era = floor_divide(year, 400), of_era = year - era * 400;
+    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static struct date date_from_days(int64_t days)
+{
+    int64_t era = floor_divide(days + 719468, 146097);
+    unsigned of_era = (unsigned)(days + 719468 - era * 146097);
+    unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+    unsigned month = (5 * of_year + 2) / 153;
+    return (struct date){ era * 400 + year + (month >= 10), (int)(month < 10 ? month + 3 : month - 9),
+                          (int)(of_year - (153 * month + 2) / 5 + 1) };
+}
+
+static bool year_leap(int64_t year)
+{
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+static int month_length(int64_t year, int month)
+{
+    return month == 2 ? 28 + year_leap(year) : 30 + ((month + (month > 7)) & 1);
+}
+
+/* 0 is Sunday; 1970-01-01 was a Thursday. */
+static int days_weekday(int64_t days)
+{
+    int64_t weekday = (days + 4) % 7;
+    return (int)(weekday < 0 ? weekday + 7 : weekday);
+}
+
+/* --- rules of summer time: what POSIX has in TZ, TZif files in their footer ---
+ *
+ *     rule   = name offset [ name [ offset ] [ "," date "," date ] ]
+ *     name   = 3 or more letters | "<" 3 or more letters, digits, "+", "-" ">"
+ *     offset = [ "+" | "-" ] hours [ ":" minutes [ ":" seconds ] ]
+ *     date   = ( "J" day | day | "M" month "." week "." weekday ) [ "/" offset ]
+ *
+ * Offsets grow to the west, those in struct ballot_zone to the east. The time of
+ * a date may be from -167 to 167 hours (RFC 8536, 3.3.1); J1-J365 never count 29
+ * February, 0-365 do; week 5 is the last one. */
+
+#define RULE_DEFAULT ",M3.2.0,M11.1.0" /* where there are no dates: as libc has it */
+
+static bool rule_number(const char **p, int least, int most, int *value)
+{
+    const char *start = *p;
+    for (*value = 0; isdigit((unsigned char)**p); (*p)++)
+        if ((*value = *value * 10 + (**p - '0')) > most)
+            return false;
+    return *p > start && *value >= least;
+}
+
+static bool rule_take(const char **p, char c)
+{
+    if (**p != c)
+        return false;
+    (*p)++;
+    return true;
+}
+
+/* Reads an offset or time of at most `hours`, as seconds with the sign as it stands. */
+static bool rule_offset(const char **p, int hours, int32_t *seconds)
+{
+    int sign = **p == '-' ? -1 : 1, h, m = 0, s = 0;
+    if (**p == '-' || **p == '+')
+        (*p)++;
+    if (!rule_number(p, 0, hours, &h))
+        return false;
+    if (rule_take(p, ':') && (!rule_number(p, 0, 59, &m) || (rule_take(p, ':') && !rule_number(p, 0, 59, &s))))
+        return false;
+    *seconds = sign * (h * HOUR_SECONDS + m * MINUTE_SECONDS + s);
+    return true;
+}
+
+static bool rule_name(const char **p)
+{
+    bool quoted = rule_take(p, '<');
+    const char *start = *p;
+    while (isalpha((unsigned char)**p) || (quoted && (isdigit((unsigned char)**p) || **p == '+' || **p == '-')))
+        (*p)++;
+    return *p - start >= 3 && (!quoted || rule_take(p, '>'));
+}
+
+static bool rule_date(const char **p, struct ballot_zone_date *d)
+{
+    *d = (struct ballot_zone_date){ .kind = **p == 'J' || **p == 'M' ? **p : '0', .time = 2 * HOUR_SECONDS };
+    if (d->kind != '0')
+        (*p)++;
+    if (d->kind == 'M' && !(rule_number(p, 1, 12, &d->month) && rule_take(p, '.') && rule_number(p, 1, 5, &d->week) && rule_take(p, '.')))
+        return false;
+    if (!rule_number(p, d->kind == 'J', d->kind == 'M' ? 6 : 365, &d->day))
+        return false;
+    return !rule_take(p, '/') || rule_offset(p, 167, &d->time);
+}
+
+/* When the date comes in a year, on the wall clock that it ends. */
+static int64_t rule_date_local(const struct ballot_zone_date *d, int64_t year)
+{
+    int64_t days = days_from_date(year, 1, 1) + d->day;
+    if (d->kind == 'J')
+        days -= d->day < 60 || !year_leap(year);
+    if (d->kind == 'M') {
+        days = days_from_date(year, d->month, 1);
+        int day = (d->day - days_weekday(days) + 7) % 7 + 7 * (d->week - 1);
+        days += day < month_length(year, d->month) ? day : day - 7;
+    }
+    return days * DAY_SECONDS + d->time;
+}
+
+/* Takes a whole rule; false: it is none, and *z is as it was but for the rule. */
+static bool rule_parse(struct ballot_zone *z, const char *p)
+{
+    if (!rule_name(&p) || !rule_offset(&p, 24, &z->standard))
+        return false;
+    z->standard = -z->standard;
+    z->summer = z->standard;
+    if (!*p)
+        return true;
+    if (!rule_name(&p))
+        return false;
+    z->summer = z->standard + HOUR_SECONDS;
+    if (*p && *p != ',') {
+        if (!rule_offset(&p, 24, &z->summer))
+            return false;
+        z->summer = -z->summer;
+    }
+    if (!*p)
+        p = RULE_DEFAULT;
+    if (!rule_take(&p, ',') || !rule_date(&p, &z->begin) || !rule_take(&p, ',') || !rule_date(&p, &z->end) || *p)
+        return false;
+    z->over_new_year = rule_date_local(&z->end, 2001) < rule_date_local(&z->begin, 2001);
+    return true;
+}
+
+/* --- zones: offset by moment --------------------------------------------------- */
+
+/* A time without a change of offset. */
+struct span {
+    int64_t start, end;     /* start <= moment < end                           */
+    int32_t offset, before; /* seconds east; `before` held just before `start` */
+};
+
+/* Before and after all: sums with an offset do not overflow. */
+#define TIME_BEGIN (INT64_MIN / 2)
+#define TIME_END   (INT64_MAX / 2)
+
+/* The span by the rule alone: the year's summer, the one before, those after.
+ * Where a summer ends as the next begins (a rule may have it all year), nothing
+ * changes there: `before` says so. */
+static struct span zone_rule_span(const struct ballot_zone *z, int64_t at)
+{
+    struct span s = { TIME_BEGIN, TIME_END, z->standard, z->standard };
+    if (z->standard == z->summer)
+        return s;
+    int64_t year = date_from_days(floor_divide(at + z->standard, DAY_SECONDS)).year - 1;
+    for (int64_t last = year + 3; year <= last; year++) {
+        int64_t begin = rule_date_local(&z->begin, year) - z->standard;
+        int64_t end = rule_date_local(&z->end, year + z->over_new_year) - z->summer;
+        if (at < begin) {
+            s.end = begin;
+            return s;
+        }
+        if (begin < end && at < end)
+            return (struct span){ begin, end, z->summer, begin > s.start ? z->standard : z->summer };
+        if (begin < end)
+            s = (struct span){ end, TIME_END, z->standard, z->summer };
+    }
+    return s;
+}
+
+/* How many of the table's changes have come at a moment. */
+static int zone_changes_until(const struct ballot_zone *z, int64_t at)
+{
+    int low = 0, high = z->count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (z->changes[middle] <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The offset when so many changes have come. */
+static int32_t zone_table_offset(const struct ballot_zone *z, int changes)
+{
+    return changes > 0 ? z->offsets[changes - 1] : z->first;
+}
+
+static struct span zone_span(const struct ballot_zone *z, int64_t at)
+{
+    int last = z->count - 1;
+    if (last >= 0 && at < z->changes[last]) {
+        int n = zone_changes_until(z, at);
+        return (struct span){ n > 0 ? z->changes[n - 1] : TIME_BEGIN, z->changes[n],
+                              zone_table_offset(z, n), zone_table_offset(z, n - 1) };
+    }
+    struct span s = zone_rule_span(z, at);
+    if (last >= 0 && s.start <= z->changes[last]) {
+        s.start = z->changes[last];
+        s.before = zone_table_offset(z, last);
+    }
+    return s;
+}
+
+BALLOT_API int32_t ballot_zone_offset(const struct ballot_zone *zone, int64_t at)
+{
+    return zone_span(zone, at).offset;
+}
+
+BALLOT_API void ballot_zone_utc(struct ballot_zone *zone)
+{
+    zone->count = 0;
+    zone->first = zone->standard = zone->summer = 0;
+}
+
+/* --- zone files: TZif, RFC 8536 ---------------------------------------------------
+ *
+ *     file   = header block                         ; version 1: 4 byte times
+ *            | header block header block footer     ; 2 and later: 8 byte times in the second
+ *     header = "TZif" version 15-zeros isutcnt isstdcnt leapcnt timecnt typecnt charcnt
+ *     block  = times indices types names leaps isstd isut
+ *     footer = newline [ rule ] newline
+ *
+ * Numbers are big endian, counts have 4 bytes. The file is foreign input. */
+
+enum { TZIF_HEADER = 44, TZIF_TYPE = 6, TZIF_MAX = 65536, TZIF_TYPES = 256 };
+enum { OFFSET_LEAST = -89999, OFFSET_MOST = 93599 }; /* seconds: the range of RFC 8536, 3.2 */
+
+struct tzif {
+    const unsigned char *at; /* what is to be read next */
+    size_t left;
+    int version; /* 1 is written as 0 */
+    uint64_t isuts, isstds, leaps, times, types, chars;
+};
+
+static int64_t tzif_number(const unsigned char *p, size_t width)
+{
+    uint64_t value = p[0] & 0x80 ? UINT64_MAX : 0;
+    for (size_t i = 0; i < width; i++)
+        value = value << 8 | p[i];
+    return (int64_t)value;
+}
+
+static void tzif_skip(struct tzif *f, size_t count)
+{
+    f->at += count;
+    f->left -= count;
+}
+
+static uint64_t tzif_block_size(const struct tzif *f, size_t width)
+{
+    return f->times * (width + 1) + f->types * TZIF_TYPE + f->chars + f->leaps * (width + 4) + f->isstds + f->isuts;
+}
+
+/* Reads a header; false: it is none, or its block of such times is not all there. */
+static bool tzif_header(struct tzif *f, size_t width)
+{
+    if (f->left < TZIF_HEADER || memcmp(f->at, "TZif", 4) != 0)
+        return false;
+    uint64_t *counts[] = { &f->isuts, &f->isstds, &f->leaps, &f->times, &f->types, &f->chars };
+    for (size_t i = 0; i < COUNT(counts); i++)
+        *counts[i] = (uint64_t)tzif_number(f->at + 20 + 4 * i, 4) & UINT32_MAX;
+    f->version = f->at[4];
+    tzif_skip(f, TZIF_HEADER);
+    return tzif_block_size(f, width) <= f->left;
+}
+
+static bool tzif_counts_valid(const struct tzif *f)
+{
+    return f->types > 0 && f->types <= TZIF_TYPES && f->chars > 0 && f->times <= BALLOT_ZONE_CHANGES && f->leaps == 0 &&
+           (f->isuts == 0 || f->isuts == f->types) && (f->isstds == 0 || f->isstds == f->types);
+}
+
+static bool tzif_types(const struct tzif *f, const unsigned char *p, int32_t *offsets)
+{
+    for (uint64_t i = 0; i < f->types; i++, p += TZIF_TYPE) {
+        int64_t offset = tzif_number(p, 4);
+        if (offset < OFFSET_LEAST || offset > OFFSET_MOST || p[4] > 1 || p[5] >= f->chars)
+            return false;
+        offsets[i] = (int32_t)offset;
+    }
+    return true;
+}
+
+/* Reads the block into the table, which need not have a rule then. */
+static bool tzif_block(struct tzif *f, size_t width, struct ballot_zone *z)
+{
+    int32_t types[TZIF_TYPES];
+    const unsigned char *index = f->at + f->times * width;
+    if (!tzif_counts_valid(f) || !tzif_types(f, index + f->times, types))
+        return false;
+    for (size_t i = 0; i < f->times; i++) {
+        z->changes[i] = tzif_number(f->at + i * width, width);
+        if (z->changes[i] < TIME_BEGIN || z->changes[i] > TIME_END || (i > 0 && z->changes[i] <= z->changes[i - 1]) || index[i] >= f->types)
+            return false;
+        z->offsets[i] = types[index[i]];
+    }
+    z->count = (int)f->times;
+    z->first = types[0]; /* RFC 8536, 3.2: type 0 holds before the first change */
+    z->standard = z->summer = zone_table_offset(z, z->count);
+    tzif_skip(f, (size_t)tzif_block_size(f, width));
+    return true;
+}
+
+/* Reads the rule that holds after the table; an empty one: nothing changes again. */
+static bool tzif_footer(const struct tzif *f, struct ballot_zone *z)
+{
+    char rule[128];
+    const unsigned char *end = f->left > 1 ? memchr(f->at + 1, '\n', f->left - 1) : NULL;
+    if (!end || f->at[0] != '\n' || (size_t)(end - f->at) > sizeof rule)
+        return false;
+    size_t length = (size_t)(end - f->at) - 1;
+    memcpy(rule, f->at + 1, length);
+    rule[length] = '\0';
+    return strlen(rule) == length && (length == 0 || rule_parse(z, rule));
+}
+
+/* False: these bytes are no sound TZif file; *z is of no use then. */
+static bool tzif_read(struct ballot_zone *z, const void *data, size_t size)
+{
+    struct tzif f = { .at = data, .left = size };
+    if (!tzif_header(&f, 4))
+        return false;
+    if (f.version == 0)
+        return tzif_block(&f, 4, z);
+    tzif_skip(&f, (size_t)tzif_block_size(&f, 4));
+    return tzif_header(&f, 8) && tzif_block(&f, 8, z) && tzif_footer(&f, z);
+}
+
+/* --- zones by name ----------------------------------------------------------------- */
+
+/* Reads a regular file of at most `size` bytes; -1: there is none. A larger one
+ * is cut, which no TZif file survives. */
+static ssize_t zone_file_read(const char *path, unsigned char *data, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    struct stat info;
+    size_t length = 0;
+    ssize_t n = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? 1 : -1;
+    while (n > 0 && length < size)
+        if ((n = read(fd, data + length, size - length)) > 0)
+            length += (size_t)n;
+    close(fd);
+    return n < 0 ? -1 : (ssize_t)length;
+}
+
+static int zone_file_load(struct ballot_zone *z, const char *path)
+{
+    unsigned char data[TZIF_MAX];
+    ssize_t size = zone_file_read(path, data, sizeof data);
+    if (size < 0)
+        return BALLOT_EZONE;
+    return tzif_read(z, data, (size_t)size) ? BALLOT_OK : BALLOT_EZONEFILE;
+}
+
+/* Looks for a name below TZDIR, else where systems keep their zones. */
+static int zone_find(struct ballot_zone *z, const char *name)
+{
+    static const char *const usual[] = { "/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo" };
+    const char *given = getenv("TZDIR");
+    bool one = given && *given;
+    int error = BALLOT_EZONE;
+    for (size_t i = 0; error == BALLOT_EZONE && i < (one ? 1 : COUNT(usual)); i++) {
+        char path[1024];
+        struct text t = text_in(path, sizeof path);
+        text_format(&t, "%s/%s", one ? given : usual[i], name);
+        if (!t.cut)
+            error = zone_file_load(z, path);
+    }
+    return error;
+}
+
+static int zone_result(struct ballot_zone *z, int error)
+{
+    if (error != BALLOT_OK)
+        ballot_zone_utc(z);
+    return error;
+}
+
+BALLOT_API int ballot_zone_load(struct ballot_zone *zone, const char *name)
+{
+    ballot_zone_utc(zone);
+    if (!*name || !strcmp(name, "UTC"))
+        return BALLOT_OK;
+    if (*name == '/' || *name == '\\' || strstr(name, ".."))
+        return BALLOT_EZONE;
+    return zone_result(zone, zone_find(zone, name));
+}
+
+/* The process's own zone is its operator's: any path, as libc has it. */
+BALLOT_API int ballot_zone_local(struct ballot_zone *zone)
+{
+    const char *name = getenv("TZ");
+    ballot_zone_utc(zone);
+    if (!name) {
+        int error = zone_file_load(zone, "/etc/localtime");
+        return error == BALLOT_EZONE ? BALLOT_OK : zone_result(zone, error);
+    }
+    name += *name == ':';
+    if (!*name || !strcmp(name, "UTC"))
+        return BALLOT_OK;
+    int error = *name == '/' ? zone_file_load(zone, name) : zone_find(zone, name);
+    if (error == BALLOT_OK)
+        return BALLOT_OK;
+    ballot_zone_utc(zone);
+    if (!rule_parse(zone, name))
+        return zone_result(zone, error);
+    zone->first = zone->standard;
+    return BALLOT_OK;
+}
+
+/* --- schedules: parsing ---------------------------------------------------------------
+ *
+ *     spec     = [ ( "TZ=" | "CRON_TZ=" ) zone " " ] ( descriptor | "@every " duration | fields )
+ *     fields   = [ second ] minute hour day-of-month month day-of-week ; white space between
+ *     field    = item { "," item }                                     ; empty items are dropped
+ *     item     = base [ "/" step ]
+ *     base     = ( "*" | "?" ) [ "-" anything ] | value [ "-" value ]
+ *     value    = [ "+" ] digits | name                                 ; names in month and weekday only
+ */
+
+enum field { FIELD_SECOND, FIELD_MINUTE, FIELD_HOUR, FIELD_DAY, FIELD_MONTH, FIELD_WEEKDAY, FIELD_COUNT };
+
+static const struct cron_field {
+    const char *name;
+    int least, most;   /* of a value                                              */
+    int last;          /* where "*" and "N/step" end: a Sunday by 7 is not another */
+    const char *names; /* three letters each, from `least` on                     */
+    const char *expected;
+} cron_fields[FIELD_COUNT] = {
+    [FIELD_SECOND] = { "second", 0, 59, 59, "", "a number from 0 to 59" },
+    [FIELD_MINUTE] = { "minute", 0, 59, 59, "", "a number from 0 to 59" },
+    [FIELD_HOUR] = { "hour", 0, 23, 23, "", "a number from 0 to 23" },
+    [FIELD_DAY] = { "day of month", 1, 31, 31, "", "a number from 1 to 31" },
+    [FIELD_MONTH] = { "month", 1, 12, 12, "janfebmaraprmayjunjulaugsepoctnovdec", "a number from 1 to 12 or a name from jan to dec" },
+    [FIELD_WEEKDAY] = { "day of week", 0, 7, 6, "sunmontuewedthufrisat", "a number from 0 to 7 or a name from sun to sat" },
+};
+
+static const struct { const char *name, *spec; } cron_descriptors[] = {
+    { "@yearly", "0 0 1 1 *" }, { "@annually", "0 0 1 1 *" }, { "@monthly", "0 0 1 * *" }, { "@weekly", "0 0 * * 0" },
+    { "@daily", "0 0 * * *" }, { "@midnight", "0 0 * * *" }, { "@hourly", "0 * * * *" },
+};
+
+/* A field being read. */
+struct cron_reader {
+    const char *spec, *at;
+    const struct cron_field *field;
+    uint64_t set; /* bit n: the value n is in it                       */
+    bool star;    /* an item is all values: "*", "?", with step 1 or none */
+    struct ballot_cron_error *error;
+};
+
+/* The length of the white space at `p`: one character of Unicode's, in UTF-8, or 0. */
+static size_t cron_space(const char *p)
+{
+    if ((unsigned char)*p < 0x80)
+        return *p == ' ' || (*p >= '\t' && *p <= '\r');
+    if (!strncmp(p, "\xc2\x85", 2) || !strncmp(p, "\xc2\xa0", 2))
+        return 2;
+    if (!strncmp(p, "\xe2\x80", 2)) /* U+2000 to 200A, 2028, 2029, 202F */
+        return p[2] && strchr("\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\xa8\xa9\xaf", p[2]) ? 3 : 0;
+    return !strncmp(p, "\xe1\x9a\x80", 3) || !strncmp(p, "\xe2\x81\x9f", 3) || !strncmp(p, "\xe3\x80\x80", 3) ? 3 : 0;
+}
+
+static const char *cron_space_skip(const char *p)
+{
+    for (size_t n; (n = cron_space(p)) > 0;)
+        p += n;
+    return p;
+}
+
+/* The end of the field at `p`. */
+static const char *cron_word_end(const char *p)
+{
+    while (*p && cron_space(p) == 0)
+        p++;
+    return p;
+}
+
+/* Says what is wrong with the text from `from` to `to`; a control character in
+ * it must not reach a terminal. Returns false. */
+static bool cron_fail(struct cron_reader *r, const char *from, const char *to, const char *what)
+{
+    struct text t = text_in(r->error->message, sizeof r->error->message);
+    r->error->offset = (size_t)(from - r->spec);
+    text_format(&t, "%s: \"", r->field ? r->field->name : "schedule");
+    size_t start = t.length;
+    text_format(&t, "%.*s", (int)(to - from > 60 ? 60 : to - from), from);
+    for (size_t i = start; i < t.length; i++)
+        if ((unsigned char)t.data[i] < 0x20 || t.data[i] == 0x7f)
+            t.data[i] = '?';
+    text_format(&t, "%s\" %s", to - from > 60 ? "..." : "", what);
+    return false;
+}
+
+/* Fails about what goes up to the next of `ends`, or the field's end. */
+static bool cron_fail_part(struct cron_reader *r, const char *from, const char *ends, const char *what, const char *expected)
+{
+    char sentence[120];
+    const char *to = from;
+    while (*to && !strchr(ends, *to) && cron_space(to) == 0)
+        to++;
+    struct text t = text_in(sentence, sizeof sentence);
+    text_string(&t, what);
+    text_string(&t, expected);
+    return cron_fail(r, from, to, sentence);
+}
+
+static bool cron_part_ends(const char *p)
+{
+    return *p == '\0' || *p == ',' || *p == '-' || *p == '/' || cron_space(p) > 0;
+}
+
+/* The value of the three letters at `p`; -1: no name of this field. */
+static int cron_name(const struct cron_field *f, const char *p)
+{
+    char name[3];
+    for (int i = 0; i < 3; i++, p++) {
+        if (!isalpha((unsigned char)*p))
+            return -1;
+        name[i] = (char)(*p | 0x20);
+    }
+    for (int i = 0; f->names[3 * i]; i++)
+        if (!memcmp(f->names + 3 * i, name, 3))
+            return f->least + i;
+    return -1;
+}
+
+/* Reads digits, with a plus or not, as a number of at most 2^63 - 1; -1: none. */
+static int64_t cron_number(const char **p)
+{
+    uint64_t value;
+    const char *start = *p += **p == '+';
+    return duration_digits(p, &value) && *p > start && value <= INT64_MAX && cron_part_ends(*p) ? (int64_t)value : -1;
+}
+
+static bool cron_value(struct cron_reader *r, int *value)
+{
+    const char *start = r->at;
+    const struct cron_field *f = r->field;
+    int64_t number = *f->names ? cron_name(f, r->at) : -1;
+    if (number >= 0 && cron_part_ends(r->at + 3))
+        r->at += 3;
+    else
+        number = cron_number(&r->at);
+    if (number < f->least || number > f->most)
+        return cron_fail_part(r, start, ",-/", "is not ", f->expected);
+    *value = (int)number;
+    return true;
+}
+
+/* One item of a field. */
+struct cron_item {
+    int low, high;
+    bool all, single; /* "*" or "?"; one value: with a step it goes on to the last */
+    int64_t step;
+};
+
+static bool cron_item_all(struct cron_reader *r, struct cron_item *item)
+{
+    const char *start = r->at++;
+    *item = (struct cron_item){ .low = r->field->least, .high = r->field->last, .all = true, .step = 1 };
+    if (*r->at == '-')
+        while (*r->at && *r->at != '/' && *r->at != ',' && cron_space(r->at) == 0)
+            r->at++;
+    return cron_part_ends(r->at) || cron_fail_part(r, start, ",", "is not ", r->field->expected);
+}
+
+static bool cron_item_values(struct cron_reader *r, struct cron_item *item)
+{
+    *item = (struct cron_item){ .single = true, .step = 1 };
+    if (!cron_value(r, &item->low))
+        return false;
+    item->high = item->low;
+    if (*r->at != '-')
+        return true;
+    item->single = false;
+    r->at++;
+    return cron_value(r, &item->high);
+}
+
+static bool cron_item_step(struct cron_reader *r, struct cron_item *item)
+{
+    const char *start = ++r->at;
+    item->step = cron_number(&r->at);
+    if (item->step < 1)
+        return cron_fail_part(r, start, ",/", "is not a step, a whole number from 1 on", "");
+    if (item->single && item->high < r->field->last)
+        item->high = r->field->last;
+    return true;
+}
+
+static void cron_item_add(struct cron_reader *r, const struct cron_item *item)
+{
+    if (item->step == 1)
+        r->set |= (UINT64_C(2) << item->high) - (UINT64_C(1) << item->low);
+    else
+        for (int64_t i = item->low; i <= item->high; i += item->step <= item->high ? item->step : item->high + 1)
+            r->set |= UINT64_C(1) << i;
+    r->star = r->star || (item->all && item->step == 1);
+}
+
+static bool cron_item(struct cron_reader *r)
+{
+    struct cron_item item;
+    const char *start = r->at;
+    if (!(*start == '*' || *start == '?' ? cron_item_all(r, &item) : cron_item_values(r, &item)))
+        return false;
+    if (*r->at == '/' && !cron_item_step(r, &item))
+        return false;
+    if (*r->at == '-' || *r->at == '/')
+        return cron_fail_part(r, start, ",", "is not one range with one step at most", "");
+    if (item.low > item.high)
+        return cron_fail_part(r, start, ",/", "runs backwards: a range does not wrap, write two", "");
+    cron_item_add(r, &item);
+    return true;
+}
+
+/* Reads one field, up to white space or the end. */
+static bool cron_field(struct cron_reader *r, enum field id)
+{
+    r->field = &cron_fields[id];
+    r->set = 0;
+    r->star = false;
+    while (*r->at && cron_space(r->at) == 0)
+        if (*r->at == ',')
+            r->at++;
+        else if (!cron_item(r))
+            return false;
+    return true;
+}
+
+static int cron_field_count(const char *p)
+{
+    int count = 0;
+    for (p = cron_space_skip(p); *p; p = cron_space_skip(cron_word_end(p)))
+        count++;
+    return count;
+}
+
+#define DAYS_IN_ALL  UINT32_C(0x3ffffffe) /* bits 1 to 29: the days that every month has, some year */
+#define MONTHS_OF_30 ((1u << 13) - 2 - (1u << 2))
+#define MONTHS_OF_31 (1u << 1 | 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8 | 1u << 10 | 1u << 12)
+
+/* Takes the months away in which no day can match; without a month, a schedule
+ * never fires, and nobody need search. */
+static void cron_prune(struct ballot_cron *c)
+{
+    if (!c->seconds || !c->minutes || !c->hours || (c->both ? !c->days || !c->weekdays : !c->days && !c->weekdays))
+        c->months = 0;
+    if ((c->both || !c->weekdays) && !(c->days & DAYS_IN_ALL))
+        c->months &= (uint16_t)(c->days & UINT32_C(1) << 30 ? MONTHS_OF_30 : MONTHS_OF_31);
+}
+
+/* fields = [ second ] minute hour day-of-month month day-of-week */
+static bool cron_parse_fields(struct cron_reader *r, struct ballot_cron *c)
+{
+    uint64_t sets[FIELD_COUNT] = { [FIELD_SECOND] = 1 };
+    const char *start = r->at;
+    int count = cron_field_count(start);
+    if (count != FIELD_COUNT - 1 && count != FIELD_COUNT)
+        return cron_fail(r, start, start + strlen(start),
+                         "is not 5 fields, minute hour day-of-month month day-of-week, or 6 with the second before them");
+    *c = (struct ballot_cron){ .every = 0 };
+    for (enum field id = count == FIELD_COUNT ? FIELD_SECOND : FIELD_MINUTE; id < FIELD_COUNT; id++) {
+        r->at = cron_space_skip(r->at);
+        c->follows = c->follows || ((id == FIELD_MINUTE || id == FIELD_HOUR) && (*r->at == '*' || *r->at == '?'));
+        if (!cron_field(r, id))
+            return false;
+        sets[id] = r->set;
+        c->both = c->both || ((id == FIELD_DAY || id == FIELD_WEEKDAY) && r->star);
+    }
+    c->seconds = sets[FIELD_SECOND];
+    c->minutes = sets[FIELD_MINUTE];
+    c->hours = (uint32_t)sets[FIELD_HOUR];
+    c->days = (uint32_t)sets[FIELD_DAY];
+    c->months = (uint16_t)sets[FIELD_MONTH];
+    c->weekdays = (uint8_t)((sets[FIELD_WEEKDAY] | sets[FIELD_WEEKDAY] >> 7) & 0x7f);
+    cron_prune(c);
+    return true;
+}
+
+/* Reads what follows "@every ", up to `end`. */
+static bool cron_parse_every(struct cron_reader *r, struct ballot_cron *c, const char *end)
+{
+    char duration[256];
+    nanos every;
+    struct text t = text_in(duration, sizeof duration);
+    text_bytes(&t, r->at, (size_t)(end - r->at));
+    if (t.cut || !duration_parse(duration, &every))
+        return cron_fail(r, r->at, end, "is not a duration such as 90s or 1h30m");
+    *c = (struct ballot_cron){ .every = every < SECOND ? 1 : every / SECOND };
+    return true;
+}
+
+/* Reads a word with "@" up to `end`. */
+static bool cron_parse_descriptor(struct cron_reader *r, struct ballot_cron *c, const char *end)
+{
+    static const char every[] = "@every ";
+    size_t length = (size_t)(end - r->at);
+    if (!strncmp(r->at, every, sizeof every - 1)) {
+        r->at += sizeof every - 1;
+        return cron_parse_every(r, c, r->at < end ? end : r->at);
+    }
+    for (size_t i = 0; i < COUNT(cron_descriptors); i++)
+        if (strlen(cron_descriptors[i].name) == length && !memcmp(r->at, cron_descriptors[i].name, length)) {
+            r->at = cron_descriptors[i].spec;
+            return cron_parse_fields(r, c);
+        }
+    return cron_fail(r, r->at, end, "is not @yearly @annually @monthly @weekly @daily @midnight @hourly or @every DURATION");
+}
+
+/* Reads "TZ=zone " or "CRON_TZ=zone ", which begins with `length` bytes. */
+static int cron_parse_zone(struct cron_reader *r, struct ballot_zone *zone, size_t length)
+{
+    char name[256];
+    const char *start = r->spec + length, *end = strchr(start, ' ');
+    if (!end) {
+        cron_fail(r, r->spec, start + strlen(start), "names a zone, but no space and schedule follow");
+        return BALLOT_ESCHEDULE;
+    }
+    r->at = cron_space_skip(end);
+    struct text t = text_in(name, sizeof name);
+    text_bytes(&t, start, (size_t)(end - start));
+    if (!strcmp(name, "Local"))
+        return BALLOT_OK;
+    int error = t.cut ? BALLOT_EZONE : ballot_zone_load(zone, name);
+    if (error != BALLOT_OK)
+        cron_fail(r, start, end, error == BALLOT_EZONE ? "is no time zone's name, such as UTC or Europe/Berlin"
+                                                       : "is a time zone whose file is damaged, or no zone file");
+    return error;
+}
+
+BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *zone, const char *spec, struct ballot_cron_error *error)
+{
+    struct cron_reader r = { .spec = spec, .at = spec, .error = error };
+    const char *end = spec + strlen(spec);
+    size_t prefix = !strncmp(spec, "TZ=", 3) ? 3 : !strncmp(spec, "CRON_TZ=", 8) ? 8 : 0;
+    if (prefix > 0) {
+        int failed = cron_parse_zone(&r, zone, prefix);
+        if (failed)
+            return failed;
+        for (const char *p = end = r.at; *p; p = cron_space_skip(end)) /* white space at the end is trimmed */
+            end = cron_word_end(p);
+    }
+    bool parsed = *r.at == '@' ? cron_parse_descriptor(&r, cron, end) : cron_parse_fields(&r, cron);
+    cron->own_zone = parsed && prefix > 0;
+    return parsed ? BALLOT_OK : BALLOT_ESCHEDULE;
+}
+
+/* --- schedules: the next activation -------------------------------------------------- */
+
+#define SEARCH_YEARS 5                          /* the search ends with that calendar year           */
+#define GAP_MOVED    (3 * HOUR_SECONDS)         /* vixie: an activation in a smaller gap moves to its end */
+#define MOMENT_MOST  (INT64_C(1) << 40)         /* seconds from 1970, either way: nobody asks beyond */
+
+static int bit_first(uint64_t set)
+{
+    return __builtin_ctzll(set);
+}
+
+/* The part of a set from a value on. */
+static uint64_t bits_from(uint64_t set, int value)
+{
+    return set >> value << value;
+}
+
+/* The first matching second of the day that is not before `from`; -1: none. */
+static int cron_match_time(const struct ballot_cron *c, int from)
+{
+    int hour = from / HOUR_SECONDS, minute = from / MINUTE_SECONDS % 60;
+    if (c->hours >> hour & 1) {
+        uint64_t seconds = c->minutes >> minute & 1 ? bits_from(c->seconds, from % 60) : 0;
+        if (seconds)
+            return from - from % 60 + bit_first(seconds);
+        uint64_t minutes = bits_from(c->minutes, minute + 1);
+        if (minutes)
+            return hour * HOUR_SECONDS + bit_first(minutes) * MINUTE_SECONDS + bit_first(c->seconds);
+    }
+    uint64_t hours = bits_from(c->hours, hour + 1);
+    return hours ? bit_first(hours) * HOUR_SECONDS + bit_first(c->minutes) * MINUTE_SECONDS + bit_first(c->seconds) : -1;
+}
+
+/* The matching days of a month, as bits from 1 on. The weekdays are turned so that
+ * bit 0 is the first day's, and repeated every 7 bits. */
+static uint64_t cron_match_days(const struct ballot_cron *c, int64_t year, int month, int64_t first)
+{
+    if (!(c->months >> month & 1))
+        return 0;
+    uint64_t week = (uint64_t)((c->weekdays | c->weekdays << 7) >> days_weekday(first) & 0x7f);
+    uint64_t weekdays = week * UINT64_C(0x10204081) << 1;
+    uint64_t days = c->both ? c->days & weekdays : c->days | weekdays;
+    return days & ((UINT64_C(2) << month_length(year, month)) - 2);
+}
+
+/* The first matching local time that is not before `from`; `limit`, a new year's
+ * midnight, if there is none before it. */
+static int64_t cron_match(const struct ballot_cron *c, int64_t from, int64_t limit)
+{
+    int64_t today = floor_divide(from, DAY_SECONDS);
+    struct date date = date_from_days(today);
+    int64_t first = today - date.day + 1;
+    uint64_t days = cron_match_days(c, date.year, date.month, first);
+    if (days >> date.day & 1) {
+        int time = cron_match_time(c, (int)(from - today * DAY_SECONDS));
+        if (time >= 0)
+            return today * DAY_SECONDS + time;
+    }
+    days = bits_from(days, date.day + 1);
+    while (!days) {
+        first += month_length(date.year, date.month);
+        if (first * DAY_SECONDS >= limit)
+            return limit;
+        date.year += date.month == 12;
+        date.month = date.month % 12 + 1;
+        days = cron_match_days(c, date.year, date.month, first);
+    }
+    return (first + bit_first(days) - 1) * DAY_SECONDS + cron_match_time(c, 0);
+}
+
+/* The end of the fifth calendar year after a local time's. */
+static int64_t cron_search_limit(int64_t local)
+{
+    int64_t year = date_from_days(floor_divide(local, DAY_SECONDS)).year;
+    return days_from_date(year + SEARCH_YEARS + 1, 1, 1) * DAY_SECONDS;
+}
+
+/* From one change of the offset to the next, as long as nothing matches between
+ * them. What was found before a change stands, unless the change skips it or
+ * offers earlier times again. */
+static int64_t cron_search(const struct ballot_cron *c, const struct ballot_zone *z, int64_t after, bool fixed)
+{
+    struct span span = zone_span(z, after); /* a gap may begin right after it */
+    int64_t local = after + 1 + span.offset;
+    int64_t limit = cron_search_limit(after + 1 + (after + 1 < span.end ? span.offset : ballot_zone_offset(z, after + 1)));
+    int64_t searched = TIME_END, found = TIME_END;
+    for (;;) {
+        if (fixed && local < span.start + span.before) /* fixed times do not repeat */
+            local = span.start + span.before;
+        if (local >= limit)
+            return BALLOT_NEVER;
+        if (local < searched || found < local)
+            found = cron_match(c, searched = local, limit);
+        if (found - span.offset < span.end)
+            return found < limit ? found - span.offset : BALLOT_NEVER;
+        struct span next = zone_span(z, span.end);
+        int32_t gap = next.offset - span.offset;
+        if (fixed && gap < GAP_MOVED && found < limit && found < span.end + next.offset)
+            return span.end;
+        local = span.end + next.offset;
+        span = next;
+    }
+}
+
+BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct ballot_zone *zone, int64_t after, enum ballot_dst dst)
+{
+    if (after < -MOMENT_MOST || after > MOMENT_MOST)
+        return BALLOT_NEVER;
+    if (cron->every > 0)
+        return after + cron->every;
+    return cron->months ? cron_search(cron, zone, after, dst == BALLOT_DST_VIXIE && !cron->follows) : BALLOT_NEVER;
+}
+
+#ifndef BALLOT_NO_ELECTION
+
 /* ---------------------------------------------------------------------------
  * Election: the rules. ballot.h is this chapter's manual.
  *
@@ -741,20 +1669,6 @@ struct ballot {
     zoo_op_result_t results[3];
     struct Stat written;
 };
-
-static const char *const errors[] = {
-    [BALLOT_OK] = "no error",
-    [BALLOT_ENOMEM] = "out of memory",
-    [BALLOT_EPATH] = "not an absolute znode path below the root",
-    [BALLOT_ESERVER] = "not a list of host, host:port or [v6]:port",
-    [BALLOT_EID] = "empty or too long a candidate id",
-    [BALLOT_ETIMEOUT] = "not a session timeout",
-};
-
-BALLOT_API const char *ballot_strerror(int error)
-{
-    return error >= 0 && (size_t)error < COUNT(errors) ? errors[error] : "unknown error";
-}
 
 static void __attribute__((format(printf, 4, 5)))
 election_say(const struct ballot *b, enum ballot_log_level level, int where, const char *format, ...)
@@ -4414,3 +5328,4 @@ int main(int argc, char **argv)
 #endif
 
 #endif /* BALLOT_NO_MAIN */
+#endif /* BALLOT_NO_ELECTION */
