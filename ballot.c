@@ -29,6 +29,7 @@
  *   Cron       when is the next activation; time zones; a library of its own
  *   Election   the rules; a library: see ballot.h
  *   -- the program --
+ *   Moments    RFC 3339
  *   Settings   one table: flags, environment, help
  *   Log        lines, and the queues in front of stdout and stderr
  *   Signals    the pipe that they arrive through
@@ -189,15 +190,19 @@ static nanos duration_unit(const char **p)
 
 #define DURATION_MOST (UINT64_C(1) << 63) /* without the sign: a negative one goes so far */
 
-/* Reads digits at *p as a number; false: more than fits. */
-static bool duration_digits(const char **p, uint64_t *value)
+/* Reads digits at *at as a number; false: more than fits. */
+static inline bool duration_digits(const char **at, uint64_t *number)
 {
-    for (*value = 0; isdigit((unsigned char)**p); (*p)++) {
-        uint64_t digit = (uint64_t)(**p - '0');
-        if (*value > (DURATION_MOST - digit) / 10)
+    const char *p = *at;
+    uint64_t value = 0;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (value >= DURATION_MOST / 10 && value > (DURATION_MOST - digit) / 10)
             return false;
-        *value = *value * 10 + digit;
+        value = value * 10 + digit;
     }
+    *at = p;
+    *number = value;
     return true;
 }
 
@@ -1111,16 +1116,23 @@ struct cron_reader {
     struct ballot_cron_error *error;
 };
 
-/* The length of the white space at `p`: one character of Unicode's, in UTF-8, or 0. */
-static size_t cron_space(const char *p)
+/* The length of the white space beyond ASCII at `p`: one character of Unicode's, or 0. */
+static size_t cron_space_wide(const char *p)
 {
-    if ((unsigned char)*p < 0x80)
-        return *p == ' ' || (*p >= '\t' && *p <= '\r');
     if (!strncmp(p, "\xc2\x85", 2) || !strncmp(p, "\xc2\xa0", 2))
         return 2;
     if (!strncmp(p, "\xe2\x80", 2)) /* U+2000 to 200A, 2028, 2029, 202F */
         return p[2] && strchr("\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\xa8\xa9\xaf", p[2]) ? 3 : 0;
     return !strncmp(p, "\xe1\x9a\x80", 3) || !strncmp(p, "\xe2\x81\x9f", 3) || !strncmp(p, "\xe3\x80\x80", 3) ? 3 : 0;
+}
+
+/* The length of the white space at `p`, in bytes of UTF-8; 0: none. */
+static inline size_t cron_space(const char *p)
+{
+    unsigned char c = (unsigned char)*p;
+    if (c > ' ' && c < 0x80)
+        return 0;
+    return c < 0x80 ? c == ' ' || (c >= '\t' && c <= '\r') : cron_space_wide(p);
 }
 
 static const char *cron_space_skip(const char *p)
@@ -1167,9 +1179,9 @@ static bool cron_fail_part(struct cron_reader *r, const char *from, const char *
     return cron_fail(r, from, to, sentence);
 }
 
-static bool cron_part_ends(const char *p)
+static inline bool cron_part_ends(const char *p)
 {
-    return *p == '\0' || *p == ',' || *p == '-' || *p == '/' || cron_space(p) > 0;
+    return *p == ' ' || *p == '\0' || *p == ',' || *p == '-' || *p == '/' || cron_space(p) > 0;
 }
 
 /* The value of the three letters at `p`; -1: no name of this field. */
@@ -1179,7 +1191,7 @@ static int cron_name(const struct cron_field *f, const char *p)
     for (int i = 0; i < 3; i++, p++) {
         if (!isalpha((unsigned char)*p))
             return -1;
-        name[i] = (char)(*p | 0x20);
+        name[i] = (char)(*p | 0x20); /* lower case, in ASCII */
     }
     for (int i = 0; f->names[3 * i]; i++)
         if (!memcmp(f->names + 3 * i, name, 3))
@@ -1199,7 +1211,7 @@ static bool cron_value(struct cron_reader *r, int *value)
 {
     const char *start = r->at;
     const struct cron_field *f = r->field;
-    int64_t number = *f->names ? cron_name(f, r->at) : -1;
+    int64_t number = *f->names && *r->at > '9' ? cron_name(f, r->at) : -1;
     if (number >= 0 && cron_part_ends(r->at + 3))
         r->at += 3;
     else
@@ -3053,6 +3065,80 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 #ifndef BALLOT_NO_MAIN
 
 /* ---------------------------------------------------------------------------
+ * Moments: RFC 3339, as people and other programs write them
+ *
+ *     moment = year "-" month "-" day ( "T" | " " ) hour ":" minute ":" second
+ *              [ "." digits ] ( "Z" | ( "+" | "-" ) hour ":" minute )
+ * ------------------------------------------------------------------------ */
+
+/* Takes `digits` digits, a number from least to most, and the character after
+ * them, if one is given. */
+static bool moment_number(const char **p, int digits, int least, int most, char after, int *value)
+{
+    *value = 0;
+    for (int i = 0; i < digits; i++, (*p)++) {
+        if (!isdigit((unsigned char)**p))
+            return false;
+        *value = *value * 10 + (**p - '0');
+    }
+    if (*value < least || *value > most || (after && **p != after))
+        return false;
+    *p += after != '\0';
+    return true;
+}
+
+/* Takes the offset that ends a moment, in seconds. */
+static bool moment_zone(const char *p, int *offset)
+{
+    int hours, minutes;
+    char sign = *p++;
+    *offset = 0;
+    if (sign == 'Z' || sign == 'z')
+        return *p == '\0';
+    if ((sign != '+' && sign != '-') || !moment_number(&p, 2, 0, 23, ':', &hours) || !moment_number(&p, 2, 0, 59, '\0', &minutes))
+        return false;
+    *offset = (sign == '-' ? -1 : 1) * (hours * HOUR_SECONDS + minutes * MINUTE_SECONDS);
+    return *p == '\0';
+}
+
+/* Reads a moment; its fraction is cut. False: it is none. */
+static bool moment_parse(const char *p, int64_t *at)
+{
+    int year, month, day, hour, minute, second, offset;
+    if (!moment_number(&p, 4, 0, 9999, '-', &year) || !moment_number(&p, 2, 1, 12, '-', &month) ||
+        !moment_number(&p, 2, 1, month_length(year, month), '\0', &day))
+        return false;
+    if (*p != 'T' && *p != 't' && *p != ' ')
+        return false;
+    p++;
+    if (!moment_number(&p, 2, 0, 23, ':', &hour) || !moment_number(&p, 2, 0, 59, ':', &minute) || !moment_number(&p, 2, 0, 59, '\0', &second))
+        return false;
+    if (*p == '.' && isdigit((unsigned char)p[1]))
+        for (p++; isdigit((unsigned char)*p); p++)
+            ;
+    if (!moment_zone(p, &offset))
+        return false;
+    *at = days_from_date(year, month, day) * DAY_SECONDS + hour * HOUR_SECONDS + minute * MINUTE_SECONDS + second - offset;
+    return true;
+}
+
+/* Writes a moment with that offset. RFC 3339 has whole minutes there: seconds of an
+ * offset (local mean time has them) are cut from both, so that the moment is right. */
+static void moment_format(struct text *t, int64_t at, int32_t offset)
+{
+    int minutes = offset / MINUTE_SECONDS;
+    int64_t local = at + minutes * MINUTE_SECONDS, days = floor_divide(local, DAY_SECONDS);
+    struct date date = date_from_days(days);
+    int time = (int)(local - days * DAY_SECONDS);
+    text_format(t, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day,
+                time / HOUR_SECONDS, time / MINUTE_SECONDS % 60, time % 60);
+    if (offset == 0)
+        text_string(t, "Z");
+    else
+        text_format(t, "%c%02d:%02d", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
+}
+
+/* ---------------------------------------------------------------------------
  * Settings: one table. To add a setting, add a row; flags, environment, help
  * and the listing of --debug follow.
  * ------------------------------------------------------------------------ */
@@ -3062,9 +3148,9 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 #define EXIT_NOT_FOUND   127
 #define EXIT_BY_SIGNAL   128 /* plus the signal's number                  */
 
-enum setting_type { TYPE_TEXT, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION, TYPE_CHOICE, TYPE_BOOL };
+enum setting_type { TYPE_TEXT, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION, TYPE_CHOICE, TYPE_BOOL, TYPE_NUMBER, TYPE_MOMENT };
 
-enum { FOR_ALL = 1, FOR_RUN = 2 }; /* which commands a setting is for */
+enum { FOR_ALL = 1, FOR_RUN = 2, FOR_NEXT = 16 }; /* which commands a setting is for */
 
 #define POLICIES "rerun reelect exit ignore"
 
@@ -3102,7 +3188,13 @@ enum { FOR_ALL = 1, FOR_RUN = 2 }; /* which commands a setting is for */
     X(RESTART_DELAY_MAX, "restart-delay-max", TYPE_DURATION, "1m", NULL, FOR_RUN, false,                \
       "the most that restart-delay grows to")                                                           \
     X(MAX_RUNTIME, "max-runtime", TYPE_DURATION, "0s", NULL, FOR_RUN, false,                            \
-      "the command is stopped when it runs longer, which counts as an error; 0s: never")
+      "the command is stopped when it runs longer, which counts as an error; 0s: never")                \
+    X(DST, "dst", TYPE_CHOICE, "vixie", "vixie wall", FOR_NEXT, false,                                  \
+      "skipped and repeated times: as Vixie's cron has them, or by the wall clock alone")               \
+    X(NEXT_COUNT, "count", TYPE_NUMBER, "5", NULL, FOR_NEXT, false,                                     \
+      "how many activations to print")                                                                  \
+    X(NEXT_FROM, "from", TYPE_MOMENT, NULL, NULL, FOR_NEXT, false,                                      \
+      "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")
 
 enum setting_id {
 #define X(id, ...) SET_##id,
@@ -3125,11 +3217,16 @@ static const struct setting {
 #undef X
 };
 
+/* Short forms: "-n 3" and "-n3" are "--count=3". */
+static const struct { char letter; enum setting_id id; } setting_letters[] = {
+    { 'n', SET_NEXT_COUNT },
+};
+
 enum origin { ORIGIN_NONE, ORIGIN_DEFAULT, ORIGIN_ENVIRONMENT, ORIGIN_FLAG };
 
 struct value {
     char *text;      /* as given                                          */
-    nanos number;    /* a duration, a boolean, the index of a choice      */
+    nanos number;    /* a duration, a boolean, the index of a choice, a moment in seconds */
     enum origin origin;
     char source[80]; /* "--debug", "BALLOT_DEBUG in the environment", ... */
 };
@@ -3143,6 +3240,7 @@ struct settings {
 enum { POLICY_RERUN, POLICY_REELECT, POLICY_EXIT, POLICY_IGNORE };    /* order of POLICIES      */
 enum { FAILURE_RETRY, FAILURE_RUN_ANYWAY, FAILURE_EXIT };             /* of on-election-failure */
 enum { DISCONNECT_KEEP, DISCONNECT_STOP };                            /* of on-disconnect       */
+                                                                      /* dst: enum ballot_dst   */
 
 static const char *setting_text(const struct settings *s, enum setting_id id)
 {
@@ -3173,6 +3271,16 @@ static int bool_parse(const char *word)
     if (choice_index("1 t T true TRUE True", word) >= 0)
         return 1;
     return choice_index("0 f F false FALSE False", word) >= 0 ? 0 : -1;
+}
+
+/* A whole number from 1 to a million; -1: none. */
+static int number_parse(const char *digits)
+{
+    int value = 0;
+    for (const char *p = digits; *p; p++)
+        if (!isdigit((unsigned char)*p) || (value = value * 10 + (*p - '0')) > 1000000)
+            return -1;
+    return value > 0 ? value : -1;
 }
 
 /* Levenshtein's distance, for "did you mean". */
@@ -3235,6 +3343,11 @@ static const char *setting_check(const struct setting *row, const char *text, na
     case TYPE_BOOL:
         *number = bool_parse(text);
         return *number >= 0 ? NULL : "true or false";
+    case TYPE_NUMBER:
+        *number = number_parse(text);
+        return *number >= 0 ? NULL : "a whole number from 1 to 1000000";
+    case TYPE_MOMENT:
+        return moment_parse(text, number) ? NULL : "a time such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+01:00";
     }
     return NULL;
 }
@@ -3345,6 +3458,20 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
         return setting_set(s, id, value, ORIGIN_FLAG, source);
     }
     return setting_unknown(s, name);
+}
+
+/* Takes the short option argv[*at], "-n3" or "-n 3". */
+static bool setting_from_letter(struct settings *s, char **argv, int *at)
+{
+    const char *word = argv[*at];
+    for (size_t i = 0; i < COUNT(setting_letters); i++) {
+        if (word[1] != setting_letters[i].letter)
+            continue;
+        const char *value = word[2] ? word + 2 : argv[++*at];
+        char source[] = { '-', word[1], '\0' };
+        return value ? setting_set(s, setting_letters[i].id, value, ORIGIN_FLAG, source) : settings_fail(s, "%s needs a value", source);
+    }
+    return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
 }
 
 /* What no single setting can be wrong about. */
@@ -5127,20 +5254,94 @@ static int run_once(const struct settings *s, struct log *log, char **command)
  * Commands: one row each
  * ------------------------------------------------------------------------ */
 
+/* next: the times of a schedule. */
+
+/* The column of a byte of `text`, which has characters of UTF-8. */
+static int next_column(const char *text, size_t offset)
+{
+    int column = 0;
+    for (size_t i = 0; i < offset; i++)
+        column += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return column;
+}
+
+static int next_fail(const char *spec, const struct ballot_cron_error *error)
+{
+    fprintf(stderr, "ballot: %s\n    ", error->message);
+    for (const char *p = spec; *p; p++)
+        putc((unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p, stderr);
+    fprintf(stderr, "\n    %*s^\n", next_column(spec, error->offset), "");
+    return EXIT_BALLOT;
+}
+
+/* "in 3h12m", "2d5h ago": of two units the greater. */
+static void next_distance(struct text *t, int64_t seconds)
+{
+    static const struct { int64_t length; char name; } units[] = { { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' } };
+    int64_t rest = seconds < 0 ? -seconds : seconds;
+    size_t i = 0;
+    while (i < COUNT(units) - 2 && rest < units[i].length)
+        i++;
+    text_string(t, seconds < 0 ? "  " : "  in ");
+    for (size_t last = i + 1; i <= last; rest %= units[i++].length)
+        if (rest >= units[i].length || (i == last && rest == 0 && seconds == 0))
+            text_format(t, "%" PRId64 "%c", rest / units[i].length, units[i].name);
+    text_string(t, seconds < 0 ? " ago" : "");
+}
+
+static void next_print(int64_t at, const struct ballot_zone *zone, bool distance)
+{
+    char line[128];
+    struct text t = text_in(line, sizeof line);
+    if (at == BALLOT_NEVER)
+        text_string(&t, "never");
+    else
+        moment_format(&t, at, ballot_zone_offset(zone, at));
+    if (distance && at != BALLOT_NEVER)
+        next_distance(&t, at - (int64_t)time(NULL));
+    puts(line);
+}
+
+static int next_run(const struct settings *s, struct log *log, char **spec)
+{
+    struct ballot_zone zone;
+    struct ballot_cron cron;
+    struct ballot_cron_error error;
+    (void)log;
+    int local = ballot_zone_local(&zone);
+    if (ballot_cron_parse(&cron, &zone, *spec, &error) != BALLOT_OK)
+        return next_fail(*spec, &error);
+    if (local != BALLOT_OK && !cron.own_zone) {
+        const char *name = getenv("TZ");
+        fprintf(stderr, "ballot: %s%s: %s\n", name ? "TZ=" : "", name ? name : "/etc/localtime", ballot_strerror(local));
+        return EXIT_BALLOT;
+    }
+    int64_t at = setting_text(s, SET_NEXT_FROM) ? setting_number(s, SET_NEXT_FROM) : (int64_t)time(NULL);
+    for (nanos i = setting_number(s, SET_NEXT_COUNT); i > 0 && at != BALLOT_NEVER; i--) {
+        at = ballot_cron_next(&cron, &zone, at, (enum ballot_dst)setting_number(s, SET_DST));
+        next_print(at, &zone, isatty(STDOUT_FILENO));
+    }
+    return fflush(stdout) == 0 ? 0 : EXIT_BALLOT;
+}
+
 static const struct command {
     const char *words;
     int settings;        /* which settings it takes: FOR_...              */
     bool takes_command;  /* COMMAND [ARG...] follows                      */
+    const char *operand; /* the one word that follows, among options      */
     int (*run)(const struct settings *, struct log *, char **command);
     const char *summary, *example;
 } commands[] = {
-    { "run once", FOR_ALL | FOR_RUN, true, run_once, "run COMMAND on exactly one of the machines that run this line",
+    { "run once", FOR_ALL | FOR_RUN, true, NULL, run_once, "run COMMAND on exactly one of the machines that run this line",
       "ballot run once --candidate-id=\"$(hostname)\" --on-child-success=exit -- make-backup --full" },
+    { "next", FOR_NEXT, false, "SPEC", next_run, "print when a schedule's next activations are, in its time zone",
+      "ballot next '30 2 * * mon-fri' -n 10" },
 };
 
 static const char *const type_names[] = {
     [TYPE_TEXT] = "TEXT", [TYPE_SERVERS] = "LIST", [TYPE_PATH] = "PATH",
     [TYPE_DURATION] = "DURATION", [TYPE_CHOICE] = "WORD", [TYPE_BOOL] = "true|false",
+    [TYPE_NUMBER] = "NUMBER", [TYPE_MOMENT] = "TIME",
 };
 
 static void help_settings(int which)
@@ -5160,6 +5361,7 @@ static int help(void)
 {
     puts("ballot: runs a command on exactly one of many machines, elected through ZooKeeper\n\n"
          "usage: ballot [OPTIONS] run once [OPTIONS] [--] COMMAND [ARG...]\n"
+         "       ballot next SPEC [-n COUNT] [--from TIME] [--dst vixie|wall]\n"
          "       ballot help | --help | --version\n");
     for (size_t i = 0; i < COUNT(commands); i++)
         printf("%s: %s\n  %s\n", commands[i].words, commands[i].summary, commands[i].example);
@@ -5167,6 +5369,8 @@ static int help(void)
     help_settings(FOR_ALL);
     puts("\nOptions of run");
     help_settings(FOR_RUN);
+    puts("\nOptions of next");
+    help_settings(FOR_NEXT);
     return 0;
 }
 
@@ -5183,7 +5387,7 @@ static int version(void)
 struct invocation {
     char words[64];                /* command words so far, "run once"      */
     const struct command *command; /* the one that they name                */
-    char **rest;                   /* COMMAND [ARG...]                      */
+    char **rest;                   /* COMMAND [ARG...], or the operand      */
     bool help, version;
 };
 
@@ -5221,12 +5425,22 @@ static bool invocation_unknown(struct settings *s, const struct invocation *in, 
     return settings_fail(s, "unknown command \"%s%s%.60s\"; `ballot help` lists them", in->words, space, word);
 }
 
+static bool invocation_operand(struct invocation *in, struct settings *s, char **word)
+{
+    if (in->rest)
+        return settings_fail(s, "%s takes one %s, but \"%.60s\" follows it: put quotes around it all", in->words, in->command->operand, *word);
+    in->rest = word;
+    return true;
+}
+
 /* Sorts the words of the command line into options, command words and COMMAND. */
 static bool invocation_parse(struct invocation *in, struct settings *s, char **argv)
 {
     for (int i = 1; argv[i]; i++) {
         const char *word = argv[i];
         if (!strcmp(word, "--")) {
+            if (in->command && in->command->operand)
+                continue; /* nothing that begins with - can follow */
             in->rest = argv + i + 1;
             return true;
         }
@@ -5237,9 +5451,13 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
         else if (!strncmp(word, "--", 2)) {
             if (!setting_from_flag(s, argv, &i))
                 return false;
-        } else if (word[0] == '-' && word[1])
-            return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
-        else if (in->command && in->command->takes_command) {
+        } else if (word[0] == '-' && word[1]) {
+            if (!setting_from_letter(s, argv, &i))
+                return false;
+        } else if (in->command && in->command->operand) {
+            if (!invocation_operand(in, s, argv + i))
+                return false;
+        } else if (in->command && in->command->takes_command) {
             in->rest = argv + i;
             return true;
         } else if (!invocation_word(in, word))
@@ -5255,7 +5473,9 @@ static bool invocation_check(const struct invocation *in, struct settings *s)
                             : settings_fail(s, "what to do? `ballot help` lists the commands");
     if (in->command->takes_command && (!in->rest || !in->rest[0]))
         return settings_fail(s, "%s: which COMMAND? As in: %s", in->words, in->command->example);
-    if (!in->command->takes_command && in->rest && in->rest[0])
+    if (in->command->operand && !in->rest)
+        return settings_fail(s, "%s: which %s? As in: %s", in->words, in->command->operand, in->command->example);
+    if (!in->command->takes_command && !in->command->operand && in->rest && in->rest[0])
         return settings_fail(s, "%s takes no COMMAND, but \"%.60s\" follows", in->words, in->rest[0]);
     for (enum setting_id id = 0; id < SETTING_COUNT; id++)
         if (s->values[id].origin == ORIGIN_FLAG && !(settings_table[id].commands & in->command->settings))
