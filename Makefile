@@ -30,6 +30,22 @@ test/bin/unit: test/unit.c ballot.c ballot.h
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -g -fsanitize=address,undefined -fno-sanitize-recover=all -I. -o $@ $< $(LDLIBS)
 
+test/bin/cron: test/cron.c ballot.c ballot.h
+	@mkdir -p test/bin
+	$(CC) $(STRICT) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -I. -o $@ $<
+
+test/bin/bench-cron: test/bench-cron.c ballot.c ballot.h
+	@mkdir -p test/bin
+	$(CC) $(STRICT) -O2 -I. -o $@ $< -lm
+
+# One minute of each; needs clang.
+fuzz: test/fuzz_cron.c ballot.c ballot.h
+	@mkdir -p test/bin/spec test/bin/zone
+	clang $(STRICT) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I. -o test/bin/fuzz-spec $<
+	clang $(STRICT) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DFUZZ_ZONE -I. -o test/bin/fuzz-zone $<
+	TZDIR=test/cron/zoneinfo test/bin/fuzz-spec -max_total_time=60 -max_len=200 -timeout=5 test/bin/spec
+	test/bin/fuzz-zone -max_total_time=60 -max_len=4096 -timeout=5 test/bin/zone test/cron/zoneinfo
+
 tools: ballot test/bin/job test/bin/zk
 
 # What is missing is installed from Debian's packages, and nothing is done where
@@ -42,7 +58,7 @@ demo: deps-test
 	@test/demo
 
 test: deps-test
-	@$(MAKE) -s tools test/bin/unit
+	@$(MAKE) -s tools test/bin/unit test/bin/cron
 	@prove -j $(JOBS) $(TESTS)
 
 # What takes longer: more rounds, random faults, and all of it with sanitizers.
@@ -59,8 +75,9 @@ lint: deps
 	@test/lint
 
 bench: deps-test
-	@$(MAKE) -s tools
+	@$(MAKE) -s tools test/bin/bench-cron
 	@test/bench
+	@TZDIR=test/cron/zoneinfo test/bin/bench-cron
 
 install: ballot
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -72,4 +89,4 @@ uninstall:
 clean:
 	rm -rf ballot test/bin
 
-.PHONY: all tools deps deps-test demo test soak lint bench install uninstall clean
+.PHONY: all tools deps deps-test demo test soak fuzz lint bench install uninstall clean

@@ -5284,9 +5284,9 @@ static void next_distance(struct text *t, int64_t seconds)
         i++;
     text_string(t, seconds < 0 ? "  " : "  in ");
     for (size_t last = i + 1; i <= last; rest %= units[i++].length)
-        if (rest >= units[i].length || (i == last && rest == 0 && seconds == 0))
+        if (rest >= units[i].length)
             text_format(t, "%" PRId64 "%c", rest / units[i].length, units[i].name);
-    text_string(t, seconds < 0 ? " ago" : "");
+    text_string(t, seconds < 0 ? " ago" : seconds > 0 ? "" : "0s");
 }
 
 static void next_print(int64_t at, const struct ballot_zone *zone, bool distance)
