@@ -1089,9 +1089,9 @@ enum field { FIELD_SECOND, FIELD_MINUTE, FIELD_HOUR, FIELD_DAY, FIELD_MONTH, FIE
 
 static const struct cron_field {
     const char *name;
-    int least, most;   /* of a value                                              */
-    int last;          /* where "*" and "N/step" end: a Sunday by 7 is not another */
-    const char *names; /* three letters each, from `least` on                     */
+    unsigned least, most; /* of a value                                           */
+    unsigned last;        /* where "*" and "N/step" end: 7 is no day beside 0    */
+    const char *names;    /* three letters each, from `least` on                  */
     const char *expected;
 } cron_fields[FIELD_COUNT] = {
     [FIELD_SECOND] = { "second", 0, 59, 59, "", "a number from 0 to 59" },
@@ -1193,9 +1193,9 @@ static int cron_name(const struct cron_field *f, const char *p)
             return -1;
         name[i] = (char)(*p | 0x20); /* lower case, in ASCII */
     }
-    for (int i = 0; f->names[3 * i]; i++)
-        if (!memcmp(f->names + 3 * i, name, 3))
-            return f->least + i;
+    for (const char *known = f->names; *known; known += 3)
+        if (!memcmp(known, name, 3))
+            return (int)f->least + (int)(known - f->names) / 3;
     return -1;
 }
 
@@ -1207,7 +1207,7 @@ static int64_t cron_number(const char **p)
     return duration_digits(p, &value) && *p > start && value <= INT64_MAX && cron_part_ends(*p) ? (int64_t)value : -1;
 }
 
-static bool cron_value(struct cron_reader *r, int *value)
+static bool cron_value(struct cron_reader *r, unsigned *value)
 {
     const char *start = r->at;
     const struct cron_field *f = r->field;
@@ -1218,13 +1218,13 @@ static bool cron_value(struct cron_reader *r, int *value)
         number = cron_number(&r->at);
     if (number < f->least || number > f->most)
         return cron_fail_part(r, start, ",-/", "is not ", f->expected);
-    *value = (int)number;
+    *value = (unsigned)number;
     return true;
 }
 
 /* One item of a field. */
 struct cron_item {
-    int low, high;
+    unsigned low, high;
     bool all, single; /* "*" or "?"; one value: with a step it goes on to the last */
     int64_t step;
 };
@@ -1268,7 +1268,7 @@ static void cron_item_add(struct cron_reader *r, const struct cron_item *item)
     if (item->step == 1)
         r->set |= (UINT64_C(2) << item->high) - (UINT64_C(1) << item->low);
     else
-        for (int64_t i = item->low; i <= item->high; i += item->step <= item->high ? item->step : item->high + 1)
+        for (unsigned i = item->low; i <= item->high; i += item->step <= item->high ? (unsigned)item->step : 64)
             r->set |= UINT64_C(1) << i;
     r->star = r->star || (item->all && item->step == 1);
 }
@@ -3118,7 +3118,8 @@ static bool moment_parse(const char *p, int64_t *at)
             ;
     if (!moment_zone(p, &offset))
         return false;
-    *at = days_from_date(year, month, day) * DAY_SECONDS + hour * HOUR_SECONDS + minute * MINUTE_SECONDS + second - offset;
+    int time = hour * HOUR_SECONDS + minute * MINUTE_SECONDS + second;
+    *at = days_from_date(year, month, day) * DAY_SECONDS + time - offset;
     return true;
 }
 
@@ -3127,7 +3128,8 @@ static bool moment_parse(const char *p, int64_t *at)
 static void moment_format(struct text *t, int64_t at, int32_t offset)
 {
     int minutes = offset / MINUTE_SECONDS;
-    int64_t local = at + minutes * MINUTE_SECONDS, days = floor_divide(local, DAY_SECONDS);
+    int whole = minutes * MINUTE_SECONDS;
+    int64_t local = at + whole, days = floor_divide(local, DAY_SECONDS);
     struct date date = date_from_days(days);
     int time = (int)(local - days * DAY_SECONDS);
     text_format(t, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day,
