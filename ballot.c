@@ -1113,6 +1113,7 @@ struct cron_reader {
     const struct cron_field *field;
     uint64_t set; /* bit n: the value n is in it                       */
     bool star;    /* an item is all values: "*", "?", with step 1 or none */
+    bool own_zone;
     struct ballot_cron_error *error;
 };
 
@@ -1401,6 +1402,7 @@ static int cron_parse_zone(struct cron_reader *r, struct ballot_zone *zone, size
     if (error != BALLOT_OK)
         cron_fail(r, start, end, error == BALLOT_EZONE ? "is no time zone's name, such as UTC or Europe/Berlin"
                                                        : "is a time zone whose file is damaged, or no zone file");
+    r->own_zone = true;
     return error;
 }
 
@@ -1417,7 +1419,7 @@ BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *z
             end = cron_word_end(p);
     }
     bool parsed = *r.at == '@' ? cron_parse_descriptor(&r, cron, end) : cron_parse_fields(&r, cron);
-    cron->own_zone = parsed && prefix > 0;
+    cron->own_zone = r.own_zone;
     return parsed ? BALLOT_OK : BALLOT_ESCHEDULE;
 }
 

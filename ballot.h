@@ -221,7 +221,7 @@ struct ballot_cron {
     uint8_t weekdays;          /* 0 is Sunday                                   */
     bool both;                 /* days and weekdays must match, not one of them */
     bool follows;              /* the wall clock, whatever enum ballot_dst      */
-    bool own_zone;             /* the text names its zone: TZ=, CRON_TZ=        */
+    bool own_zone;             /* the text names its zone, and not as Local     */
 };
 
 /* What is wrong with a schedule. */

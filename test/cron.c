@@ -479,6 +479,7 @@ static void test_next(void)
     ballot_zone_load(&z, "Asia/Tokyo");
     ballot_cron_parse(&c, &z, "TZ=Local * * * * *", &error);
     equal(ballot_zone_offset(&z, 0), 9 * HOUR_SECONDS, "TZ=Local leaves the zone as it is");
+    check(!c.own_zone, "... and is not the text's own");
     for (int e = BALLOT_OK; e <= BALLOT_EZONEFILE; e++)
         check(strcmp(ballot_strerror(e), "unknown error") != 0, ballot_strerror(e));
 }

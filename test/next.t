@@ -47,6 +47,7 @@ fails 'ballot: schedule: "Europe/Berln" is no time zone'\''s name, such as UTC o
 fails $'ballot: hour: "\u00e9" is not a number from 0 to 23\n    0\u3000\u00e9 * * *\n      ^' $'0\u3000\u00e9 * * *' # columns, not bytes
 fails $'ballot: minute: "?[2J" is not a number from 0 to 59\n     [2J 0 * * *\n    ^' $'\e[2J 0 * * *'
 TZ=No/Zone fails "ballot: TZ=No/Zone: no time zone of that name" "* * * * *"
+TZ=No/Zone fails "ballot: TZ=No/Zone: no time zone of that name" "TZ=Local * * * * *"
 TZ=$here/cron/accept.tsv fails "ballot: TZ=$here/cron/accept.tsv: a time zone's file that is damaged, too large, or counts leap seconds" "* * * * *"
 fails "ballot: next: which SPEC? As in: ballot next '30 2 * * mon-fri' -n 10"
 fails 'ballot: next takes one SPEC, but "2" follows it: put quotes around it all' 30 2 a b c
