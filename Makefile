@@ -35,6 +35,14 @@ test/bin/unit: test/unit.c ballot.c ballot.h
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -g -fsanitize=address,undefined -fno-sanitize-recover=all -I. -o $@ $< $(LDLIBS)
 
+test/bin/cron: test/cron.c ballot.c ballot.h
+	@mkdir -p test/bin
+	$(CC) $(STRICT) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -I. -o $@ $<
+
+test/bin/bench-cron: test/bench-cron.c ballot.c ballot.h
+	@mkdir -p test/bin
+	$(CC) $(STRICT) -O2 -I. -o $@ $< -lm
+
 tools: ballot test/bin/job test/bin/zk
 
 # What is missing is installed from Debian's packages, and nothing is done where
@@ -47,7 +55,7 @@ demo: deps-test
 	@test/demo
 
 test: deps-test
-	@$(MAKE) -s tools test/bin/unit
+	@$(MAKE) -s tools test/bin/unit test/bin/cron
 	@prove -j $(JOBS) $(TESTS)
 
 # What takes longer: more rounds, random faults, and all of it with sanitizers.
@@ -62,26 +70,31 @@ test/bin/asan/ballot: ballot.c ballot.h
 
 # Ten minutes for each reader of foreign text; FUZZ_SECONDS says otherwise.
 FUZZ_SECONDS = 600
-FUZZERS = ini flags duration json
+FUZZERS = ini flags duration json schedule zone
 
 fuzz: deps $(FUZZERS:%=fuzz-%)
 
 fuzz-%: test/bin/fuzz/% ballot
 	@mkdir -p test/bin/fuzz/corpus-$*
 	@./ballot help --ini | sed -n 's/^; \{0,1\}\([a-z-]*\) = \([^"]*\)$$/"\1=\2\\x0A"\n"--\1=\2\\x0A"/p' >test/bin/fuzz/words-$*
-	cd test/bin/fuzz && ./$* -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -verbosity=0 \
+	cd test/bin/fuzz && TZDIR=$(CURDIR)/test/cron/zoneinfo ./$* -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -verbosity=0 \
 	    -print_final_stats=1 -dict=words-$* corpus-$*
 
 test/bin/fuzz/%: test/fuzz.c ballot.c ballot.h
 	@mkdir -p test/bin/fuzz
 	clang -std=c99 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DTARGET=fuzz_$* -I. -o $@ $< $(LDLIBS)
 
+test/bin/fuzz/schedule test/bin/fuzz/zone: test/fuzz_cron.c ballot.c ballot.h
+	@mkdir -p test/bin/fuzz
+	clang -std=c99 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(if $(filter %zone,$@),-DFUZZ_ZONE) -I. -o $@ $<
+
 lint: deps
 	@test/lint
 
 bench: deps-test
-	@$(MAKE) -s tools
+	@$(MAKE) -s tools test/bin/bench-cron
 	@test/bench
+	@TZDIR=test/cron/zoneinfo test/bin/bench-cron
 
 install: ballot
 	install -d $(DESTDIR)$(PREFIX)/bin

@@ -26,8 +26,10 @@
  *
  *   Ground     clocks, text, durations, descriptors
  *   JSON       writing strings, reading one field of a stranger's object
+ *   Cron       when is the next activation; time zones; a library of its own
  *   Election   the rules; a library: see ballot.h
  *   -- the program --
+ *   Moments    RFC 3339
  *   Settings   one table: flags, environment, help
  *   Log        lines, and the queues in front of stdout and stderr
  *   Signals    the pipe that they arrive through
@@ -39,7 +41,8 @@
  *   Main       start reading here: it is the last function
  *
  * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main()
- * itself, for programs that call ballot_main()), BALLOT_API (linkage).
+ * itself, for programs that call ballot_main()), BALLOT_NO_ELECTION (Cron alone,
+ * without ZooKeeper), BALLOT_API (linkage).
  *
  * Copyright 2026 the ballot authors. Licensed under the Apache License 2.0.
  */
@@ -71,8 +74,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef BALLOT_NO_ELECTION
 #include <zookeeper/zookeeper.h>
 #include <zookeeper/zookeeper_version.h>
+#endif
 
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -100,44 +105,22 @@ typedef int64_t nanos; /* a moment of clock_now(), or a span; in nanoseconds */
 #define HOUR        (60 * MINUTE)
 #define NEVER       INT64_MAX
 
-/* A lease must count suspended time: CLOCK_MONOTONIC stands still meanwhile. */
-#ifdef CLOCK_BOOTTIME
-#define CLOCK_LEASE CLOCK_BOOTTIME
-#else
-#define CLOCK_LEASE CLOCK_MONOTONIC
-#endif
+static const char *const errors[] = {
+    [BALLOT_OK] = "no error",
+    [BALLOT_ENOMEM] = "out of memory",
+    [BALLOT_EPATH] = "not an absolute znode path below the root",
+    [BALLOT_ESERVER] = "not a list of host, host:port or [v6]:port",
+    [BALLOT_EID] = "empty or too long a candidate id",
+    [BALLOT_ETIMEOUT] = "not a session timeout",
+    [BALLOT_EAUTH] = "not an identity of the form digest:USER:PASSWORD",
+    [BALLOT_ESCHEDULE] = "not a schedule",
+    [BALLOT_EZONE] = "no time zone of that name",
+    [BALLOT_EZONEFILE] = "a time zone's file that is damaged, too large, or counts leap seconds",
+};
 
-static nanos clock_read(clockid_t id)
+BALLOT_API const char *ballot_strerror(int error)
 {
-    struct timespec t;
-    clock_gettime(id, &t);
-    return (nanos)t.tv_sec * SECOND + t.tv_nsec;
-}
-
-static nanos clock_now(void)
-{
-    return clock_read(CLOCK_LEASE);
-}
-
-static nanos nanos_min(nanos a, nanos b)
-{
-    return a < b ? a : b;
-}
-
-static nanos nanos_max(nanos a, nanos b)
-{
-    return a > b ? a : b;
-}
-
-/* Milliseconds for poll() until `when`: rounded up, so that it is due then. */
-static int poll_timeout(nanos when, nanos now)
-{
-    if (when == NEVER)
-        return -1;
-    if (when <= now)
-        return 0;
-    nanos ms = (when - now + MILLISECOND - 1) / MILLISECOND;
-    return ms > INT_MAX ? INT_MAX : (int)ms;
+    return error >= 0 && (size_t)error < COUNT(errors) ? errors[error] : "unknown error";
 }
 
 /* Text that grows in a fixed buffer; what does not fit is cut, never overrun.
@@ -190,13 +173,6 @@ static void __attribute__((format(printf, 2, 3))) text_format(struct text *t, co
     va_end(args);
 }
 
-/* Copies a string into a buffer of `size` bytes; what does not fit is cut. */
-static void string_copy(char *to, size_t size, const char *from)
-{
-    struct text t = text_in(to, size);
-    text_string(&t, from);
-}
-
 /* Durations as Go writes them: time.ParseDuration, Duration.String.
  *
  *     duration = [sign] ( "0" | { decimal unit } )
@@ -221,22 +197,29 @@ static nanos duration_unit(const char **p)
     return 0;
 }
 
-/* Reads digits at *p as a number; false: more than fits. */
-static bool duration_digits(const char **p, nanos *value)
+#define DURATION_MOST (UINT64_C(1) << 63) /* without the sign: a negative one goes so far */
+
+/* Reads digits at *at as a number; false: more than fits. */
+static inline bool duration_digits(const char **at, uint64_t *number)
 {
-    for (*value = 0; isdigit((unsigned char)**p); (*p)++) {
-        if (*value > (INT64_MAX - 9) / 10)
+    const char *p = *at;
+    uint64_t value = 0;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (value >= DURATION_MOST / 10 && value > (DURATION_MOST - digit) / 10)
             return false;
-        *value = *value * 10 + (**p - '0');
+        value = value * 10 + digit;
     }
+    *at = p;
+    *number = value;
     return true;
 }
 
 /* Reads one "1.5h" at *p and adds it to *sum. */
-static bool duration_part(const char **p, nanos *sum)
+static bool duration_part(const char **p, uint64_t *sum)
 {
     const char *start = *p;
-    nanos whole;
+    uint64_t whole;
     if (!duration_digits(p, &whole))
         return false;
     const char *fraction = *p;
@@ -245,26 +228,24 @@ static bool duration_part(const char **p, nanos *sum)
             ;
     if (*p == start || (*p == start + 1 && *start == '.'))
         return false;
-    nanos unit = duration_unit(p);
-    if (unit == 0 || whole > (INT64_MAX - *sum) / unit)
+    uint64_t unit = (uint64_t)duration_unit(p);
+    if (unit == 0 || whole > (DURATION_MOST - *sum) / unit)
         return false;
-    nanos total = *sum + whole * unit, place = unit;
+    uint64_t total = *sum + whole * unit, place = unit;
     if (*fraction == '.')
         for (fraction++; isdigit((unsigned char)*fraction) && place > 0; fraction++) {
             place /= 10;
-            nanos part = place * (*fraction - '0');
-            if (part > INT64_MAX - total)
-                return false;
-            total += part;
+            total += place * (uint64_t)(*fraction - '0');
         }
     *sum = total;
-    return true;
+    return total <= DURATION_MOST;
 }
 
 /* Reads all of `string`; false: it is no duration, or does not fit. */
 static bool duration_parse(const char *string, nanos *out)
 {
     const char *p = string;
+    uint64_t sum = 0;
     bool negative = *p == '-';
     if (*p == '-' || *p == '+')
         p++;
@@ -274,11 +255,62 @@ static bool duration_parse(const char *string, nanos *out)
     if (*p == '\0')
         return false;
     while (*p)
-        if (!duration_part(&p, out))
+        if (!duration_part(&p, &sum))
             return false;
-    if (negative)
-        *out = -*out;
-    return true;
+    if (sum == DURATION_MOST)
+        *out = INT64_MIN;
+    else
+        *out = negative ? -(nanos)sum : (nanos)sum;
+    return negative || sum < DURATION_MOST;
+}
+
+#ifndef BALLOT_NO_ELECTION /* up to Cron: what it has no use for */
+
+/* A lease must count suspended time: CLOCK_MONOTONIC stands still meanwhile. */
+#ifdef CLOCK_BOOTTIME
+#define CLOCK_LEASE CLOCK_BOOTTIME
+#else
+#define CLOCK_LEASE CLOCK_MONOTONIC
+#endif
+
+static nanos clock_read(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (nanos)t.tv_sec * SECOND + t.tv_nsec;
+}
+
+static nanos clock_now(void)
+{
+    return clock_read(CLOCK_LEASE);
+}
+
+static nanos nanos_min(nanos a, nanos b)
+{
+    return a < b ? a : b;
+}
+
+static nanos nanos_max(nanos a, nanos b)
+{
+    return a > b ? a : b;
+}
+
+/* Milliseconds for poll() until `when`: rounded up, so that it is due then. */
+static int poll_timeout(nanos when, nanos now)
+{
+    if (when == NEVER)
+        return -1;
+    if (when <= now)
+        return 0;
+    nanos ms = (when - now + MILLISECOND - 1) / MILLISECOND;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* Copies a string into a buffer of `size` bytes; what does not fit is cut. */
+static void string_copy(char *to, size_t size, const char *from)
+{
+    struct text t = text_in(to, size);
+    text_string(&t, from);
 }
 
 struct duration_text { char data[40]; };
@@ -615,6 +647,916 @@ static bool json_get(const char *bytes, size_t count, const char *name, char *ou
     return false;
 }
 
+#endif /* BALLOT_NO_ELECTION */
+
+/* ---------------------------------------------------------------------------
+ * Cron: when is the next activation. ballot.h is this chapter's manual.
+ *
+ * Three parts: the calendar, time zones, schedules. All is pure but the reading
+ * of zone files. A moment is a count of POSIX seconds; a `local` one is what the
+ * wall clock shows then, as the same count: moment + offset.
+ * ------------------------------------------------------------------------ */
+
+enum { MINUTE_SECONDS = 60, HOUR_SECONDS = 3600, DAY_SECONDS = 86400 };
+
+/* --- the calendar: proleptic Gregorian, days from 1970-01-01 --------------- */
+
+struct date {
+    int64_t year;
+    int month, day; /* both from 1 */
+};
+
+static int64_t floor_divide(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* Years count from March here, so that the leap day is the last of its year;
+ * 400 years are 146097 days, and 719468 of them pass from 0000-03-01 to 1970. */
+static int64_t days_from_date(int64_t year, int month, int day)
+{
+    year -= month <= 2;
+    int64_t era = floor_divide(year, 400), of_era = year - era * 400;
+    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static struct date date_from_days(int64_t days)
+{
+    int64_t era = floor_divide(days + 719468, 146097);
+    unsigned of_era = (unsigned)(days + 719468 - era * 146097);
+    unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+    unsigned month = (5 * of_year + 2) / 153;
+    return (struct date){ era * 400 + year + (month >= 10), (int)(month < 10 ? month + 3 : month - 9),
+                          (int)(of_year - (153 * month + 2) / 5 + 1) };
+}
+
+static bool year_leap(int64_t year)
+{
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+static int month_length(int64_t year, int month)
+{
+    return month == 2 ? 28 + year_leap(year) : 30 + ((month + (month > 7)) & 1);
+}
+
+/* 0 is Sunday; 1970-01-01 was a Thursday. */
+static int days_weekday(int64_t days)
+{
+    int64_t weekday = (days + 4) % 7;
+    return (int)(weekday < 0 ? weekday + 7 : weekday);
+}
+
+/* --- rules of summer time: what POSIX has in TZ, TZif files in their footer ---
+ *
+ *     rule   = name offset [ name [ offset ] [ "," date "," date ] ]
+ *     name   = 3 or more letters | "<" 3 or more letters, digits, "+", "-" ">"
+ *     offset = [ "+" | "-" ] hours [ ":" minutes [ ":" seconds ] ]
+ *     date   = ( "J" day | day | "M" month "." week "." weekday ) [ "/" offset ]
+ *
+ * Offsets grow to the west, those in struct ballot_zone to the east. The time of
+ * a date may be from -167 to 167 hours (RFC 8536, 3.3.1); J1-J365 never count 29
+ * February, 0-365 do; week 5 is the last one. */
+
+#define RULE_DEFAULT ",M3.2.0,M11.1.0" /* where there are no dates: as libc has it */
+
+static bool rule_number(const char **p, int least, int most, int *value)
+{
+    const char *start = *p;
+    for (*value = 0; isdigit((unsigned char)**p); (*p)++)
+        if ((*value = *value * 10 + (**p - '0')) > most)
+            return false;
+    return *p > start && *value >= least;
+}
+
+static bool rule_take(const char **p, char c)
+{
+    if (**p != c)
+        return false;
+    (*p)++;
+    return true;
+}
+
+/* Reads an offset or time of at most `hours`, as seconds with the sign as it stands. */
+static bool rule_offset(const char **p, int hours, int32_t *seconds)
+{
+    int sign = **p == '-' ? -1 : 1, h, m = 0, s = 0;
+    if (**p == '-' || **p == '+')
+        (*p)++;
+    if (!rule_number(p, 0, hours, &h))
+        return false;
+    if (rule_take(p, ':') && (!rule_number(p, 0, 59, &m) || (rule_take(p, ':') && !rule_number(p, 0, 59, &s))))
+        return false;
+    *seconds = sign * (h * HOUR_SECONDS + m * MINUTE_SECONDS + s);
+    return true;
+}
+
+static bool rule_name(const char **p)
+{
+    bool quoted = rule_take(p, '<');
+    const char *start = *p;
+    while (isalpha((unsigned char)**p) || (quoted && (isdigit((unsigned char)**p) || **p == '+' || **p == '-')))
+        (*p)++;
+    return *p - start >= 3 && (!quoted || rule_take(p, '>'));
+}
+
+static bool rule_date(const char **p, struct ballot_zone_date *d)
+{
+    *d = (struct ballot_zone_date){ .kind = **p == 'J' || **p == 'M' ? **p : '0', .time = 2 * HOUR_SECONDS };
+    if (d->kind != '0')
+        (*p)++;
+    if (d->kind == 'M' && !(rule_number(p, 1, 12, &d->month) && rule_take(p, '.') && rule_number(p, 1, 5, &d->week) && rule_take(p, '.')))
+        return false;
+    if (!rule_number(p, d->kind == 'J', d->kind == 'M' ? 6 : 365, &d->day))
+        return false;
+    return !rule_take(p, '/') || rule_offset(p, 167, &d->time);
+}
+
+/* When the date comes in a year, on the wall clock that it ends. */
+static int64_t rule_date_local(const struct ballot_zone_date *d, int64_t year)
+{
+    int64_t days = days_from_date(year, 1, 1) + d->day;
+    if (d->kind == 'J')
+        days -= d->day < 60 || !year_leap(year);
+    if (d->kind == 'M') {
+        days = days_from_date(year, d->month, 1);
+        int day = (d->day - days_weekday(days) + 7) % 7 + 7 * (d->week - 1);
+        days += day < month_length(year, d->month) ? day : day - 7;
+    }
+    return days * DAY_SECONDS + d->time;
+}
+
+/* Takes a whole rule; false: it is none, and *z is as it was but for the rule. */
+static bool rule_parse(struct ballot_zone *z, const char *p)
+{
+    if (!rule_name(&p) || !rule_offset(&p, 24, &z->standard))
+        return false;
+    z->standard = -z->standard;
+    z->summer = z->standard;
+    if (!*p)
+        return true;
+    if (!rule_name(&p))
+        return false;
+    z->summer = z->standard + HOUR_SECONDS;
+    if (*p && *p != ',') {
+        if (!rule_offset(&p, 24, &z->summer))
+            return false;
+        z->summer = -z->summer;
+    }
+    if (!*p)
+        p = RULE_DEFAULT;
+    if (!rule_take(&p, ',') || !rule_date(&p, &z->begin) || !rule_take(&p, ',') || !rule_date(&p, &z->end) || *p)
+        return false;
+    z->over_new_year = rule_date_local(&z->end, 2001) < rule_date_local(&z->begin, 2001);
+    return true;
+}
+
+/* --- zones: offset by moment --------------------------------------------------- */
+
+/* A time without a change of offset. */
+struct span {
+    int64_t start, end;     /* start <= moment < end                           */
+    int32_t offset, before; /* seconds east; `before` held just before `start` */
+};
+
+/* Before and after all: sums with an offset do not overflow. */
+#define TIME_BEGIN (INT64_MIN / 2)
+#define TIME_END   (INT64_MAX / 2)
+
+/* The span by the rule alone: the year's summer, the one before, those after.
+ * Where a summer ends as the next begins (a rule may have it all year), nothing
+ * changes there: `before` says so. */
+static struct span zone_rule_span(const struct ballot_zone *z, int64_t at)
+{
+    struct span s = { TIME_BEGIN, TIME_END, z->standard, z->standard };
+    if (z->standard == z->summer)
+        return s;
+    int64_t year = date_from_days(floor_divide(at + z->standard, DAY_SECONDS)).year - 1;
+    for (int64_t last = year + 3; year <= last; year++) {
+        int64_t begin = rule_date_local(&z->begin, year) - z->standard;
+        int64_t end = rule_date_local(&z->end, year + z->over_new_year) - z->summer;
+        if (at < begin) {
+            s.end = begin;
+            return s;
+        }
+        if (begin < end && at < end)
+            return (struct span){ begin, end, z->summer, begin > s.start ? z->standard : z->summer };
+        if (begin < end)
+            s = (struct span){ end, TIME_END, z->standard, z->summer };
+    }
+    return s;
+}
+
+/* How many of the table's changes have come at a moment. */
+static int zone_changes_until(const struct ballot_zone *z, int64_t at)
+{
+    int low = 0, high = z->count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (z->changes[middle] <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The offset when so many changes have come. */
+static int32_t zone_table_offset(const struct ballot_zone *z, int changes)
+{
+    return changes > 0 ? z->offsets[changes - 1] : z->first;
+}
+
+static struct span zone_span(const struct ballot_zone *z, int64_t at)
+{
+    int last = z->count - 1;
+    if (last >= 0 && at < z->changes[last]) {
+        int n = zone_changes_until(z, at);
+        return (struct span){ n > 0 ? z->changes[n - 1] : TIME_BEGIN, z->changes[n],
+                              zone_table_offset(z, n), zone_table_offset(z, n - 1) };
+    }
+    struct span s = zone_rule_span(z, at);
+    if (last >= 0 && s.start <= z->changes[last]) {
+        s.start = z->changes[last];
+        s.before = zone_table_offset(z, last);
+    }
+    return s;
+}
+
+BALLOT_API int32_t ballot_zone_offset(const struct ballot_zone *zone, int64_t at)
+{
+    return zone_span(zone, at).offset;
+}
+
+BALLOT_API void ballot_zone_utc(struct ballot_zone *zone)
+{
+    zone->count = 0;
+    zone->first = zone->standard = zone->summer = 0;
+}
+
+/* --- zone files: TZif, RFC 8536 ---------------------------------------------------
+ *
+ *     file   = header block                         ; version 1: 4 byte times
+ *            | header block header block footer     ; 2 and later: 8 byte times in the second
+ *     header = "TZif" version 15-zeros isutcnt isstdcnt leapcnt timecnt typecnt charcnt
+ *     block  = times indices types names leaps isstd isut
+ *     footer = newline [ rule ] newline
+ *
+ * Numbers are big endian, counts have 4 bytes. The file is foreign input. */
+
+enum { TZIF_HEADER = 44, TZIF_TYPE = 6, TZIF_MAX = 65536, TZIF_TYPES = 256 };
+enum { OFFSET_LEAST = -89999, OFFSET_MOST = 93599 }; /* seconds: the range of RFC 8536, 3.2 */
+
+struct tzif {
+    const unsigned char *at; /* what is to be read next */
+    size_t left;
+    int version; /* 1 is written as 0 */
+    uint64_t isuts, isstds, leaps, times, types, chars;
+};
+
+static int64_t tzif_number(const unsigned char *p, size_t width)
+{
+    uint64_t value = p[0] & 0x80 ? UINT64_MAX : 0;
+    for (size_t i = 0; i < width; i++)
+        value = value << 8 | p[i];
+    return (int64_t)value;
+}
+
+static void tzif_skip(struct tzif *f, size_t count)
+{
+    f->at += count;
+    f->left -= count;
+}
+
+static uint64_t tzif_block_size(const struct tzif *f, size_t width)
+{
+    return f->times * (width + 1) + f->types * TZIF_TYPE + f->chars + f->leaps * (width + 4) + f->isstds + f->isuts;
+}
+
+/* Reads a header; false: it is none, or its block of such times is not all there. */
+static bool tzif_header(struct tzif *f, size_t width)
+{
+    if (f->left < TZIF_HEADER || memcmp(f->at, "TZif", 4) != 0)
+        return false;
+    uint64_t *counts[] = { &f->isuts, &f->isstds, &f->leaps, &f->times, &f->types, &f->chars };
+    for (size_t i = 0; i < COUNT(counts); i++)
+        *counts[i] = (uint64_t)tzif_number(f->at + 20 + 4 * i, 4) & UINT32_MAX;
+    f->version = f->at[4];
+    tzif_skip(f, TZIF_HEADER);
+    return tzif_block_size(f, width) <= f->left;
+}
+
+static bool tzif_counts_valid(const struct tzif *f)
+{
+    return f->types > 0 && f->types <= TZIF_TYPES && f->chars > 0 && f->times <= BALLOT_ZONE_CHANGES && f->leaps == 0 &&
+           (f->isuts == 0 || f->isuts == f->types) && (f->isstds == 0 || f->isstds == f->types);
+}
+
+static bool tzif_types(const struct tzif *f, const unsigned char *p, int32_t *offsets)
+{
+    for (uint64_t i = 0; i < f->types; i++, p += TZIF_TYPE) {
+        int64_t offset = tzif_number(p, 4);
+        if (offset < OFFSET_LEAST || offset > OFFSET_MOST || p[4] > 1 || p[5] >= f->chars)
+            return false;
+        offsets[i] = (int32_t)offset;
+    }
+    return true;
+}
+
+/* Reads the block into the table, which need not have a rule then. */
+static bool tzif_block(struct tzif *f, size_t width, struct ballot_zone *z)
+{
+    int32_t types[TZIF_TYPES];
+    const unsigned char *index = f->at + f->times * width;
+    if (!tzif_counts_valid(f) || !tzif_types(f, index + f->times, types))
+        return false;
+    for (size_t i = 0; i < f->times; i++) {
+        z->changes[i] = tzif_number(f->at + i * width, width);
+        if (z->changes[i] < TIME_BEGIN || z->changes[i] > TIME_END || (i > 0 && z->changes[i] <= z->changes[i - 1]) || index[i] >= f->types)
+            return false;
+        z->offsets[i] = types[index[i]];
+    }
+    z->count = (int)f->times;
+    z->first = types[0]; /* RFC 8536, 3.2: type 0 holds before the first change */
+    z->standard = z->summer = zone_table_offset(z, z->count);
+    tzif_skip(f, (size_t)tzif_block_size(f, width));
+    return true;
+}
+
+/* Reads the rule that holds after the table; an empty one: nothing changes again. */
+static bool tzif_footer(const struct tzif *f, struct ballot_zone *z)
+{
+    char rule[128];
+    const unsigned char *end = f->left > 1 ? memchr(f->at + 1, '\n', f->left - 1) : NULL;
+    if (!end || f->at[0] != '\n' || (size_t)(end - f->at) > sizeof rule)
+        return false;
+    size_t length = (size_t)(end - f->at) - 1;
+    memcpy(rule, f->at + 1, length);
+    rule[length] = '\0';
+    return strlen(rule) == length && (length == 0 || rule_parse(z, rule));
+}
+
+/* False: these bytes are no sound TZif file; *z is of no use then. */
+static bool tzif_read(struct ballot_zone *z, const void *data, size_t size)
+{
+    struct tzif f = { .at = data, .left = size };
+    if (!tzif_header(&f, 4))
+        return false;
+    if (f.version == 0)
+        return tzif_block(&f, 4, z);
+    tzif_skip(&f, (size_t)tzif_block_size(&f, 4));
+    return tzif_header(&f, 8) && tzif_block(&f, 8, z) && tzif_footer(&f, z);
+}
+
+/* --- zones by name ----------------------------------------------------------------- */
+
+/* Reads a regular file of at most `size` bytes; -1: there is none. A larger one
+ * is cut, which no TZif file survives. */
+static ssize_t zone_file_read(const char *path, unsigned char *data, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    struct stat info;
+    size_t length = 0;
+    ssize_t n = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? 1 : -1;
+    while (n > 0 && length < size)
+        if ((n = read(fd, data + length, size - length)) > 0)
+            length += (size_t)n;
+    close(fd);
+    return n < 0 ? -1 : (ssize_t)length;
+}
+
+static int zone_file_load(struct ballot_zone *z, const char *path)
+{
+    unsigned char data[TZIF_MAX];
+    ssize_t size = zone_file_read(path, data, sizeof data);
+    if (size < 0)
+        return BALLOT_EZONE;
+    return tzif_read(z, data, (size_t)size) ? BALLOT_OK : BALLOT_EZONEFILE;
+}
+
+/* Looks for a name below TZDIR, else where systems keep their zones. */
+static int zone_find(struct ballot_zone *z, const char *name)
+{
+    static const char *const usual[] = { "/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo" };
+    const char *given = getenv("TZDIR");
+    bool one = given && *given;
+    int error = BALLOT_EZONE;
+    for (size_t i = 0; error == BALLOT_EZONE && i < (one ? 1 : COUNT(usual)); i++) {
+        char path[1024];
+        struct text t = text_in(path, sizeof path);
+        text_format(&t, "%s/%s", one ? given : usual[i], name);
+        if (!t.cut)
+            error = zone_file_load(z, path);
+    }
+    return error;
+}
+
+static int zone_result(struct ballot_zone *z, int error)
+{
+    if (error != BALLOT_OK)
+        ballot_zone_utc(z);
+    return error;
+}
+
+BALLOT_API int ballot_zone_load(struct ballot_zone *zone, const char *name)
+{
+    ballot_zone_utc(zone);
+    if (!*name || !strcmp(name, "UTC"))
+        return BALLOT_OK;
+    if (*name == '/' || *name == '\\' || strstr(name, ".."))
+        return BALLOT_EZONE;
+    return zone_result(zone, zone_find(zone, name));
+}
+
+/* The process's own zone is its operator's: any path, as libc has it. */
+BALLOT_API int ballot_zone_local(struct ballot_zone *zone)
+{
+    const char *name = getenv("TZ");
+    ballot_zone_utc(zone);
+    if (!name) {
+        int error = zone_file_load(zone, "/etc/localtime");
+        return error == BALLOT_EZONE ? BALLOT_OK : zone_result(zone, error);
+    }
+    name += *name == ':';
+    if (!*name || !strcmp(name, "UTC"))
+        return BALLOT_OK;
+    int error = *name == '/' ? zone_file_load(zone, name) : zone_find(zone, name);
+    if (error == BALLOT_OK)
+        return BALLOT_OK;
+    ballot_zone_utc(zone);
+    if (!rule_parse(zone, name))
+        return zone_result(zone, error);
+    zone->first = zone->standard;
+    return BALLOT_OK;
+}
+
+/* --- schedules: parsing ---------------------------------------------------------------
+ *
+ *     spec     = [ ( "TZ=" | "CRON_TZ=" ) zone " " ] ( descriptor | "@every " duration | fields )
+ *     fields   = [ second ] minute hour day-of-month month day-of-week ; white space between
+ *     field    = item { "," item }                                     ; empty items are dropped
+ *     item     = base [ "/" step ]
+ *     base     = ( "*" | "?" ) [ "-" anything ] | value [ "-" value ]
+ *     value    = [ "+" ] digits | name                                 ; names in month and weekday only
+ */
+
+enum field { FIELD_SECOND, FIELD_MINUTE, FIELD_HOUR, FIELD_DAY, FIELD_MONTH, FIELD_WEEKDAY, FIELD_COUNT };
+
+static const struct cron_field {
+    const char *name;
+    unsigned least, most; /* of a value                                           */
+    unsigned last;        /* where "*" and "N/step" end: 7 is no day beside 0    */
+    const char *names;    /* three letters each, from `least` on                  */
+    const char *expected;
+} cron_fields[FIELD_COUNT] = {
+    [FIELD_SECOND] = { "second", 0, 59, 59, "", "a number from 0 to 59" },
+    [FIELD_MINUTE] = { "minute", 0, 59, 59, "", "a number from 0 to 59" },
+    [FIELD_HOUR] = { "hour", 0, 23, 23, "", "a number from 0 to 23" },
+    [FIELD_DAY] = { "day of month", 1, 31, 31, "", "a number from 1 to 31" },
+    [FIELD_MONTH] = { "month", 1, 12, 12, "janfebmaraprmayjunjulaugsepoctnovdec", "a number from 1 to 12 or a name from jan to dec" },
+    [FIELD_WEEKDAY] = { "day of week", 0, 7, 6, "sunmontuewedthufrisat", "a number from 0 to 7 or a name from sun to sat" },
+};
+
+static const struct { const char *name, *spec; } cron_descriptors[] = {
+    { "@yearly", "0 0 1 1 *" }, { "@annually", "0 0 1 1 *" }, { "@monthly", "0 0 1 * *" }, { "@weekly", "0 0 * * 0" },
+    { "@daily", "0 0 * * *" }, { "@midnight", "0 0 * * *" }, { "@hourly", "0 * * * *" },
+};
+
+/* A field being read. */
+struct cron_reader {
+    const char *spec, *at;
+    const struct cron_field *field;
+    uint64_t set; /* bit n: the value n is in it                       */
+    bool star;    /* an item is all values: "*", "?", with step 1 or none */
+    bool own_zone;
+    struct ballot_cron_error *error;
+};
+
+/* The length of the white space beyond ASCII at `p`: one character of Unicode's, or 0. */
+static size_t cron_space_wide(const char *p)
+{
+    if (!strncmp(p, "\xc2\x85", 2) || !strncmp(p, "\xc2\xa0", 2))
+        return 2;
+    if (!strncmp(p, "\xe2\x80", 2)) /* U+2000 to 200A, 2028, 2029, 202F */
+        return p[2] && strchr("\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\xa8\xa9\xaf", p[2]) ? 3 : 0;
+    return !strncmp(p, "\xe1\x9a\x80", 3) || !strncmp(p, "\xe2\x81\x9f", 3) || !strncmp(p, "\xe3\x80\x80", 3) ? 3 : 0;
+}
+
+/* The length of the white space at `p`, in bytes of UTF-8; 0: none. */
+static inline size_t cron_space(const char *p)
+{
+    unsigned char c = (unsigned char)*p;
+    if (c > ' ' && c < 0x80)
+        return 0;
+    return c < 0x80 ? c == ' ' || (c >= '\t' && c <= '\r') : cron_space_wide(p);
+}
+
+static const char *cron_space_skip(const char *p)
+{
+    for (size_t n; (n = cron_space(p)) > 0;)
+        p += n;
+    return p;
+}
+
+/* The end of the field at `p`. */
+static const char *cron_word_end(const char *p)
+{
+    while (*p && cron_space(p) == 0)
+        p++;
+    return p;
+}
+
+/* Says what is wrong with the text from `from` to `to`; a control character in
+ * it must not reach a terminal. Returns false. */
+static bool cron_fail(struct cron_reader *r, const char *from, const char *to, const char *what)
+{
+    struct text t = text_in(r->error->message, sizeof r->error->message);
+    r->error->offset = (size_t)(from - r->spec);
+    text_format(&t, "%s: \"", r->field ? r->field->name : "schedule");
+    size_t start = t.length;
+    text_format(&t, "%.*s", (int)(to - from > 60 ? 60 : to - from), from);
+    for (size_t i = start; i < t.length; i++)
+        if ((unsigned char)t.data[i] < 0x20 || t.data[i] == 0x7f)
+            t.data[i] = '?';
+    text_format(&t, "%s\" %s", to - from > 60 ? "..." : "", what);
+    return false;
+}
+
+/* Fails about what goes up to the next of `ends`, or the field's end. */
+static bool cron_fail_part(struct cron_reader *r, const char *from, const char *ends, const char *what, const char *expected)
+{
+    char sentence[120];
+    const char *to = from;
+    while (*to && !strchr(ends, *to) && cron_space(to) == 0)
+        to++;
+    struct text t = text_in(sentence, sizeof sentence);
+    text_string(&t, what);
+    text_string(&t, expected);
+    return cron_fail(r, from, to, sentence);
+}
+
+static inline bool cron_part_ends(const char *p)
+{
+    return *p == ' ' || *p == '\0' || *p == ',' || *p == '-' || *p == '/' || cron_space(p) > 0;
+}
+
+/* The value of the three letters at `p`; -1: no name of this field. */
+static int cron_name(const struct cron_field *f, const char *p)
+{
+    char name[3];
+    for (int i = 0; i < 3; i++, p++) {
+        if (!isalpha((unsigned char)*p))
+            return -1;
+        name[i] = (char)(*p | 0x20); /* lower case, in ASCII */
+    }
+    for (const char *known = f->names; *known; known += 3)
+        if (!memcmp(known, name, 3))
+            return (int)f->least + (int)(known - f->names) / 3;
+    return -1;
+}
+
+/* Reads digits, with a plus or not, as a number of at most 2^63 - 1; -1: none. */
+static int64_t cron_number(const char **p)
+{
+    uint64_t value;
+    const char *start = *p += **p == '+';
+    return duration_digits(p, &value) && *p > start && value <= INT64_MAX && cron_part_ends(*p) ? (int64_t)value : -1;
+}
+
+static bool cron_value(struct cron_reader *r, unsigned *value)
+{
+    const char *start = r->at;
+    const struct cron_field *f = r->field;
+    int64_t number = *f->names && *r->at > '9' ? cron_name(f, r->at) : -1;
+    if (number >= 0 && cron_part_ends(r->at + 3))
+        r->at += 3;
+    else
+        number = cron_number(&r->at);
+    if (number < f->least || number > f->most)
+        return cron_fail_part(r, start, ",-/", "is not ", f->expected);
+    *value = (unsigned)number;
+    return true;
+}
+
+/* One item of a field. */
+struct cron_item {
+    unsigned low, high;
+    bool all, single; /* "*" or "?"; one value: with a step it goes on to the last */
+    int64_t step;
+};
+
+static bool cron_item_all(struct cron_reader *r, struct cron_item *item)
+{
+    const char *start = r->at++;
+    *item = (struct cron_item){ .low = r->field->least, .high = r->field->last, .all = true, .step = 1 };
+    if (*r->at == '-')
+        while (*r->at && *r->at != '/' && *r->at != ',' && cron_space(r->at) == 0)
+            r->at++;
+    return cron_part_ends(r->at) || cron_fail_part(r, start, ",", "is not ", r->field->expected);
+}
+
+static bool cron_item_values(struct cron_reader *r, struct cron_item *item)
+{
+    *item = (struct cron_item){ .single = true, .step = 1 };
+    if (!cron_value(r, &item->low))
+        return false;
+    item->high = item->low;
+    if (*r->at != '-')
+        return true;
+    item->single = false;
+    r->at++;
+    return cron_value(r, &item->high);
+}
+
+static bool cron_item_step(struct cron_reader *r, struct cron_item *item)
+{
+    const char *start = ++r->at;
+    item->step = cron_number(&r->at);
+    if (item->step < 1)
+        return cron_fail_part(r, start, ",/", "is not a step, a whole number from 1 on", "");
+    if (item->single && item->high < r->field->last)
+        item->high = r->field->last;
+    return true;
+}
+
+static void cron_item_add(struct cron_reader *r, const struct cron_item *item)
+{
+    if (item->step == 1)
+        r->set |= (UINT64_C(2) << item->high) - (UINT64_C(1) << item->low);
+    else
+        for (unsigned i = item->low; i <= item->high; i += item->step <= item->high ? (unsigned)item->step : 64)
+            r->set |= UINT64_C(1) << i;
+    r->star = r->star || (item->all && item->step == 1);
+}
+
+static bool cron_item(struct cron_reader *r)
+{
+    struct cron_item item;
+    const char *start = r->at;
+    if (!(*start == '*' || *start == '?' ? cron_item_all(r, &item) : cron_item_values(r, &item)))
+        return false;
+    if (*r->at == '/' && !cron_item_step(r, &item))
+        return false;
+    if (*r->at == '-' || *r->at == '/')
+        return cron_fail_part(r, start, ",", "is not one range with one step at most", "");
+    if (item.low > item.high)
+        return cron_fail_part(r, start, ",/", "runs backwards: a range does not wrap, write two", "");
+    cron_item_add(r, &item);
+    return true;
+}
+
+/* Reads one field, up to white space or the end. */
+static bool cron_field(struct cron_reader *r, enum field id)
+{
+    r->field = &cron_fields[id];
+    r->set = 0;
+    r->star = false;
+    while (*r->at && cron_space(r->at) == 0)
+        if (*r->at == ',')
+            r->at++;
+        else if (!cron_item(r))
+            return false;
+    return true;
+}
+
+static int cron_field_count(const char *p)
+{
+    int count = 0;
+    for (p = cron_space_skip(p); *p; p = cron_space_skip(cron_word_end(p)))
+        count++;
+    return count;
+}
+
+#define DAYS_IN_ALL  UINT32_C(0x3ffffffe) /* bits 1 to 29: the days that every month has, some year */
+#define MONTHS_OF_30 ((1u << 13) - 2 - (1u << 2))
+#define MONTHS_OF_31 (1u << 1 | 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8 | 1u << 10 | 1u << 12)
+
+/* Takes the months away in which no day can match; without a month, a schedule
+ * never fires, and nobody need search. */
+static void cron_prune(struct ballot_cron *c)
+{
+    if (!c->seconds || !c->minutes || !c->hours || (c->both ? !c->days || !c->weekdays : !c->days && !c->weekdays))
+        c->months = 0;
+    if ((c->both || !c->weekdays) && !(c->days & DAYS_IN_ALL))
+        c->months &= (uint16_t)(c->days & UINT32_C(1) << 30 ? MONTHS_OF_30 : MONTHS_OF_31);
+}
+
+/* fields = [ second ] minute hour day-of-month month day-of-week */
+static bool cron_parse_fields(struct cron_reader *r, struct ballot_cron *c)
+{
+    uint64_t sets[FIELD_COUNT] = { [FIELD_SECOND] = 1 };
+    const char *start = r->at;
+    int count = cron_field_count(start);
+    if (count != FIELD_COUNT - 1 && count != FIELD_COUNT)
+        return cron_fail(r, start, start + strlen(start),
+                         "is not 5 fields, minute hour day-of-month month day-of-week, or 6 with the second before them");
+    *c = (struct ballot_cron){ .every = 0 };
+    for (enum field id = count == FIELD_COUNT ? FIELD_SECOND : FIELD_MINUTE; id < FIELD_COUNT; id++) {
+        r->at = cron_space_skip(r->at);
+        c->follows = c->follows || ((id == FIELD_MINUTE || id == FIELD_HOUR) && (*r->at == '*' || *r->at == '?'));
+        if (!cron_field(r, id))
+            return false;
+        sets[id] = r->set;
+        c->both = c->both || ((id == FIELD_DAY || id == FIELD_WEEKDAY) && r->star);
+    }
+    c->seconds = sets[FIELD_SECOND];
+    c->minutes = sets[FIELD_MINUTE];
+    c->hours = (uint32_t)sets[FIELD_HOUR];
+    c->days = (uint32_t)sets[FIELD_DAY];
+    c->months = (uint16_t)sets[FIELD_MONTH];
+    c->weekdays = (uint8_t)((sets[FIELD_WEEKDAY] | sets[FIELD_WEEKDAY] >> 7) & 0x7f);
+    cron_prune(c);
+    return true;
+}
+
+/* Reads what follows "@every ", up to `end`. */
+static bool cron_parse_every(struct cron_reader *r, struct ballot_cron *c, const char *end)
+{
+    char duration[256];
+    nanos every;
+    struct text t = text_in(duration, sizeof duration);
+    text_bytes(&t, r->at, (size_t)(end - r->at));
+    if (t.cut || !duration_parse(duration, &every))
+        return cron_fail(r, r->at, end, "is not a duration such as 90s or 1h30m");
+    *c = (struct ballot_cron){ .every = every < SECOND ? 1 : every / SECOND };
+    return true;
+}
+
+/* Reads a word with "@" up to `end`. */
+static bool cron_parse_descriptor(struct cron_reader *r, struct ballot_cron *c, const char *end)
+{
+    static const char every[] = "@every ";
+    size_t length = (size_t)(end - r->at);
+    if (!strncmp(r->at, every, sizeof every - 1)) {
+        r->at += sizeof every - 1;
+        return cron_parse_every(r, c, r->at < end ? end : r->at);
+    }
+    for (size_t i = 0; i < COUNT(cron_descriptors); i++)
+        if (strlen(cron_descriptors[i].name) == length && !memcmp(r->at, cron_descriptors[i].name, length)) {
+            r->at = cron_descriptors[i].spec;
+            return cron_parse_fields(r, c);
+        }
+    return cron_fail(r, r->at, end, "is not @yearly @annually @monthly @weekly @daily @midnight @hourly or @every DURATION");
+}
+
+/* Reads "TZ=zone " or "CRON_TZ=zone ", which begins with `length` bytes. */
+static int cron_parse_zone(struct cron_reader *r, struct ballot_zone *zone, size_t length)
+{
+    char name[256];
+    const char *start = r->spec + length, *end = strchr(start, ' ');
+    if (!end) {
+        cron_fail(r, r->spec, start + strlen(start), "names a zone, but no space and schedule follow");
+        return BALLOT_ESCHEDULE;
+    }
+    r->at = cron_space_skip(end);
+    struct text t = text_in(name, sizeof name);
+    text_bytes(&t, start, (size_t)(end - start));
+    if (!strcmp(name, "Local"))
+        return BALLOT_OK;
+    int error = t.cut ? BALLOT_EZONE : ballot_zone_load(zone, name);
+    if (error != BALLOT_OK)
+        cron_fail(r, start, end, error == BALLOT_EZONE ? "is no time zone's name, such as UTC or Europe/Berlin"
+                                                       : "is a time zone whose file is damaged, or no zone file");
+    r->own_zone = true;
+    return error;
+}
+
+BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *zone, const char *spec, struct ballot_cron_error *error)
+{
+    struct cron_reader r = { .spec = spec, .at = spec, .error = error };
+    const char *end = spec + strlen(spec);
+    size_t prefix = !strncmp(spec, "TZ=", 3) ? 3 : !strncmp(spec, "CRON_TZ=", 8) ? 8 : 0;
+    if (prefix > 0) {
+        int failed = cron_parse_zone(&r, zone, prefix);
+        if (failed)
+            return failed;
+        for (const char *p = end = r.at; *p; p = cron_space_skip(end)) /* white space at the end is trimmed */
+            end = cron_word_end(p);
+    }
+    bool parsed = *r.at == '@' ? cron_parse_descriptor(&r, cron, end) : cron_parse_fields(&r, cron);
+    cron->own_zone = r.own_zone;
+    return parsed ? BALLOT_OK : BALLOT_ESCHEDULE;
+}
+
+/* --- schedules: the next activation -------------------------------------------------- */
+
+#define SEARCH_YEARS 5                          /* the search ends with that calendar year           */
+#define GAP_MOVED    (3 * HOUR_SECONDS)         /* vixie: an activation in a smaller gap moves to its end */
+#define MOMENT_MOST  (INT64_C(1) << 40)         /* seconds from 1970, either way: nobody asks beyond */
+
+static int bit_first(uint64_t set)
+{
+    return __builtin_ctzll(set);
+}
+
+/* The part of a set from a value on. */
+static uint64_t bits_from(uint64_t set, int value)
+{
+    return set >> value << value;
+}
+
+/* The first matching second of the day that is not before `from`; -1: none. */
+static int cron_match_time(const struct ballot_cron *c, int from)
+{
+    int hour = from / HOUR_SECONDS, minute = from / MINUTE_SECONDS % 60;
+    if (c->hours >> hour & 1) {
+        uint64_t seconds = c->minutes >> minute & 1 ? bits_from(c->seconds, from % 60) : 0;
+        if (seconds)
+            return from - from % 60 + bit_first(seconds);
+        uint64_t minutes = bits_from(c->minutes, minute + 1);
+        if (minutes)
+            return hour * HOUR_SECONDS + bit_first(minutes) * MINUTE_SECONDS + bit_first(c->seconds);
+    }
+    uint64_t hours = bits_from(c->hours, hour + 1);
+    return hours ? bit_first(hours) * HOUR_SECONDS + bit_first(c->minutes) * MINUTE_SECONDS + bit_first(c->seconds) : -1;
+}
+
+/* The matching days of a month, as bits from 1 on. The weekdays are turned so that
+ * bit 0 is the first day's, and repeated every 7 bits. */
+static uint64_t cron_match_days(const struct ballot_cron *c, int64_t year, int month, int64_t first)
+{
+    if (!(c->months >> month & 1))
+        return 0;
+    uint64_t week = (uint64_t)((c->weekdays | c->weekdays << 7) >> days_weekday(first) & 0x7f);
+    uint64_t weekdays = week * UINT64_C(0x10204081) << 1;
+    uint64_t days = c->both ? c->days & weekdays : c->days | weekdays;
+    return days & ((UINT64_C(2) << month_length(year, month)) - 2);
+}
+
+/* The first matching local time that is not before `from`; `limit`, a new year's
+ * midnight, if there is none before it. */
+static int64_t cron_match(const struct ballot_cron *c, int64_t from, int64_t limit)
+{
+    int64_t today = floor_divide(from, DAY_SECONDS);
+    struct date date = date_from_days(today);
+    int64_t first = today - date.day + 1;
+    uint64_t days = cron_match_days(c, date.year, date.month, first);
+    if (days >> date.day & 1) {
+        int time = cron_match_time(c, (int)(from - today * DAY_SECONDS));
+        if (time >= 0)
+            return today * DAY_SECONDS + time;
+    }
+    days = bits_from(days, date.day + 1);
+    while (!days) {
+        first += month_length(date.year, date.month);
+        if (first * DAY_SECONDS >= limit)
+            return limit;
+        date.year += date.month == 12;
+        date.month = date.month % 12 + 1;
+        days = cron_match_days(c, date.year, date.month, first);
+    }
+    return (first + bit_first(days) - 1) * DAY_SECONDS + cron_match_time(c, 0);
+}
+
+/* The end of the fifth calendar year after a local time's. */
+static int64_t cron_search_limit(int64_t local)
+{
+    int64_t year = date_from_days(floor_divide(local, DAY_SECONDS)).year;
+    return days_from_date(year + SEARCH_YEARS + 1, 1, 1) * DAY_SECONDS;
+}
+
+/* From one change of the offset to the next, as long as nothing matches between
+ * them. What was found before a change stands, unless the change skips it or
+ * offers earlier times again. */
+static int64_t cron_search(const struct ballot_cron *c, const struct ballot_zone *z, int64_t after, bool fixed)
+{
+    struct span span = zone_span(z, after); /* a gap may begin right after it */
+    int64_t local = after + 1 + span.offset;
+    int64_t limit = cron_search_limit(after + 1 + (after + 1 < span.end ? span.offset : ballot_zone_offset(z, after + 1)));
+    int64_t searched = TIME_END, found = TIME_END;
+    for (;;) {
+        if (fixed && local < span.start + span.before) /* fixed times do not repeat */
+            local = span.start + span.before;
+        if (local >= limit)
+            return BALLOT_NEVER;
+        if (local < searched || found < local)
+            found = cron_match(c, searched = local, limit);
+        if (found - span.offset < span.end)
+            return found < limit ? found - span.offset : BALLOT_NEVER;
+        struct span next = zone_span(z, span.end);
+        int32_t gap = next.offset - span.offset;
+        if (fixed && gap < GAP_MOVED && found < limit && found < span.end + next.offset)
+            return span.end;
+        local = span.end + next.offset;
+        span = next;
+    }
+}
+
+BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct ballot_zone *zone, int64_t after, enum ballot_dst dst)
+{
+    if (after < -MOMENT_MOST || after > MOMENT_MOST)
+        return BALLOT_NEVER;
+    if (cron->every > 0)
+        return after + cron->every;
+    return cron->months ? cron_search(cron, zone, after, dst == BALLOT_DST_VIXIE && !cron->follows) : BALLOT_NEVER;
+}
+
+#ifndef BALLOT_NO_ELECTION
+
 /* ---------------------------------------------------------------------------
  * Election: the rules. ballot.h is this chapter's manual.
  *
@@ -761,21 +1703,6 @@ struct ballot {
     zoo_op_result_t results[3];
     struct Stat written;
 };
-
-static const char *const errors[] = {
-    [BALLOT_OK] = "no error",
-    [BALLOT_ENOMEM] = "out of memory",
-    [BALLOT_EPATH] = "not an absolute znode path below the root",
-    [BALLOT_ESERVER] = "not a list of host, host:port or [v6]:port",
-    [BALLOT_EID] = "empty or too long a candidate id",
-    [BALLOT_ETIMEOUT] = "not a session timeout",
-    [BALLOT_EAUTH] = "not an identity of the form digest:USER:PASSWORD",
-};
-
-BALLOT_API const char *ballot_strerror(int error)
-{
-    return error >= 0 && (size_t)error < COUNT(errors) ? errors[error] : "unknown error";
-}
 
 static void __attribute__((format(printf, 4, 5)))
 election_say(const struct ballot *b, enum ballot_log_level level, int where, const char *format, ...)
@@ -2196,6 +3123,82 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 #ifndef BALLOT_NO_MAIN
 
 /* ---------------------------------------------------------------------------
+ * Moments: RFC 3339, as people and other programs write them
+ *
+ *     moment = year "-" month "-" day ( "T" | " " ) hour ":" minute ":" second
+ *              [ "." digits ] ( "Z" | ( "+" | "-" ) hour ":" minute )
+ * ------------------------------------------------------------------------ */
+
+/* Takes `digits` digits, a number from least to most, and the character after
+ * them, if one is given. */
+static bool moment_number(const char **p, int digits, int least, int most, char after, int *value)
+{
+    *value = 0;
+    for (int i = 0; i < digits; i++, (*p)++) {
+        if (!isdigit((unsigned char)**p))
+            return false;
+        *value = *value * 10 + (**p - '0');
+    }
+    if (*value < least || *value > most || (after && **p != after))
+        return false;
+    *p += after != '\0';
+    return true;
+}
+
+/* Takes the offset that ends a moment, in seconds. */
+static bool moment_zone(const char *p, int *offset)
+{
+    int hours, minutes;
+    char sign = *p++;
+    *offset = 0;
+    if (sign == 'Z' || sign == 'z')
+        return *p == '\0';
+    if ((sign != '+' && sign != '-') || !moment_number(&p, 2, 0, 23, ':', &hours) || !moment_number(&p, 2, 0, 59, '\0', &minutes))
+        return false;
+    *offset = (sign == '-' ? -1 : 1) * (hours * HOUR_SECONDS + minutes * MINUTE_SECONDS);
+    return *p == '\0';
+}
+
+/* Reads a moment; its fraction is cut. False: it is none. */
+static bool moment_parse(const char *p, int64_t *at)
+{
+    int year, month, day, hour, minute, second, offset;
+    if (!moment_number(&p, 4, 0, 9999, '-', &year) || !moment_number(&p, 2, 1, 12, '-', &month) ||
+        !moment_number(&p, 2, 1, month_length(year, month), '\0', &day))
+        return false;
+    if (*p != 'T' && *p != 't' && *p != ' ')
+        return false;
+    p++;
+    if (!moment_number(&p, 2, 0, 23, ':', &hour) || !moment_number(&p, 2, 0, 59, ':', &minute) || !moment_number(&p, 2, 0, 59, '\0', &second))
+        return false;
+    if (*p == '.' && isdigit((unsigned char)p[1]))
+        for (p++; isdigit((unsigned char)*p); p++)
+            ;
+    if (!moment_zone(p, &offset))
+        return false;
+    int time = hour * HOUR_SECONDS + minute * MINUTE_SECONDS + second;
+    *at = days_from_date(year, month, day) * DAY_SECONDS + time - offset;
+    return true;
+}
+
+/* Writes a moment with that offset. RFC 3339 has whole minutes there: seconds of an
+ * offset (local mean time has them) are cut from both, so that the moment is right. */
+static void moment_format(struct text *t, int64_t at, int32_t offset)
+{
+    int minutes = offset / MINUTE_SECONDS;
+    int whole = minutes * MINUTE_SECONDS;
+    int64_t local = at + whole, days = floor_divide(local, DAY_SECONDS);
+    struct date date = date_from_days(days);
+    int time = (int)(local - days * DAY_SECONDS);
+    text_format(t, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day,
+                time / HOUR_SECONDS, time / MINUTE_SECONDS % 60, time % 60);
+    if (offset == 0)
+        text_string(t, "Z");
+    else
+        text_format(t, "%c%02d:%02d", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
+}
+
+/* ---------------------------------------------------------------------------
  * Settings: one table. To add a setting, add a row; flags, environment, the
  * configuration file, help, the man page, completion and the listing of --debug
  * follow.
@@ -2208,14 +3211,16 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 #define EXIT_NOT_FOUND   127
 #define EXIT_BY_SIGNAL   128 /* plus the signal's number                  */
 
-enum setting_type { TYPE_TEXT, TYPE_FILE, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION, TYPE_CHOICE, TYPE_BOOL, TYPE_IDENTITY };
+enum setting_type { TYPE_TEXT, TYPE_FILE, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION, TYPE_CHOICE, TYPE_BOOL, TYPE_IDENTITY,
+                    TYPE_NUMBER, TYPE_MOMENT };
 
 /* Which commands a setting is for: one bit a command. */
 enum {
     FOR_ONCE = 1,
+    FOR_NEXT = 16,
     FOR_RUN = FOR_ONCE,
     FOR_ELECTION = FOR_RUN,
-    FOR_ALL = FOR_ELECTION,
+    FOR_ALL = FOR_ELECTION | FOR_NEXT,
 };
 
 #define POLICIES "rerun reelect exit ignore"
@@ -2261,7 +3266,13 @@ enum {
     X(RESTART_DELAY_MAX, "restart-delay-max", TYPE_DURATION, "1m", NULL, FOR_RUN, false,                 \
       "the most that restart-delay grows to")                                                            \
     X(MAX_RUNTIME, "max-runtime", TYPE_DURATION, "0s", NULL, FOR_RUN, false,                             \
-      "the command is stopped when it runs longer, which counts as an error; 0s: never")
+      "the command is stopped when it runs longer, which counts as an error; 0s: never")                \
+    X(DST, "dst", TYPE_CHOICE, "vixie", "vixie wall", FOR_NEXT, false,                                  \
+      "skipped and repeated times: as Vixie's cron has them, or by the wall clock alone")               \
+    X(NEXT_COUNT, "count", TYPE_NUMBER, "5", NULL, FOR_NEXT, false,                                     \
+      "how many activations to print")                                                                  \
+    X(NEXT_FROM, "from", TYPE_MOMENT, NULL, NULL, FOR_NEXT, false,                                      \
+      "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")
 
 enum setting_id {
 #define X(id, ...) SET_##id,
@@ -2284,9 +3295,14 @@ static const struct setting {
 #undef X
 };
 
+/* Short forms: "-n 3" and "-n3" are "--count=3". */
+static const struct { char letter; enum setting_id id; } setting_letters[] = {
+    { 'n', SET_NEXT_COUNT },
+};
+
 /* Sections of the configuration file, from the widest to the most exact. */
 static const struct section { const char *name; int commands; } sections[] = {
-    { "", FOR_ALL }, { "run", FOR_RUN }, { "run once", FOR_ONCE },
+    { "", FOR_ALL }, { "run", FOR_RUN }, { "run once", FOR_ONCE }, { "next", FOR_NEXT },
 };
 
 /* The weakest first. A file's origin is ORIGIN_FILE plus how exact its section is. */
@@ -2294,7 +3310,7 @@ enum origin { ORIGIN_NONE, ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT = ORI
 
 struct value {
     char *text;      /* as given                                            */
-    nanos number;    /* a duration, a boolean, the index of a choice        */
+    nanos number;    /* a duration, a boolean, the index of a choice, a moment in seconds */
     enum origin origin;
     char *source;    /* "--debug", "BALLOT_DEBUG in the environment", "ballot.ini:7", ... */
 };
@@ -2308,6 +3324,7 @@ struct settings {
 enum { POLICY_RERUN, POLICY_REELECT, POLICY_EXIT, POLICY_IGNORE };    /* order of POLICIES      */
 enum { FAILURE_RETRY, FAILURE_RUN_ANYWAY, FAILURE_EXIT };             /* of on-election-failure */
 enum { DISCONNECT_KEEP, DISCONNECT_STOP };                            /* of on-disconnect       */
+                                                                      /* dst: enum ballot_dst   */
 
 static const char *setting_text(const struct settings *s, enum setting_id id)
 {
@@ -2352,6 +3369,16 @@ static int bool_parse(const char *word)
     if (choice_index("1 t T true TRUE True", word) >= 0)
         return 1;
     return choice_index("0 f F false FALSE False", word) >= 0 ? 0 : -1;
+}
+
+/* A whole number from 1 to a million; -1: none. */
+static int number_parse(const char *digits)
+{
+    int value = 0;
+    for (const char *p = digits; *p; p++)
+        if (!isdigit((unsigned char)*p) || (value = value * 10 + (*p - '0')) > 1000000)
+            return -1;
+    return value > 0 ? value : -1;
 }
 
 /* Levenshtein's distance, for "did you mean". */
@@ -2441,6 +3468,11 @@ static const char *setting_check(const struct setting *row, const char *text, na
         return *number >= 0 ? NULL : "true or false";
     case TYPE_IDENTITY:
         return identity_valid(text) ? NULL : "digest:USER:PASSWORD";
+    case TYPE_NUMBER:
+        *number = number_parse(text);
+        return *number >= 0 ? NULL : "a whole number from 1 to 1000000";
+    case TYPE_MOMENT:
+        return moment_parse(text, number) ? NULL : "a time such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+01:00";
     }
     return NULL;
 }
@@ -2664,6 +3696,15 @@ static size_t section_named(const char *name)
     return i;
 }
 
+/* The most exact section for a command: its name. */
+static const char *section_of(int command)
+{
+    size_t i = COUNT(sections) - 1;
+    while (i > 0 && sections[i].commands != command)
+        i--;
+    return sections[i].name;
+}
+
 static bool ini_check(struct ini *ini, size_t section, const char *section_name, enum setting_id id, const char *name)
 {
     if (section == COUNT(sections))
@@ -2843,6 +3884,20 @@ static bool settings_read_identity(struct settings *s)
     return fine;
 }
 
+/* Takes the short option argv[*at], "-n3" or "-n 3". */
+static bool setting_from_letter(struct settings *s, char **argv, int *at)
+{
+    const char *word = argv[*at];
+    for (size_t i = 0; i < COUNT(setting_letters); i++) {
+        if (word[1] != setting_letters[i].letter)
+            continue;
+        const char *value = word[2] ? word + 2 : argv[++*at];
+        char source[] = { '-', word[1], '\0' };
+        return value ? setting_set(s, setting_letters[i].id, value, ORIGIN_FLAG, source) : settings_fail(s, "%s needs a value", source);
+    }
+    return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
+}
+
 /* What no single setting can be wrong about. */
 static bool settings_check_together(struct settings *s, int commands)
 {
@@ -2871,7 +3926,7 @@ static bool settings_complete(struct settings *s, int command)
 {
     for (enum setting_id id = 0; id < SETTING_COUNT; id++)
         if (s->values[id].origin == ORIGIN_FLAG && !(settings_table[id].commands & command))
-            return settings_fail(s, "--%s is not an option of this command", settings_table[id].name);
+            return settings_fail(s, "--%s is not an option of %s", settings_table[id].name, section_of(command));
     settings_from_environment(s, command);
     if (s->error[0] || !settings_from_file(s, command))
         return false;
@@ -4739,16 +5794,90 @@ static int run_once(const struct settings *s, struct log *log, char **command)
  * Commands: one row each
  * ------------------------------------------------------------------------ */
 
+/* next: the times of a schedule. */
+
+/* The column of a byte of `text`, which has characters of UTF-8. */
+static int next_column(const char *text, size_t offset)
+{
+    int column = 0;
+    for (size_t i = 0; i < offset; i++)
+        column += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return column;
+}
+
+static int next_fail(const char *spec, const struct ballot_cron_error *error)
+{
+    fprintf(stderr, "ballot: %s\n    ", error->message);
+    for (const char *p = spec; *p; p++)
+        putc((unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p, stderr);
+    fprintf(stderr, "\n    %*s^\n", next_column(spec, error->offset), "");
+    return EXIT_BALLOT;
+}
+
+/* "in 3h12m", "2d5h ago": of two units the greater. */
+static void next_distance(struct text *t, int64_t seconds)
+{
+    static const struct { int64_t length; char name; } units[] = { { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' } };
+    int64_t rest = seconds < 0 ? -seconds : seconds;
+    size_t i = 0;
+    while (i < COUNT(units) - 2 && rest < units[i].length)
+        i++;
+    text_string(t, seconds < 0 ? "  " : "  in ");
+    for (size_t last = i + 1; i <= last; rest %= units[i++].length)
+        if (rest >= units[i].length)
+            text_format(t, "%" PRId64 "%c", rest / units[i].length, units[i].name);
+    text_string(t, seconds < 0 ? " ago" : seconds > 0 ? "" : "0s");
+}
+
+static void next_print(int64_t at, const struct ballot_zone *zone, bool distance)
+{
+    char line[128];
+    struct text t = text_in(line, sizeof line);
+    if (at == BALLOT_NEVER)
+        text_string(&t, "never");
+    else
+        moment_format(&t, at, ballot_zone_offset(zone, at));
+    if (distance && at != BALLOT_NEVER)
+        next_distance(&t, at - (int64_t)time(NULL));
+    puts(line);
+}
+
+static int next_run(const struct settings *s, struct log *log, char **spec)
+{
+    struct ballot_zone zone;
+    struct ballot_cron cron;
+    struct ballot_cron_error error;
+    (void)log;
+    int local = ballot_zone_local(&zone);
+    if (ballot_cron_parse(&cron, &zone, *spec, &error) != BALLOT_OK)
+        return next_fail(*spec, &error);
+    if (local != BALLOT_OK && !cron.own_zone) {
+        const char *name = getenv("TZ");
+        fprintf(stderr, "ballot: %s%s: %s\n", name ? "TZ=" : "", name ? name : "/etc/localtime", ballot_strerror(local));
+        return EXIT_BALLOT;
+    }
+    int64_t at = setting_text(s, SET_NEXT_FROM) ? setting_number(s, SET_NEXT_FROM) : (int64_t)time(NULL);
+    for (nanos i = setting_number(s, SET_NEXT_COUNT); i > 0 && at != BALLOT_NEVER; i--) {
+        at = ballot_cron_next(&cron, &zone, at, (enum ballot_dst)setting_number(s, SET_DST));
+        next_print(at, &zone, isatty(STDOUT_FILENO));
+    }
+    return fflush(stdout) == 0 ? 0 : EXIT_BALLOT;
+}
+
 static const struct command {
     const char *words;
     int bit;             /* FOR_...: which settings are its own           */
     bool takes_command;  /* COMMAND [ARG...] follows                      */
+    const char *operand; /* the one word that follows, among options      */
     int (*run)(const struct settings *, struct log *, char **command);
     const char *arguments, *summary, *example;
 } commands[] = {
-    { "run once", FOR_ONCE, true, run_once, "[--] COMMAND [ARG...]",
+    { "run once", FOR_ONCE, true, NULL, run_once, "[--] COMMAND [ARG...]",
       "run COMMAND on exactly one of the machines that run this line",
       "ballot run once --candidate-id=\"$(hostname)\" -- make-backup --full" },
+    { "next", FOR_NEXT, false, "SPEC", next_run, "SPEC",
+      "print when a schedule's next activations are, in its time zone",
+      "ballot next '30 2 * * mon-fri' -n 10" },
 };
 
 /* ---------------------------------------------------------------------------
@@ -4762,12 +5891,13 @@ static const struct command {
 static const char *const type_names[] = {
     [TYPE_TEXT] = "TEXT", [TYPE_FILE] = "FILE", [TYPE_SERVERS] = "LIST", [TYPE_PATH] = "PATH",
     [TYPE_DURATION] = "DURATION", [TYPE_CHOICE] = "WORD", [TYPE_BOOL] = "true|false",
-    [TYPE_IDENTITY] = "digest:USER:PASSWORD",
+    [TYPE_IDENTITY] = "digest:USER:PASSWORD", [TYPE_NUMBER] = "NUMBER", [TYPE_MOMENT] = "TIME",
 };
 
 /* In the order in which help shows them; each setting is in one group. */
 static const struct group { const char *title; enum setting_id first, last; } groups[] = {
     { "The command", SET_CANDIDATE_ID, SET_MAX_RUNTIME },
+    { "The schedule", SET_DST, SET_NEXT_FROM },
     { "The election", SET_SERVERS, SET_AUTH_FILE },
     { "Configuration and log", SET_CONFIG_FILE, SET_DEBUG },
 };
@@ -5126,7 +6256,7 @@ static int version(void)
 struct invocation {
     char words[64];                /* command words so far, "run once"      */
     const struct command *command; /* the one that they name                */
-    char **rest;                   /* COMMAND [ARG...]                      */
+    char **rest;                   /* COMMAND [ARG...], or the operand      */
     bool help, version;
     int (*page)(void);             /* of help: --man, --ini, ...            */
 };
@@ -5187,12 +6317,22 @@ static bool invocation_unknown(struct settings *s, const struct invocation *in, 
     return settings_fail(s, "unknown command \"%s%s%.60s\"; `ballot help` lists them", in->words, space, word);
 }
 
+static bool invocation_operand(struct invocation *in, struct settings *s, char **word)
+{
+    if (in->rest)
+        return settings_fail(s, "%s takes one %s, but \"%.60s\" follows it: put quotes around it all", in->words, in->command->operand, *word);
+    in->rest = word;
+    return true;
+}
+
 /* Sorts the words of the command line into options, command words and COMMAND. */
 static bool invocation_parse(struct invocation *in, struct settings *s, char **argv)
 {
     for (int i = 1; argv[i]; i++) {
         const char *word = argv[i];
         if (!strcmp(word, "--")) {
+            if (in->command && in->command->operand)
+                continue; /* nothing that begins with - can follow */
             in->rest = argv + i + 1;
             return true;
         }
@@ -5207,9 +6347,13 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
         else if (!strncmp(word, "--", 2)) {
             if (!setting_from_flag(s, argv, &i))
                 return false;
-        } else if (word[0] == '-' && word[1])
-            return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
-        else if (in->command && in->command->takes_command) {
+        } else if (word[0] == '-' && word[1]) {
+            if (!setting_from_letter(s, argv, &i))
+                return false;
+        } else if (in->command && in->command->operand) {
+            if (!invocation_operand(in, s, argv + i))
+                return false;
+        } else if (in->command && in->command->takes_command) {
             in->rest = argv + i;
             return true;
         } else if (!invocation_word(in, word))
@@ -5225,7 +6369,9 @@ static bool invocation_check(const struct invocation *in, struct settings *s)
                             : settings_fail(s, "what to do? `ballot help` lists the commands");
     if (in->command->takes_command && (!in->rest || !in->rest[0]))
         return settings_fail(s, "%s: which COMMAND? As in: %s", in->words, in->command->example);
-    if (!in->command->takes_command && in->rest && in->rest[0])
+    if (in->command->operand && !in->rest)
+        return settings_fail(s, "%s: which %s? As in: %s", in->words, in->command->operand, in->command->example);
+    if (!in->command->takes_command && !in->command->operand && in->rest && in->rest[0])
         return settings_fail(s, "%s takes no COMMAND, but \"%.60s\" follows", in->words, in->rest[0]);
     return settings_complete(s, in->command->bit);
 }
@@ -5295,3 +6441,4 @@ int main(int argc, char **argv)
 #endif
 
 #endif /* BALLOT_NO_MAIN */
+#endif /* BALLOT_NO_ELECTION */

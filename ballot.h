@@ -1,7 +1,9 @@
-/* ballot.h - leader election through ZooKeeper, as a library and as a program.
+/* ballot.h - leader election through ZooKeeper, and cron's schedules, as a
+ * library and as a program.
  *
  * Copy ballot.c and ballot.h into your program, compile ballot.c with
- * -DBALLOT_NO_MAIN, link with -lzookeeper_st.
+ * -DBALLOT_NO_MAIN, link with -lzookeeper_st. With -DBALLOT_NO_ELECTION it is
+ * cron alone, and needs no other library: see the end of this file.
  *
  * A `ballot` is one membership in one election. It owns no thread, installs no
  * signal handler and keeps no global state; a program may hold several. It is
@@ -29,6 +31,7 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define BALLOT_VERSION "0.1.0"
@@ -38,6 +41,28 @@
 #ifndef BALLOT_API
 #define BALLOT_API
 #endif
+
+/* What went wrong. */
+enum ballot_error {
+    BALLOT_OK = 0,
+    BALLOT_ENOMEM,    /* out of memory                                           */
+    BALLOT_EPATH,     /* base_path is not an absolute znode path below the root  */
+    BALLOT_ESERVER,   /* servers is not a list of host, host:port or [v6]:port   */
+    BALLOT_EID,       /* candidate_id is empty, or over BALLOT_ID_MAX bytes      */
+    BALLOT_ETIMEOUT,  /* timeout_ms is not within 1 .. 24 days                   */
+    BALLOT_EAUTH,     /* auth is not digest:USER:PASSWORD                        */
+    BALLOT_ESCHEDULE, /* no schedule: struct ballot_cron_error says why          */
+    BALLOT_EZONE,     /* no time zone of that name                               */
+    BALLOT_EZONEFILE, /* the zone's file is damaged, too large, or counts leap
+                         seconds                                                 */
+};
+
+/* A sentence for a value of enum ballot_error; never NULL. */
+BALLOT_API const char *ballot_strerror(int error);
+
+/* ---- The election ------------------------------------------------------- */
+
+#ifndef BALLOT_NO_ELECTION
 
 /* The most slots that ballot_prepare() fills. */
 #define BALLOT_POLLFDS 2
@@ -63,17 +88,6 @@ enum ballot_log_level {
     BALLOT_LOG_ERROR, BALLOT_LOG_FATAL, BALLOT_LOG_PANIC,
 };
 
-/* What went wrong, as returned by ballot_open(). */
-enum ballot_error {
-    BALLOT_OK = 0,
-    BALLOT_ENOMEM,  /* out of memory                                           */
-    BALLOT_EPATH,   /* base_path is not an absolute znode path below the root  */
-    BALLOT_ESERVER, /* servers is not a list of host, host:port or [v6]:port   */
-    BALLOT_EID,     /* candidate_id is empty, or over BALLOT_ID_MAX bytes      */
-    BALLOT_ETIMEOUT, /* timeout_ms is not within 1 .. 24 days                  */
-    BALLOT_EAUTH    /* auth is not digest:USER:PASSWORD                        */
-};
-
 #define BALLOT_ID_MAX   1000 /* bytes of a candidate id                        */
 #define BALLOT_PATH_MAX 1000 /* bytes of a base path                           */
 #define BALLOT_AUTH_MAX 1000 /* bytes of an identity                           */
@@ -97,7 +111,8 @@ struct ballot_config {
 /* Makes a membership that is not standing yet; nothing is sent before the
  * first ballot_prepare(). The strings of `config` are copied. On success *out
  * is the caller's, to be given to ballot_close(); else *out is NULL.
- * Returns BALLOT_OK or one of enum ballot_error. */
+ * Returns BALLOT_OK, BALLOT_ENOMEM, BALLOT_EPATH, BALLOT_ESERVER, BALLOT_EID or
+ * BALLOT_ETIMEOUT. */
 BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config);
 
 /* Ends the session (so that the others need not wait for its expiry) and frees
@@ -145,11 +160,120 @@ BALLOT_API const char *ballot_node(const ballot *b);
  * nothing is wrong. Valid until the next prepare or dispatch. */
 BALLOT_API const char *ballot_trouble(const ballot *b);
 
-/* A sentence for a value of enum ballot_error; never NULL. */
-BALLOT_API const char *ballot_strerror(int error);
-
 /* The program: what `ballot ARGS...` does, and its exit status. It forks, waits
  * for children and installs signal handlers: for use from main() only. */
 BALLOT_API int ballot_main(int argc, char **argv);
+
+#endif /* BALLOT_NO_ELECTION */
+
+/* ---- Cron: when is the next activation? ---------------------------------
+ *
+ *     struct ballot_zone zone;
+ *     struct ballot_cron cron;
+ *     struct ballot_cron_error error;
+ *     ballot_zone_local(&zone);
+ *     if (ballot_cron_parse(&cron, &zone, "30 2 * * mon-fri", &error) != BALLOT_OK)
+ *         fprintf(stderr, "%s\n", error.message);
+ *     else
+ *         when = ballot_cron_next(&cron, &zone, time(NULL), BALLOT_DST_VIXIE);
+ *
+ * Moments are POSIX seconds: from 1970-01-01 00:00 UTC, negative before, without
+ * leap seconds. Both structs are plain values: copy them, keep them, drop them;
+ * nothing is ever to be freed, nothing points anywhere. Their fields are not for
+ * callers. Zones are read from files once; after that all is pure computation, on
+ * any thread. Neither setenv() nor tzset() is called, nor anything else of libc
+ * that knows of time zones.
+ *
+ * Where the rules come from: the fields, and that minute or hour with a star
+ * follow the wall clock, from cron's crontab(5) and cron(8) (Vixie's, as Debian
+ * and cronie have it); the finer points of the grammar (steps, stars that select
+ * both days, empty items, the end of the search after five years, @every) from the Go package
+ * robfig/cron v3, ParseStandard, whose schedules mean the same here, with weekday 7
+ * and a field for seconds added; zone files from RFC 8536; rules in TZ and in the
+ * files' footers from POSIX.1-2008, Base Definitions 8.3. */
+
+/* The most changes of the offset that a zone's table may have. The largest of
+ * tzdata 2025b has 242; the years after the table follow its rule. */
+#define BALLOT_ZONE_CHANGES 1000
+
+/* A date of every year, where summer time begins or ends. */
+struct ballot_zone_date {
+    int kind;        /* 'M': month, week (5: the last), weekday; 'J': day 1-365, 29
+                        February not counted; '0': day 0-365                     */
+    int month, week; /* of kind M                                               */
+    int day;         /* of week (0: Sunday) or year                             */
+    int32_t time;    /* seconds from that day's midnight, -167 h to 167 h       */
+};
+
+/* A time zone. Offsets are seconds east of UTC. 12 KB. */
+struct ballot_zone {
+    int count;                              /* of changes in the table            */
+    int32_t first;                          /* offset before all of them          */
+    int32_t standard, summer;               /* after all of them; the same: no summer time */
+    bool over_new_year;                     /* a summer ends in the year after its begin */
+    struct ballot_zone_date begin, end;     /* of summer, if it differs           */
+    int64_t changes[BALLOT_ZONE_CHANGES];   /* moments, ascending                 */
+    int32_t offsets[BALLOT_ZONE_CHANGES];   /* from each of them on               */
+};
+
+/* A schedule; bit n of a set is the value n. */
+struct ballot_cron {
+    int64_t every;             /* seconds, of @every; 0: the sets               */
+    uint64_t seconds, minutes;
+    uint32_t hours, days;
+    uint16_t months;           /* none: it never fires                          */
+    uint8_t weekdays;          /* 0 is Sunday                                   */
+    bool both;                 /* days and weekdays must match, not one of them */
+    bool follows;              /* the wall clock, whatever enum ballot_dst      */
+    bool own_zone;             /* the text names its zone, and not as Local     */
+};
+
+/* What is wrong with a schedule. */
+struct ballot_cron_error {
+    size_t offset;     /* of the first wrong byte of the text                    */
+    char message[256]; /* one sentence: field, text, what was expected instead   */
+};
+
+/* What happens to times that a change of the clock skips or repeats. */
+enum ballot_dst {
+    BALLOT_DST_VIXIE, /* Fixed times (neither minute nor hour begins with * or ?)
+                         that are skipped fire once, when the gap ends, if it is
+                         shorter than 3 h; repeated ones fire the first time only.
+                         Others follow the wall clock                            */
+    BALLOT_DST_WALL,  /* All follow the wall clock: fire when it matches, never in
+                         the gap, twice in the repeated hour                     */
+};
+
+#define BALLOT_NEVER INT64_MAX
+
+/* UTC. */
+BALLOT_API void ballot_zone_utc(struct ballot_zone *zone);
+
+/* The zone of that name, from TZDIR or where systems keep them. "" and "UTC" are
+ * UTC, without a file; a name with "..", or with "/" or "\\" in front, is none,
+ * so that no name leads out of the folder. Returns BALLOT_OK, BALLOT_EZONE or
+ * BALLOT_EZONEFILE; in these two cases *zone is UTC. */
+BALLOT_API int ballot_zone_load(struct ballot_zone *zone, const char *name);
+
+/* The zone of the process: TZ (a name, a path or a POSIX rule, a ":" before it or
+ * not; empty: UTC), else /etc/localtime, else UTC. Returns as ballot_zone_load(). */
+BALLOT_API int ballot_zone_local(struct ballot_zone *zone);
+
+/* Seconds east of UTC in force at a moment. */
+BALLOT_API int32_t ballot_zone_offset(const struct ballot_zone *zone, int64_t at);
+
+/* Reads a schedule. Where the text names a zone by TZ= or CRON_TZ=, that is loaded
+ * into *zone; else, and for "Local", *zone is left as it is. Returns BALLOT_OK,
+ * BALLOT_ESCHEDULE, BALLOT_EZONE or BALLOT_EZONEFILE; if not BALLOT_OK, *error
+ * says why, and *cron is of no use. */
+BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *zone, const char *spec,
+                                 struct ballot_cron_error *error);
+
+/* The first activation after a moment, strictly; or BALLOT_NEVER: none up to the
+ * end of the fifth calendar year after it, in that zone, or the moment is over
+ * 2^40 seconds from 1970. A fraction of a second is to be cut towards the past.
+ * For @every: so long after the moment. */
+BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct ballot_zone *zone, int64_t after,
+                                    enum ballot_dst dst);
 
 #endif
