@@ -5293,6 +5293,558 @@ static int info(const struct settings *s, struct log *log, char **command)
 }
 
 /* ---------------------------------------------------------------------------
+ * Watch: the present state, then a line for each change
+ *
+ * watch_next() compares what was read with what was told and names the next
+ * line: a pure function. watch_tell() writes it, and makes it told. The base is
+ * not read again before what it said is told: only ZooKeeper, whose watches
+ * fire once, ever makes two changes one.
+ * ------------------------------------------------------------------------ */
+
+#define WATCH_LINE_MAX 32768 /* bytes: every byte of a stranger's fields escaped */
+
+enum change {
+    CHANGE_NONE,
+    CHANGE_LEADER, CHANGE_VACANT, CHANGE_CANDIDATE, /* the present state        */
+    CHANGE_ELECTED, CHANGE_RESIGNED, CHANGE_LOST,   /* of the leadership        */
+    CHANGE_JOINED, CHANGE_LEFT,                     /* the line                 */
+    CHANGE_DISCONNECTED, CHANGE_CONNECTED,          /* we ourselves             */
+};
+
+static const char *const change_names[] = {
+    [CHANGE_LEADER] = "leader", [CHANGE_VACANT] = "vacant", [CHANGE_CANDIDATE] = "candidate",
+    [CHANGE_ELECTED] = "elected", [CHANGE_RESIGNED] = "resigned", [CHANGE_LOST] = "lost",
+    [CHANGE_JOINED] = "joined", [CHANGE_LEFT] = "left",
+    [CHANGE_DISCONNECTED] = "disconnected", [CHANGE_CONNECTED] = "connected",
+};
+
+/* Somebody as a line names him: "" for what is not known. */
+struct person {
+    char id[BALLOT_ID_MAX + 1], host[256], pid[32], node[NODE_MAX];
+};
+
+struct watch {
+    struct observer *observer;
+    bool begun;          /* the leader of the present state is told            */
+    bool greeting;       /* its candidates are being told                      */
+    bool connected;      /* as told                                            */
+    bool leads;          /* `leader` leads, as told; else he was the last      */
+    struct person leader;
+    nanos since;         /* of the present state of `leads`; 0: not known      */
+    nanos began_at, lost_contact_at;
+};
+
+static struct person person_read(const struct seen *n, const char *node)
+{
+    struct person p = { .id = "" };
+    string_copy(p.node, sizeof p.node, node);
+    if (!n->data)
+        return p;
+    json_get(n->data, n->length, "candidateId", p.id, sizeof p.id);
+    json_get(n->data, n->length, "hostname", p.host, sizeof p.host);
+    json_get(n->data, n->length, "pid", p.pid, sizeof p.pid);
+    return p;
+}
+
+/* A candidate of whom all is known that ever will be. */
+static bool node_tellable(const struct seen *n)
+{
+    bool named = n->listed && !strncmp(n->name, NODE_PREFIX, strlen(NODE_PREFIX));
+    return named && !n->told && (n->state == SEEN_GONE || n->state == SEEN_REFUSED || (n->state == SEEN_READ && n->stat.ephemeralOwner));
+}
+
+/* How the leadership that was told has ended, if it has. */
+static enum change watch_end(const struct watch *w, const char *named)
+{
+    const struct observer *o = w->observer;
+    if (!strcmp(named, w->leader.node))
+        return !node_find(o, named) && !observer_torn(o) ? CHANGE_LOST : CHANGE_NONE;
+    if (o->base_exists && o->base.length == 0)
+        return CHANGE_RESIGNED;
+    return *named ? CHANGE_NONE : CHANGE_LOST;
+}
+
+/* The base names somebody who is not told as leader: told, put off until we know
+ * him as a candidate, or of no account. */
+static enum change watch_claim(const struct watch *w, const char *named, bool *wait)
+{
+    const struct observer *o = w->observer;
+    const struct seen *n = node_find(o, named);
+    bool same = !strcmp(named, w->leader.node);
+    if (!*named || (same && (w->leads || !n)))
+        return CHANGE_NONE;
+    *wait = o->list_stat.pzxid < o->base.stat.pzxid || (n && !n->told && (n->state == SEEN_NOT || n->state == SEEN_ASKED));
+    return *wait ? CHANGE_NONE : CHANGE_ELECTED;
+}
+
+/* The next of the line's changes; the leader leaves it after his leadership. */
+static enum change watch_line(const struct watch *w, struct seen **about)
+{
+    const struct observer *o = w->observer;
+    enum change change = CHANGE_NONE;
+    for (size_t i = 0; i < o->count && change != CHANGE_LEFT; i++) {
+        struct seen *n = &o->nodes[i];
+        bool gone = n->told && !n->listed && !(w->leads && !strcmp(n->name, w->leader.node));
+        if (!gone && (change != CHANGE_NONE || !node_tellable(n)))
+            continue;
+        *about = n;
+        change = gone ? CHANGE_LEFT : w->greeting ? CHANGE_CANDIDATE : CHANGE_JOINED;
+    }
+    return change;
+}
+
+static enum change watch_next(const struct watch *w, nanos now, struct seen **about, bool *wait)
+{
+    const struct observer *o = w->observer;
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    bool connected = o->contact->connected;
+    *wait = false;
+    if (w->connected && !connected && (w->begun || now - w->began_at >= o->contact->timeout))
+        return CHANGE_DISCONNECTED;
+    if (!w->connected && connected)
+        return CHANGE_CONNECTED;
+    if (!w->begun)
+        return !observer_whole(o) ? CHANGE_NONE : observer_leader(o) ? CHANGE_LEADER : CHANGE_VACANT;
+    const char *named = observer_named(o, buffer, sizeof buffer);
+    enum change change = w->leads ? watch_end(w, named) : CHANGE_NONE;
+    if (change == CHANGE_NONE)
+        change = watch_line(w, about);
+    return change == CHANGE_NONE ? watch_claim(w, named, wait) : change;
+}
+
+/* --- lines ------------------------------------------------------------------------ */
+
+/* A line about `who`; `before`: whom he follows as leader, or NULL; `span`: how
+ * long nobody led, or how long we were out of contact, -1: not known. */
+struct news {
+    enum change change;
+    const struct person *who, *before;
+    nanos span;
+};
+
+static void news_time(struct text *t, bool utc)
+{
+    struct timespec wall;
+    struct tm parts;
+    char date[40];
+    clock_gettime(CLOCK_REALTIME, &wall);
+    if (utc)
+        gmtime_r(&wall.tv_sec, &parts);
+    else
+        localtime_r(&wall.tv_sec, &parts);
+    strftime(date, sizeof date, utc ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &parts);
+    text_format(t, "%s.%03ld%s", date, wall.tv_nsec / 1000000, utc ? "Z" : "");
+}
+
+static const char *span_string(struct duration_text *buffer, nanos span)
+{
+    *buffer = duration_string(span / MILLISECOND * MILLISECOND);
+    return span < 0 ? "" : buffer->data;
+}
+
+static void news_json(struct text *t, const struct news *n, const char *path)
+{
+    static const struct person nobody = { .id = "" };
+    const struct person *who = n->who ? n->who : &nobody, *before = n->before ? n->before : &nobody;
+    char when[64], node[BALLOT_PATH_MAX + NODE_MAX + 2], before_node[sizeof node];
+    struct text time = text_in(when, sizeof when);
+    struct duration_text span;
+    bool contact = n->change == CHANGE_CONNECTED;
+    news_time(&time, true);
+    snprintf(node, sizeof node, "%s/%s", path, who->node);
+    snprintf(before_node, sizeof before_node, "%s/%s", path, before->node);
+    text_string(t, "{");
+    json_field(t, "time", when);
+    json_field(t, "event", change_names[n->change]);
+    json_field(t, "candidateId", who->id);
+    json_field(t, "hostname", who->host);
+    json_field(t, "pid", who->pid);
+    json_field(t, "proposalNode", who->node[0] ? node : "");
+    json_field(t, "previousId", before->id);
+    json_field(t, "previousNode", before->node[0] ? before_node : "");
+    json_field(t, "vacantFor", contact ? "" : span_string(&span, n->span));
+    json_field(t, "awayFor", contact ? span_string(&span, n->span) : "");
+    text_string(t, "}\n");
+}
+
+static void person_text(struct text *t, const struct person *p)
+{
+    text_cell(t, p->id[0] ? p->id : p->node, SIZE_MAX, false);
+    text_string(t, " (");
+    if (p->host[0]) {
+        text_cell(t, p->host, SIZE_MAX, false);
+        text_string(t, ", ");
+    }
+    if (p->pid[0]) {
+        text_string(t, "pid ");
+        text_cell(t, p->pid, SIZE_MAX, false);
+        text_string(t, ", ");
+    }
+    text_cell(t, p->node, SIZE_MAX, false);
+    text_string(t, ")");
+}
+
+static bool person_same(const struct person *a, const struct person *b)
+{
+    return !strcmp(a->id, b->id) && !strcmp(a->host, b->host) && !strcmp(a->pid, b->pid);
+}
+
+static void news_human(struct text *t, const struct news *n)
+{
+    struct duration_text span;
+    news_time(t, false);
+    text_format(t, " %-12s  ", change_names[n->change]);
+    if (n->who)
+        person_text(t, n->who);
+    if (n->change == CHANGE_VACANT)
+        text_string(t, n->who ? " was the last leader, and its proposal is gone" : "nobody leads");
+    if (n->before && person_same(n->who, n->before))
+        text_string(t, ", again, with a new proposal");
+    else if (n->before) {
+        text_string(t, ", after ");
+        text_cell(t, n->before->id[0] ? n->before->id : n->before->node, SIZE_MAX, false);
+    }
+    if (n->change == CHANGE_ELECTED && n->span >= 0)
+        text_format(t, "; nobody led for %s", span_string(&span, n->span));
+    if (n->change == CHANGE_DISCONNECTED)
+        text_string(t, "no contact with ZooKeeper");
+    if (n->change == CHANGE_CONNECTED)
+        text_format(t, "in contact again, after %s", span_string(&span, n->span));
+    text_string(t, "\n");
+}
+
+/* --- telling ------------------------------------------------------------------------ */
+
+static void watch_write(const struct watch *w, struct log *log, bool json, const struct news *n)
+{
+    char line[WATCH_LINE_MAX];
+    struct text t = text_in(line, sizeof line);
+    if (json)
+        news_json(&t, n, w->observer->contact->path);
+    else
+        news_human(&t, n);
+    queue_add(&log->out, &t);
+}
+
+static void watch_contact(struct watch *w, struct news *news, nanos now)
+{
+    w->connected = news->change == CHANGE_CONNECTED;
+    if (w->connected)
+        news->span = now - w->lost_contact_at;
+    else
+        w->lost_contact_at = w->observer->contact->contact_since;
+}
+
+/* The leader of the present state, or of the last one if nobody leads. */
+static void watch_begin(struct watch *w, struct news *news)
+{
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    const char *named = observer_named(w->observer, buffer, sizeof buffer);
+    w->begun = w->greeting = true;
+    w->leads = news->change == CHANGE_LEADER;
+    if (*named)
+        w->leader = person_read(&w->observer->base, named);
+    news->who = *named ? &w->leader : NULL;
+}
+
+static void watch_elected(struct watch *w, struct news *news, struct person *before, nanos now)
+{
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    *before = w->leader;
+    news->before = before->node[0] ? before : NULL;
+    news->span = !w->leads && w->since ? now - w->since : -1;
+    w->leader = person_read(&w->observer->base, observer_named(w->observer, buffer, sizeof buffer));
+    news->who = &w->leader;
+    w->leads = true;
+}
+
+static void watch_tell(struct watch *w, struct log *log, bool json, enum change change, struct seen *about, nanos now)
+{
+    struct news news = { .change = change, .span = -1 };
+    struct person person, before;
+    if (change == CHANGE_CONNECTED || change == CHANGE_DISCONNECTED)
+        watch_contact(w, &news, now);
+    else if (change == CHANGE_LEADER || change == CHANGE_VACANT)
+        watch_begin(w, &news);
+    else if (change == CHANGE_ELECTED)
+        watch_elected(w, &news, &before, now);
+    else if (change == CHANGE_RESIGNED || change == CHANGE_LOST) {
+        news.who = &w->leader;
+        w->leads = false;
+        w->since = now;
+    } else {
+        person = person_read(about, about->name);
+        news.who = &person;
+        about->told = change != CHANGE_LEFT;
+    }
+    watch_write(w, log, json, &news);
+}
+
+/* Tells all that there is to tell and room for; the rest can wait. */
+static void watch_tell_all(struct watch *w, struct log *log, bool json)
+{
+    struct seen *about = NULL;
+    bool wait = false;
+    while (queue_room(&log->out) >= WATCH_LINE_MAX) {
+        nanos now = clock_now();
+        enum change change = watch_next(w, now, &about, &wait);
+        if (change == CHANGE_NONE)
+            break;
+        watch_tell(w, log, json, change, about, now);
+    }
+    w->greeting = w->greeting && queue_room(&log->out) < WATCH_LINE_MAX;
+    w->observer->hold_base = wait || queue_room(&log->out) < WATCH_LINE_MAX;
+    queue_flush(&log->out);
+    queue_flush(&log->err);
+}
+
+enum { WATCH_SIGNAL, WATCH_OUT, WATCH_SLOTS };
+
+/* False: it is time to end. */
+static bool watch_wait(struct watch *w, struct log *log)
+{
+    const struct observer *o = w->observer;
+    struct queue *out = &log->out;
+    struct pollfd slots[WATCH_SLOTS + BALLOT_POLLFDS] = {
+        [WATCH_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
+        [WATCH_OUT] = { out->fd, (short)(queue_waits(out) && !out->retry_at ? POLLOUT : 0), 0 },
+    };
+    nanos wake = queue_waits(out) && out->retry_at ? out->retry_at : NEVER;
+    if (!w->begun && w->connected && !o->contact->connected)
+        wake = nanos_min(wake, w->began_at + o->contact->timeout);
+    observer_turn(w->observer, slots, WATCH_SLOTS, wake);
+    return !out->dead && !o->refused && !(slots[WATCH_OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) && signals_next() == 0;
+}
+
+static int watch(const struct settings *s, struct log *log, char **command)
+{
+    static const int heard[] = { SIGINT, SIGTERM, 0 }, deaf[] = { SIGPIPE, 0 };
+    bool json = setting_number(s, SET_OUTPUT_FORMAT) == OUTPUT_JSON;
+    struct observer *o = observer_open(s, log, READ_ALL, true);
+    struct watch *w = o ? calloc(1, sizeof *w) : NULL;
+    (void)command;
+    if (!w || !signals_open(heard, deaf))
+        return EXIT_BALLOT;
+    *w = (struct watch){ .observer = o, .connected = true, .began_at = clock_now() };
+    do
+        watch_tell_all(w, log, json);
+    while (watch_wait(w, log));
+    if (o->refused)
+        observer_complain(o, log, 0);
+    int status = o->refused ? EXIT_BALLOT : 0;
+    observer_hang_up(o, true);
+    observer_free(o);
+    free(w);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------
+ * Step-down: asking the present leader to hand over
+ *
+ * The request is a field "stepDown" in his proposal's data, which he watches.
+ * down_next() is a pure function of what was read.
+ * ------------------------------------------------------------------------ */
+
+struct down {
+    struct observer *observer;
+    struct log *log;
+    bool begun;           /* `old` is known                              */
+    struct person old;    /* who led when we came                        */
+    struct person leader; /* who leads now; "" if nobody                 */
+    bool flying, asked;
+    bool told_gone;       /* that he cannot be asked                     */
+    int refused;          /* a ZooKeeper error                           */
+};
+
+enum down_step {
+    DOWN_WAIT, DOWN_BEGIN, DOWN_ASK, DOWN_TELL_GONE, DOWN_DONE,
+    DOWN_NOBODY_LEADS, DOWN_NOBODY_ELSE, DOWN_AGAIN, DOWN_FOREIGN, DOWN_REFUSED,
+};
+
+/* Whether anybody stands besides the one with the proposal `node`. */
+static bool down_others(const struct observer *o, const char *node)
+{
+    for (size_t i = 0; i < o->count; i++)
+        if (node_in_line(&o->nodes[i]) && strcmp(o->nodes[i].name, node) != 0)
+            return true;
+    return false;
+}
+
+static enum down_step down_next(const struct down *d)
+{
+    const struct observer *o = d->observer;
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    if (d->refused)
+        return DOWN_REFUSED;
+    if (d->flying || !observer_whole(o))
+        return DOWN_WAIT;
+    const char *named = observer_named(o, buffer, sizeof buffer);
+    const struct seen *n = observer_leader(o);
+    if (!d->begun)
+        return *named ? DOWN_BEGIN : DOWN_NOBODY_LEADS;
+    if (*named && strcmp(named, d->old.node) != 0) {
+        const struct person now = person_read(&o->base, named);
+        return person_same(&now, &d->old) ? DOWN_AGAIN : DOWN_DONE;
+    }
+    if (!*named)
+        return DOWN_WAIT;
+    if (!n)
+        return d->told_gone || d->asked ? DOWN_WAIT : DOWN_TELL_GONE;
+    if (!n->data || !json_has(n->data, n->length, "onDisconnect"))
+        return DOWN_FOREIGN;
+    if (d->asked || json_has(n->data, n->length, "stepDown"))
+        return DOWN_WAIT;
+    return down_others(o, d->old.node) ? DOWN_ASK : DOWN_NOBODY_ELSE;
+}
+
+static void on_down(int rc, const struct Stat *stat, const void *data)
+{
+    struct down *d = (struct down *)(uintptr_t)data;
+    (void)stat;
+    d->flying = false;
+    d->observer->contact->turn_again = true;
+    d->asked = rc == ZOK;
+    if (rc == ZOK)
+        return;
+    struct seen *n = node_find(d->observer, d->old.node);
+    if (n) /* written meanwhile, or the answer is lost: what is there now? */
+        n->state = SEEN_NOT;
+    if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
+        d->refused = rc;
+}
+
+/* Adds the field before the end of his JSON, which is an object: it has a field. */
+static void down_ask(struct down *d)
+{
+    ballot *b = d->observer->contact;
+    const struct seen *n = node_find(d->observer, d->old.node);
+    char json[DATA_MAX + 128], when[128], host[256] = "", by[512];
+    struct text t = text_in(json, sizeof json), time = text_in(when, sizeof when);
+    size_t end = n->length;
+    while (end > 0 && n->data[end - 1] != '}')
+        end--;
+    time_string(&time, b->born);
+    gethostname(host, sizeof host - 1);
+    snprintf(by, sizeof by, "%s by %s, pid %ld", when, host, (long)getpid());
+    text_bytes(&t, n->data, end ? end - 1 : 0);
+    json_field(&t, "stepDown", by);
+    text_string(&t, "}");
+    d->flying = !t.cut && zoo_aset(b->handle, node_path(b, n->name), json, (int)t.length, n->stat.version, on_down, d) == ZOK;
+    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
+        on_disconnected(b);
+}
+
+static void down_name(char *out, size_t size, const struct person *p)
+{
+    struct text t = text_in(out, size);
+    person_text(&t, p);
+}
+
+/* What the end is, in words; the exit status. */
+static int down_report(const struct down *d, enum down_step end)
+{
+    const char *path = d->observer->contact->path;
+    char old[512], leader[512];
+    down_name(old, sizeof old, &d->old);
+    down_name(leader, sizeof leader, &d->leader);
+    switch (end) {
+    case DOWN_DONE:
+        printf("%s leads %s now, after %s\n", leader, path, old);
+        return 0;
+    case DOWN_NOBODY_LEADS:
+        LOG(d->log, FATAL, "nobody leads %s: there is nobody to step down", path);
+        break;
+    case DOWN_NOBODY_ELSE:
+        LOG(d->log, FATAL, "nobody else stands in %s: %s leads on, it was not asked", path, old);
+        break;
+    case DOWN_AGAIN:
+        LOG(d->log, FATAL, "nobody else took over in %s: %s leads again", path, leader);
+        break;
+    case DOWN_FOREIGN:
+        LOG(d->log, FATAL, "%s cannot be asked: it says no \"onDisconnect\", so it is a Go ballot, which knows no step-down; end it to make it hand over", old);
+        break;
+    default:
+        LOG(d->log, FATAL, "asking %s to step down is refused: %s", old, zerror(d->refused));
+    }
+    return EXIT_BALLOT;
+}
+
+/* Why it took too long: what is known of the one who was asked. */
+static int down_late(const struct down *d, const struct settings *s, nanos waited)
+{
+    const struct observer *o = d->observer;
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2], old[512], seen[128];
+    const struct duration_text within = duration_string(waited);
+    nanos heartbeat;
+    down_name(old, sizeof old, &d->old);
+    bool silent = o->base.data && json_get(o->base.data, o->base.length, "lastSeenTime", seen, sizeof seen) &&
+                  time_parse(seen, &heartbeat) && clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
+    if (!o->contact->connected || !d->begun)
+        observer_complain(o, d->log, waited);
+    else if (!*observer_named(o, buffer, sizeof buffer))
+        LOG(d->log, FATAL, "%s has resigned, but nobody has taken over within %s", old, within.data);
+    else if (!observer_leader(o))
+        LOG(d->log, FATAL, "%s is gone or cut off, and nobody has taken over within %s: the others wait until it has been silent for long enough", old, within.data);
+    else
+        LOG(d->log, FATAL, "%s has not handed over within %s%s; it stays asked", old, within.data,
+            silent ? ": it is silent, and most likely out of contact" : ": its command may still be ending");
+    return EXIT_BALLOT;
+}
+
+static void down_begin(struct down *d)
+{
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    d->begun = true;
+    d->old = person_read(&d->observer->base, observer_named(d->observer, buffer, sizeof buffer));
+}
+
+/* Follows the election to its end, or to the deadline. */
+static int down_run(struct down *d, const struct settings *s)
+{
+    struct observer *o = d->observer;
+    struct pollfd slots[BALLOT_POLLFDS];
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2], old[512];
+    nanos limit = setting_number(s, SET_TIMEOUT), deadline = clock_now() + limit;
+    while (!o->refused && clock_now() < deadline) {
+        enum down_step step = down_next(d);
+        if (step == DOWN_BEGIN)
+            down_begin(d);
+        else if (step == DOWN_ASK)
+            down_ask(d);
+        else if (step == DOWN_TELL_GONE) {
+            d->told_gone = true;
+            down_name(old, sizeof old, &d->old);
+            LOG(d->log, WARN, "%s cannot be asked: its proposal is gone; waiting for another to take over", old);
+        } else if (step != DOWN_WAIT) {
+            d->leader = person_read(&o->base, observer_named(o, buffer, sizeof buffer));
+            return down_report(d, step);
+        } else
+            observer_turn(o, slots, 0, deadline);
+    }
+    if (!o->refused)
+        return down_late(d, s, limit);
+    observer_complain(o, d->log, limit);
+    return EXIT_BALLOT;
+}
+
+static int step_down(const struct settings *s, struct log *log, char **command)
+{
+    struct observer *o = observer_open(s, log, READ_LEADERS, true);
+    struct down *d = o ? calloc(1, sizeof *d) : NULL;
+    (void)command;
+    if (!d)
+        return EXIT_BALLOT;
+    signal_handle(SIGPIPE, SIG_IGN);
+    d->observer = o;
+    d->log = log;
+    int status = down_run(d, s);
+    observer_hang_up(o, observer_whole(o));
+    observer_free(o);
+    free(d);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------
  * Commands: one row each
  * ------------------------------------------------------------------------ */
 
@@ -5307,6 +5859,10 @@ static const struct command {
       "ballot run once --candidate-id=\"$(hostname)\" --on-child-success=exit -- make-backup --full" },
     { "info", FOR_ALL | FOR_INFO, false, info, "show who leads and who waits",
       "ballot info -o table" },
+    { "watch", FOR_ALL | FOR_WATCH, false, watch, "print a line for each change, until it is ended",
+      "ballot watch -o json" },
+    { "step-down", FOR_ALL | FOR_STEP_DOWN, false, step_down, "make the leader hand over to the next",
+      "ballot step-down --timeout=1m" },
 };
 
 static const char *const type_names[] = {
