@@ -7,7 +7,7 @@ LDFLAGS ?=
 LDLIBS = -lzookeeper_st
 STRICT = -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
-PACKAGES = bash gcc libc6-dev libzookeeper-st-dev perl procps util-linux zookeeper default-jre-headless
+PACKAGES = bash bsdutils gcc libc6-dev libyaml-libyaml-perl libzookeeper-st-dev perl procps util-linux zookeeper default-jre-headless
 LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev
 
 TESTS = $(filter-out test/soak.t, $(sort $(wildcard test/*.t)))

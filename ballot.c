@@ -4959,7 +4959,8 @@ static void report_candidate(const struct report *p, const struct seen *n, struc
         memset(r->fields, 0, sizeof r->fields);
         string_copy(r->fields[FIELD_ID], sizeof r->fields[0], n->name);
         record_note(r, "%s", missing);
-        string_copy(r->brief, sizeof r->brief, missing);
+        if (!r->brief[0])
+            string_copy(r->brief, sizeof r->brief, missing);
     } else if (p->leader.fields[FIELD_ID][0] && !strcmp(r->fields[FIELD_ID], p->leader.fields[FIELD_ID])) {
         record_note(r, "this candidate id claimed leadership");
         if (p->silent)
@@ -5373,7 +5374,8 @@ static enum change watch_claim(const struct watch *w, const char *named, bool *w
     bool same = !strcmp(named, w->leader.node);
     if (!*named || (same && (w->leads || !n)))
         return CHANGE_NONE;
-    *wait = o->list_stat.pzxid < o->base.stat.pzxid || (n && !n->told && (n->state == SEEN_NOT || n->state == SEEN_ASKED));
+    bool unknown = n && !n->told && (n->state == SEEN_NOT || n->state == SEEN_ASKED || node_tellable(n));
+    *wait = unknown || o->list_stat.pzxid < o->base.stat.pzxid;
     return *wait ? CHANGE_NONE : CHANGE_ELECTED;
 }
 
@@ -5407,9 +5409,9 @@ static enum change watch_next(const struct watch *w, nanos now, struct seen **ab
         return !observer_whole(o) ? CHANGE_NONE : observer_leader(o) ? CHANGE_LEADER : CHANGE_VACANT;
     const char *named = observer_named(o, buffer, sizeof buffer);
     enum change change = w->leads ? watch_end(w, named) : CHANGE_NONE;
-    if (change == CHANGE_NONE)
-        change = watch_line(w, about);
-    return change == CHANGE_NONE ? watch_claim(w, named, wait) : change;
+    if (change == CHANGE_NONE && !w->greeting)
+        change = watch_claim(w, named, wait);
+    return change == CHANGE_NONE ? watch_line(w, about) : change;
 }
 
 /* --- lines ------------------------------------------------------------------------ */
