@@ -4730,7 +4730,7 @@ static void observer_turn(struct observer *o, struct pollfd *slots, int used, na
         observer_ask(o, asking);
     int timeout = poll_timeout(until, clock_now());
     int count = ballot_prepare(o->contact, slots + used, BALLOT_POLLFDS, &timeout);
-    if (poll(slots, (nfds_t)(used + count), timeout) < 0)
+    if (poll(slots, (nfds_t)used + (nfds_t)count, timeout) < 0)
         return;
     ballot_dispatch(o->contact, slots + used, count);
     o->complete = o->complete || observer_whole(o);
@@ -5622,22 +5622,21 @@ static int watch(const struct settings *s, struct log *log, char **command)
 {
     static const int heard[] = { SIGINT, SIGTERM, 0 }, deaf[] = { SIGPIPE, 0 };
     bool json = setting_number(s, SET_OUTPUT_FORMAT) == OUTPUT_JSON;
-    struct observer *o = observer_open(s, log, READ_ALL, true);
-    struct watch *w = o ? calloc(1, sizeof *w) : NULL;
     (void)command;
-    if (!w || !signals_open(heard, deaf))
+    if (!signals_open(heard, deaf))
         return EXIT_BALLOT;
-    *w = (struct watch){ .observer = o, .connected = true, .began_at = clock_now() };
+    struct watch w = { .observer = observer_open(s, log, READ_ALL, true), .connected = true, .began_at = clock_now() };
+    if (!w.observer)
+        return EXIT_BALLOT;
     do
-        watch_tell_all(w, log, json);
-    while (watch_wait(w, log));
-    if (o->refused)
-        observer_complain(o, log, 0);
-    int status = o->refused ? EXIT_BALLOT : 0;
-    observer_hang_up(o, true);
-    observer_free(o);
-    free(w);
-    return status;
+        watch_tell_all(&w, log, json);
+    while (watch_wait(&w, log));
+    bool refused = w.observer->refused;
+    if (refused)
+        observer_complain(w.observer, log, 0);
+    observer_hang_up(w.observer, true);
+    observer_free(w.observer);
+    return refused ? EXIT_BALLOT : 0;
 }
 
 /* ---------------------------------------------------------------------------
@@ -5831,18 +5830,14 @@ static int down_run(struct down *d, const struct settings *s)
 
 static int step_down(const struct settings *s, struct log *log, char **command)
 {
-    struct observer *o = observer_open(s, log, READ_LEADERS, true);
-    struct down *d = o ? calloc(1, sizeof *d) : NULL;
+    struct down d = { .observer = observer_open(s, log, READ_LEADERS, true), .log = log };
     (void)command;
-    if (!d)
+    if (!d.observer)
         return EXIT_BALLOT;
     signal_handle(SIGPIPE, SIG_IGN);
-    d->observer = o;
-    d->log = log;
-    int status = down_run(d, s);
-    observer_hang_up(o, observer_whole(o));
-    observer_free(o);
-    free(d);
+    int status = down_run(&d, s);
+    observer_hang_up(d.observer, observer_whole(d.observer));
+    observer_free(d.observer);
     return status;
 }
 

@@ -60,9 +60,9 @@ for i in 1 2 3 4 5 6; do
     at=$(now)
     within 5 proposals_are 2
     took=$(ms_since "$at")
-    [ "$took" -gt $slowest ] && slowest=$took
+    [ "$took" -gt "$slowest" ] && slowest=$took
 done
-below $slowest 600 "after six step-downs in a row the old leader stands again within the same delay, in ms"
+below "$slowest" 600 "after six step-downs in a row the old leader stands again within the same delay, in ms"
 stop a b
 
 # --- a command that ignores SIGTERM
