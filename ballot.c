@@ -4475,6 +4475,8 @@ static void seen_keep(struct seen *n, const char *data, int length, const struct
 
 static void observer_refused(struct observer *o, const char *what, int rc)
 {
+    if (o->refused)
+        return; /* one reason is enough */
     o->refused = rc;
     o->refused_what = what;
 }
