@@ -34,6 +34,10 @@
  *   Family     children and grandchildren: finding, ending, reaping them
  *   Guard      the process that owns the command; its last will
  *   Agent      what should be true now, and making it so
+ *   Observer   an election, read by somebody who does not stand
+ *   Report     `info`: YAML, JSON, a table
+ *   Watch      a line for each change
+ *   Step-down  asking the leader to hand over
  *   Commands   one row each
  *   Main       start reading here: it is the last function
  *
@@ -3689,8 +3693,6 @@ static void decide_ending(const struct facts *f, struct wish *w)
 static void decide_outcome(const struct facts *f, struct wish *w)
 {
     int policy = f->cause == CAUSE_BALLOT ? POLICY_RERUN : outcome_good(f) ? f->rules.on_success : f->rules.on_error;
-    if (policy == POLICY_RERUN && f->step_down)
-        policy = POLICY_REELECT;
     w->line = LINE_STAND;
     if (policy == POLICY_EXIT || policy == POLICY_IGNORE) {
         w->end = true;

@@ -599,11 +599,11 @@ static void test_stepping_down(void)
     f.ended = true;
     f.cause = CAUSE_BALLOT;
     f.rules.on_success = f.rules.on_error = POLICY_EXIT;
-    check(agent_decide(&f).line == LINE_LEAVE && !agent_decide(&f).end && !agent_decide(&f).outcome_done, "... then leaves the line, whatever the policies are");
+    check(agent_decide(&f).outcome_done && !agent_decide(&f).end && agent_decide(&f).command == COMMAND_AS_IT_IS, "... no policy applies, whatever it is");
     f.cause = CAUSE_ITSELF;
     check(agent_decide(&f).end, "... unless the command had ended by itself");
     f.ended = false;
-    check(agent_decide(&f).line == LINE_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... and starts nothing meanwhile");
+    check(agent_decide(&f).line == LINE_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... then leaves the line, and starts nothing meanwhile");
     f.step_down = false;
     f.role = BALLOT_OUT;
     check(agent_decide(&f).line == LINE_STAND, "... then stands again");
