@@ -36,6 +36,10 @@
  *   Family     children and grandchildren: finding, ending, reaping them
  *   Guard      the process that owns the command; its last will
  *   Agent      what should be true now, and making it so
+ *   Observer   an election, read by somebody who does not stand
+ *   Report     `info`: YAML, JSON, a table
+ *   Watch      a line for each change
+ *   Step-down  asking the leader to hand over
  *   Commands   one row each
  *   Help       usage, man page, example file, completion, from the tables
  *   Main       start reading here: it is the last function
@@ -451,7 +455,23 @@ static size_t utf8_length(const char *p, size_t left)
     return n;
 }
 
-static void json_special(struct text *t, unsigned char c)
+/* The character of a sequence that utf8_length() has measured. */
+static unsigned utf8_character(const char *p, size_t n)
+{
+    const unsigned char *u = (const unsigned char *)p;
+    unsigned c = n == 1 ? u[0] : u[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | (u[i] & 0x3fu);
+    return c;
+}
+
+/* What acts on a terminal, ends a line somewhere, or may not stand in YAML. */
+static bool character_special(unsigned c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff;
+}
+
+static void json_special(struct text *t, unsigned c)
 {
     switch (c) {
     case '"':  text_string(t, "\\\""); break;
@@ -459,7 +479,7 @@ static void json_special(struct text *t, unsigned char c)
     case '\n': text_string(t, "\\n"); break;
     case '\r': text_string(t, "\\r"); break;
     case '\t': text_string(t, "\\t"); break;
-    default:   text_format(t, "\\u%04x", c < 0x80 ? c : 0xfffdu);
+    default:   text_format(t, "\\u%04x", c);
     }
 }
 
@@ -468,7 +488,8 @@ static bool json_plain(char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* Any bytes as a JSON string; a byte that is not UTF-8 becomes U+FFFD. */
+/* Any bytes as a JSON string, which is a YAML string too; a byte that is not
+ * UTF-8 becomes U+FFFD. */
 static void json_string(struct text *t, const char *bytes, size_t count)
 {
     text_string(t, "\"");
@@ -478,12 +499,12 @@ static void json_string(struct text *t, const char *bytes, size_t count)
         text_bytes(t, bytes + i, n);
         if ((i += n) == count)
             break;
-        unsigned char c = (unsigned char)bytes[i];
         n = utf8_length(bytes + i, count - i);
-        if (n == 0 || c < 0x20 || c == '"' || c == '\\' || c == 0x7f) {
+        unsigned c = n ? utf8_character(bytes + i, n) : 0xfffd;
+        n = n ? n : 1;
+        if (c == 0xfffd || c == '"' || c == '\\' || character_special(c))
             json_special(t, c);
-            n = 1;
-        } else
+        else
             text_bytes(t, bytes + i, n);
     }
     text_string(t, "\"");
@@ -624,27 +645,41 @@ static bool json_skip(struct json *j)
     return depth == 0;
 }
 
-/* Finds the string field `name` of the object in `bytes`, and copies it (cut to
- * `size` bytes) to `out`. False: no object, no such field, not a string. */
-static bool json_get(const char *bytes, size_t count, const char *name, char *out, size_t size)
+/* Goes to the value of the field `name` of an object; false: no object, or it
+ * has none. */
+static bool json_find(struct json *j, const char *name)
 {
-    struct json j = { bytes, bytes + count };
     char key[64];
-    struct text value = text_in(out, size);
-    if (!json_take(&j, '{'))
+    if (!json_take(j, '{'))
         return false;
     do {
         struct text t = text_in(key, sizeof key);
-        if (!json_read_string(&j, &t) || !json_take(&j, ':'))
+        if (!json_read_string(j, &t) || !json_take(j, ':'))
             return false;
-        if (!t.cut && !strcmp(key, name)) {
-            json_space(&j);
-            return json_read_string(&j, &value);
-        }
-        if (!json_skip(&j))
+        if (!t.cut && !strcmp(key, name))
+            return true;
+        if (!json_skip(j))
             return false;
-    } while (json_take(&j, ','));
+    } while (json_take(j, ','));
     return false;
+}
+
+/* Copies the string field `name` of the object in `bytes` (cut to `size` bytes)
+ * to `out`. False: no object, no such field, not a string. */
+static bool json_get(const char *bytes, size_t count, const char *name, char *out, size_t size)
+{
+    struct json j = { bytes, bytes + count };
+    struct text value = text_in(out, size);
+    if (!json_find(&j, name))
+        return false;
+    json_space(&j);
+    return json_read_string(&j, &value);
+}
+
+static bool json_has(const char *bytes, size_t count, const char *name)
+{
+    struct json j = { bytes, bytes + count };
+    return json_find(&j, name);
 }
 
 #endif /* BALLOT_NO_ELECTION */
@@ -1688,6 +1723,7 @@ struct ballot {
     char wrote[NODE_MAX];        /* the proposal that the last write named      */
     char wrote_before[NODE_MAX]; /* and the one that the acknowledged one named */
     bool revoked;       /* lost because our proposal was deleted by hand     */
+    bool step_down;     /* somebody asked us to hand over                    */
     unsigned losses;    /* counts each loss of the leadership                */
     nanos lease_sent;   /* sending of the last acknowledged write            */
     nanos beat_at;      /* the next heartbeat                                */
@@ -2144,8 +2180,6 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
 
 static void on_own(int rc, const char *value, int length, const struct Stat *stat, const void *data)
 {
-    (void)value;
-    (void)length;
     struct ballot *b = request_answered(data);
     if (outcome_unknown(rc))
         return;
@@ -2153,6 +2187,10 @@ static void on_own(int rc, const char *value, int length, const struct Stat *sta
      * session, or by hand, is another node. */
     b->own_exists = rc == ZOK && stat->ephemeralOwner == b->session.client_id;
     b->own_fresh = true;
+    if (b->own_exists && b->leading && !b->step_down && length > 0 && json_has(value, (size_t)length, "stepDown")) {
+        b->step_down = true;
+        SAY(b, WARN, "asked to step down");
+    }
     if (!b->own_exists && !b->unsettled) {
         election_doubt(b);
         b->own_fresh = false;
@@ -2258,7 +2296,7 @@ static void on_written(int rc, const void *data)
     }
     if (!b->leading) {
         b->leading = true;
-        b->revoked = false;
+        b->revoked = b->step_down = false;
         b->token = b->written.mzxid;
         b->own_fresh = false;
         b->calm_at = clock_now() + b->timeout / 500;
@@ -2280,7 +2318,7 @@ static void on_written(int rc, const void *data)
 
 static void leadership_ends(struct ballot *b)
 {
-    b->leading = false;
+    b->leading = b->step_down = false;
     b->token = 0;
     b->lease_sent = 0;
     b->base.read_at = 0;
@@ -2638,6 +2676,9 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
         return contact_step(b, now, wake);
     if (writing(b) || !due(b->retry_at, now, wake))
         return STEP_NONE;
+    bool bystander = b->want == WANT_LEAVE && !b->proposal[0] && !b->leading && !b->ghost;
+    if (bystander) /* nothing of ours is there: what is in doubt can wait until we stand */
+        return STEP_NONE;
     if (b->unsettled)
         return settle_step(b);
     if (b->leading)
@@ -2791,7 +2832,8 @@ static int sign_send(struct ballot *b, const void *data)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
-    return zoo_aset(b->handle, node_path(b, b->proposal), json, (int)n, -1, on_signed, data);
+    /* Only as it was created: what an operator has written since stays. */
+    return zoo_aset(b->handle, node_path(b, b->proposal), json, (int)n, 0, on_signed, data);
 }
 
 static int path_send(struct ballot *b, const void *data)
@@ -3110,6 +3152,11 @@ BALLOT_API int64_t ballot_token(const ballot *b)
     return b->token;
 }
 
+BALLOT_API bool ballot_step_down(const ballot *b)
+{
+    return b->step_down;
+}
+
 BALLOT_API const char *ballot_node(const ballot *b)
 {
     return b->proposal[0] ? node_path((struct ballot *)(uintptr_t)b, b->proposal) : "";
@@ -3206,6 +3253,7 @@ static void moment_format(struct text *t, int64_t at, int32_t offset)
 
 #define FILE_MAX         4096 /* bytes of a file's path, and its NUL */
 
+#define EXIT_NOBODY_LEADS  3 /* of info --check                           */
 #define EXIT_BALLOT      125 /* ballot itself failed                      */
 #define EXIT_CANNOT_EXEC 126 /* as shells have it: found, cannot be run   */
 #define EXIT_NOT_FOUND   127
@@ -3217,9 +3265,12 @@ enum setting_type { TYPE_TEXT, TYPE_FILE, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION
 /* Which commands a setting is for: one bit a command. */
 enum {
     FOR_ONCE = 1,
+    FOR_INFO = 4,
+    FOR_WATCH = 8,
     FOR_NEXT = 16,
+    FOR_STEP_DOWN = 32,
     FOR_RUN = FOR_ONCE,
-    FOR_ELECTION = FOR_RUN,
+    FOR_ELECTION = FOR_RUN | FOR_INFO | FOR_WATCH | FOR_STEP_DOWN,
     FOR_ALL = FOR_ELECTION | FOR_NEXT,
 };
 
@@ -3272,7 +3323,13 @@ enum {
     X(NEXT_COUNT, "count", TYPE_NUMBER, "5", NULL, FOR_NEXT, false,                                     \
       "how many activations to print")                                                                  \
     X(NEXT_FROM, "from", TYPE_MOMENT, NULL, NULL, FOR_NEXT, false,                                      \
-      "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")
+      "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")                      \
+    X(OUTPUT_FORMAT, "output-format", TYPE_CHOICE, NULL, "yaml json table human", FOR_INFO | FOR_WATCH, true, \
+      "also -o; how the state is printed; info: yaml (default), json, table; watch: human (default), json") \
+    X(CHECK, "check", TYPE_BOOL, "false", NULL, FOR_INFO, false,                                         \
+      "print nothing, end with 0 if somebody leads, with 3 if nobody does")                              \
+    X(TIMEOUT, "timeout", TYPE_DURATION, "30s", NULL, FOR_STEP_DOWN, false,                              \
+      "how long to wait for another leader")
 
 enum setting_id {
 #define X(id, ...) SET_##id,
@@ -3297,12 +3354,13 @@ static const struct setting {
 
 /* Short forms: "-n 3" and "-n3" are "--count=3". */
 static const struct { char letter; enum setting_id id; } setting_letters[] = {
-    { 'n', SET_NEXT_COUNT },
+    { 'n', SET_NEXT_COUNT }, { 'o', SET_OUTPUT_FORMAT },
 };
 
 /* Sections of the configuration file, from the widest to the most exact. */
 static const struct section { const char *name; int commands; } sections[] = {
-    { "", FOR_ALL }, { "run", FOR_RUN }, { "run once", FOR_ONCE }, { "next", FOR_NEXT },
+    { "", FOR_ALL }, { "run", FOR_RUN }, { "run once", FOR_ONCE }, { "info", FOR_INFO },
+    { "watch", FOR_WATCH }, { "step-down", FOR_STEP_DOWN }, { "next", FOR_NEXT },
 };
 
 /* The weakest first. A file's origin is ORIGIN_FILE plus how exact its section is. */
@@ -3325,6 +3383,12 @@ enum { POLICY_RERUN, POLICY_REELECT, POLICY_EXIT, POLICY_IGNORE };    /* order o
 enum { FAILURE_RETRY, FAILURE_RUN_ANYWAY, FAILURE_EXIT };             /* of on-election-failure */
 enum { DISCONNECT_KEEP, DISCONNECT_STOP };                            /* of on-disconnect       */
                                                                       /* dst: enum ballot_dst   */
+enum output { OUTPUT_YAML, OUTPUT_JSON, OUTPUT_TABLE, OUTPUT_HUMAN }; /* of output-format       */
+
+/* The formats that a command knows; the first is its default. */
+static const struct { int command; const char *choices; } output_formats[] = {
+    { FOR_INFO, "yaml json table" }, { FOR_WATCH, "human json" },
+};
 
 static const char *setting_text(const struct settings *s, enum setting_id id)
 {
@@ -3587,6 +3651,23 @@ static void settings_from_defaults(struct settings *s)
     for (enum setting_id id = 0; id < SETTING_COUNT; id++)
         if (settings_table[id].initial)
             setting_set(s, id, settings_table[id].initial, ORIGIN_DEFAULT, "default");
+}
+
+static bool output_format_settle(struct settings *s, int commands)
+{
+    for (size_t i = 0; i < COUNT(output_formats); i++) {
+        const char *choices = output_formats[i].choices, *format = setting_text(s, SET_OUTPUT_FORMAT);
+        char initial[16];
+        if (!(commands & output_formats[i].command))
+            continue;
+        struct text t = text_in(initial, sizeof initial);
+        text_bytes(&t, choices, strcspn(choices, " "));
+        if (!format)
+            return setting_set(s, SET_OUTPUT_FORMAT, initial, ORIGIN_DEFAULT, "default");
+        if (choice_index(choices, format) < 0)
+            return settings_fail(s, "%s: \"%s\" is not one of %s", s->values[SET_OUTPUT_FORMAT].source, format, choices);
+    }
+    return true;
 }
 
 /* --- from the command line --------------------------------------------------- */
@@ -3931,7 +4012,7 @@ static bool settings_complete(struct settings *s, int command)
     if (s->error[0] || !settings_from_file(s, command))
         return false;
     settings_from_defaults(s);
-    return settings_read_identity(s) && settings_check_together(s, command);
+    return settings_read_identity(s) && output_format_settle(s, command) && settings_check_together(s, command);
 }
 
 static void settings_free(struct settings *s)
@@ -5119,6 +5200,7 @@ struct facts {
     nanos start_until;    /* the guard starts nothing later under the present lease */
     bool lost, revoked;   /* since the command was started                       */
     bool refused;         /* the ensemble says no                                */
+    bool step_down;       /* an operator asks the leader to hand over            */
     nanos standing_since; /* when we began to stand; 0 once in the line, or not standing */
 
     /* the command and its guard */
@@ -5197,6 +5279,8 @@ static void decide_alive(const struct facts *f, struct wish *w)
         w->command = f->end_signals > 1 ? COMMAND_KILL : COMMAND_STOP;
     else if (f->lost)
         w->command = f->revoked ? COMMAND_KILL : COMMAND_STOP;
+    else if (f->step_down)
+        w->command = COMMAND_STOP;
     else if (f->rules.max_runtime && due(f->started_at + f->rules.max_runtime, f->now, &w->wake)) {
         w->command = COMMAND_STOP;
         w->cause = CAUSE_RUNTIME;
@@ -5231,6 +5315,10 @@ static void decide_outcome(const struct facts *f, struct wish *w)
 static void decide_next(const struct facts *f, struct wish *w)
 {
     bool rested = due(f->next_start, f->now, &w->wake);
+    if (f->step_down) {
+        w->line = LINE_LEAVE;
+        return;
+    }
     if (f->role == BALLOT_OUT && (!rested || f->output_pending))
         return; /* a leader that may not start yet would only keep others from it */
     w->line = LINE_STAND;
@@ -5418,6 +5506,7 @@ static void agent_learn_election(struct agent *a)
     f->timeout = b->timeout;
     f->start_until = lease_start(&(struct lease){ b->lease_sent, b->timeout }, f->rules.stop);
     f->refused = b->refused;
+    f->step_down = ballot_step_down(b);
     if (f->life != LIFE_NONE && f->anyway && b->leading) {
         f->anyway = false; /* elected meanwhile: it is the leader's command now */
         a->losses = b->losses;
@@ -5791,6 +5880,1539 @@ static int run_once(const struct settings *s, struct log *log, char **command)
 }
 
 /* ---------------------------------------------------------------------------
+ * Observer: an election, read by somebody who does not stand
+ *
+ * As in the election, replies and watches only record what was read, and one
+ * pure function, observer_step(), names the next thing to ask for. What is asked
+ * for goes out at once, without waiting for other answers: sync, base and list
+ * together, then all proposals together.
+ * ------------------------------------------------------------------------ */
+
+enum seen_state { SEEN_NOT, SEEN_ASKED, SEEN_READ, SEEN_GONE, SEEN_REFUSED };
+
+/* A znode as it was read. */
+struct seen {
+    char name[NODE_MAX];
+    enum seen_state state;
+    bool listed;       /* in the last list; else kept only to tell of its end */
+    bool told;         /* `watch` has told of it                              */
+    char *data;        /* NULL: none, or more than any candidate writes       */
+    size_t length;
+    struct Stat stat;
+};
+
+enum reading { READ_NO_PROPOSAL, READ_LEADERS, READ_ALL };
+
+struct observer {
+    ballot *contact;    /* a membership that never stands                      */
+    enum reading reading;
+    bool watching;      /* go on after the first complete picture              */
+    nanos contact_since; /* of the contact in which the rest was read          */
+    bool sync_sent;
+    bool base_flying, base_fresh, list_flying, list_fresh;
+    bool exists_flying, exists_armed; /* where there is no base: told of its creation */
+    bool base_exists;
+    bool hold_base;     /* what the base said is not told yet: do not read over it */
+    bool complete;      /* all was read at least once                          */
+    struct seen base;
+    struct Stat list_stat; /* of the base, with the list                       */
+    struct seen *nodes; /* sorted as strcmp                                    */
+    size_t count;
+    int refused;        /* what no waiting mends: a ZooKeeper error, or 0      */
+    const char *refused_what;
+};
+
+/* One request for one proposal; freed by its completion. */
+struct look {
+    struct observer *observer;
+    char name[NODE_MAX];
+};
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar; years begin in March
+ * here, so that the leap day is the last. */
+static int64_t days_since_epoch(int year, int month, int day)
+{
+    int64_t y = month > 2 ? year : year - 1;
+    int64_t era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
+    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* Reads what time_string() writes, as nanoseconds since 1970; what follows the
+ * offset is passed over. */
+static bool time_parse(const char *string, nanos *out)
+{
+    int year, month, day, hour, minute, second, n = 0, east_hours, east_minutes;
+    char sign;
+    if (sscanf(string, "%4d-%2d-%2d %2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &n) != 6)
+        return false;
+    nanos fraction = 0, place = SECOND / 10;
+    const char *p = string + n;
+    if (*p == '.')
+        for (p++; isdigit((unsigned char)*p); p++, place /= 10)
+            fraction += place * (*p - '0');
+    if (sscanf(p, " %c%2d%2d", &sign, &east_hours, &east_minutes) != 3 || (sign != '+' && sign != '-'))
+        return false;
+    if (year < 1970 || year > 2200 || month < 1 || month > 12 || day < 1 || day > 31)
+        return false;
+    nanos east = (sign == '-' ? -1 : 1) * (east_hours * HOUR + east_minutes * MINUTE);
+    *out = days_since_epoch(year, month, day) * 24 * HOUR + hour * HOUR + minute * MINUTE + second * SECOND + fraction - east;
+    return true;
+}
+
+/* Whether `bytes` are one object and nothing else; what is nested in it is
+ * looked at as leniently as by json_skip(). */
+static bool json_is_object(const char *bytes, size_t count)
+{
+    struct json j = { bytes, bytes + count };
+    char scrap[2];
+    if (!json_take(&j, '{'))
+        return false;
+    bool empty = json_take(&j, '}');
+    while (!empty) {
+        struct text t = text_in(scrap, sizeof scrap);
+        if (!json_read_string(&j, &t) || !json_take(&j, ':') || !json_skip(&j))
+            return false;
+        if (json_take(&j, '}'))
+            break;
+        if (!json_take(&j, ','))
+            return false;
+    }
+    json_space(&j);
+    return j.at == j.end;
+}
+
+static bool node_in_line(const struct seen *n)
+{
+    bool named = !strncmp(n->name, NODE_PREFIX, strlen(NODE_PREFIX));
+    bool persistent = n->state == SEEN_READ && n->stat.ephemeralOwner == 0;
+    return n->listed && named && !persistent && n->state != SEEN_GONE;
+}
+
+static struct seen *node_find(const struct observer *o, const char *name)
+{
+    size_t low = 0, high = o->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(o->nodes[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < o->count && !strcmp(o->nodes[low].name, name); low++)
+        if (o->nodes[low].listed)
+            return &o->nodes[low];
+    return NULL;
+}
+
+/* The child of the base that the base names, "" if none. */
+static const char *observer_named(const struct observer *o, char *buffer, size_t size)
+{
+    buffer[0] = '\0';
+    if (o->base_exists && o->base.data)
+        json_get(o->base.data, o->base.length, "proposalNode", buffer, size);
+    return node_name(o->contact, buffer);
+}
+
+/* The proposal of whoever leads: named by the base, and there. NULL: nobody does. */
+static struct seen *observer_leader(const struct observer *o)
+{
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    const char *named = observer_named(o, buffer, sizeof buffer);
+    struct seen *n = *named ? node_find(o, named) : NULL;
+    return n && n->state != SEEN_GONE ? n : NULL;
+}
+
+/* Base and list were read one after the other: of one moment they are if either
+ * the base or its children have not changed in between. */
+static bool observer_torn(const struct observer *o)
+{
+    return o->base.stat.mzxid != o->list_stat.mzxid && o->base.stat.pzxid != o->list_stat.pzxid;
+}
+
+/* --- facts -------------------------------------------------------------------- */
+
+static void seen_keep(struct seen *n, const char *data, int length, const struct Stat *stat)
+{
+    free(n->data);
+    n->length = length > 0 ? (size_t)length : 0;
+    n->data = n->length <= DATA_MAX ? malloc(n->length + 1) : NULL;
+    if (n->data && n->length)
+        memcpy(n->data, data, n->length);
+    n->stat = *stat;
+    n->state = SEEN_READ;
+}
+
+static void observer_refused(struct observer *o, const char *what, int rc)
+{
+    if (o->refused)
+        return; /* one reason is enough */
+    o->refused = rc;
+    o->refused_what = what;
+}
+
+static void on_look_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+{
+    struct observer *o = context;
+    (void)handle;
+    (void)state;
+    o->contact->turn_again = true;
+    if (type == ZOO_SESSION_EVENT || !path || strcmp(path, o->contact->path) != 0)
+        return;
+    if (type != ZOO_CHANGED_EVENT)
+        o->list_fresh = false;
+    if (type != ZOO_CHILD_EVENT)
+        o->base_fresh = false;
+    if (type == ZOO_CREATED_EVENT)
+        o->exists_armed = false;
+}
+
+static void on_look_sync(int rc, const char *value, const void *data)
+{
+    (void)rc; /* what was asked for after it will tell */
+    (void)value;
+    (void)data;
+}
+
+static void on_look_base(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+{
+    static const struct Stat none = { .czxid = 0 };
+    struct observer *o = (struct observer *)(uintptr_t)data;
+    o->base_flying = false;
+    o->contact->turn_again = true;
+    if (outcome_unknown(rc))
+        return;
+    if (rc != ZOK && rc != ZNONODE) {
+        observer_refused(o, "reading", rc);
+        return;
+    }
+    o->base_fresh = true;
+    o->base_exists = rc == ZOK;
+    seen_keep(&o->base, value, rc == ZOK ? length : 0, rc == ZOK ? stat : &none);
+}
+
+static void on_look_exists(int rc, const struct Stat *stat, const void *data)
+{
+    struct observer *o = (struct observer *)(uintptr_t)data;
+    (void)stat;
+    o->exists_flying = false;
+    o->exists_armed = rc == ZNONODE;
+    if (rc == ZOK) /* made meanwhile */
+        o->base_fresh = o->list_fresh = false;
+}
+
+static int seen_compare(const void *a, const void *b)
+{
+    return strcmp(((const struct seen *)a)->name, ((const struct seen *)b)->name);
+}
+
+/* Puts a new list in the place of the old one. What stayed keeps what was read
+ * of it; what left is kept until its end is told. */
+static bool nodes_replace(struct observer *o, const struct String_vector *names, const struct Stat *stat)
+{
+    int32_t listed = names ? names->count : 0;
+    struct seen *nodes = calloc(o->count + (size_t)listed + 1, sizeof *nodes);
+    bool same_base = stat->czxid == o->list_stat.czxid;
+    size_t count = 0;
+    if (!nodes)
+        return false;
+    for (int32_t i = 0; i < listed; i++) {
+        const char *name = names->data[i];
+        if (strlen(name) >= NODE_MAX || !strcmp(name, "schedule"))
+            continue;
+        struct seen *old = same_base ? node_find(o, name) : NULL;
+        if (old) {
+            nodes[count] = *old;
+            old->listed = old->told = false;
+            old->data = NULL;
+        } else
+            string_copy(nodes[count].name, NODE_MAX, name);
+        nodes[count++].listed = true;
+    }
+    for (size_t i = 0; i < o->count; i++)
+        if (o->nodes[i].told) {
+            nodes[count] = o->nodes[i];
+            nodes[count++].listed = false;
+        } else
+            free(o->nodes[i].data);
+    qsort(nodes, count, sizeof *nodes, seen_compare);
+    free(o->nodes);
+    o->nodes = nodes;
+    o->count = count;
+    return true;
+}
+
+static void on_look_list(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+{
+    static const struct Stat none = { .czxid = 0 };
+    struct observer *o = (struct observer *)(uintptr_t)data;
+    o->list_flying = false;
+    o->contact->turn_again = true;
+    if (outcome_unknown(rc))
+        return;
+    if (rc != ZOK && rc != ZNONODE) {
+        observer_refused(o, "listing", rc);
+        return;
+    }
+    if (!nodes_replace(o, rc == ZOK ? names : NULL, rc == ZOK ? stat : &none))
+        return;
+    o->list_stat = rc == ZOK ? *stat : none;
+    o->list_fresh = true;
+}
+
+static void on_look_node(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+{
+    struct look *look = (struct look *)(uintptr_t)data;
+    struct observer *o = look->observer;
+    struct seen *n = node_find(o, look->name);
+    o->contact->turn_again = true;
+    free(look);
+    if (!n)
+        return;
+    if (rc == ZOK)
+        seen_keep(n, value, length, stat);
+    else
+        n->state = outcome_unknown(rc) ? SEEN_NOT : rc == ZNONODE ? SEEN_GONE : SEEN_REFUSED;
+}
+
+/* --- the next thing to ask for ------------------------------------------------- */
+
+enum asking { ASK_NOTHING, ASK_ALL_ANEW, ASK_SYNC, ASK_BASE, ASK_LIST, ASK_EXISTS, ASK_NODES };
+
+static bool node_wanted(const struct observer *o, const struct seen *n, const struct seen *leader)
+{
+    return n->listed && n->state == SEEN_NOT && (o->reading == READ_ALL || (o->reading == READ_LEADERS && n == leader));
+}
+
+static bool nodes_in_state(const struct observer *o, enum seen_state state)
+{
+    const struct seen *leader = o->reading == READ_LEADERS ? observer_leader(o) : NULL;
+    for (size_t i = 0; i < o->count; i++)
+        if (state == SEEN_NOT ? node_wanted(o, &o->nodes[i], leader) : o->nodes[i].state == state)
+            return true;
+    return false;
+}
+
+static enum asking observer_step(const struct observer *o)
+{
+    if (!o->contact->connected || o->refused)
+        return ASK_NOTHING;
+    if (o->contact_since != o->contact->contact_since)
+        return ASK_ALL_ANEW;
+    if (!o->sync_sent)
+        return ASK_SYNC;
+    if (!o->base_fresh && !o->base_flying && !o->hold_base)
+        return ASK_BASE;
+    if (!o->list_fresh && !o->list_flying)
+        return ASK_LIST;
+    if (!o->base_fresh || !o->list_fresh)
+        return o->list_fresh && nodes_in_state(o, SEEN_NOT) ? ASK_NODES : ASK_NOTHING;
+    if (!o->watching && observer_torn(o))
+        return ASK_ALL_ANEW;
+    if (o->watching && !o->base_exists && !o->exists_armed)
+        return o->exists_flying ? ASK_NOTHING : ASK_EXISTS;
+    return nodes_in_state(o, SEEN_NOT) ? ASK_NODES : ASK_NOTHING;
+}
+
+/* Base and list are of one moment, and the proposals are read. */
+static bool observer_whole(const struct observer *o)
+{
+    return o->contact->connected && o->contact_since == o->contact->contact_since && o->base_fresh && o->list_fresh &&
+           !observer_torn(o) && !nodes_in_state(o, SEEN_NOT) && !nodes_in_state(o, SEEN_ASKED);
+}
+
+/* --- asking --------------------------------------------------------------------- */
+
+static int look_node_send(struct observer *o, struct seen *n)
+{
+    ballot *b = o->contact;
+    struct look *look = malloc(sizeof *look);
+    if (!look)
+        return ZSYSTEMERROR;
+    look->observer = o;
+    string_copy(look->name, NODE_MAX, n->name);
+    n->state = SEEN_ASKED;
+    int rc = zoo_awget(b->handle, node_path(b, n->name), NULL, NULL, on_look_node, look);
+    if (rc != ZOK) {
+        n->state = SEEN_NOT;
+        free(look);
+    }
+    return rc;
+}
+
+static int look_nodes_send(struct observer *o)
+{
+    const struct seen *leader = observer_leader(o);
+    int rc = ZOK;
+    for (size_t i = 0; i < o->count && rc == ZOK; i++)
+        if (node_wanted(o, &o->nodes[i], leader))
+            rc = look_node_send(o, &o->nodes[i]);
+    return rc;
+}
+
+static int observer_send(struct observer *o, enum asking asking)
+{
+    ballot *b = o->contact;
+    watcher_fn watcher = o->watching ? on_look_event : NULL;
+    switch (asking) {
+    case ASK_SYNC:
+        o->sync_sent = true;
+        return zoo_async(b->handle, b->path, on_look_sync, o);
+    case ASK_BASE:
+        o->base_flying = true;
+        return zoo_awget(b->handle, b->path, watcher, o, on_look_base, o);
+    case ASK_LIST:
+        o->list_flying = true;
+        return zoo_awget_children2(b->handle, b->path, watcher, o, on_look_list, o);
+    case ASK_EXISTS:
+        o->exists_flying = true;
+        return zoo_awexists(b->handle, b->path, on_look_event, o, on_look_exists, o);
+    case ASK_NODES:
+        return look_nodes_send(o);
+    case ASK_ALL_ANEW:
+    case ASK_NOTHING:
+        break;
+    }
+    return ZOK;
+}
+
+static void observer_ask(struct observer *o, enum asking asking)
+{
+    ballot *b = o->contact;
+    if (asking == ASK_ALL_ANEW) {
+        o->contact_since = b->contact_since;
+        o->sync_sent = o->base_fresh = o->list_fresh = o->exists_armed = o->hold_base = false;
+        return;
+    }
+    if (observer_send(o, asking) != ZOK) {
+        o->base_flying = o->base_flying && asking != ASK_BASE;
+        o->list_flying = o->list_flying && asking != ASK_LIST;
+        o->exists_flying = o->exists_flying && asking != ASK_EXISTS;
+        contact_cut(b);
+    }
+    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
+        on_disconnected(b);
+}
+
+/* Sends what is due, waits until something happens or `until`, learns. */
+static void observer_turn(struct observer *o, struct pollfd *slots, int used, nanos until)
+{
+    enum asking asking;
+    while ((asking = observer_step(o)) != ASK_NOTHING)
+        observer_ask(o, asking);
+    int timeout = poll_timeout(until, clock_now());
+    int count = ballot_prepare(o->contact, slots + used, BALLOT_POLLFDS, &timeout);
+    log_turn(o->contact->config.log_data);
+    if (poll(slots, (nfds_t)used + (nfds_t)count, timeout) < 0)
+        return;
+    ballot_dispatch(o->contact, slots + used, count);
+    o->complete = o->complete || observer_whole(o);
+}
+
+/* Who only looks says what he sees: the contact's own news are details. */
+static void observer_log(void *log, enum ballot_log_level level, int where, const char *message)
+{
+    log_message(log, level < BALLOT_LOG_ERROR ? BALLOT_LOG_DEBUG : level, where, message);
+}
+
+/* Ends the session; what was read stays. Where nobody answers, it does not wait. */
+static void observer_hang_up(struct observer *o, bool answered)
+{
+    ballot *b = o->contact;
+    if (!answered)
+        contact_cut(b);
+    resolver_end(b);
+    handle_close(b);
+}
+
+static void observer_free(struct observer *o)
+{
+    ballot_close(o->contact);
+    for (size_t i = 0; i < o->count; i++)
+        free(o->nodes[i].data);
+    free(o->nodes);
+    free(o->base.data);
+    free(o);
+}
+
+static struct observer *observer_open(const struct settings *s, struct log *log, enum reading reading, bool watching)
+{
+    const struct ballot_config config = {
+        .servers = setting_text(s, SET_SERVERS), .base_path = setting_text(s, SET_BASE_PATH), .candidate_id = "observer",
+        .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND), .auth = setting_text(s, SET_AUTH),
+        .log = observer_log, .log_data = log, .library_log = setting_number(s, SET_DEBUG),
+    };
+    struct observer *o = calloc(1, sizeof *o);
+    if (!o || ballot_open(&o->contact, &config) != BALLOT_OK) {
+        LOG(log, FATAL, "out of memory");
+        free(o);
+        return NULL;
+    }
+    o->reading = reading;
+    o->watching = watching;
+    return o;
+}
+
+/* Why there is no picture. */
+static void observer_complain(const struct observer *o, struct log *log, nanos waited)
+{
+    const ballot *b = o->contact;
+    if (o->refused)
+        LOG(log, FATAL, "%s %s is refused: %s", o->refused_what, b->path, zerror(o->refused));
+    else
+        LOG(log, FATAL, "no answer from ZooKeeper at %s within %s%s%s", b->addresses[0] ? b->addresses : b->servers,
+            duration_string(waited).data, b->trouble[0] ? ": " : "", b->trouble);
+}
+
+/* ---------------------------------------------------------------------------
+ * Report: `info`, for scripts (YAML, JSON) and for eyes (a table)
+ * ------------------------------------------------------------------------ */
+
+enum member { MEMBER_ID, MEMBER_HOST, MEMBER_PID, MEMBER_TIME, MEMBER_NODE, MEMBER_TIMEOUT, MEMBER_SEEN, MEMBER_COUNT };
+
+static const struct { const char *json, *yaml; } field_names[MEMBER_COUNT] = { /* the znodes' names are the JSON's */
+    [MEMBER_ID] = { "candidateId", "id" }, [MEMBER_HOST] = { "hostname", "host" }, [MEMBER_PID] = { "pid", "pid" },
+    [MEMBER_TIME] = { "proposalTime", "proposalTime" }, [MEMBER_NODE] = { "proposalNode", "proposalNode" },
+    [MEMBER_TIMEOUT] = { "sessionTimeout", "sessionTimeout" }, [MEMBER_SEEN] = { "lastSeenTime", "lastSeenTime" },
+};
+
+/* What is shown of the leader or of a candidate: fields that are empty are not. */
+struct record {
+    char fields[MEMBER_COUNT][BALLOT_PATH_MAX + NODE_MAX + 8];
+    char notes[8][128];
+    size_t note_count;
+    char brief[80]; /* the notes, for the table */
+};
+
+/* What a report is made from. */
+struct report {
+    const struct observer *observer;
+    nanos now;          /* since 1970 */
+    struct record leader;
+    const char *named;  /* the leader's proposal, within the base's path; "": none */
+    bool record, silent; /* somebody's record is there; his heartbeats are not    */
+    const char *lowest; /* in line                                                */
+};
+
+static void __attribute__((format(printf, 2, 3))) record_note(struct record *r, const char *format, ...)
+{
+    struct text t = text_in(r->notes[r->note_count++], sizeof r->notes[0]);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+}
+
+/* False: it is not what candidates write. */
+static bool record_read(struct record *r, const struct seen *n)
+{
+    if (!n->data || !json_is_object(n->data, n->length))
+        return false;
+    for (enum member f = 0; f < MEMBER_COUNT; f++) {
+        const char *name = field_names[f].json;
+        if (!json_get(n->data, n->length, name, r->fields[f], sizeof r->fields[f]) && json_has(n->data, n->length, name))
+            return false;
+    }
+    return true;
+}
+
+/* "3m", "2h5m", "4d3h": the age of something. */
+static void age_string(char *out, size_t size, nanos age)
+{
+    int64_t seconds = age > 0 ? age / SECOND : 0, minutes = seconds / 60, hours = minutes / 60;
+    if (minutes < 1)
+        snprintf(out, size, "%" PRId64 "s", seconds);
+    else if (hours < 1)
+        snprintf(out, size, "%" PRId64 "m", minutes);
+    else if (hours < 24)
+        snprintf(out, size, "%" PRId64 "h%" PRId64 "m", hours, minutes % 60);
+    else
+        snprintf(out, size, "%" PRId64 "d%" PRId64 "h", hours / 24, hours % 24);
+}
+
+static void report_leader(struct report *p)
+{
+    const struct observer *o = p->observer;
+    struct record *r = &p->leader;
+    nanos seen, timeout;
+    char age[32];
+    if (!p->record)
+        return;
+    if (!record_read(r, &o->base)) {
+        *r = (struct record){ .note_count = 0 };
+        record_note(r, "unparseable");
+        return;
+    }
+    p->named = node_name(o->contact, r->fields[MEMBER_NODE]);
+    record_note(r, "is leader");
+    bool timed = time_parse(r->fields[MEMBER_SEEN], &seen);
+    if (!duration_parse(r->fields[MEMBER_TIMEOUT], &timeout))
+        timeout = 0;
+    p->silent = !timed || p->now - seen > timeout / 2;
+    if (timed)
+        record_note(r, "last heartbeat %s ago", duration_string(p->now - seen).data);
+    if (p->silent)
+        record_note(r, "last heartbeat is older than the expected publish interval");
+    if (!node_find(o, p->named)) {
+        record_note(r, "possibly resigning");
+        record_note(r, "election may be in progress");
+    }
+    age_string(age, sizeof age, p->now - seen);
+    snprintf(r->brief, sizeof r->brief, "%s%s", timed ? "last heartbeat " : "no time of a heartbeat", timed ? age : "");
+    if (timed)
+        snprintf(r->brief + strlen(r->brief), 8, " ago");
+}
+
+static void report_open(struct report *p, const struct observer *o)
+{
+    *p = (struct report){ .observer = o, .now = clock_read(CLOCK_REALTIME), .named = "", .lowest = "" };
+    p->record = o->base_exists && o->base.length > 0;
+    for (size_t i = o->count; i-- > 0;)
+        if (node_in_line(&o->nodes[i]))
+            p->lowest = o->nodes[i].name;
+    report_leader(p);
+}
+
+/* Why there is nothing to read of it; NULL: there is. */
+static const char *record_missing(struct record *r, const struct seen *n)
+{
+    if (n->state == SEEN_GONE)
+        return "gone";
+    if (n->state == SEEN_REFUSED)
+        return "unreadable";
+    return record_read(r, n) ? NULL : "unparseable";
+}
+
+static void report_lowest(const struct report *p, struct record *r)
+{
+    if (!p->record) {
+        record_note(r, "election may be in progress");
+        string_copy(r->brief, sizeof r->brief, "about to lead");
+        return;
+    }
+    record_note(r, "should be leader but another candidate is claiming the role");
+    record_note(r, "possibly waiting for previous leader resignation");
+    string_copy(r->brief, sizeof r->brief, node_find(p->observer, p->named) ? "next after the leader" : "waiting for the last leader's silence");
+}
+
+static void report_times(const struct report *p, struct record *r, const struct seen *n)
+{
+    nanos proposed;
+    bool asked = json_has(n->data, n->length, "stepDown");
+    if (asked) {
+        record_note(r, "asked to step down");
+        string_copy(r->brief, sizeof r->brief, "asked to step down");
+    }
+    if (!time_parse(r->fields[MEMBER_TIME], &proposed))
+        return;
+    record_note(r, "proposal node created %s ago", duration_string(p->now - proposed).data);
+    nanos drift = n->stat.mtime * MILLISECOND - proposed;
+    if (!asked && (drift > MILLISECOND || drift < -MILLISECOND)) /* whoever asked has written last */
+        record_note(r, "time drift of %s between proposal and zookeeper write", duration_string(drift).data);
+}
+
+static void report_candidate(const struct report *p, const struct seen *n, struct record *r)
+{
+    const struct observer *o = p->observer;
+    bool leads = *p->named && !strcmp(n->name, p->named);
+    *r = (struct record){ .note_count = 0 };
+    if (leads) {
+        record_note(r, "this proposal node claimed leadership");
+        string_copy(r->brief, sizeof r->brief, "leads");
+    } else if (!strcmp(n->name, p->lowest))
+        report_lowest(p, r);
+    if (n->state != SEEN_GONE && !node_in_line(n)) {
+        record_note(r, "not an ephemeral proposal, ignored");
+        string_copy(r->brief, sizeof r->brief, "ignored: not an ephemeral proposal");
+    }
+    const char *missing = record_missing(r, n);
+    if (missing) {
+        memset(r->fields, 0, sizeof r->fields);
+        string_copy(r->fields[MEMBER_ID], sizeof r->fields[0], n->name);
+        record_note(r, "%s", missing);
+        if (!r->brief[0])
+            string_copy(r->brief, sizeof r->brief, missing);
+    } else if (p->leader.fields[MEMBER_ID][0] && !strcmp(r->fields[MEMBER_ID], p->leader.fields[MEMBER_ID])) {
+        record_note(r, "this candidate id claimed leadership");
+        if (p->silent)
+            record_note(r, "possibly resigning");
+    }
+    if (!r->fields[MEMBER_NODE][0])
+        snprintf(r->fields[MEMBER_NODE], sizeof r->fields[0], "%s/%s", o->contact->path, n->name);
+    r->fields[MEMBER_SEEN][0] = '\0';
+    if (!missing)
+        report_times(p, r, n);
+}
+
+/* --- YAML, a little of it ---------------------------------------------------------- */
+
+/* Whether a scalar may stand without quotes and is read as text all the same, by
+ * readers of YAML 1.1 and 1.2. What is in doubt is quoted. */
+static bool yaml_plain(const char *s)
+{
+    static const char words[] = "y n yes no on off true false null";
+    char lower[8];
+    size_t n = strlen(s);
+    if (n == 0 || s[n - 1] == ' ' || s[n - 1] == ':' || !(isalnum((unsigned char)*s) || *s == '/'))
+        return false;
+    for (const char *p = s; *p; p++)
+        if ((unsigned char)*p >= 0x80 || (!isalnum((unsigned char)*p) && !strchr(" /._=+-:,()", *p)) || (*p == ':' && p[1] == ' '))
+            return false;
+    if (isdigit((unsigned char)*s) && strspn(s, "0123456789abcdefABCDEFxXoOTtZz_.:+- ") == n)
+        return false; /* it may be a number or a date */
+    for (size_t i = 0; i <= n && i < sizeof lower; i++)
+        lower[i] = (char)tolower((unsigned char)s[i]);
+    return n >= sizeof lower || strchr(lower, ' ') || choice_index(words, lower) < 0;
+}
+
+static void print_quoted(FILE *out, const char *s)
+{
+    char buffer[6 * sizeof ((struct record *)0)->fields[0] + 3];
+    struct text t = text_in(buffer, sizeof buffer);
+    json_string(&t, s, strlen(s));
+    fputs(buffer, out);
+}
+
+static void yaml_scalar(FILE *out, const char *s)
+{
+    if (yaml_plain(s))
+        fputs(s, out);
+    else
+        print_quoted(out, s);
+}
+
+static void yaml_record(FILE *out, const struct record *r, const char *first)
+{
+    const char *indent = first;
+    for (int f = 0; f < MEMBER_COUNT; f++) {
+        if (f == MEMBER_SEEN && r->note_count) {
+            fprintf(out, "%snotes:\n", indent);
+            for (size_t i = 0; i < r->note_count; i++) {
+                fputs("  - ", out);
+                yaml_scalar(out, r->notes[i]);
+                fputs("\n", out);
+            }
+            indent = "  ";
+        }
+        if (!r->fields[f][0])
+            continue;
+        fprintf(out, "%s%s: ", indent, field_names[f].yaml);
+        yaml_scalar(out, r->fields[f]);
+        fputs("\n", out);
+        indent = "  ";
+    }
+}
+
+static void report_yaml(FILE *out, const struct report *p, struct record *r)
+{
+    const struct observer *o = p->observer;
+    fputs(p->leader.note_count ? "leader:\n" : "leader: {}\n", out);
+    yaml_record(out, &p->leader, "  ");
+    fputs(o->count ? "allCandidates:\n" : "allCandidates: []\n", out);
+    for (size_t i = 0; i < o->count; i++) {
+        report_candidate(p, &o->nodes[i], r);
+        yaml_record(out, r, "- ");
+    }
+}
+
+/* --- JSON ------------------------------------------------------------------------------ */
+
+static void json_record(FILE *out, const struct record *r, const char *indent)
+{
+    const char *separator = "";
+    fputs("{", out);
+    for (int f = 0; f < MEMBER_COUNT; f++) {
+        if (f == MEMBER_SEEN && r->note_count) {
+            fprintf(out, "%s\n%s    \"notes\": [", separator, indent);
+            for (size_t i = 0; i < r->note_count; i++) {
+                fprintf(out, "%s\n%s        ", i ? "," : "", indent);
+                print_quoted(out, r->notes[i]);
+            }
+            fprintf(out, "\n%s    ]", indent);
+            separator = ",";
+        }
+        if (!r->fields[f][0])
+            continue;
+        fprintf(out, "%s\n%s    \"%s\": ", separator, indent, field_names[f].json);
+        print_quoted(out, r->fields[f]);
+        separator = ",";
+    }
+    fprintf(out, *separator ? "\n%s}" : "}", indent);
+}
+
+static void report_json(FILE *out, const struct report *p, struct record *r)
+{
+    const struct observer *o = p->observer;
+    fputs("{\n    \"leader\": ", out);
+    json_record(out, &p->leader, "    ");
+    fputs(",\n    \"candidates\": [", out);
+    for (size_t i = 0; i < o->count; i++) {
+        report_candidate(p, &o->nodes[i], r);
+        fprintf(out, "%s\n        ", i ? "," : "");
+        json_record(out, r, "        ");
+    }
+    fputs(o->count ? "\n    ]\n}\n" : "]\n}\n", out);
+}
+
+/* --- the table ---------------------------------------------------------------------------- */
+
+#define TABLE_WIDTH 100 /* columns */
+
+/* The columns that a terminal gives to a character. */
+static size_t character_columns(unsigned c)
+{
+    static const struct { unsigned first, last; size_t columns; } ranges[] = {
+        { 0x300, 0x36f, 0 }, { 0x200b, 0x200f, 0 }, { 0x1100, 0x115f, 2 }, { 0x2e80, 0xa4cf, 2 }, { 0xac00, 0xd7a3, 2 },
+        { 0xf900, 0xfaff, 2 }, { 0xfe00, 0xfe0f, 0 }, { 0xfe30, 0xfe6f, 2 }, { 0xff00, 0xff60, 2 }, { 0xffe0, 0xffe6, 2 },
+        { 0x1f300, 0x1faff, 2 }, { 0x20000, 0x3fffd, 2 },
+    };
+    for (size_t i = 0; i < COUNT(ranges); i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return ranges[i].columns;
+    return 1;
+}
+
+/* The next character of a stranger's text as a terminal may have it: what would
+ * act on it becomes U+FFFD. Moves *p on. */
+static unsigned character_next(const char **p)
+{
+    size_t n = utf8_length(*p, strlen(*p));
+    unsigned c = n ? utf8_character(*p, n) : 0xfffd;
+    *p += n ? n : 1;
+    return character_special(c) ? 0xfffd : c;
+}
+
+static size_t text_columns(const char *s)
+{
+    size_t columns = 0;
+    while (*s)
+        columns += character_columns(character_next(&s));
+    return columns;
+}
+
+/* Adds `s`, harmless for a terminal; what is wider than `width` columns ends in
+ * an ellipsis, what is narrower is filled up if `fill`. */
+static void text_cell(struct text *t, const char *s, size_t width, bool fill)
+{
+    bool fits = text_columns(s) <= width;
+    size_t used = 0;
+    while (*s) {
+        unsigned c = character_next(&s);
+        size_t columns = character_columns(c);
+        if (!fits && used + columns + 1 > width)
+            break;
+        json_code_point(t, c);
+        used += columns;
+    }
+    if (!fits) {
+        text_string(t, "\xe2\x80\xa6");
+        used++;
+    }
+    for (; fill && used < width; used++)
+        text_string(t, " ");
+}
+
+enum column { COLUMN_ID, COLUMN_HOST, COLUMN_PID, COLUMN_AGE, COLUMN_NOTES, COLUMN_COUNT };
+
+static const struct { const char *title; size_t most; } columns[COLUMN_COUNT] = {
+    [COLUMN_ID] = { "CANDIDATE", 28 }, [COLUMN_HOST] = { "HOST", 24 }, [COLUMN_PID] = { "PID", 8 },
+    [COLUMN_AGE] = { "AGE", 6 }, [COLUMN_NOTES] = { "NOTES", 80 },
+};
+
+struct row {
+    const char *cells[COLUMN_COUNT];
+    char age[24];
+};
+
+static void table_row(struct row *row, const struct report *p, const struct seen *n, const struct record *r)
+{
+    age_string(row->age, sizeof row->age, p->now - n->stat.ctime * MILLISECOND);
+    row->cells[COLUMN_ID] = r->fields[MEMBER_ID];
+    row->cells[COLUMN_HOST] = r->fields[MEMBER_HOST];
+    row->cells[COLUMN_PID] = r->fields[MEMBER_PID];
+    row->cells[COLUMN_AGE] = n->state == SEEN_READ ? row->age : "";
+    row->cells[COLUMN_NOTES] = r->brief;
+}
+
+static void table_print(FILE *out, const struct row *row, const size_t *widths, const char *mark, const char *colour)
+{
+    char buffer[4 * TABLE_WIDTH * 8];
+    struct text t = text_in(buffer, sizeof buffer);
+    text_string(&t, mark);
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        text_cell(&t, row->cells[c], widths[c], c != COLUMN_NOTES);
+        text_string(&t, c == COLUMN_NOTES ? "" : "  ");
+    }
+    while (t.length && t.data[t.length - 1] == ' ')
+        t.data[--t.length] = '\0';
+    fprintf(out, "%s%s%s\n", colour, buffer, *colour ? "\033[0m" : "");
+}
+
+static void table_head(FILE *out, const struct report *p)
+{
+    const struct observer *o = p->observer;
+    char line[16 * TABLE_WIDTH];
+    struct text t = text_in(line, sizeof line);
+    if (observer_leader(o)) {
+        text_cell(&t, p->leader.fields[MEMBER_ID], 40, false);
+        text_string(&t, " leads ");
+    } else
+        text_string(&t, "nobody leads ");
+    text_cell(&t, o->contact->path, 40, false);
+    fprintf(out, "%s\n", line);
+    t = text_in(line, sizeof line);
+    if (!o->base_exists)
+        text_string(&t, "it does not exist: nobody has ever stood there");
+    else if (p->record && !observer_leader(o) && *p->leader.fields[MEMBER_ID]) {
+        text_string(&t, "last led by ");
+        text_cell(&t, p->leader.fields[MEMBER_ID], 40, false);
+        text_format(&t, ", whose proposal is gone; %s", p->leader.brief);
+    } else if (p->record)
+        text_string(&t, *p->leader.brief ? p->leader.brief : "its data is no leader's record");
+    else
+        text_string(&t, o->count ? "it is empty: an election may be in progress" : "it is empty, and nobody stands");
+    fprintf(out, "%s%s\n", line, p->silent && observer_leader(o) ? ", later than expected" : "");
+}
+
+static void report_table(FILE *out, const struct report *p, struct record *r, bool colour)
+{
+    const struct observer *o = p->observer;
+    const struct seen *leader = observer_leader(o);
+    struct row row = { .age = "" };
+    size_t widths[COLUMN_COUNT], rest = TABLE_WIDTH - 2;
+    table_head(out, p);
+    if (o->count == 0)
+        return;
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        row.cells[c] = columns[c].title;
+        widths[c] = strlen(columns[c].title);
+    }
+    struct row title = row;
+    for (size_t i = 0; i < o->count; i++) {
+        report_candidate(p, &o->nodes[i], r);
+        table_row(&row, p, &o->nodes[i], r);
+        for (int c = 0; c < COLUMN_COUNT; c++) {
+            size_t wide = text_columns(row.cells[c]);
+            widths[c] = wide > columns[c].most ? columns[c].most : wide > widths[c] ? wide : widths[c];
+        }
+    }
+    for (int c = 0; c < COLUMN_NOTES; c++)
+        rest -= widths[c] + 2;
+    widths[COLUMN_NOTES] = rest;
+    table_print(out, &title, widths, "  ", colour ? "\033[2m" : "");
+    for (size_t i = 0; i < o->count; i++) {
+        const struct seen *n = &o->nodes[i];
+        report_candidate(p, n, r);
+        table_row(&row, p, n, r);
+        bool odd = n->state != SEEN_READ || !node_in_line(n);
+        table_print(out, &row, widths, n == leader ? "* " : "  ", !colour ? "" : n == leader ? "\033[32;1m" : odd ? "\033[33m" : "");
+    }
+}
+
+/* --- the command --------------------------------------------------------------------------- */
+
+/* Reads until the picture is whole; false: it never was within `limit`. */
+static bool observer_read(struct observer *o, nanos limit)
+{
+    nanos deadline = clock_now() + limit;
+    struct pollfd slots[BALLOT_POLLFDS];
+    while (!observer_whole(o) && !o->refused && clock_now() < deadline)
+        observer_turn(o, slots, 0, deadline);
+    return observer_whole(o);
+}
+
+static bool report_print(const struct observer *o, enum output format)
+{
+    struct report *p = malloc(sizeof *p);
+    struct record *r = malloc(sizeof *r);
+    if (p && r) {
+        report_open(p, o);
+        if (format == OUTPUT_TABLE)
+            report_table(stdout, p, r, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
+        else if (format == OUTPUT_JSON)
+            report_json(stdout, p, r);
+        else
+            report_yaml(stdout, p, r);
+    }
+    bool made = p && r;
+    free(p);
+    free(r);
+    return fflush(stdout) == 0 && made;
+}
+
+static int info(const struct settings *s, struct log *log, char **command)
+{
+    bool check = setting_number(s, SET_CHECK);
+    nanos limit = setting_number(s, SET_SESSION_TIMEOUT);
+    struct observer *o = observer_open(s, log, check ? READ_NO_PROPOSAL : READ_ALL, false);
+    (void)command;
+    if (!o)
+        return EXIT_BALLOT;
+    signal_handle(SIGPIPE, SIG_IGN);
+    int status = EXIT_BALLOT;
+    bool whole = observer_read(o, limit);
+    observer_hang_up(o, whole);
+    if (!whole)
+        observer_complain(o, log, limit);
+    else if (check)
+        status = observer_leader(o) ? 0 : EXIT_NOBODY_LEADS;
+    else if (report_print(o, (enum output)setting_number(s, SET_OUTPUT_FORMAT)) || errno == EPIPE)
+        status = 0; /* a reader that has seen enough is no error */
+    else
+        LOG(log, FATAL, "cannot write to stdout: %s", strerror(errno));
+    observer_free(o);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------
+ * Watch: the present state, then a line for each change
+ *
+ * watch_next() compares what was read with what was told and names the next
+ * line: a pure function. watch_tell() writes it, and makes it told. The base is
+ * not read again before what it said is told: only ZooKeeper, whose watches
+ * fire once, ever makes two changes one.
+ * ------------------------------------------------------------------------ */
+
+#define WATCH_LINE_MAX 32768 /* bytes: every byte of a stranger's fields escaped */
+
+enum change {
+    CHANGE_NONE,
+    CHANGE_LEADER, CHANGE_VACANT, CHANGE_CANDIDATE, /* the present state        */
+    CHANGE_ELECTED, CHANGE_RESIGNED, CHANGE_LOST,   /* of the leadership        */
+    CHANGE_JOINED, CHANGE_LEFT,                     /* the line                 */
+    CHANGE_DISCONNECTED, CHANGE_CONNECTED,          /* we ourselves             */
+};
+
+static const char *const change_names[] = {
+    [CHANGE_LEADER] = "leader", [CHANGE_VACANT] = "vacant", [CHANGE_CANDIDATE] = "candidate",
+    [CHANGE_ELECTED] = "elected", [CHANGE_RESIGNED] = "resigned", [CHANGE_LOST] = "lost",
+    [CHANGE_JOINED] = "joined", [CHANGE_LEFT] = "left",
+    [CHANGE_DISCONNECTED] = "disconnected", [CHANGE_CONNECTED] = "connected",
+};
+
+/* Somebody as a line names him: "" for what is not known. */
+struct person {
+    char id[BALLOT_ID_MAX + 1], host[256], pid[32], node[NODE_MAX];
+};
+
+struct watch {
+    struct observer *observer;
+    bool begun;          /* the leader of the present state is told            */
+    bool greeting;       /* its candidates are being told                      */
+    bool connected;      /* as told                                            */
+    bool leads;          /* `leader` leads, as told; else he was the last      */
+    struct person leader;
+    nanos since;         /* of the present state of `leads`; 0: not known      */
+    nanos began_at, lost_contact_at;
+};
+
+static struct person person_read(const struct seen *n, const char *node)
+{
+    struct person p = { .id = "" };
+    string_copy(p.node, sizeof p.node, node);
+    if (!n->data)
+        return p;
+    json_get(n->data, n->length, "candidateId", p.id, sizeof p.id);
+    json_get(n->data, n->length, "hostname", p.host, sizeof p.host);
+    json_get(n->data, n->length, "pid", p.pid, sizeof p.pid);
+    return p;
+}
+
+/* A candidate of whom all is known that ever will be. */
+static bool node_tellable(const struct seen *n)
+{
+    bool named = n->listed && !strncmp(n->name, NODE_PREFIX, strlen(NODE_PREFIX));
+    return named && !n->told && (n->state == SEEN_GONE || n->state == SEEN_REFUSED || (n->state == SEEN_READ && n->stat.ephemeralOwner));
+}
+
+/* How the leadership that was told has ended, if it has. */
+static enum change watch_end(const struct watch *w, const char *named)
+{
+    const struct observer *o = w->observer;
+    if (!strcmp(named, w->leader.node))
+        return !node_find(o, named) && !observer_torn(o) ? CHANGE_LOST : CHANGE_NONE;
+    if (o->base_exists && o->base.length == 0)
+        return CHANGE_RESIGNED;
+    return *named ? CHANGE_NONE : CHANGE_LOST;
+}
+
+/* The base names somebody who is not told as leader: told, put off until we know
+ * him as a candidate, or of no account. */
+static enum change watch_claim(const struct watch *w, const char *named, bool *wait)
+{
+    const struct observer *o = w->observer;
+    const struct seen *n = node_find(o, named);
+    bool same = !strcmp(named, w->leader.node);
+    if (!*named || (same && (w->leads || !n)))
+        return CHANGE_NONE;
+    bool unknown = n && !n->told && (n->state == SEEN_NOT || n->state == SEEN_ASKED || node_tellable(n));
+    *wait = unknown || o->list_stat.pzxid < o->base.stat.pzxid;
+    return *wait ? CHANGE_NONE : CHANGE_ELECTED;
+}
+
+/* The next of the line's changes; the leader leaves it after his leadership. */
+static enum change watch_line(const struct watch *w, struct seen **about)
+{
+    const struct observer *o = w->observer;
+    enum change change = CHANGE_NONE;
+    for (size_t i = 0; i < o->count && change != CHANGE_LEFT; i++) {
+        struct seen *n = &o->nodes[i];
+        bool gone = n->told && !n->listed && !(w->leads && !strcmp(n->name, w->leader.node));
+        if (!gone && (change != CHANGE_NONE || !node_tellable(n)))
+            continue;
+        *about = n;
+        change = gone ? CHANGE_LEFT : w->greeting ? CHANGE_CANDIDATE : CHANGE_JOINED;
+    }
+    return change;
+}
+
+static enum change watch_next(const struct watch *w, nanos now, struct seen **about, bool *wait)
+{
+    const struct observer *o = w->observer;
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    bool connected = o->contact->connected;
+    *wait = false;
+    if (w->connected && !connected && (w->begun || now - w->began_at >= o->contact->timeout))
+        return CHANGE_DISCONNECTED;
+    if (!w->connected && connected)
+        return CHANGE_CONNECTED;
+    if (!w->begun)
+        return !observer_whole(o) ? CHANGE_NONE : observer_leader(o) ? CHANGE_LEADER : CHANGE_VACANT;
+    const char *named = observer_named(o, buffer, sizeof buffer);
+    enum change change = w->leads ? watch_end(w, named) : CHANGE_NONE;
+    if (change == CHANGE_NONE && !w->greeting)
+        change = watch_claim(w, named, wait);
+    return change == CHANGE_NONE ? watch_line(w, about) : change;
+}
+
+/* --- lines ------------------------------------------------------------------------ */
+
+/* A line about `who`; `before`: whom he follows as leader, or NULL; `span`: how
+ * long nobody led, or how long we were out of contact, -1: not known. */
+struct news {
+    enum change change;
+    const struct person *who, *before;
+    nanos span;
+};
+
+static void news_time(struct text *t, bool utc)
+{
+    struct timespec wall;
+    struct tm parts;
+    char date[40];
+    clock_gettime(CLOCK_REALTIME, &wall);
+    if (utc)
+        gmtime_r(&wall.tv_sec, &parts);
+    else
+        localtime_r(&wall.tv_sec, &parts);
+    strftime(date, sizeof date, utc ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &parts);
+    text_format(t, "%s.%03ld%s", date, wall.tv_nsec / 1000000, utc ? "Z" : "");
+}
+
+static const char *span_string(struct duration_text *buffer, nanos span)
+{
+    *buffer = duration_string(span / MILLISECOND * MILLISECOND);
+    return span < 0 ? "" : buffer->data;
+}
+
+static void news_json(struct text *t, const struct news *n, const char *path)
+{
+    static const struct person nobody = { .id = "" };
+    const struct person *who = n->who ? n->who : &nobody, *before = n->before ? n->before : &nobody;
+    char when[64], node[BALLOT_PATH_MAX + NODE_MAX + 2], before_node[sizeof node];
+    struct text time = text_in(when, sizeof when);
+    struct duration_text span;
+    bool contact = n->change == CHANGE_CONNECTED;
+    news_time(&time, true);
+    snprintf(node, sizeof node, "%s/%s", path, who->node);
+    snprintf(before_node, sizeof before_node, "%s/%s", path, before->node);
+    text_string(t, "{");
+    json_field(t, "time", when);
+    json_field(t, "event", change_names[n->change]);
+    json_field(t, "candidateId", who->id);
+    json_field(t, "hostname", who->host);
+    json_field(t, "pid", who->pid);
+    json_field(t, "proposalNode", who->node[0] ? node : "");
+    json_field(t, "previousId", before->id);
+    json_field(t, "previousNode", before->node[0] ? before_node : "");
+    json_field(t, "vacantFor", contact ? "" : span_string(&span, n->span));
+    json_field(t, "awayFor", contact ? span_string(&span, n->span) : "");
+    text_string(t, "}\n");
+}
+
+static void person_text(struct text *t, const struct person *p)
+{
+    text_cell(t, p->id[0] ? p->id : p->node, SIZE_MAX, false);
+    text_string(t, " (");
+    if (p->host[0]) {
+        text_cell(t, p->host, SIZE_MAX, false);
+        text_string(t, ", ");
+    }
+    if (p->pid[0]) {
+        text_string(t, "pid ");
+        text_cell(t, p->pid, SIZE_MAX, false);
+        text_string(t, ", ");
+    }
+    text_cell(t, p->node, SIZE_MAX, false);
+    text_string(t, ")");
+}
+
+static bool person_same(const struct person *a, const struct person *b)
+{
+    return !strcmp(a->id, b->id) && !strcmp(a->host, b->host) && !strcmp(a->pid, b->pid);
+}
+
+static void news_human(struct text *t, const struct news *n)
+{
+    struct duration_text span;
+    news_time(t, false);
+    text_format(t, " %-12s  ", change_names[n->change]);
+    if (n->who)
+        person_text(t, n->who);
+    if (n->change == CHANGE_VACANT)
+        text_string(t, n->who ? " was the last leader, and its proposal is gone" : "nobody leads");
+    if (n->before && person_same(n->who, n->before))
+        text_string(t, ", again, with a new proposal");
+    else if (n->before) {
+        text_string(t, ", after ");
+        text_cell(t, n->before->id[0] ? n->before->id : n->before->node, SIZE_MAX, false);
+    }
+    if (n->change == CHANGE_ELECTED && n->span >= 0)
+        text_format(t, "; nobody led for %s", span_string(&span, n->span));
+    if (n->change == CHANGE_DISCONNECTED)
+        text_string(t, "no contact with ZooKeeper");
+    if (n->change == CHANGE_CONNECTED)
+        text_format(t, "in contact again, after %s", span_string(&span, n->span));
+    text_string(t, "\n");
+}
+
+/* --- telling ------------------------------------------------------------------------ */
+
+static void watch_write(const struct watch *w, struct log *log, bool json, const struct news *n)
+{
+    char line[WATCH_LINE_MAX];
+    struct text t = text_in(line, sizeof line);
+    if (json)
+        news_json(&t, n, w->observer->contact->path);
+    else
+        news_human(&t, n);
+    queue_add(&log->out, &t);
+}
+
+static void watch_contact(struct watch *w, struct news *news, nanos now)
+{
+    w->connected = news->change == CHANGE_CONNECTED;
+    if (w->connected)
+        news->span = now - w->lost_contact_at;
+    else
+        w->lost_contact_at = w->observer->contact->contact_since;
+}
+
+/* The leader of the present state, or of the last one if nobody leads. */
+static void watch_begin(struct watch *w, struct news *news)
+{
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    const char *named = observer_named(w->observer, buffer, sizeof buffer);
+    w->begun = w->greeting = true;
+    w->leads = news->change == CHANGE_LEADER;
+    if (*named)
+        w->leader = person_read(&w->observer->base, named);
+    news->who = *named ? &w->leader : NULL;
+}
+
+static void watch_elected(struct watch *w, struct news *news, struct person *before, nanos now)
+{
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    *before = w->leader;
+    news->before = before->node[0] ? before : NULL;
+    news->span = !w->leads && w->since ? now - w->since : -1;
+    w->leader = person_read(&w->observer->base, observer_named(w->observer, buffer, sizeof buffer));
+    news->who = &w->leader;
+    w->leads = true;
+}
+
+static void watch_tell(struct watch *w, struct log *log, bool json, enum change change, struct seen *about, nanos now)
+{
+    struct news news = { .change = change, .span = -1 };
+    struct person person, before;
+    if (change == CHANGE_CONNECTED || change == CHANGE_DISCONNECTED)
+        watch_contact(w, &news, now);
+    else if (change == CHANGE_LEADER || change == CHANGE_VACANT)
+        watch_begin(w, &news);
+    else if (change == CHANGE_ELECTED)
+        watch_elected(w, &news, &before, now);
+    else if (change == CHANGE_RESIGNED || change == CHANGE_LOST) {
+        news.who = &w->leader;
+        w->leads = false;
+        w->since = now;
+    } else {
+        person = person_read(about, about->name);
+        news.who = &person;
+        about->told = change != CHANGE_LEFT;
+    }
+    watch_write(w, log, json, &news);
+}
+
+/* Tells all that there is to tell and room for; the rest can wait. */
+static void watch_tell_all(struct watch *w, struct log *log, bool json)
+{
+    struct seen *about = NULL;
+    bool wait = false;
+    while (queue_room(&log->out) >= WATCH_LINE_MAX) {
+        nanos now = clock_now();
+        enum change change = watch_next(w, now, &about, &wait);
+        if (change == CHANGE_NONE)
+            break;
+        watch_tell(w, log, json, change, about, now);
+    }
+    w->greeting = w->greeting && queue_room(&log->out) < WATCH_LINE_MAX;
+    w->observer->hold_base = wait || queue_room(&log->out) < WATCH_LINE_MAX;
+    queue_flush(&log->out);
+    queue_flush(&log->err);
+}
+
+enum { WATCH_SIGNAL, WATCH_OUT, WATCH_SLOTS };
+
+/* False: it is time to end. */
+static bool watch_wait(struct watch *w, struct log *log)
+{
+    const struct observer *o = w->observer;
+    struct queue *out = &log->out;
+    struct pollfd slots[WATCH_SLOTS + BALLOT_POLLFDS] = {
+        [WATCH_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
+        [WATCH_OUT] = { out->fd, (short)(queue_waits(out) && !out->retry_at ? POLLOUT : 0), 0 },
+    };
+    nanos wake = queue_waits(out) && out->retry_at ? out->retry_at : NEVER;
+    if (!w->begun && w->connected && !o->contact->connected)
+        wake = nanos_min(wake, w->began_at + o->contact->timeout);
+    observer_turn(w->observer, slots, WATCH_SLOTS, wake);
+    return !out->dead && !o->refused && !(slots[WATCH_OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) && signals_next() == 0;
+}
+
+static int watch(const struct settings *s, struct log *log, char **command)
+{
+    static const int heard[] = { SIGINT, SIGTERM, 0 }, deaf[] = { SIGPIPE, 0 };
+    bool json = setting_number(s, SET_OUTPUT_FORMAT) == OUTPUT_JSON;
+    (void)command;
+    if (!signals_open(heard, deaf))
+        return EXIT_BALLOT;
+    struct watch w = { .observer = observer_open(s, log, READ_ALL, true), .connected = true, .began_at = clock_now() };
+    if (!w.observer)
+        return EXIT_BALLOT;
+    do
+        watch_tell_all(&w, log, json);
+    while (watch_wait(&w, log));
+    bool refused = w.observer->refused;
+    if (refused)
+        observer_complain(w.observer, log, 0);
+    observer_hang_up(w.observer, true);
+    observer_free(w.observer);
+    return refused ? EXIT_BALLOT : 0;
+}
+
+/* ---------------------------------------------------------------------------
+ * Step-down: asking the present leader to hand over
+ *
+ * The request is a field "stepDown" in his proposal's data, which he watches.
+ * down_next() is a pure function of what was read.
+ * ------------------------------------------------------------------------ */
+
+struct down {
+    struct observer *observer;
+    struct log *log;
+    bool begun;           /* `old` is known                              */
+    struct person old;    /* who led when we came                        */
+    struct person leader; /* who leads now; "" if nobody                 */
+    bool flying, asked;
+    bool told_gone;       /* that he cannot be asked                     */
+    int refused;          /* a ZooKeeper error                           */
+};
+
+enum down_step {
+    DOWN_WAIT, DOWN_BEGIN, DOWN_ASK, DOWN_TELL_GONE, DOWN_DONE,
+    DOWN_NOBODY_LEADS, DOWN_NOBODY_ELSE, DOWN_AGAIN, DOWN_FOREIGN, DOWN_REFUSED,
+};
+
+/* Whether anybody stands besides the one with the proposal `node`. */
+static bool down_others(const struct observer *o, const char *node)
+{
+    for (size_t i = 0; i < o->count; i++)
+        if (node_in_line(&o->nodes[i]) && strcmp(o->nodes[i].name, node) != 0)
+            return true;
+    return false;
+}
+
+static enum down_step down_next(const struct down *d)
+{
+    const struct observer *o = d->observer;
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    if (d->refused)
+        return DOWN_REFUSED;
+    if (d->flying || !observer_whole(o))
+        return DOWN_WAIT;
+    const char *named = observer_named(o, buffer, sizeof buffer);
+    const struct seen *n = observer_leader(o);
+    if (!d->begun)
+        return *named ? DOWN_BEGIN : DOWN_NOBODY_LEADS;
+    if (*named && strcmp(named, d->old.node) != 0) {
+        const struct person now = person_read(&o->base, named);
+        return person_same(&now, &d->old) ? DOWN_AGAIN : DOWN_DONE;
+    }
+    if (!*named)
+        return DOWN_WAIT;
+    if (!n)
+        return d->told_gone || d->asked ? DOWN_WAIT : DOWN_TELL_GONE;
+    if (!n->data || !json_has(n->data, n->length, "onDisconnect"))
+        return DOWN_FOREIGN;
+    if (d->asked || json_has(n->data, n->length, "stepDown"))
+        return DOWN_WAIT;
+    return down_others(o, d->old.node) ? DOWN_ASK : DOWN_NOBODY_ELSE;
+}
+
+static void on_down(int rc, const struct Stat *stat, const void *data)
+{
+    struct down *d = (struct down *)(uintptr_t)data;
+    (void)stat;
+    d->flying = false;
+    d->observer->contact->turn_again = true;
+    d->asked = rc == ZOK;
+    if (rc == ZOK)
+        return;
+    struct seen *n = node_find(d->observer, d->old.node);
+    if (n) /* written meanwhile, or the answer is lost: what is there now? */
+        n->state = SEEN_NOT;
+    if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
+        d->refused = rc;
+}
+
+/* Adds the field before the end of his JSON, which is an object: it has a field. */
+static void down_ask(struct down *d)
+{
+    ballot *b = d->observer->contact;
+    const struct seen *n = node_find(d->observer, d->old.node);
+    char json[DATA_MAX + 128], when[128], host[256] = "", by[512];
+    struct text t = text_in(json, sizeof json), time = text_in(when, sizeof when);
+    size_t end = n->length;
+    while (end > 0 && n->data[end - 1] != '}')
+        end--;
+    time_string(&time, b->born);
+    gethostname(host, sizeof host - 1);
+    snprintf(by, sizeof by, "%s by %s, pid %ld", when, host, (long)getpid());
+    text_bytes(&t, n->data, end ? end - 1 : 0);
+    json_field(&t, "stepDown", by);
+    text_string(&t, "}");
+    d->flying = !t.cut && zoo_aset(b->handle, node_path(b, n->name), json, (int)t.length, n->stat.version, on_down, d) == ZOK;
+    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
+        on_disconnected(b);
+}
+
+static void down_name(char *out, size_t size, const struct person *p)
+{
+    struct text t = text_in(out, size);
+    person_text(&t, p);
+}
+
+/* What the end is, in words; the exit status. */
+static int down_report(const struct down *d, enum down_step end)
+{
+    const char *path = d->observer->contact->path;
+    char old[512], leader[512];
+    down_name(old, sizeof old, &d->old);
+    down_name(leader, sizeof leader, &d->leader);
+    switch (end) {
+    case DOWN_DONE:
+        printf("%s leads %s now, after %s\n", leader, path, old);
+        return 0;
+    case DOWN_NOBODY_LEADS:
+        LOG(d->log, FATAL, "nobody leads %s: there is nobody to step down", path);
+        break;
+    case DOWN_NOBODY_ELSE:
+        LOG(d->log, FATAL, "nobody else stands in %s: %s leads on, it was not asked", path, old);
+        break;
+    case DOWN_AGAIN:
+        LOG(d->log, FATAL, "nobody else took over in %s: %s leads again", path, leader);
+        break;
+    case DOWN_FOREIGN:
+        LOG(d->log, FATAL, "%s cannot be asked: it says no \"onDisconnect\", so it is a Go ballot, which knows no step-down; end it to make it hand over", old);
+        break;
+    default:
+        LOG(d->log, FATAL, "asking %s to step down is refused: %s", old, zerror(d->refused));
+    }
+    return EXIT_BALLOT;
+}
+
+/* Why it took too long: what is known of the one who was asked. */
+static int down_late(const struct down *d, const struct settings *s, nanos waited)
+{
+    const struct observer *o = d->observer;
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2], old[512], seen[128];
+    const struct duration_text within = duration_string(waited);
+    nanos heartbeat;
+    down_name(old, sizeof old, &d->old);
+    bool silent = o->base.data && json_get(o->base.data, o->base.length, "lastSeenTime", seen, sizeof seen) &&
+                  time_parse(seen, &heartbeat) && clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
+    if (!o->contact->connected || !d->begun)
+        observer_complain(o, d->log, waited);
+    else if (!*observer_named(o, buffer, sizeof buffer))
+        LOG(d->log, FATAL, "%s has resigned, but nobody has taken over within %s", old, within.data);
+    else if (!observer_leader(o))
+        LOG(d->log, FATAL, "%s is gone or cut off, and nobody has taken over within %s: the others wait until it has been silent for long enough", old, within.data);
+    else
+        LOG(d->log, FATAL, "%s has not handed over within %s%s; it stays asked", old, within.data,
+            silent ? ": it is silent, and most likely out of contact" : ": its command may still be ending");
+    return EXIT_BALLOT;
+}
+
+static void down_begin(struct down *d)
+{
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    d->begun = true;
+    d->old = person_read(&d->observer->base, observer_named(d->observer, buffer, sizeof buffer));
+}
+
+/* Follows the election to its end, or to the deadline. */
+static int down_run(struct down *d, const struct settings *s)
+{
+    struct observer *o = d->observer;
+    struct pollfd slots[BALLOT_POLLFDS];
+    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2], old[512];
+    nanos limit = setting_number(s, SET_TIMEOUT), deadline = clock_now() + limit;
+    while (!o->refused && clock_now() < deadline) {
+        enum down_step step = down_next(d);
+        if (step == DOWN_BEGIN)
+            down_begin(d);
+        else if (step == DOWN_ASK)
+            down_ask(d);
+        else if (step == DOWN_TELL_GONE) {
+            d->told_gone = true;
+            down_name(old, sizeof old, &d->old);
+            LOG(d->log, WARN, "%s cannot be asked: its proposal is gone; waiting for another to take over", old);
+        } else if (step != DOWN_WAIT) {
+            d->leader = person_read(&o->base, observer_named(o, buffer, sizeof buffer));
+            return down_report(d, step);
+        } else
+            observer_turn(o, slots, 0, deadline);
+    }
+    if (!o->refused)
+        return down_late(d, s, limit);
+    observer_complain(o, d->log, limit);
+    return EXIT_BALLOT;
+}
+
+static int step_down(const struct settings *s, struct log *log, char **command)
+{
+    struct down d = { .observer = observer_open(s, log, READ_LEADERS, true), .log = log };
+    (void)command;
+    if (!d.observer)
+        return EXIT_BALLOT;
+    signal_handle(SIGPIPE, SIG_IGN);
+    int status = down_run(&d, s);
+    observer_hang_up(d.observer, observer_whole(d.observer));
+    observer_free(d.observer);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------
  * Commands: one row each
  * ------------------------------------------------------------------------ */
 
@@ -5878,6 +7500,12 @@ static const struct command {
     { "next", FOR_NEXT, false, "SPEC", next_run, "SPEC",
       "print when a schedule's next activations are, in its time zone",
       "ballot next '30 2 * * mon-fri' -n 10" },
+    { "info", FOR_INFO, false, NULL, info, "", "show who leads and who waits",
+      "ballot info -o table" },
+    { "watch", FOR_WATCH, false, NULL, watch, "", "print a line for each change, until it is ended",
+      "ballot watch -o json" },
+    { "step-down", FOR_STEP_DOWN, false, NULL, step_down, "", "make the leader hand over to the next",
+      "ballot step-down --timeout=1m" },
 };
 
 /* ---------------------------------------------------------------------------
@@ -5898,6 +7526,7 @@ static const char *const type_names[] = {
 static const struct group { const char *title; enum setting_id first, last; } groups[] = {
     { "The command", SET_CANDIDATE_ID, SET_MAX_RUNTIME },
     { "The schedule", SET_DST, SET_NEXT_FROM },
+    { "The answer", SET_OUTPUT_FORMAT, SET_TIMEOUT },
     { "The election", SET_SERVERS, SET_AUTH_FILE },
     { "Configuration and log", SET_CONFIG_FILE, SET_DEBUG },
 };

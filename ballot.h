@@ -152,6 +152,12 @@ BALLOT_API int64_t ballot_lease_ms(const ballot *b);
  * earlier leader of any election of the ensemble. 0 when not leading. */
 BALLOT_API int64_t ballot_token(const ballot *b);
 
+/* True when an operator asks the leader to hand over (`ballot step-down`, or
+ * whoever writes a field "stepDown" into its proposal): end what you do as
+ * leader, call ballot_leave(), wait for BALLOT_OUT, then ballot_stand() again if
+ * you like, at the end of the line. It stays true until the leadership ends. */
+BALLOT_API bool ballot_step_down(const ballot *b);
+
 /* Path of our proposal, "" when out of the line. Valid until the next prepare
  * or dispatch. */
 BALLOT_API const char *ballot_node(const ballot *b);

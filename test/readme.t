@@ -14,7 +14,7 @@ while IFS='|' read -r _ name default _; do
 done < <(grep '^| `[a-z-]*` | .* | .* |$' "$readme")
 
 is "$(commands | sort | tr '\n' ';')" \
-    'ballot run once --candidate-id="$(hostname)" -- /usr/bin/my-singleton --verbose;make;make demo;make test;sudo make install;' \
+    'ballot info -o table;ballot run once --candidate-id="$(hostname)" -- /usr/bin/my-singleton --verbose;ballot step-down;ballot watch;make;make demo;make test;sudo make install;' \
     "these are its commands"
 
 # `make test` is this; `make demo`:
@@ -41,10 +41,11 @@ mkdir "$T/bin"
 cp "$here/../ballot" "$T/bin/ballot"
 printf '#!/bin/sh\necho "singleton $*"; exec sleep 100\n' >"$T/bin/my-singleton"
 chmod +x "$T/bin/my-singleton"
-first=$(commands | grep '^ballot' | sed "s|/usr/bin/|$T/bin/|")
+first=$(commands | grep '^ballot run' | sed "s|/usr/bin/|$T/bin/|")
 BALLOT_ZOOKEEPER_SERVERS=$(servers zk) PATH="$T/bin:$PATH" setsid bash -c "exec $first" >"$T/a.out" 2>"$T/a.log" &
 PID[a]=$!
 check "$first" within 10 grep -q 'singleton --verbose' "$T/a.out"
+check "ballot info -o table" eval 'BALLOT_ZOOKEEPER_SERVERS=$(servers zk) timeout 10 "$BALLOT" info -o table | grep -q "leads /ballot/election"'
 stop a
 
 # the systemd unit and the container's entry point name what exists

@@ -313,6 +313,303 @@ static void test_leases(void)
     check(lease_over(&none) == NEVER && lease_term(&none) == NEVER, "no lease never ends");
 }
 
+/* --- the observer ------------------------------------------------------------- */
+
+static struct observer *observer(void)
+{
+    struct observer *o = calloc(1, sizeof *o);
+    if (!o)
+        abort();
+    o->contact = member(BALLOT_KEEP);
+    o->contact->contact_since = o->contact_since = 5;
+    o->sync_sent = o->base_fresh = o->list_fresh = o->base_exists = true;
+    o->base.stat = o->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 90 };
+    o->reading = READ_ALL;
+    return o;
+}
+
+static void data(struct seen *n, const char *json, nanos mtime)
+{
+    struct Stat stat = n->stat;
+    stat.mtime = mtime / MILLISECOND;
+    stat.ephemeralOwner = 7;
+    seen_keep(n, json, (int)strlen(json), &stat);
+}
+
+static void leads(struct observer *o, int number, nanos seen)
+{
+    char json[512], node[64];
+    struct text t = text_in(json, sizeof json);
+    snprintf(node, sizeof node, "/b/proposal-%d", number);
+    text_format(&t, "{\"candidateId\":\"c%d\",\"proposalNode\":\"%s\",\"sessionTimeout\":\"5s\",\"lastSeenTime\":"
+                "\"2026-01-07 13:40:%02d +0000 UTC m=+1.0\"}", number, node, (int)(seen / SECOND));
+    data(&o->base, json, 0);
+    o->base.stat = (struct Stat){ .czxid = 1, .mzxid = o->list_stat.mzxid, .pzxid = o->list_stat.pzxid };
+}
+
+static void nobody_leads(struct observer *o)
+{
+    data(&o->base, "", 0);
+    o->base.stat = (struct Stat){ .czxid = 1, .mzxid = o->list_stat.mzxid, .pzxid = o->list_stat.pzxid };
+}
+
+/* The list is read: proposals by number, ended by -1. */
+static void listed(struct observer *o, const int *numbers)
+{
+    char names[10][NODE_MAX], *all[10];
+    struct String_vector v = { 0, all };
+    for (; *numbers >= 0; numbers++, v.count++) {
+        all[v.count] = names[v.count];
+        snprintf(names[v.count], NODE_MAX, "proposal-%d", *numbers);
+    }
+    nodes_replace(o, &v, &o->list_stat);
+    for (size_t i = 0; i < o->count; i++)
+        if (o->nodes[i].state == SEEN_NOT) {
+            char json[200];
+            snprintf(json, sizeof json, "{\"candidateId\":\"c%s\",\"onDisconnect\":\"keep\"}", o->nodes[i].name + strlen(NODE_PREFIX));
+            data(&o->nodes[i], json, 0);
+        }
+}
+#define LISTED(o, ...) listed(o, (const int[]){ __VA_ARGS__, -1 })
+
+static void observer_end(struct observer *o)
+{
+    observer_free(o);
+}
+
+static void test_reading(void)
+{
+    static const struct { const char *json; bool object; } objects[] = {
+        { "{}", true }, { " {\"a\":[{}],\"b\":null} ", true }, { "{\"a\":1,}", false }, { "{", false }, { "", false }, { "{}x", false },
+        { "[]", false }, { "{]", false }, { "{\"a\"}", false }, { "{\"a\":1 \"b\":2}", false }, { "null", false },
+    };
+    for (size_t i = 0; i < COUNT(objects); i++)
+        check(json_is_object(objects[i].json, strlen(objects[i].json)) == objects[i].object, objects[i].json);
+    nanos t;
+    check(time_parse("2022-01-07 13:40:17.537208 -0800 PST m=+1.119309658", &t) && t == 1641591617537208000, "a Go time");
+    check(time_parse("1970-01-01 00:00:00 +0000 UTC", &t) && t == 0, "the epoch");
+    check(time_parse("2024-02-29 23:59:59.999999999 +0545 X", &t) && t == 1709230499999999999, "a leap day, to the nanosecond, in Nepal");
+    static const char *const times[] = { "", "x", "2022-01-07", "2022-01-07 13:40:17", "2022-13-07 13:40:17 +0000", "99999-01-07 13:40:17 +0000", "1969-01-07 13:40:17 +0000" };
+    for (size_t i = 0; i < COUNT(times); i++)
+        check(!time_parse(times[i], &t), times[i]);
+    static const char *const plain[] = { "a", "candidate-2", "/ballot/x", "10s", "1m0s", "is leader", "2022-01-07 13:40:17.5 -0800 PST m=+1.1", "yes sir", "nullable", "a:b" };
+    static const char *const quoted[] = { "", "1", "-1", "0x1f", "1e3", "1_0", "1:30", "2022-01-07", "2022-01-07 13:40:17 Z", "yes", "No", "TRUE", "null", "~", "n",
+                                          "a: b", "a:", "a #b", "a ", " a", "#", "- a", "-", "?", "!x", "&a", "*a", "[a", "{a", "a\nb", "a\tb", "\xc3\xa9", "'", "\"", "%a", "@a", "`a", "|", ">", ".inf", "=", "<<" };
+    for (size_t i = 0; i < COUNT(plain); i++)
+        check(yaml_plain(plain[i]), plain[i]);
+    for (size_t i = 0; i < COUNT(quoted); i++)
+        check(!yaml_plain(quoted[i]), quoted[i]);
+    static const struct { nanos age; const char *text; } ages[] = {
+        { -5, "0s" }, { 59 * SECOND, "59s" }, { 60 * SECOND, "1m" }, { 125 * MINUTE, "2h5m" }, { 50 * HOUR, "2d2h" } };
+    char out[64];
+    for (size_t i = 0; i < COUNT(ages); i++) {
+        age_string(out, sizeof out, ages[i].age);
+        same(out, ages[i].text, "an age");
+    }
+    struct text cell = text_in(out, sizeof out);
+    text_cell(&cell, "abcdef", 4, true);
+    text_cell(&cell, "\xe6\xbc\xa2\xe6\xbc\xa2", 4, true);
+    text_cell(&cell, "\033\n\xff", 4, true);
+    text_cell(&cell, "\xe6\xbc\xa2\xe6\xbc\xa2", 3, true);
+    same(out, "abc\xe2\x80\xa6\xe6\xbc\xa2\xe6\xbc\xa2\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xe6\xbc\xa2\xe2\x80\xa6", "cells of a table: cut, wide, harmless");
+}
+
+static void test_asking(void)
+{
+    struct observer *o = observer();
+    o->sync_sent = o->base_fresh = o->list_fresh = false;
+    check(observer_step(o) == ASK_SYNC, "a sync first");
+    o->sync_sent = true;
+    check(observer_step(o) == ASK_BASE, "... without waiting, the base");
+    o->base_flying = true;
+    check(observer_step(o) == ASK_LIST, "... and the list");
+    o->list_flying = true;
+    check(observer_step(o) == ASK_NOTHING && !observer_whole(o), "... then wait");
+    o->base_flying = o->list_flying = false;
+    o->base_fresh = o->list_fresh = true;
+    check(observer_whole(o), "an empty base is soon read");
+    o->list_stat.mzxid = 101;
+    check(observer_whole(o), "a heartbeat between base and list does no harm");
+    o->list_stat.pzxid = 101;
+    check(!observer_whole(o) && observer_step(o) == ASK_ALL_ANEW, "a torn picture is taken anew");
+    o->watching = true;
+    check(!observer_whole(o) && observer_step(o) == ASK_NOTHING, "... who watches is told");
+    o->base_exists = false;
+    check(observer_step(o) == ASK_EXISTS, "no base: wait for it");
+    o->contact->contact_since++;
+    check(observer_step(o) == ASK_ALL_ANEW, "a new contact: all is read anew");
+    o->contact->connected = false;
+    check(observer_step(o) == ASK_NOTHING, "nothing is asked out of contact");
+    observer_end(o);
+}
+
+/* Tells all, as words. */
+static const char *told(struct watch *w, struct log *log)
+{
+    static char out[400];
+    struct text t = text_in(out, sizeof out);
+    struct seen *about = NULL;
+    bool wait = false;
+    enum change change;
+    while ((change = watch_next(w, clock_now(), &about, &wait)) != CHANGE_NONE && !t.cut) {
+        watch_tell(w, log, false, change, about, clock_now());
+        bool line = change == CHANGE_JOINED || change == CHANGE_LEFT || change == CHANGE_CANDIDATE;
+        bool contact = change == CHANGE_CONNECTED || change == CHANGE_DISCONNECTED;
+        text_format(&t, "%s%s %s", t.length ? ", " : "", change_names[change], line ? about->name + 9 : contact ? "" : w->leader.id);
+    }
+    w->greeting = false;
+    log->out.start = log->out.end = 0;
+    return out;
+}
+
+static void test_watching(void)
+{
+    struct observer *o = observer();
+    struct log *log = calloc(1, sizeof *log);
+    struct watch w = { .observer = o, .connected = true, .began_at = clock_now() };
+    if (!log)
+        abort();
+    o->watching = true;
+    o->base_fresh = false;
+    same(told(&w, log), "", "nothing before all is read");
+    o->base_fresh = true;
+    leads(o, 1, 0);
+    LISTED(o, 1, 2);
+    same(told(&w, log), "leader c1, candidate 1, candidate 2", "the present state");
+    same(told(&w, log), "", "... once");
+    o->list_stat.pzxid = 95;
+    LISTED(o, 1, 2, 3);
+    same(told(&w, log), "joined 3", "joined");
+    o->base.stat.mzxid = 105;
+    same(told(&w, log), "", "a heartbeat is no change");
+    o->list_stat = (struct Stat){ .czxid = 1, .mzxid = 110, .pzxid = 110 };
+    LISTED(o, 2, 3);
+    same(told(&w, log), "", "the leader has left; the base is not read yet: resigned or lost?");
+    nobody_leads(o);
+    same(told(&w, log), "resigned c1, left 1", "resigned, then left");
+    leads(o, 2, 0);
+    same(told(&w, log), "elected c2", "elected");
+    o->list_stat.pzxid = 120;
+    o->base.stat.pzxid = 110; /* read before; it has not changed since */
+    LISTED(o, 3);
+    same(told(&w, log), "lost c2, left 2", "the base still names one who is gone: lost");
+    leads(o, 3, 0);
+    same(told(&w, log), "elected c3", "taken over");
+    leads(o, 4, 0);
+    o->base.stat.pzxid = 130;
+    same(told(&w, log), "", "a leader whom the list does not know yet is put off");
+    o->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 130 };
+    LISTED(o, 4);
+    node_find(o, "proposal-4")->state = SEEN_ASKED;
+    same(told(&w, log), "", "... until he is read");
+    node_find(o, "proposal-4")->state = SEEN_READ;
+    same(told(&w, log), "joined 4, elected c4, left 3", "... joined before elected; the last leader leaves after his leadership");
+    LISTED(o, 5);
+    leads(o, 5, 0);
+    LISTED(o, 6);
+    same(told(&w, log), "elected c5, lost c5, left 4, joined 6", "one who came, led and went between two looks");
+    o->contact->connected = false;
+    same(told(&w, log), "disconnected ", "contact is lost");
+    o->contact->connected = true;
+    same(told(&w, log), "connected ", "... and back");
+    data(&o->base, "garbage", 0);
+    leads(o, 6, 0);
+    same(told(&w, log), "elected c6", "elected");
+    data(&o->base, "garbage", 0);
+    same(told(&w, log), "lost c6", "the base is overwritten: lost");
+    observer_end(o);
+    free(log);
+}
+
+static void test_notes(void)
+{
+    struct observer *o = observer();
+    struct report p;
+    struct record *r = calloc(1, sizeof *r);
+    if (!r)
+        abort();
+    LISTED(o, 1, 2);
+    leads(o, 1, 0);
+    report_open(&p, o);
+    same(p.leader.notes[0], "is leader", "the leader's notes");
+    check(p.leader.note_count == 3 && p.silent && !strcmp(p.leader.notes[2], "last heartbeat is older than the expected publish interval"), "... an old heartbeat");
+    report_candidate(&p, &o->nodes[0], r);
+    check(!strcmp(r->notes[0], "this proposal node claimed leadership") && !strcmp(r->notes[1], "this candidate id claimed leadership"), "the leader's proposal");
+    report_candidate(&p, &o->nodes[1], r);
+    check(r->note_count == 0, "a follower has none");
+    LISTED(o, 2);
+    report_open(&p, o);
+    check(p.leader.note_count == 5 && !strcmp(p.leader.notes[3], "possibly resigning") && !strcmp(p.leader.notes[4], "election may be in progress"), "his proposal is gone");
+    report_candidate(&p, &o->nodes[0], r);
+    check(!strcmp(r->notes[0], "should be leader but another candidate is claiming the role") && !strcmp(r->notes[1], "possibly waiting for previous leader resignation"), "the lowest waits");
+    nobody_leads(o);
+    report_open(&p, o);
+    report_candidate(&p, &o->nodes[0], r);
+    check(p.leader.note_count == 0 && !strcmp(r->notes[0], "election may be in progress"), "nobody leads");
+    o->nodes[0].state = SEEN_GONE;
+    report_open(&p, o);
+    report_candidate(&p, &o->nodes[0], r);
+    check(r->note_count == 1 && !strcmp(r->notes[0], "gone") && !strcmp(r->fields[MEMBER_ID], "proposal-2") && !strcmp(r->fields[MEMBER_NODE], "/b/proposal-2"), "gone");
+    data(&o->nodes[0], "{\"pid\":7}", 0);
+    report_candidate(&p, &o->nodes[0], r);
+    check(!strcmp(r->notes[0], "unparseable"), "a field of another type: unparseable");
+    free(r);
+    observer_end(o);
+}
+
+static void test_stepping_down(void)
+{
+    struct observer *o = observer();
+    struct down d = { .observer = o };
+    o->reading = READ_LEADERS;
+    check(down_next(&d) == DOWN_NOBODY_LEADS, "step-down: nobody leads");
+    LISTED(o, 1);
+    leads(o, 1, 0);
+    check(down_next(&d) == DOWN_BEGIN, "... somebody does");
+    down_begin(&d);
+    check(down_next(&d) == DOWN_NOBODY_ELSE, "... but nobody else stands: not asked");
+    LISTED(o, 1, 2);
+    check(down_next(&d) == DOWN_ASK, "... he is asked");
+    o->base_fresh = false;
+    check(down_next(&d) == DOWN_WAIT, "... when all is known");
+    o->base_fresh = d.asked = true;
+    check(down_next(&d) == DOWN_WAIT, "... once");
+    d.asked = false;
+    data(&o->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
+    check(down_next(&d) == DOWN_WAIT, "... by whoever");
+    data(&o->nodes[0], "{\"candidateId\":\"c1\"}", 0);
+    check(down_next(&d) == DOWN_FOREIGN, "a Go ballot cannot be asked");
+    LISTED(o, 2);
+    check(down_next(&d) == DOWN_TELL_GONE, "one whose proposal is gone cannot either");
+    d.told_gone = true;
+    check(down_next(&d) == DOWN_WAIT, "... but another will lead");
+    nobody_leads(o);
+    check(down_next(&d) == DOWN_WAIT, "resigned: wait");
+    leads(o, 2, 0);
+    check(down_next(&d) == DOWN_DONE, "another leads");
+    string_copy(d.old.id, sizeof d.old.id, "c2");
+    check(down_next(&d) == DOWN_AGAIN, "... the same one, with a new proposal");
+    observer_end(o);
+
+    struct facts f = facts();
+    f.life = LIFE_RUNNING;
+    f.step_down = true;
+    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT && agent_decide(&f).line == LINE_STAND,
+          "the leader, asked to step down, stops its command first");
+    f.life = LIFE_NONE;
+    f.ended = true;
+    f.cause = CAUSE_BALLOT;
+    f.rules.on_success = f.rules.on_error = POLICY_EXIT;
+    check(agent_decide(&f).outcome_done && !agent_decide(&f).end && agent_decide(&f).command == COMMAND_AS_IT_IS, "... no policy applies, whatever it is");
+    f.cause = CAUSE_ITSELF;
+    check(agent_decide(&f).end, "... unless the command had ended by itself");
+    f.ended = false;
+    check(agent_decide(&f).line == LINE_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... then leaves the line, and starts nothing meanwhile");
+    f.step_down = false;
+    f.role = BALLOT_OUT;
+    check(agent_decide(&f).line == LINE_STAND, "... then stands again");
+}
+
 int main(void)
 {
     test_durations();
@@ -323,6 +620,11 @@ int main(void)
     test_decisions();
     test_policies();
     test_leases();
+    test_reading();
+    test_asking();
+    test_watching();
+    test_notes();
+    test_stepping_down();
     printf("1..%d\n", tests);
     return failures != 0;
 }

@@ -1,9 +1,10 @@
 /* zk - a ZooKeeper client for the tests: one request a run.
  *
- *     zk HOST:PORT ls|get|stat|rm PATH
+ *     zk HOST:PORT ls|get|stat|rm|seal PATH           (seal: nobody may read it)
  *     zk HOST:PORT set|create|ephemeral PATH DATA     ("-": standard input)
+ *     zk HOST:PORT crowd BASE COUNT     that many candidates in one session
  *
- * `ephemeral` stays until it is killed. Exit status 0, 1 (refused: the reason on
+ * `ephemeral` and `crowd` stay until they are killed. Exit status 0, 1 (refused: the reason on
  * stderr), 2 (no answer in 5 s).
  */
 #define _POSIX_C_SOURCE 200809L
@@ -76,6 +77,30 @@ static void on_string(int rc, const char *value, const void *data)
     finish(rc);
 }
 
+static int crowd_left;
+
+static void on_crowd(int rc, const char *value, const void *data)
+{
+    (void)data;
+    if (--crowd_left == 0 || rc != ZOK)
+        on_string(rc, value, NULL);
+}
+
+static int crowd(zhandle_t *zh, const char *base)
+{
+    char path[1024], json[512];
+    snprintf(path, sizeof path, "%s/proposal-", base);
+    for (int i = 0, rc = ZOK, count = crowd_left; i < count; i++) {
+        int n = snprintf(json, sizeof json,
+                         "{\"candidateId\":\"crowd-%d\",\"hostname\":\"host-%d\",\"pid\":\"%d\",\"proposalTime\":"
+                         "\"2026-01-07 13:40:17.537208 -0800 PST m=+1.119309658\",\"proposalNode\":\"\",\"sessionTimeout\":\"5s\"}", i, i, i);
+        rc = zoo_acreate(zh, path, json, n, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL_SEQUENTIAL, on_crowd, NULL);
+        if (rc != ZOK)
+            return rc;
+    }
+    return ZOK;
+}
+
 static int ask(zhandle_t *zh, const char *what, const char *path, const char *data, int length)
 {
     if (!strcmp(what, "ls"))
@@ -88,6 +113,15 @@ static int ask(zhandle_t *zh, const char *what, const char *path, const char *da
         return zoo_adelete(zh, path, -1, on_void, NULL);
     if (!strcmp(what, "set"))
         return zoo_aset(zh, path, data, length, -1, on_stat, NULL);
+    if (!strcmp(what, "seal")) {
+        struct ACL none = { ZOO_PERM_ADMIN, ZOO_ANYONE_ID_UNSAFE };
+        const struct ACL_vector list = { 1, &none };
+        return zoo_aset_acl(zh, path, -1, (struct ACL_vector *)&list, on_void, NULL);
+    }
+    if (!strcmp(what, "crowd")) {
+        crowd_left = atoi(data);
+        return crowd(zh, path);
+    }
     int mode = strcmp(what, "ephemeral") ? 0 : ZOO_EPHEMERAL;
     return zoo_acreate(zh, path, data, length, &ZOO_OPEN_ACL_UNSAFE, mode, on_string, NULL);
 }
@@ -118,7 +152,8 @@ int main(int argc, char **argv)
     zhandle_t *zh = zookeeper_init(argv[1], on_event, 5000, NULL, NULL, ZOO_NO_LOG_CLIENTENV);
     time_t limit = time(NULL) + 5;
     bool asked = false;
-    while (zh && (!done || (result == ZOK && !strcmp(argv[2], "ephemeral"))) && (time(NULL) < limit || done)) {
+    bool stays = !strcmp(argv[2], "ephemeral") || !strcmp(argv[2], "crowd");
+    while (zh && (!done || (result == ZOK && stays)) && (time(NULL) < limit || done)) {
         turn(zh);
         if (connected && !asked)
             asked = ask(zh, argv[2], argv[3], data, length) == ZOK;
