@@ -62,7 +62,7 @@ test: deps-test
 soak: deps test/bin/asan/ballot
 	@$(MAKE) -s tools
 	@SOAK=1 prove -j 2 test/soak.t test/race.t test/kill.t test/election.t test/command.t
-	@ASAN_OPTIONS=detect_leaks=0 BALLOT=$(CURDIR)/test/bin/asan/ballot prove -j $(JOBS) test/kill.t test/freeze.t test/policy.t test/signals.t test/command.t test/election.t test/settings.t
+	@ASAN_OPTIONS=detect_leaks=0 BALLOT=$(CURDIR)/test/bin/asan/ballot prove -j $(JOBS) test/kill.t test/freeze.t test/policy.t test/signals.t test/command.t test/election.t test/settings.t test/config.t test/auth.t test/next.t test/info.t test/stepdown.t
 
 test/bin/asan/ballot: ballot.c ballot.h
 	@mkdir -p test/bin/asan

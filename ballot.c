@@ -3562,38 +3562,54 @@ static bool setting_refuse(struct settings *s, enum setting_id id, const char *t
     return settings_fail(s, "%s%s%s: \"%.200s\" %s %s", source, colon, name, text, is, expected);
 }
 
+static void text_forget(char *text)
+{
+    if (text)
+        memset(text, 0, strlen(text)); /* it may be secret */
+    free(text);
+}
+
 static void value_free(struct value *v)
 {
-    if (v->text)
-        memset(v->text, 0, strlen(v->text));
-    free(v->text);
+    text_forget(v->text);
     free(v->source);
 }
 
-/* Sets a value from a source, unless a stronger source has (or it is only to be
- * checked: ORIGIN_NONE); it is checked all the same. What comes again from the same source replaces, but adds to a list. */
+/* A value as it is kept: a list added to what is there, and normalized. NULL: no
+ * memory. The caller frees it. */
+static char *value_text(const struct setting *row, const char *before, const char *text)
+{
+    char *copy = malloc(strlen(before) + 1 + strlen(text) + 1);
+    if (!copy)
+        return NULL;
+    sprintf(copy, "%s%s%s", before, *before ? "," : "", text);
+    if (row->type == TYPE_SERVERS)
+        list_normalize(copy);
+    return copy;
+}
+
+/* Sets a value from a source, unless a stronger source has, or it is only to be
+ * checked (ORIGIN_NONE). What comes again from the same source replaces, but
+ * adds to a list. */
 static bool setting_set(struct settings *s, enum setting_id id, const char *text, enum origin origin, const char *source)
 {
     const struct setting *row = &settings_table[id];
-    struct value *v = &s->values[id], next = { .origin = origin };
-    bool add = row->type == TYPE_SERVERS && v->origin == origin;
-    next.text = malloc(strlen(text) + (add ? strlen(v->text) : 0) + 2);
-    next.source = strdup(source);
-    if (!next.text || !next.source) {
-        value_free(&next);
+    struct value *v = &s->values[id];
+    bool add = row->type == TYPE_SERVERS && v->origin == origin && v->text;
+    nanos number = 0;
+    char *copy = value_text(row, add ? v->text : "", text), *from = strdup(source);
+    const char *expected = copy ? setting_check(row, copy, &number) : NULL;
+    if (copy && from && !expected && v->origin <= origin && origin != ORIGIN_NONE) {
+        value_free(v);
+        *v = (struct value){ .text = copy, .number = number, .origin = origin, .source = from };
+        return true;
+    }
+    bool memory = copy && from;
+    text_forget(copy);
+    free(from);
+    if (!memory)
         return settings_fail(s, "out of memory");
-    }
-    sprintf(next.text, "%s%s%s", add ? v->text : "", add ? "," : "", text);
-    if (row->type == TYPE_SERVERS)
-        list_normalize(next.text);
-    const char *expected = setting_check(row, next.text, &next.number);
-    if (expected || v->origin > origin || origin == ORIGIN_NONE) {
-        value_free(&next);
-        return !expected || setting_refuse(s, id, text, origin, source, expected);
-    }
-    value_free(v);
-    *v = next;
-    return true;
+    return !expected || setting_refuse(s, id, text, origin, source, expected);
 }
 
 /* --- from the environment -------------------------------------------------- */

@@ -11,6 +11,7 @@ try() { # ARG...: output in $T/out, status in STATUS
     timeout 20 "$BALLOT" "$@" >"$T/out" 2>&1
     STATUS=$?
 }
+# shellcheck disable=SC2059 # formats, for \n and the like
 ini() { printf "$@" >"$T/cwd/ballot.ini"; } # FORMAT [ARG...]
 gives() { # SETTING=VALUE SOURCE [ARG...]
     try run once "${quick[@]}" "${@:3}" -- true

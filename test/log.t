@@ -90,6 +90,7 @@ setsid "$BALLOT" run once --candidate-id=c --zookeeper-servers="$(servers zk)" -
 PID[c]=$!
 check "a log into a full pipe: elected all the same" within 5 started_least 1
 version() { zk stat "$BASE" | sed 's/version=\([0-9]*\).*/\1/'; }
+# shellcheck disable=SC2034 # used below
 before=$(version)
 check "... heartbeats go on" within 3 eval '[ "$(version)" -ge $((before + 6)) ]'
 (exec cat <"$T/stuck" >"$T/c.log") & 

@@ -25,7 +25,7 @@ fault() {
     kill-candidate)
         guard_of "$n" >/dev/null || kind=kill-both # its guard died a moment ago
         kill -KILL "$pid"
-        [ $kind = kill-candidate ] || container_ends "$n"
+        [ "$kind" = kill-candidate ] || container_ends "$n"
         ;;
     kill-guard) kill -KILL "$(guard_of "$n")" ;;
     kill-both)
