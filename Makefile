@@ -5,7 +5,8 @@ MAN = $(PREFIX)/share/man/man1
 BASH_COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
 CC ?= cc
-CFLAGS ?= -O2 -g
+# Small rather than fast: the waits are on servers. (-g has its own frame tables.)
+CFLAGS ?= -Os -g -fno-asynchronous-unwind-tables
 LDFLAGS ?=
 LDLIBS = -lzookeeper_st -linih
 INIH := $(shell pkg-config --modversion inih 2>/dev/null)

@@ -112,6 +112,20 @@ precede wrap-child-logs true false true false
 precede log-level info debug trace info
 for n in file environment flag; do echo "digest:u:$n" >"$T/$n" && chmod 600 "$T/$n"; done
 precede zookeeper-auth-file '' "$T/file" "$T/environment" "$T/flag"
+next_gives() { # SETTING=VALUE SOURCE [ARG...]
+    try next @hourly --debug "${@:3}"
+    check "$1 from $2" grep -qF "setting $1 ($2)" "$T/out" || grep -E 'setting|ballot:' "$T/out"
+}
+ini '[next]\ncount = 2\nfrom = 2031-01-01T00:00:00Z\n'
+next_gives count=2 ./ballot.ini:2
+next_gives from=2031-01-01T00:00:00Z ./ballot.ini:3
+BALLOT_COUNT=3 next_gives count=3 "BALLOT_COUNT in the environment"
+BALLOT_FROM=2032-01-01T00:00:00Z next_gives from=2032-01-01T00:00:00Z "BALLOT_FROM in the environment"
+BALLOT_COUNT=3 next_gives count=4 --count --count=4
+BALLOT_COUNT=3 next_gives count=4 -n -n 4
+next_gives from=2033-01-01T00:00:00Z --from --from 2033-01-01T00:00:00Z
+ini ''
+next_gives count=5 default
 identity() { gives "zookeeper-auth=(not shown)" "$1" "${@:2}"; }
 ini 'candidate-id = a\nzookeeper-auth = digest:u:file\n'
 identity ./ballot.ini:2
