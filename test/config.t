@@ -48,11 +48,13 @@ rmdir ballot.ini
 ln -s /nowhere/at/all ballot.ini
 gives candidate-id=home "$T/home/.config/ballot/ballot.ini:1"
 rm ballot.ini
-if [ "$(id -u)" != 0 ]; then
-    put ballot.ini here && chmod 0 ballot.ini
-    fails "cannot read ./ballot.ini: Permission denied"
-    rm -f ballot.ini
-fi
+put ballot.ini here && chmod 0 ballot.ini
+ordinary=()
+[ "$(id -u)" != 0 ] || ordinary=(setpriv --reuid=65534 --regid=65534 --clear-groups) # root may read all
+chmod 755 "$T" && cp "$BALLOT" "$T/home/ballot" && chmod 755 "$T/home" "$T/cwd"
+"${ordinary[@]}" "$T/home/ballot" run once --candidate-id=a -- true >"$T/out" 2>&1
+is "$? $(cat "$T/out")" "125 ballot: cannot read ./ballot.ini: Permission denied" "a file that may not be read is an error"
+rm -f ballot.ini
 for end in yaml yml json toml; do
     fails "is not an INI file; write each \`name: value\` as a line \`name = value\`" --config-file="ballot.$end"
 done
