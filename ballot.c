@@ -7948,15 +7948,24 @@ static bool invocation_word(struct invocation *in, const char *word)
     return begins;
 }
 
+/* The word of a command behind those of `in`; NULL: it has none, or begins otherwise. */
+static const char *command_next(const struct command *c, const struct invocation *in)
+{
+    size_t n = strlen(in->words);
+    if (n == 0)
+        return c->words;
+    return !strncmp(c->words, in->words, n) && c->words[n] == ' ' ? c->words + n + 1 : NULL;
+}
+
 static bool invocation_unknown(struct settings *s, const struct invocation *in, const char *word)
 {
     const char *space = in->words[0] ? " " : "";
     for (size_t i = 0; i < COUNT(commands); i++) {
-        size_t n = strlen(in->words) + strlen(space);
+        const char *rest = command_next(&commands[i], in);
         char next[32];
         struct text t = text_in(next, sizeof next);
-        text_bytes(&t, commands[i].words + n, strcspn(commands[i].words + n, " "));
-        if (!strncmp(commands[i].words, in->words, strlen(in->words)) && word_close(word, next))
+        text_bytes(&t, rest ? rest : "", strcspn(rest ? rest : "", " "));
+        if (rest && word_close(word, next))
             return settings_fail(s, "unknown command \"%s%s%.60s\"; did you mean \"%s\"?", in->words, space, word, commands[i].words);
     }
     return settings_fail(s, "unknown command \"%s%s%.60s\"; `ballot help` lists them", in->words, space, word);

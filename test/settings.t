@@ -26,6 +26,7 @@ fails "what to do? \`ballot help\` lists the commands"
 fails "\"run\" is not the whole command" run
 fails "unknown command \"rum\"; did you mean \"run once\"?" rum once
 fails "unknown command \"run onec\"; did you mean \"run once\"?" run onec
+fails "unknown command \"info runn\"; \`ballot help\` lists them" info runn
 fails "which COMMAND?" run once --candidate-id=a
 fails "which COMMAND?" run once --candidate-id=a --
 fails "--candidate-id is missing" run once -- true
