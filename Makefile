@@ -42,7 +42,7 @@ test/bin/cron: test/cron.c ballot.c ballot.h
 
 test/bin/bench-cron: test/bench-cron.c ballot.c ballot.h
 	@mkdir -p test/bin
-	$(CC) $(STRICT) -O2 -I. -o $@ $< -lm
+	$(CC) $(STRICT) $(CFLAGS) -I. -o $@ $< -lm
 
 tools: ballot test/bin/job test/bin/zk
 

@@ -30,7 +30,7 @@
  *   Election   the rules; a library: see ballot.h
  *   -- the program --
  *   Moments    RFC 3339
- *   Settings   one table: flags, environment, help
+ *   Settings   one table: flags, environment, configuration file
  *   Log        lines, and the queues in front of stdout and stderr
  *   Signals    the pipe that they arrive through
  *   Family     children and grandchildren: finding, ending, reaping them
