@@ -8086,8 +8086,8 @@ static const struct command {
       "run COMMAND on exactly one of the machines that run this line",
       "ballot run once --candidate-id=\"$(hostname)\" -- make-backup --full" },
     { "run cron", FOR_CRON, true, NULL, run_cron, "--schedule=SPEC [--] COMMAND [ARG...]",
-      "run COMMAND by a schedule, each time on exactly one of the machines",
-      "ballot run cron --candidate-id=\"$(hostname)\" --schedule='30 2 * * *' -- make-backup" },
+      "run COMMAND by a schedule, each time on one of the machines",
+      "ballot run cron --candidate-id=\"$(hostname)\" --schedule=@daily -- make-backup" },
     { "next", FOR_NEXT, false, "SPEC", next_run, "SPEC",
       "print when a schedule's next activations are, in its time zone",
       "ballot next '30 2 * * mon-fri' -n 10" },
@@ -8373,7 +8373,10 @@ static void shell_words(const char *format)
         struct text t = text_in(before, sizeof before);
         for (const char *p = commands[i].words; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
             int n = (int)strcspn(p, " ");
-            printf(format, before, n, p, before, n, p);
+            size_t until = (size_t)(p - commands[i].words) + (size_t)n;
+            bool again = i > 0 && !strncmp(commands[i - 1].words, commands[i].words, until) && strchr(" ", commands[i - 1].words[until]);
+            if (!again) /* "run" begins two */
+                printf(format, before, n, p, before, n, p);
             text_format(&t, " %.*s", n, p);
         }
     }
