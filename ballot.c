@@ -5412,7 +5412,7 @@ static struct journal journal_read(const char *data, size_t length, nanos change
     json_get(data, length, "hostname", j.host, sizeof j.host);
     json_get(data, length, "proposal", j.proposal, sizeof j.proposal);
     j.mark = journal_read_moment(data, length, "activation");
-    if (j.mark > latest + CLOCK_APART / SECOND)
+    if (j.mark != BALLOT_NEVER && j.mark > latest + CLOCK_APART / SECOND)
         j.mark = latest;
     j.run = journal_read_moment(data, length, "lastRun");
     j.start = journal_read_moment(data, length, "start");
