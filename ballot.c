@@ -1,6 +1,7 @@
 /* ballot - runs a command on exactly one of many machines
  *
  *     ballot run once --candidate-id NAME -- COMMAND [ARG...]
+ *     ballot run cron --candidate-id NAME --schedule SPEC -- COMMAND [ARG...]
  *
  * Every machine starts the same line. They elect a leader through ZooKeeper;
  * the leader runs COMMAND, the others wait and take over in milliseconds.
@@ -35,7 +36,7 @@
  *   Signals    the pipe that they arrive through
  *   Family     children and grandchildren: finding, ending, reaping them
  *   Guard      the process that owns the command; its last will
- *   Activations which one is due; the record of them
+ *   Turns      which activation is due; the record of them
  *   Agent      what should be true now, and making it so
  *   Observer   an election, read by somebody who does not stand
  *   Report     `info`: YAML, JSON, a table
@@ -3223,40 +3224,6 @@ BALLOT_API void ballot_dispatch(ballot *b, const struct pollfd *fds, int count)
     }
 }
 
-/* From now on what the leader's record holds is read when we begin to lead. */
-static void record_keep(ballot *b)
-{
-    b->record.kept = true;
-}
-
-/* To be written; it has been when record_entered() says so. What replaces it
- * before it was sent, replaces it. */
-static void record_enter(ballot *b, const char *data, size_t length)
-{
-    struct ledger *r = &b->record;
-    memcpy(r->entry, data, length);
-    r->entry_length = length;
-    r->pending = true;
-}
-
-/* Whether it is known what the servers hold. */
-static bool record_known(const ballot *b)
-{
-    return b->record.fresh && !b->record.pending;
-}
-
-static bool record_entered(const ballot *b)
-{
-    const struct ledger *r = &b->record;
-    return record_known(b) && r->entry_length > 0 && r->length == r->entry_length && !memcmp(r->data, r->entry, r->length);
-}
-
-/* The servers' wall clock; `otherwise` where they have not told it yet. */
-static nanos servers_clock(const ballot *b, nanos otherwise)
-{
-    return b->servers_at ? b->servers_wall + clock_now() - b->servers_at : otherwise;
-}
-
 /* Moment until which nobody else can lead; 0: we do not lead. */
 static nanos lease_end(const ballot *b)
 {
@@ -5324,7 +5291,7 @@ static pid_t guard_fork(const struct plan *plan, int *pair)
 }
 
 /* ---------------------------------------------------------------------------
- * Activations: which one is due, and what leaders tell each other about them
+ * Turns: which activation is due, and what leaders tell each other about them
  * ------------------------------------------------------------------------ */
 
 #define CLOCK_APART (60 * SECOND) /* a clock so far from the servers' is wrong */
@@ -5514,6 +5481,41 @@ static struct turn turn_decide(const struct clockwork *c, enum authority authori
     if (next <= second + 1)
         *wake = nanos_min(*wake, now + next * SECOND - c->wall);
     return t;
+}
+
+/* --- the record, as the election keeps it --------------------------------------- */
+
+/* From now on what the leader's record holds is read when we begin to lead. */
+static void record_keep(ballot *b)
+{
+    b->record.kept = true;
+}
+
+/* To be written; it has been when record_entered() says so. Only when record_known(). */
+static void record_enter(ballot *b, const char *data, size_t length)
+{
+    struct ledger *r = &b->record;
+    memcpy(r->entry, data, length);
+    r->entry_length = length;
+    r->pending = true;
+}
+
+/* Whether it is known what the servers hold. */
+static bool record_known(const ballot *b)
+{
+    return b->record.fresh && !b->record.pending;
+}
+
+static bool record_entered(const ballot *b)
+{
+    const struct ledger *r = &b->record;
+    return record_known(b) && r->entry_length > 0 && r->length == r->entry_length && !memcmp(r->data, r->entry, r->length);
+}
+
+/* The servers' wall clock; `otherwise` where they have not told it yet. */
+static nanos servers_clock(const ballot *b, nanos otherwise)
+{
+    return b->servers_at ? b->servers_wall + clock_now() - b->servers_at : otherwise;
 }
 
 /* ---------------------------------------------------------------------------
