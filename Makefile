@@ -13,7 +13,7 @@ INIH := $(shell pkg-config --modversion inih 2>/dev/null)
 override CPPFLAGS += $(if $(INIH),-DINIH_VERSION='"$(INIH)"')
 STRICT = -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
-PACKAGES = bash bsdutils gcc groff-base libc6-dev libinih-dev libyaml-libyaml-perl libzookeeper-st-dev perl pkgconf procps util-linux zookeeper zsh default-jre-headless
+PACKAGES = bash bsdutils faketime gcc groff-base libc6-dev libinih-dev libyaml-libyaml-perl libzookeeper-st-dev perl pkgconf procps util-linux zookeeper zsh default-jre-headless
 LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev
 
 TESTS = $(filter-out test/soak.t, $(sort $(wildcard test/*.t)))

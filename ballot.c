@@ -1,6 +1,7 @@
 /* ballot - runs a command on exactly one of many machines
  *
  *     ballot run once --candidate-id NAME -- COMMAND [ARG...]
+ *     ballot run cron --candidate-id NAME --schedule SPEC -- COMMAND [ARG...]
  *
  * Every machine starts the same line. They elect a leader through ZooKeeper;
  * the leader runs COMMAND, the others wait and take over in milliseconds.
@@ -35,6 +36,7 @@
  *   Signals    the pipe that they arrive through
  *   Family     children and grandchildren: finding, ending, reaping them
  *   Guard      the process that owns the command; its last will
+ *   Turns      which activation is due; the record of them
  *   Agent      what should be true now, and making it so
  *   Observer   an election, read by somebody who does not stand
  *   Report     `info`: YAML, JSON, a table
@@ -1603,6 +1605,7 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
  *
  *     <base>                       data: the leader's JSON, or empty
  *     <base>/proposal-NNNNNNNNNN   ephemeral, sequential; data: the candidate's
+ *     <base>/schedule              the leader's record, where his owner keeps one
  * ------------------------------------------------------------------------ */
 
 #define NODE_PREFIX   "proposal-"
@@ -1611,6 +1614,7 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
 #define BASE_PORT     "2181"
 #define AUTH_SCHEME   "digest"
 #define DATA_MAX      16384 /* our JSON: every byte of id, host, path escaped    */
+#define RECORD_NAME   "schedule"
 #define FOREIGN_TIMEOUT_MAX (10 * MINUTE) /* a stranger's timeout counts as at most that */
 
 enum request_kind {
@@ -1627,6 +1631,8 @@ enum request_kind {
     REQUEST_WRITE,    /* claim and heartbeat: the same transaction               */
     REQUEST_RESIGN,   /* empty the base, delete the proposal                     */
     REQUEST_WITHDRAW, /* delete the proposal of one who does not lead            */
+    REQUEST_RECORD,   /* the record beside the line: read it                     */
+    REQUEST_ENTRY,    /* write it                                                */
     REQUEST_COUNT
 };
 
@@ -1663,6 +1669,20 @@ struct resolver {
     nanos since, until;
     struct text answer;
     char buffer[ADDRESSES_MAX];
+};
+
+/* What leaders hand on to each other, as bytes that only their owners read.
+ * Written like the base: by its version, and only while our proposal exists. */
+struct ledger {
+    bool kept;         /* the owner keeps one                                */
+    bool fresh;        /* what follows is what the servers hold              */
+    bool exists;
+    bool pending;      /* `entry` is to be written                           */
+    int32_t version;
+    nanos changed;     /* the servers' wall clock at its last change         */
+    unsigned reads;    /* counts them                                        */
+    char data[DATA_MAX], entry[DATA_MAX];
+    size_t length, entry_length;
 };
 
 struct ballot {
@@ -1729,6 +1749,9 @@ struct ballot {
     nanos beat_at;      /* the next heartbeat                                */
     int64_t token;
     bool warned_differs, warned_strangers;
+    nanos servers_wall; /* the servers' wall clock when they took our last write, */
+    nanos servers_at;   /* whose answer came then; 0: not known yet          */
+    struct ledger record;
 
     /* buffers that outlive their requests */
     struct request requests[REQUEST_COUNT];
@@ -1737,7 +1760,7 @@ struct ballot {
     size_t sent_length;
     zoo_op_t ops[3];
     zoo_op_result_t results[3];
-    struct Stat written;
+    struct Stat written, entered;
 };
 
 static void __attribute__((format(printf, 4, 5)))
@@ -2089,7 +2112,7 @@ static void on_list(int rc, const struct String_vector *names, const void *data)
     for (int32_t i = 0; rc == ZOK && i < names->count; i++) {
         const char *name = names->data[i];
         if (strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX)) != 0 || strlen(name) >= NODE_MAX)
-            strangers = strangers || strcmp(name, "schedule") != 0;
+            strangers = strangers || strcmp(name, RECORD_NAME) != 0;
         else if (!name_in(b->ignored, b->ignored_count, name))
             complete = names_add(&b->line, &b->line_count, name) && complete;
     }
@@ -2303,6 +2326,8 @@ static void on_written(int rc, const void *data)
         SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
     }
     b->refused = false;
+    b->servers_wall = b->written.mtime * MILLISECOND;
+    b->servers_at = clock_now();
     b->lease_sent = sent;
     b->beat_at = sent + b->timeout / 5;
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
@@ -2322,7 +2347,51 @@ static void leadership_ends(struct ballot *b)
     b->token = 0;
     b->lease_sent = 0;
     b->base.read_at = 0;
-    b->list_fresh = b->base.fresh = false;
+    b->list_fresh = b->base.fresh = b->record.fresh = b->record.pending = false;
+}
+
+static void on_record(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    struct ledger *r = &b->record;
+    if (outcome_unknown(rc))
+        return;
+    if (rc != ZOK && rc != ZNONODE) {
+        election_refused(b, "reading the record below", b->path, rc);
+        return;
+    }
+    r->fresh = true;
+    r->exists = rc == ZOK;
+    r->reads++;
+    r->length = r->exists && length > 0 ? (size_t)length : 0;
+    if (r->length > sizeof r->data)
+        r->length = 0; /* none of ours is so long */
+    memcpy(r->data, value ? value : "", r->length);
+    if (r->exists) {
+        r->version = stat->version;
+        r->changed = stat->mtime * MILLISECOND;
+    }
+}
+
+/* Whoever lost the answer reads, and sees whether these bytes are there. */
+static void on_entered(int rc, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    struct ledger *r = &b->record;
+    r->pending = false;
+    r->fresh = rc == ZOK;
+    if (rc != ZOK) {
+        if (rc != ZBADVERSION && rc != ZNODEEXISTS)
+            election_doubt(b);
+        if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE && rc != ZNODEEXISTS)
+            election_refused(b, "writing the record below", b->path, rc);
+        return;
+    }
+    r->version = r->exists ? b->entered.version : 0;
+    r->changed = b->servers_wall + clock_now() - b->servers_at;
+    r->exists = true;
+    memcpy(r->data, r->entry, r->entry_length);
+    r->length = r->entry_length;
 }
 
 static void on_resigned(int rc, const void *data)
@@ -2502,7 +2571,7 @@ enum step {
     STEP_NONE, STEP_RESOLVE, STEP_GIVE_UP_RESOLVING, STEP_OPEN, STEP_REOPEN, STEP_RENEW, STEP_REMIND,
     STEP_DOUBT, STEP_SYNC, STEP_LIST, STEP_BASE, STEP_OWN, STEP_GHOST, STEP_SETTLE,
     STEP_PATH, STEP_PROPOSE, STEP_SIGN, STEP_AHEAD, STEP_SECOND,
-    STEP_CLAIM, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW,
+    STEP_CLAIM, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW, STEP_RECORD, STEP_ENTRY,
 };
 
 static bool flying(const struct ballot *b, enum request_kind kind)
@@ -2569,10 +2638,14 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
 {
     if (!b->proposal[0]) /* rule 10: the session expired, the base still names us */
         return b->path_wanted ? STEP_DOUBT : STEP_PROPOSE;
+    if (b->record.pending && b->record.fresh) /* before we resign, too: it says how the last run ended */
+        return STEP_ENTRY;
     if (b->want == WANT_LEAVE)
         return STEP_RESIGN;
     if (due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0)
         return STEP_BEAT;
+    if (b->record.kept && !b->record.fresh)
+        return flying(b, REQUEST_RECORD) ? STEP_NONE : STEP_RECORD;
     if (!due(b->calm_at, now, wake))
         return STEP_NONE;
     if (!b->signed_own)
@@ -2667,7 +2740,7 @@ static enum step leaving_step(const struct ballot *b)
 static bool writing(const struct ballot *b)
 {
     return flying(b, REQUEST_WRITE) || flying(b, REQUEST_RESIGN) || flying(b, REQUEST_WITHDRAW) ||
-           flying(b, REQUEST_PROPOSE) || flying(b, REQUEST_PATH);
+           flying(b, REQUEST_PROPOSE) || flying(b, REQUEST_PATH) || flying(b, REQUEST_ENTRY);
 }
 
 static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
@@ -2819,6 +2892,24 @@ static const struct ACL_vector *node_access(const struct ballot *b)
     return b->auth ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
 }
 
+static int record_send(struct ballot *b, const void *data)
+{
+    return zoo_aget(b->handle, node_path(b, RECORD_NAME), 0, on_record, data);
+}
+
+static int entry_send(struct ballot *b, const void *data)
+{
+    const struct ledger *r = &b->record;
+    char path[BALLOT_PATH_MAX + NODE_MAX + 2];
+    snprintf(path, sizeof path, "%s/%s", b->path, RECORD_NAME);
+    zoo_check_op_init(&b->ops[0], node_path(b, b->proposal), -1);
+    if (r->exists)
+        zoo_set_op_init(&b->ops[1], path, r->entry, (int)r->entry_length, r->version, &b->entered);
+    else
+        zoo_create_op_init(&b->ops[1], path, r->entry, (int)r->entry_length, node_access(b), 0, NULL, 0);
+    return zoo_amulti(b->handle, 2, b->ops, b->results, on_entered, data);
+}
+
 static int propose_send(struct ballot *b, const void *data)
 {
     char json[DATA_MAX];
@@ -2877,6 +2968,8 @@ static int request_send(struct ballot *b, enum request_kind kind, const void *da
     case REQUEST_WRITE:    return write_send(b, data);
     case REQUEST_RESIGN:   return resign_send(b, data);
     case REQUEST_WITHDRAW: return zoo_adelete(b->handle, node_path(b, b->proposal), -1, on_withdrawn, data);
+    case REQUEST_RECORD:   return record_send(b, data);
+    case REQUEST_ENTRY:    return entry_send(b, data);
     case REQUEST_COUNT:    break;
     }
     return ZBADARGUMENTS;
@@ -2887,6 +2980,7 @@ static const char *const request_names[REQUEST_COUNT] = {
     [REQUEST_AHEAD] = "watch ahead", [REQUEST_SECOND] = "watch second ahead", [REQUEST_GHOST] = "find ghost",
     [REQUEST_PATH] = "make path", [REQUEST_PROPOSE] = "propose", [REQUEST_SIGN] = "sign",
     [REQUEST_WRITE] = "write base", [REQUEST_RESIGN] = "resign", [REQUEST_WITHDRAW] = "withdraw",
+    [REQUEST_RECORD] = "read record", [REQUEST_ENTRY] = "write record",
 };
 
 static void election_request(struct ballot *b, enum request_kind kind)
@@ -2933,6 +3027,8 @@ static void election_do(struct ballot *b, enum step step)
     case STEP_BEAT:     election_request(b, REQUEST_WRITE); break;
     case STEP_RESIGN:   election_request(b, REQUEST_RESIGN); break;
     case STEP_WITHDRAW: election_request(b, REQUEST_WITHDRAW); break;
+    case STEP_RECORD:   election_request(b, REQUEST_RECORD); break;
+    case STEP_ENTRY:    election_request(b, REQUEST_ENTRY); break;
     }
 }
 
@@ -3265,11 +3361,12 @@ enum setting_type { TYPE_TEXT, TYPE_FILE, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION
 /* Which commands a setting is for: one bit a command. */
 enum {
     FOR_ONCE = 1,
+    FOR_CRON = 2,
     FOR_INFO = 4,
     FOR_WATCH = 8,
     FOR_NEXT = 16,
     FOR_STEP_DOWN = 32,
-    FOR_RUN = FOR_ONCE,
+    FOR_RUN = FOR_ONCE | FOR_CRON,
     FOR_ELECTION = FOR_RUN | FOR_INFO | FOR_WATCH | FOR_STEP_DOWN,
     FOR_ALL = FOR_ELECTION | FOR_NEXT,
 };
@@ -3318,7 +3415,11 @@ enum {
       "the most that restart-delay grows to")                                                            \
     X(MAX_RUNTIME, "max-runtime", TYPE_DURATION, "0s", NULL, FOR_RUN, false,                             \
       "the command is stopped when it runs longer, which counts as an error; 0s: never")                \
-    X(DST, "dst", TYPE_CHOICE, "vixie", "vixie wall", FOR_NEXT, false,                                  \
+    X(SCHEDULE, "schedule", TYPE_TEXT, NULL, NULL, FOR_CRON, true,                                       \
+      "mandatory: when the command is to run, such as \"30 2 * * mon-fri\" or \"@every 10m\"")           \
+    X(CATCH_UP, "catch-up", TYPE_DURATION, "1m", NULL, FOR_CRON, false,                                  \
+      "a missed activation is run late if it is at most this old; 0s: never")                            \
+    X(DST, "dst", TYPE_CHOICE, "vixie", "vixie wall", FOR_CRON | FOR_NEXT, false,                                  \
       "skipped and repeated times: as Vixie's cron has them, or by the wall clock alone")               \
     X(NEXT_COUNT, "count", TYPE_NUMBER, "5", NULL, FOR_NEXT, false,                                     \
       "how many activations to print")                                                                  \
@@ -3359,7 +3460,7 @@ static const struct { char letter; enum setting_id id; } setting_letters[] = {
 
 /* Sections of the configuration file, from the widest to the most exact. */
 static const struct section { const char *name; int commands; } sections[] = {
-    { "", FOR_ALL }, { "run", FOR_RUN }, { "run once", FOR_ONCE }, { "info", FOR_INFO },
+    { "", FOR_ALL }, { "run", FOR_RUN }, { "run once", FOR_ONCE }, { "run cron", FOR_CRON }, { "info", FOR_INFO },
     { "watch", FOR_WATCH }, { "step-down", FOR_STEP_DOWN }, { "next", FOR_NEXT },
 };
 
@@ -4004,6 +4105,8 @@ static bool settings_check_together(struct settings *s, int commands)
                              setting_text(s, SET_SESSION_TIMEOUT));
     if (!(commands & FOR_RUN))
         return true;
+    if ((commands & FOR_CRON) && !setting_text(s, SET_SCHEDULE))
+        return settings_fail(s, "--schedule is missing: it says when the command is to run, try --schedule=\"30 2 * * *\"");
     if (!setting_text(s, SET_CANDIDATE_ID))
         return settings_fail(s, "--candidate-id is missing: it names this candidate, try --candidate-id=\"$(hostname)\"");
     bool stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP;
@@ -4690,6 +4793,8 @@ struct note {
     nanos span;
     struct lease lease;
     int64_t token;
+    int64_t scheduled; /* the activation; BALLOT_NEVER: none                  */
+    int32_t offset;    /* of its time zone then                               */
     clientid_t session;
     char text[ADDRESSES_MAX]; /* last: only what is used is sent */
 };
@@ -4792,6 +4897,11 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
     for (int i = 0; i < 2; i++)
         if (g->outputs[i] >= 0)
             dup2(g->outputs[i], STDOUT_FILENO + i);
+    char scheduled[64];
+    struct text t = text_in(scheduled, sizeof scheduled);
+    if (start->scheduled != BALLOT_NEVER)
+        moment_format(&t, start->scheduled, start->offset);
+    export_format("BALLOT_SCHEDULED_TIME", t.length > 0, "%s", scheduled);
     export_format("BALLOT_LEADER_ID", true, "%s", g->plan->id);
     export_format("BALLOT_LEADER_NODE", start->token != 0, "%s", start->text);
     export_format("BALLOT_FENCING_TOKEN", start->token != 0, "%" PRId64, start->token);
@@ -5181,6 +5291,234 @@ static pid_t guard_fork(const struct plan *plan, int *pair)
 }
 
 /* ---------------------------------------------------------------------------
+ * Turns: which activation is due, and what leaders tell each other about them
+ * ------------------------------------------------------------------------ */
+
+#define CLOCK_APART (60 * SECOND) /* a clock so far from the servers' is wrong */
+
+struct schedule {
+    struct ballot_cron cron;
+    struct ballot_zone zone;
+    enum ballot_dst dst;
+    const char *spec;
+    nanos catch_up;
+};
+
+/* The record's content. Moments are POSIX seconds. */
+struct journal {
+    char spec[BALLOT_ID_MAX + 1];
+    int64_t mark;             /* activations up to that one are dealt with     */
+    int64_t run, start, end;  /* of the last run; BALLOT_NEVER: none, not yet  */
+    int status;               /* as of waitpid()                               */
+    int64_t token, skipped;   /* skipped: activations since it began           */
+    char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
+};
+
+static void journal_moment(struct text *t, const char *name, int64_t at)
+{
+    char moment[64];
+    struct text m = text_in(moment, sizeof moment);
+    if (at == BALLOT_NEVER)
+        return;
+    moment_format(&m, at, 0);
+    json_field(t, name, moment);
+}
+
+static void journal_number(struct text *t, const char *name, int64_t number)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRId64, number);
+    json_field(t, name, digits);
+}
+
+static size_t journal_json(const struct journal *j, char *out, size_t size)
+{
+    struct text t = text_in(out, size);
+    text_string(&t, "{");
+    json_field(&t, "schedule", j->spec);
+    journal_moment(&t, "activation", j->mark);
+    if (j->run != BALLOT_NEVER) {
+        journal_moment(&t, "lastRun", j->run);
+        json_field(&t, "candidateId", j->id);
+        json_field(&t, "hostname", j->host);
+        json_field(&t, "proposal", j->proposal);
+        journal_number(&t, "fencingToken", j->token);
+        journal_moment(&t, "start", j->start);
+        journal_moment(&t, "end", j->end);
+        if (j->end != BALLOT_NEVER)
+            journal_number(&t, WIFSIGNALED(j->status) ? "signal" : "exitStatus",
+                           WIFSIGNALED(j->status) ? WTERMSIG(j->status) : WEXITSTATUS(j->status));
+    }
+    journal_number(&t, "skipped", j->skipped);
+    text_string(&t, "}");
+    assert(!t.cut); /* DATA_MAX holds the longest id, host and schedule, escaped */
+    return t.length;
+}
+
+static int64_t journal_read_moment(const char *data, size_t length, const char *name)
+{
+    char word[64];
+    int64_t at;
+    return json_get(data, length, name, word, sizeof word) && moment_parse(word, &at) ? at : BALLOT_NEVER;
+}
+
+static int64_t journal_read_number(const char *data, size_t length, const char *name)
+{
+    char word[24];
+    return json_get(data, length, name, word, sizeof word) ? strtoll(word, NULL, 10) : 0;
+}
+
+/* Reads a record that was last changed at `changed`, by the servers' clock. One that
+ * a wrong clock wrote must not silence the fleet: what was recorded happened by then. */
+static struct journal journal_read(const char *data, size_t length, nanos changed)
+{
+    struct journal j = { .spec = "" };
+    int64_t latest = floor_divide(changed, SECOND);
+    json_get(data, length, "schedule", j.spec, sizeof j.spec);
+    json_get(data, length, "candidateId", j.id, sizeof j.id);
+    json_get(data, length, "hostname", j.host, sizeof j.host);
+    json_get(data, length, "proposal", j.proposal, sizeof j.proposal);
+    j.mark = journal_read_moment(data, length, "activation");
+    if (j.mark != BALLOT_NEVER && j.mark > latest + CLOCK_APART / SECOND)
+        j.mark = latest;
+    j.run = journal_read_moment(data, length, "lastRun");
+    j.start = journal_read_moment(data, length, "start");
+    j.end = journal_read_moment(data, length, "end");
+    j.token = journal_read_number(data, length, "fencingToken");
+    j.skipped = journal_read_number(data, length, "skipped");
+    int number = (int)(journal_read_number(data, length, "signal") & 0x7f);
+    j.status = number ? number : (int)(journal_read_number(data, length, "exitStatus") & 0xff) << 8;
+    return j;
+}
+
+/* The last activation after `mark` and not before `oldest`, up to now; or BALLOT_NEVER.
+ * As the next one never comes before that of an earlier moment, halving finds it. */
+static int64_t activation_latest(const struct schedule *s, int64_t mark, int64_t oldest, int64_t now)
+{
+    if (s->cron.every) { /* its cadence is counted from the mark */
+        int64_t at = mark + floor_divide(now - mark, s->cron.every) * s->cron.every;
+        return at > mark && at >= oldest ? at : BALLOT_NEVER;
+    }
+    int64_t low = mark > oldest - 1 ? mark : oldest - 1, high = now;
+    if (low >= now || ballot_cron_next(&s->cron, &s->zone, low, s->dst) > now)
+        return BALLOT_NEVER;
+    while (high - low > 1) {
+        int64_t middle = low + (high - low) / 2;
+        if (ballot_cron_next(&s->cron, &s->zone, middle, s->dst) <= now)
+            low = middle;
+        else
+            high = middle;
+    }
+    return ballot_cron_next(&s->cron, &s->zone, low, s->dst);
+}
+
+static int64_t activation_following(const struct schedule *s, int64_t mark, int64_t now)
+{
+    if (!s->cron.every)
+        return ballot_cron_next(&s->cron, &s->zone, mark > now ? mark : now, s->dst);
+    return mark > now ? mark + s->cron.every : mark + (floor_divide(now - mark, s->cron.every) + 1) * s->cron.every;
+}
+
+/* What is known of the activations. */
+struct clockwork {
+    const struct schedule *schedule; /* NULL: there are none, as with run once       */
+    nanos wall, servers; /* wall clocks: ours, the ensemble's                        */
+    bool known;          /* what the record holds                                    */
+    bool fitting;        /* it is there, and of this schedule                        */
+    bool noted;          /* it says all that we have to say                          */
+    int64_t mark;        /* activations up to that one are dealt with                */
+    int64_t recorded;    /* recorded as ours, to be started; BALLOT_NEVER: none      */
+};
+
+/* How much we may do: start what is recorded, or, out of contact, what is not. */
+enum authority { AUTHORITY_NONE, AUTHORITY_LEADER, AUTHORITY_ALONE };
+
+struct turn {
+    enum { TURN_NONE, TURN_BEGIN, TURN_RECORD, TURN_START, TURN_SKIP, TURN_HAND_OVER } kind;
+    int64_t at;   /* the activation */
+    bool note;    /* tell the record what is new */
+};
+
+static bool clock_wrong(const struct clockwork *c)
+{
+    return c->wall > c->servers + CLOCK_APART || c->wall < c->servers - CLOCK_APART;
+}
+
+static bool activation_young(const struct clockwork *c, int64_t at)
+{
+    return at != BALLOT_NEVER && at >= floor_divide(c->wall - nanos_max(c->schedule->catch_up, SECOND), SECOND);
+}
+
+/* An activation is recorded first and started when that is acknowledged. */
+static struct turn turn_decide(const struct clockwork *c, enum authority authority, bool running, nanos now, nanos *wake)
+{
+    struct turn t = { .kind = TURN_NONE, .at = BALLOT_NEVER };
+    bool leader = authority == AUTHORITY_LEADER;
+    if (authority == AUTHORITY_NONE)
+        return t;
+    *wake = nanos_min(*wake, now + SECOND); /* the wall clock may jump, the lease end */
+    if (leader && clock_wrong(c) && !running) {
+        t.kind = TURN_HAND_OVER;
+        return t;
+    }
+    if (leader && (!c->known || !c->fitting)) {
+        t.kind = c->known ? TURN_BEGIN : TURN_NONE;
+        return t;
+    }
+    t.note = leader && !c->noted;
+    t.at = c->recorded;
+    if (!running && activation_young(c, c->recorded)) {
+        t.kind = TURN_START;
+        return t;
+    }
+    int64_t second = floor_divide(c->wall, SECOND), span = nanos_max(c->schedule->catch_up, SECOND);
+    t.at = activation_latest(c->schedule, c->mark, floor_divide(c->wall - span + SECOND - 1, SECOND), second);
+    if (t.at != BALLOT_NEVER) {
+        t.kind = running ? TURN_SKIP : leader ? TURN_RECORD : TURN_START;
+        return t;
+    }
+    int64_t next = activation_following(c->schedule, c->mark, second);
+    if (next <= second + 1)
+        *wake = nanos_min(*wake, now + next * SECOND - c->wall);
+    return t;
+}
+
+/* --- the record, as the election keeps it --------------------------------------- */
+
+/* From now on what the leader's record holds is read when we begin to lead. */
+static void record_keep(ballot *b)
+{
+    b->record.kept = true;
+}
+
+/* To be written; it has been when record_entered() says so. Only when record_known(). */
+static void record_enter(ballot *b, const char *data, size_t length)
+{
+    struct ledger *r = &b->record;
+    memcpy(r->entry, data, length);
+    r->entry_length = length;
+    r->pending = true;
+}
+
+/* Whether it is known what the servers hold. */
+static bool record_known(const ballot *b)
+{
+    return b->record.fresh && !b->record.pending;
+}
+
+static bool record_entered(const ballot *b)
+{
+    const struct ledger *r = &b->record;
+    return record_known(b) && r->entry_length > 0 && r->length == r->entry_length && !memcmp(r->data, r->entry, r->length);
+}
+
+/* The servers' wall clock; `otherwise` where they have not told it yet. */
+static nanos servers_clock(const ballot *b, nanos otherwise)
+{
+    return b->servers_at ? b->servers_wall + clock_now() - b->servers_at : otherwise;
+}
+
+/* ---------------------------------------------------------------------------
  * Agent: what should be true now, and making it so
  *
  * The loop: prepare, poll, learn, decide, act. Learning fills in `struct
@@ -5235,6 +5573,9 @@ struct facts {
     enum cause cause;
     nanos next_start;     /* not before that                                     */
 
+    struct clockwork clock;
+    bool resign_due;      /* reelect, when contact returns                       */
+
     /* the end of ballot itself */
     int end_signal, end_signals; /* the first one, and how many                  */
     bool ending;          /* decided                                             */
@@ -5248,6 +5589,8 @@ struct wish {
     enum { COMMAND_AS_IT_IS, COMMAND_START, COMMAND_STOP, COMMAND_KILL } command;
     enum cause cause;     /* of a stop                                           */
     bool anyway;          /* of a start                                          */
+    struct turn turn;
+    bool resign_later;    /* reelect, when contact returns                       */
     enum line line;
     bool replace_guard;
     bool outcome_done;    /* the end of the last command has been dealt with     */
@@ -5284,6 +5627,12 @@ static bool guard_overdue(const struct facts *f, nanos *wake)
     return f->rules.stop && due(lease_over(&f->lease), f->now, wake);
 }
 
+/* Cron out of contact: keep goes on when the lease is over. */
+static bool on_our_own(const struct facts *f)
+{
+    return f->clock.schedule && f->role == BALLOT_SUSPENDED && !f->rules.stop;
+}
+
 static void decide_alive(const struct facts *f, struct wish *w)
 {
     bool leads = f->role == BALLOT_LEADER || f->role == BALLOT_SUSPENDED;
@@ -5301,6 +5650,10 @@ static void decide_alive(const struct facts *f, struct wish *w)
         w->command = COMMAND_STOP;
         w->cause = CAUSE_RUNTIME;
     }
+    if (f->clock.schedule && leads && !f->lost) {
+        enum authority authority = f->role == BALLOT_LEADER ? AUTHORITY_LEADER : AUTHORITY_ALONE;
+        w->turn = turn_decide(&f->clock, authority, true, f->now, &w->wake);
+    }
 }
 
 /* Out of the line first; but not for ever, if nobody answers. */
@@ -5316,22 +5669,36 @@ static void decide_ending(const struct facts *f, struct wish *w)
 static void decide_outcome(const struct facts *f, struct wish *w)
 {
     int policy = f->cause == CAUSE_BALLOT ? POLICY_RERUN : outcome_good(f) ? f->rules.on_success : f->rules.on_error;
+    bool waits = f->clock.schedule && policy == POLICY_IGNORE;
     w->line = LINE_STAND;
-    if (policy == POLICY_EXIT || policy == POLICY_IGNORE) {
+    w->turn.note = f->role == BALLOT_LEADER && f->clock.schedule && f->clock.known && f->clock.fitting && !f->clock.noted;
+    if (policy == POLICY_EXIT || (policy == POLICY_IGNORE && !waits)) {
         w->end = true;
         w->status = policy == POLICY_EXIT ? status_code(f->status) : 0;
-    } else if (policy == POLICY_REELECT && f->role != BALLOT_OUT)
+    } else if (policy == POLICY_REELECT && f->role != BALLOT_OUT && !on_our_own(f))
         w->line = LINE_LEAVE;
     else {
+        w->resign_later = policy == POLICY_REELECT && on_our_own(f);
         w->line = LINE_HOLD;
         w->outcome_done = true;
     }
 }
 
+/* Whether it is an activation's turn, and its command's. */
+static void decide_turn(const struct facts *f, struct wish *w, bool leads)
+{
+    enum authority authority = leads ? AUTHORITY_LEADER : on_our_own(f) || w->anyway ? AUTHORITY_ALONE : AUTHORITY_NONE;
+    w->turn = turn_decide(&f->clock, authority, false, f->now, &w->wake);
+    if (w->turn.kind == TURN_HAND_OVER)
+        w->line = LINE_LEAVE;
+    else if (w->turn.kind == TURN_START && !f->output_pending && !w->replace_guard)
+        w->command = COMMAND_START;
+}
+
 static void decide_next(const struct facts *f, struct wish *w)
 {
     bool rested = due(f->next_start, f->now, &w->wake);
-    if (f->step_down) {
+    if (f->step_down || (f->resign_due && f->role == BALLOT_LEADER)) {
         w->line = LINE_LEAVE;
         return;
     }
@@ -5345,13 +5712,15 @@ static void decide_next(const struct facts *f, struct wish *w)
     }
     w->anyway = failed && f->rules.on_failure == FAILURE_RUN_ANYWAY;
     bool leads = f->role == BALLOT_LEADER && f->now < f->start_until;
-    if ((leads || w->anyway) && rested && !f->output_pending && !w->replace_guard)
+    if (f->clock.schedule)
+        decide_turn(f, w, leads);
+    else if ((leads || w->anyway) && rested && !f->output_pending && !w->replace_guard)
         w->command = COMMAND_START;
 }
 
 static struct wish agent_decide(const struct facts *f)
 {
-    struct wish w = { .wake = NEVER };
+    struct wish w = { .wake = NEVER, .turn.at = BALLOT_NEVER };
     w.replace_guard = guard_overdue(f, &w.wake);
     if (f->life != LIFE_NONE) {
         decide_alive(f, &w);
@@ -5387,6 +5756,11 @@ struct agent {
     char told_addresses[ADDRESSES_MAX];
     bool terminal;         /* started from one: SIGHUP means that it is gone            */
     int status;            /* of ballot                                                 */
+    struct schedule *schedule; /* NULL: run once                                        */
+    struct journal journal; /* what we have to say about the activations                */
+    struct journal entered; /* what the record was told last                            */
+    bool entering;         /* it has not been answered yet                              */
+    unsigned reads;        /* the record's count when it was read into the journal      */
     nanos planned;         /* when the last poll() should have returned                 */
 };
 
@@ -5418,6 +5792,20 @@ static bool agent_new_guard(struct agent *a)
     return true;
 }
 
+/* The last run has ended: the record is to say how. */
+static void agent_journal_end(struct agent *a, int status, bool refused)
+{
+    struct journal *j = &a->journal;
+    struct clockwork *c = &a->facts.clock;
+    a->facts.next_start = 0; /* activations know no restart-delay */
+    c->recorded = refused ? j->run : BALLOT_NEVER;
+    if (refused)
+        return;
+    j->end = (int64_t)time(NULL);
+    j->status = status;
+    c->noted = false;
+}
+
 /* How the command ended is known: from here on it is the outcome. */
 static void agent_ended(struct agent *a, int status, int error, bool ours)
 {
@@ -5441,6 +5829,8 @@ static void agent_ended(struct agent *a, int status, int error, bool ours)
     for (unsigned i = 1; i < a->errors && delay < most; i++)
         delay *= 2;
     f->next_start = f->started_at + nanos_min(delay, most);
+    if (a->schedule)
+        agent_journal_end(a, status, refused);
     const struct duration_text after = duration_string(ran / MILLISECOND * MILLISECOND);
     if (refused)
         LOG(a->log, WARN, "the command was not started: the lease ran out first");
@@ -5533,6 +5923,53 @@ static void agent_learn_election(struct agent *a)
         f->standing_since = 0;
 }
 
+/* What another leader wrote, or we before we lost an answer. */
+static void agent_read_record(struct agent *a)
+{
+    struct clockwork *c = &a->facts.clock;
+    const struct ledger *r = &a->ballot->record;
+    struct journal read = journal_read(r->data, r->length, r->changed);
+    a->reads = r->reads;
+    c->fitting = r->exists && read.mark != BALLOT_NEVER && !strcmp(read.spec, a->schedule->spec);
+    if (r->exists && !c->fitting)
+        LOG(a->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
+            "give all candidates the same", read.spec, a->schedule->spec);
+    if (c->noted || read.mark >= a->journal.mark) {
+        a->journal = read;
+        c->noted = true;
+    }
+    string_copy(a->journal.spec, sizeof a->journal.spec, a->schedule->spec);
+}
+
+static void agent_learn_record(struct agent *a)
+{
+    struct clockwork *c = &a->facts.clock;
+    const ballot *b = a->ballot;
+    if (!a->schedule)
+        return;
+    c->wall = clock_read(CLOCK_REALTIME);
+    c->servers = servers_clock(b, c->wall);
+    c->known = record_known(b);
+    if (!b->leading)
+        c->recorded = BALLOT_NEVER;
+    if (c->known && a->entering) {
+        a->entering = false;
+        if (!record_entered(b))
+            c->noted = c->noted && a->entered.mark > a->journal.mark;
+        else {
+            c->fitting = true;
+            a->reads = b->record.reads;
+            if (a->entered.run != a->journal.run && a->entered.mark > a->journal.mark)
+                c->recorded = a->entered.run;
+            if (a->entered.mark > a->journal.mark)
+                a->journal = a->entered;
+        }
+    }
+    if (c->known && a->reads != b->record.reads)
+        agent_read_record(a);
+    c->mark = a->journal.mark;
+}
+
 /* Once the command has ended, or ballot does, a disk that takes nothing is not
  * waited for: nothing but the status is left to be told. */
 static void agent_give_up_output(struct agent *a)
@@ -5580,13 +6017,106 @@ static bool agent_pipes(struct agent *a, int passed[2])
     return true;
 }
 
-static void agent_start(struct agent *a, bool anyway)
+/* The journal of one who runs an activation now. */
+static struct journal journal_of_run(const struct agent *a, int64_t at)
+{
+    const ballot *b = a->ballot;
+    struct journal j = { .mark = at, .run = at, .start = (int64_t)time(NULL), .end = BALLOT_NEVER, .token = b->token };
+    string_copy(j.spec, sizeof j.spec, a->schedule->spec);
+    string_copy(j.id, sizeof j.id, b->id);
+    string_copy(j.host, sizeof j.host, b->host);
+    string_copy(j.proposal, sizeof j.proposal, b->proposal);
+    return j;
+}
+
+static void agent_enter(struct agent *a, const struct journal *j)
+{
+    char data[DATA_MAX];
+    a->entered = *j;
+    a->entering = true;
+    a->facts.clock.known = false;
+    record_enter(a->ballot, data, journal_json(j, data, sizeof data));
+}
+
+static void agent_begin(struct agent *a)
+{
+    struct clockwork *c = &a->facts.clock;
+    int64_t now = floor_divide(c->wall, SECOND);
+    struct journal *j = &a->journal;
+    if (!a->ballot->record.exists)
+        *j = (struct journal){ .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
+    string_copy(j->spec, sizeof j->spec, a->schedule->spec);
+    j->mark = now;
+    c->noted = true;
+    agent_enter(a, j);
+}
+
+static void agent_hand_over(struct agent *a)
+{
+    struct facts *f = &a->facts;
+    nanos apart = f->clock.wall - f->clock.servers;
+    if (f->next_start <= f->now)
+        LOG(a->log, ERROR, "our clock is %s %s the servers': handing over; standing again in 1m",
+            duration_string((apart < 0 ? -apart : apart) / SECOND * SECOND).data, apart < 0 ? "behind" : "ahead of");
+    f->next_start = f->now + MINUTE;
+}
+
+/* Carries out what is to be done about activations, but for the start. */
+static void agent_turn(struct agent *a, const struct turn *t)
+{
+    struct clockwork *c = &a->facts.clock;
+    struct journal next;
+    switch (t->kind) {
+    case TURN_BEGIN:
+        agent_begin(a);
+        return;
+    case TURN_RECORD:
+        next = journal_of_run(a, t->at);
+        agent_enter(a, &next);
+        return;
+    case TURN_SKIP:
+        LOG(a->log, WARN, "the command still runs: an activation is skipped");
+        a->journal.mark = c->mark = t->at;
+        a->journal.skipped++;
+        c->noted = false;
+        return;
+    case TURN_HAND_OVER:
+        agent_hand_over(a);
+        return;
+    case TURN_NONE:
+    case TURN_START:
+        break;
+    }
+    if (t->note && t->kind == TURN_NONE) {
+        c->noted = true;
+        agent_enter(a, &a->journal);
+    }
+}
+
+/* What a start says of its activation; one that is not recorded is journalled here. */
+static void agent_schedule(struct agent *a, struct note *note, int64_t at)
+{
+    struct clockwork *c = &a->facts.clock;
+    note->scheduled = at;
+    if (at == BALLOT_NEVER)
+        return;
+    note->offset = ballot_zone_offset(&a->schedule->zone, at);
+    if (at != c->recorded) {
+        a->journal = journal_of_run(a, at);
+        c->mark = at;
+        c->noted = false;
+    }
+    c->recorded = BALLOT_NEVER;
+}
+
+static void agent_start(struct agent *a, bool anyway, int64_t activation)
 {
     struct facts *f = &a->facts;
     const ballot *b = a->ballot;
     int passed[2] = { -1, -1 };
     struct note note = { .kind = NOTE_START, .token = anyway ? 0 : b->token };
-    if (!anyway)
+    agent_schedule(a, &note, activation);
+    if (!anyway && !on_our_own(f)) /* without a lease the guard does not look at the clock */
         note.lease = (struct lease){ b->lease_sent, b->timeout };
     string_copy(note.text, sizeof note.text, ballot_node(b));
     f->started_at = clock_now();
@@ -5712,7 +6242,10 @@ static void agent_act(struct agent *a, const struct wish *w)
         agent_orphan(a);
     if (f->life == LIFE_ORPHANED)
         agent_end_orphans(a);
+    if (a->schedule)
+        agent_turn(a, &w->turn);
     agent_line(a, w->line);
+    f->resign_due = f->role != BALLOT_OUT && (f->resign_due || w->resign_later);
     if (w->outcome_done)
         f->ended = false;
     if (w->end && !f->ending) {
@@ -5723,7 +6256,7 @@ static void agent_act(struct agent *a, const struct wish *w)
                 ballot_trouble(a->ballot)[0] ? ": " : "", ballot_trouble(a->ballot));
     }
     if (w->command == COMMAND_START)
-        agent_start(a, w->anyway);
+        agent_start(a, w->anyway, w->turn.at);
     else if (w->command == COMMAND_STOP || w->command == COMMAND_KILL)
         agent_stop(a, w->command == COMMAND_KILL, w->cause);
     agent_inform_guard(a);
@@ -5772,7 +6305,8 @@ static void agent_wait(struct agent *a, nanos wake)
 static bool facts_moved(const struct facts *a, const struct facts *b)
 {
     return a->life != b->life || a->stop_sent != b->stop_sent || a->ended != b->ended || a->ending != b->ending ||
-           a->leaving_since != b->leaving_since || a->standing_since != b->standing_since;
+           a->leaving_since != b->leaving_since || a->standing_since != b->standing_since ||
+           a->clock.mark != b->clock.mark || a->clock.noted != b->clock.noted;
 }
 
 static void agent_run(struct agent *a)
@@ -5780,6 +6314,7 @@ static void agent_run(struct agent *a)
     for (;;) {
         agent_learn_output(a);
         agent_learn_election(a);
+        agent_learn_record(a);
         struct wish wish = agent_decide(&a->facts);
         if (wish.finish)
             return;
@@ -5842,6 +6377,8 @@ static bool agent_open(struct agent *a)
     int error = ballot_open(&a->ballot, &config);
     if (error != BALLOT_OK)
         LOG(a->log, FATAL, "cannot start: %s", ballot_strerror(error));
+    if (error == BALLOT_OK && a->schedule)
+        record_keep(a->ballot);
     return error == BALLOT_OK;
 }
 
@@ -5874,7 +6411,30 @@ static int signal_death(int number)
     return EXIT_BY_SIGNAL + number;
 }
 
-static int run_once(const struct settings *s, struct log *log, char **command)
+/* What the settings say about activations; false: it has been said what is wrong. */
+static bool schedule_open(struct schedule *c, const struct settings *s, struct log *log)
+{
+    struct ballot_cron_error error;
+    c->spec = setting_text(s, SET_SCHEDULE);
+    c->dst = (enum ballot_dst)setting_number(s, SET_DST);
+    c->catch_up = setting_number(s, SET_CATCH_UP);
+    int local = ballot_zone_local(&c->zone);
+    if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK) {
+        LOG(log, FATAL, "schedule=\"%.200s\": %s", c->spec, error.message);
+        return false;
+    }
+    if (local != BALLOT_OK && !c->cron.own_zone) {
+        LOG(log, FATAL, "the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
+        return false;
+    }
+    if (ballot_cron_next(&c->cron, &c->zone, (int64_t)time(NULL), c->dst) == BALLOT_NEVER) {
+        LOG(log, FATAL, "schedule=\"%.200s\" never comes", c->spec);
+        return false;
+    }
+    return true;
+}
+
+static int run(const struct settings *s, struct log *log, char **command, struct schedule *schedule)
 {
     struct agent *a = calloc(1, sizeof *a);
     if (!a)
@@ -5882,6 +6442,9 @@ static int run_once(const struct settings *s, struct log *log, char **command)
     a->settings = s;
     a->log = log;
     a->pair = -1;
+    a->schedule = schedule;
+    a->facts.clock = (struct clockwork){ .schedule = schedule, .noted = true, .recorded = BALLOT_NEVER };
+    a->journal = (struct journal){ .mark = (int64_t)time(NULL), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
     agent_configure(a, command);
     int status = EXIT_BALLOT, signal_number = 0;
     if (agent_open(a)) {
@@ -5893,6 +6456,17 @@ static int run_once(const struct settings *s, struct log *log, char **command)
     agent_close(a);
     free(a);
     return signal_number ? signal_death(signal_number) : status;
+}
+
+static int run_once(const struct settings *s, struct log *log, char **command)
+{
+    return run(s, log, command, NULL);
+}
+
+static int run_cron(const struct settings *s, struct log *log, char **command)
+{
+    struct schedule schedule;
+    return schedule_open(&schedule, s, log) ? run(s, log, command, &schedule) : EXIT_BALLOT;
 }
 
 /* ---------------------------------------------------------------------------
@@ -6134,7 +6708,7 @@ static bool nodes_replace(struct observer *o, const struct String_vector *names,
         return false;
     for (int32_t i = 0; i < listed; i++) {
         const char *name = names->data[i];
-        if (strlen(name) >= NODE_MAX || !strcmp(name, "schedule"))
+        if (strlen(name) >= NODE_MAX || !strcmp(name, RECORD_NAME))
             continue;
         struct seen *old = same_base ? node_find(o, name) : NULL;
         if (old) {
@@ -7513,6 +8087,9 @@ static const struct command {
     { "run once", FOR_ONCE, true, NULL, run_once, "[--] COMMAND [ARG...]",
       "run COMMAND on exactly one of the machines that run this line",
       "ballot run once --candidate-id=\"$(hostname)\" -- make-backup --full" },
+    { "run cron", FOR_CRON, true, NULL, run_cron, "--schedule=SPEC [--] COMMAND [ARG...]",
+      "run COMMAND by a schedule, each time on one of the machines",
+      "ballot run cron --candidate-id=\"$(hostname)\" --schedule=@daily -- make-backup" },
     { "next", FOR_NEXT, false, "SPEC", next_run, "SPEC",
       "print when a schedule's next activations are, in its time zone",
       "ballot next '30 2 * * mon-fri' -n 10" },
@@ -7541,7 +8118,7 @@ static const char *const type_names[] = {
 /* In the order in which help shows them; each setting is in one group. */
 static const struct group { const char *title; enum setting_id first, last; } groups[] = {
     { "The command", SET_CANDIDATE_ID, SET_MAX_RUNTIME },
-    { "The schedule", SET_DST, SET_NEXT_FROM },
+    { "The schedule", SET_SCHEDULE, SET_NEXT_FROM },
     { "The answer", SET_OUTPUT_FORMAT, SET_TIMEOUT },
     { "The election", SET_SERVERS, SET_AUTH_FILE },
     { "Configuration and log", SET_CONFIG_FILE, SET_DEBUG },
@@ -7798,7 +8375,10 @@ static void shell_words(const char *format)
         struct text t = text_in(before, sizeof before);
         for (const char *p = commands[i].words; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
             int n = (int)strcspn(p, " ");
-            printf(format, before, n, p, before, n, p);
+            size_t until = (size_t)(p - commands[i].words) + (size_t)n;
+            bool again = i > 0 && !strncmp(commands[i - 1].words, commands[i].words, until) && strchr(" ", commands[i - 1].words[until]);
+            if (!again) /* "run" begins two */
+                printf(format, before, n, p, before, n, p);
             text_format(&t, " %.*s", n, p);
         }
     }

@@ -610,6 +610,139 @@ static void test_stepping_down(void)
     check(agent_decide(&f).line == LINE_STAND, "... then stands again");
 }
 
+/* A leader at `wall` seconds, with nothing to do. */
+static struct clockwork clockwork(const struct schedule *s, int64_t wall)
+{
+    return (struct clockwork){ .schedule = s, .wall = wall * SECOND, .servers = wall * SECOND, .known = true, .fitting = true,
+                               .noted = true, .mark = wall, .recorded = BALLOT_NEVER };
+}
+
+static struct schedule schedule(const char *spec, nanos catch_up)
+{
+    struct schedule s = { .spec = spec, .catch_up = catch_up };
+    struct ballot_cron_error error;
+    ballot_zone_utc(&s.zone);
+    check(ballot_cron_parse(&s.cron, &s.zone, spec, &error) == BALLOT_OK, spec);
+    return s;
+}
+
+static struct turn turn(const struct clockwork *c, enum authority authority, bool running)
+{
+    nanos wake = NEVER;
+    return turn_decide(c, authority, running, 0, &wake);
+}
+
+static void test_turns(void)
+{
+    struct schedule minutely = schedule("* * * * *", MINUTE), never_late = schedule("* * * * *", 0), every = schedule("@every 7s", MINUTE);
+    struct clockwork c = clockwork(&minutely, 6000);
+    nanos wake = NEVER;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "an activation that is dealt with does not come again");
+    c.wall = 6059 * SECOND + 400 * MILLISECOND;
+    check(turn_decide(&c, AUTHORITY_LEADER, false, 5, &wake).kind == TURN_NONE && wake == 5 + 600 * MILLISECOND, "the next one is waited for, to its second");
+    wake = NEVER;
+    c.wall = 6030 * SECOND;
+    turn_decide(&c, AUTHORITY_LEADER, false, 5, &wake);
+    check(wake == 5 + SECOND, "... never over a second, as the wall clock may jump");
+    c.wall = c.servers = 6060 * SECOND;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD && turn(&c, AUTHORITY_LEADER, false).at == 6060, "it is recorded");
+    check(turn(&c, AUTHORITY_LEADER, true).kind == TURN_SKIP, "... skipped while the last one runs");
+    check(turn(&c, AUTHORITY_ALONE, false).kind == TURN_START, "... started at once by a leader on its own");
+    check(turn(&c, AUTHORITY_NONE, false).kind == TURN_NONE, "... not by a follower");
+    c.known = false;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "... not while the record is not known");
+    c.known = true;
+    c.mark = c.recorded = 6060;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_START && turn(&c, AUTHORITY_LEADER, false).at == 6060, "what is recorded as ours is started");
+    c.wall = c.servers = 6119 * SECOND;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_START, "... within catch-up");
+    c.wall = c.servers = 6121 * SECOND;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD && turn(&c, AUTHORITY_LEADER, false).at == 6120, "... and not later");
+    c.fitting = false;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_BEGIN, "no record, or another schedule's: it begins now");
+
+    c = clockwork(&minutely, 100000 * 60 + 59);
+    c.mark = 6000;
+    check(turn(&c, AUTHORITY_LEADER, false).at == 100000 * 60, "of all that was missed the latest is caught up");
+    c.schedule = &never_late;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "... not with catch-up=0");
+    c.wall = 100000 * 60 * SECOND + 900 * MILLISECOND;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD, "... which does not forbid to be on time");
+
+    c = clockwork(&every, 1000);
+    c.wall = c.servers = 1020 * SECOND;
+    check(turn(&c, AUTHORITY_LEADER, false).at == 1014, "@every keeps its cadence");
+    c.mark = 1014;
+    c.wall = 1020 * SECOND + SECOND / 2;
+    wake = NEVER;
+    turn_decide(&c, AUTHORITY_LEADER, false, 0, &wake);
+    check(wake == SECOND / 2, "... from what was recorded last");
+
+    c = clockwork(&minutely, 6000);
+    c.wall += 365 * 24 * HOUR;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_HAND_OVER, "a year ahead of the servers: hands over");
+    check(turn(&c, AUTHORITY_LEADER, true).kind != TURN_HAND_OVER, "... not while its command runs");
+    c.wall = 0;
+    c.servers = 1800000000 * SECOND;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_HAND_OVER, "in 1970: hands over");
+}
+
+static void test_journal(void)
+{
+    struct journal j = { .mark = 1800000000, .run = 1799999940, .start = 1799999940, .end = 1799999950, .status = 3 << 8,
+                         .token = 77, .skipped = 2 }, back;
+    char data[DATA_MAX];
+    string_copy(j.spec, sizeof j.spec, "* * * * *");
+    string_copy(j.id, sizeof j.id, "a \"b\"");
+    size_t n = journal_json(&j, data, sizeof data);
+    back = journal_read(data, n, 1800000000 * SECOND);
+    check(back.mark == j.mark && back.run == j.run && back.start == j.start && back.end == j.end && back.status == j.status &&
+          back.token == 77 && back.skipped == 2 && !strcmp(back.spec, j.spec) && !strcmp(back.id, j.id), "what the journal says is read back");
+    j.status = SIGKILL;
+    n = journal_json(&j, data, sizeof data);
+    check(journal_read(data, n, 1800000000 * SECOND).status == SIGKILL, "... a signal, too");
+    check(journal_read(data, n, 1799990000 * SECOND).mark == 1799990000, "a mark from the future counts as the record's own time");
+    check(journal_read("\0{]", 3, 0).mark == BALLOT_NEVER, "what is no journal");
+    memset(j.spec, 1, sizeof j.spec - 1);
+    memset(j.id, 1, sizeof j.id - 1);
+    memset(j.host, 1, sizeof j.host - 1);
+    check(journal_json(&j, data, sizeof data) < sizeof data, "the longest fits");
+}
+
+static void test_cron_policies(void)
+{
+    struct schedule s = schedule("* * * * *", MINUTE);
+    struct facts f = facts();
+    f.clock = clockwork(&s, 6000);
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_STAND, "cron: a leader waits for the activation");
+    f.clock.recorded = 6000;
+    check(agent_decide(&f).command == COMMAND_START && agent_decide(&f).turn.at == 6000, "... and starts what is recorded");
+    f.clock.recorded = BALLOT_NEVER;
+    f.ended = true;
+    f.cause = CAUSE_ITSELF;
+    f.rules.on_success = POLICY_IGNORE;
+    check(agent_decide(&f).outcome_done && !agent_decide(&f).end, "cron: ignore waits for the next one");
+    f.rules.on_success = POLICY_RERUN;
+    check(agent_decide(&f).outcome_done && agent_decide(&f).line == LINE_HOLD, "... so does rerun");
+    f.rules.on_success = POLICY_EXIT;
+    check(agent_decide(&f).end && agent_decide(&f).status == 0, "... exit ends");
+    f.rules.on_success = POLICY_REELECT;
+    check(agent_decide(&f).line == LINE_LEAVE, "... reelect resigns");
+    f.clock.noted = false;
+    check(agent_decide(&f).turn.note, "... after the record says how it ended");
+    f.role = BALLOT_SUSPENDED;
+    check(agent_decide(&f).outcome_done && agent_decide(&f).resign_later, "... out of contact: on return, and goes on");
+    f.ended = false;
+    f.resign_due = true;
+    f.clock.wall = f.clock.servers = 6060 * SECOND;
+    check(agent_decide(&f).command == COMMAND_START, "... with the next activation, unrecorded");
+    f.rules.stop = true;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not with on-disconnect=stop");
+    f.rules.stop = false;
+    f.role = BALLOT_LEADER;
+    check(agent_decide(&f).line == LINE_LEAVE, "... contact is back: resigns");
+}
+
 int main(void)
 {
     test_durations();
@@ -625,6 +758,9 @@ int main(void)
     test_watching();
     test_notes();
     test_stepping_down();
+    test_turns();
+    test_journal();
+    test_cron_policies();
     printf("1..%d\n", tests);
     return failures != 0;
 }
