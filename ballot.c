@@ -291,6 +291,20 @@ static nanos clock_now(void)
     return clock_read(CLOCK_LEASE);
 }
 
+/* The wall clock less the steady one: nothing but setting the clock changes it.
+ * What passes between the two readings may make it too small, never too large. */
+static nanos clock_shift(void)
+{
+    nanos wall = clock_read(CLOCK_REALTIME);
+    return wall - clock_now();
+}
+
+/* Now, in POSIX seconds: time() may be behind the second that a fine clock has begun. */
+static int64_t clock_second(void)
+{
+    return clock_read(CLOCK_REALTIME) / SECOND;
+}
+
 static nanos nanos_min(nanos a, nanos b)
 {
     return a < b ? a : b;
@@ -1679,7 +1693,7 @@ struct ledger {
     bool exists;
     bool pending;      /* `entry` is to be written                           */
     int32_t version;
-    nanos changed;     /* the servers' wall clock at its last change         */
+    nanos changed;     /* the servers' wall clock at the last change that was read */
     unsigned reads;    /* counts them                                        */
     char data[DATA_MAX], entry[DATA_MAX];
     size_t length, entry_length;
@@ -1749,8 +1763,8 @@ struct ballot {
     nanos beat_at;      /* the next heartbeat                                */
     int64_t token;
     bool warned_differs, warned_strangers;
-    nanos servers_wall; /* the servers' wall clock when they took our last write, */
-    nanos servers_at;   /* whose answer came then; 0: not known yet          */
+    nanos ahead;        /* our wall clock less the servers' as they took our last write, */
+    nanos ahead_shift;  /* and clock_shift() when their answer came          */
     struct ledger record;
 
     /* buffers that outlive their requests */
@@ -2326,8 +2340,8 @@ static void on_written(int rc, const void *data)
         SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
     }
     b->refused = false;
-    b->servers_wall = b->written.mtime * MILLISECOND;
-    b->servers_at = clock_now();
+    b->ahead_shift = clock_shift();
+    b->ahead = clock_now() + b->ahead_shift - b->written.mtime * MILLISECOND;
     b->lease_sent = sent;
     b->beat_at = sent + b->timeout / 5;
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
@@ -2388,7 +2402,6 @@ static void on_entered(int rc, const void *data)
         return;
     }
     r->version = r->exists ? b->entered.version : 0;
-    r->changed = b->servers_wall + clock_now() - b->servers_at;
     r->exists = true;
     memcpy(r->data, r->entry, r->entry_length);
     r->length = r->entry_length;
@@ -3051,7 +3064,7 @@ static nanos election_advance(struct ballot *b)
 static nanos contact_watchdog(struct ballot *b, nanos now)
 {
     nanos wake = NEVER;
-    const struct request *write = &b->requests[REQUEST_WRITE];
+    const struct request *write = &b->requests[flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE];
     bool beating = b->connected && b->leading && write->flying && b->address_count > 1 &&
                    b->watchdog_lease != b->lease_sent;
     if (b->fd < 0)
@@ -3060,7 +3073,7 @@ static nanos contact_watchdog(struct ballot *b, nanos now)
         shutdown(b->fd, SHUT_RDWR);
         b->attempt_at = 0;
     } else if (beating && due(write->sent + b->timeout / 5, now, &wake)) {
-        SAY(b, WARN, "no answer to a heartbeat for %s; trying another server", duration_string(b->timeout / 5).data);
+        SAY(b, WARN, "no answer to a write for %s; trying another server", duration_string(b->timeout / 5).data);
         shutdown(b->fd, SHUT_RDWR);
         b->watchdog_lease = b->lease_sent;
     }
@@ -3419,7 +3432,7 @@ enum {
       "mandatory: when the command is to run, such as \"30 2 * * mon-fri\" or \"@every 10m\"")           \
     X(CATCH_UP, "catch-up", TYPE_DURATION, "1m", NULL, FOR_CRON, false,                                  \
       "a missed activation is run late if it is at most this old; 0s: never")                            \
-    X(DST, "dst", TYPE_CHOICE, "vixie", "vixie wall", FOR_CRON | FOR_NEXT, false,                                  \
+    X(DST, "dst", TYPE_CHOICE, "vixie", "vixie wall", FOR_CRON | FOR_NEXT, false,                       \
       "skipped and repeated times: as Vixie's cron has them, or by the wall clock alone")               \
     X(NEXT_COUNT, "count", TYPE_NUMBER, "5", NULL, FOR_NEXT, false,                                     \
       "how many activations to print")                                                                  \
@@ -5306,7 +5319,7 @@ struct schedule {
 
 /* The record's content. Moments are POSIX seconds. */
 struct journal {
-    char spec[BALLOT_ID_MAX + 1];
+    char spec[BALLOT_ID_MAX + 1]; /* as it was read                            */
     int64_t mark;             /* activations up to that one are dealt with     */
     int64_t run, start, end;  /* of the last run; BALLOT_NEVER: none, not yet  */
     int status;               /* as of waitpid()                               */
@@ -5314,14 +5327,29 @@ struct journal {
     char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
 };
 
-static void journal_moment(struct text *t, const char *name, int64_t at)
+struct moment_text { char data[40]; };
+
+/* In the schedule's time zone, as RFC 3339 has it. */
+static struct moment_text schedule_moment(const struct schedule *s, int64_t at)
 {
-    char moment[64];
-    struct text m = text_in(moment, sizeof moment);
-    if (at == BALLOT_NEVER)
-        return;
-    moment_format(&m, at, 0);
-    json_field(t, name, moment);
+    struct moment_text out = { "" };
+    struct text t = text_in(out.data, sizeof out.data);
+    moment_format(&t, at, ballot_zone_offset(&s->zone, at));
+    return out;
+}
+
+/* The first activation after `mark` that is still to come. */
+static int64_t activation_following(const struct schedule *s, int64_t mark, int64_t now)
+{
+    if (!s->cron.every) /* else its cadence is counted from the mark */
+        return ballot_cron_next(&s->cron, &s->zone, mark > now ? mark : now, s->dst);
+    return mark > now ? mark + s->cron.every : mark + (floor_divide(now - mark, s->cron.every) + 1) * s->cron.every;
+}
+
+static void journal_moment(struct text *t, const struct schedule *s, const char *name, int64_t at)
+{
+    if (at != BALLOT_NEVER)
+        json_field(t, name, schedule_moment(s, at).data);
 }
 
 static void journal_number(struct text *t, const char *name, int64_t number)
@@ -5331,25 +5359,28 @@ static void journal_number(struct text *t, const char *name, int64_t number)
     json_field(t, name, digits);
 }
 
-static size_t journal_json(const struct journal *j, char *out, size_t size)
+/* What the record is to say; it also tells readers, who may be in another time zone,
+ * what comes next. */
+static size_t journal_json(const struct journal *j, const struct schedule *s, int64_t now, char *out, size_t size)
 {
     struct text t = text_in(out, size);
     text_string(&t, "{");
-    json_field(&t, "schedule", j->spec);
-    journal_moment(&t, "activation", j->mark);
+    json_field(&t, "schedule", s->spec);
+    journal_moment(&t, s, "nextActivation", activation_following(s, j->mark, now));
+    journal_moment(&t, s, "activation", j->mark);
+    journal_number(&t, "skipped", j->skipped);
     if (j->run != BALLOT_NEVER) {
-        journal_moment(&t, "lastRun", j->run);
+        journal_moment(&t, s, "lastRun", j->run);
         json_field(&t, "candidateId", j->id);
         json_field(&t, "hostname", j->host);
         json_field(&t, "proposal", j->proposal);
         journal_number(&t, "fencingToken", j->token);
-        journal_moment(&t, "start", j->start);
-        journal_moment(&t, "end", j->end);
+        journal_moment(&t, s, "start", j->start);
+        journal_moment(&t, s, "end", j->end);
         if (j->end != BALLOT_NEVER)
             journal_number(&t, WIFSIGNALED(j->status) ? "signal" : "exitStatus",
                            WIFSIGNALED(j->status) ? WTERMSIG(j->status) : WEXITSTATUS(j->status));
     }
-    journal_number(&t, "skipped", j->skipped);
     text_string(&t, "}");
     assert(!t.cut); /* DATA_MAX holds the longest id, host and schedule, escaped */
     return t.length;
@@ -5412,17 +5443,12 @@ static int64_t activation_latest(const struct schedule *s, int64_t mark, int64_t
     return ballot_cron_next(&s->cron, &s->zone, low, s->dst);
 }
 
-static int64_t activation_following(const struct schedule *s, int64_t mark, int64_t now)
-{
-    if (!s->cron.every)
-        return ballot_cron_next(&s->cron, &s->zone, mark > now ? mark : now, s->dst);
-    return mark > now ? mark + s->cron.every : mark + (floor_divide(now - mark, s->cron.every) + 1) * s->cron.every;
-}
-
 /* What is known of the activations. */
 struct clockwork {
     const struct schedule *schedule; /* NULL: there are none, as with run once       */
-    nanos wall, servers; /* wall clocks: ours, the ensemble's                        */
+    nanos wall;          /* our wall clock                                           */
+    nanos ahead;         /* by so much it was ahead of the servers' at their last answer, */
+    nanos jumped;        /* and by so much it has jumped since                       */
     bool known;          /* what the record holds                                    */
     bool fitting;        /* it is there, and of this schedule                        */
     bool noted;          /* it says all that we have to say                          */
@@ -5439,14 +5465,20 @@ struct turn {
     bool note;    /* tell the record what is new */
 };
 
-static bool clock_wrong(const struct clockwork *c)
+static bool far_apart(nanos difference)
 {
-    return c->wall > c->servers + CLOCK_APART || c->wall < c->servers - CLOCK_APART;
+    return difference > CLOCK_APART || difference < -CLOCK_APART;
 }
 
 static bool activation_young(const struct clockwork *c, int64_t at)
 {
     return at != BALLOT_NEVER && at >= floor_divide(c->wall - nanos_max(c->schedule->catch_up, SECOND), SECOND);
+}
+
+/* Whether the record is to be told what it does not say yet. */
+static bool note_due(const struct clockwork *c)
+{
+    return c->known && c->fitting && !c->noted;
 }
 
 /* An activation is recorded first and started when that is acknowledged. */
@@ -5457,15 +5489,15 @@ static struct turn turn_decide(const struct clockwork *c, enum authority authori
     if (authority == AUTHORITY_NONE)
         return t;
     *wake = nanos_min(*wake, now + SECOND); /* the wall clock may jump, the lease end */
-    if (leader && clock_wrong(c) && !running) {
-        t.kind = TURN_HAND_OVER;
+    if (far_apart(c->ahead + c->jumped)) { /* if it has jumped, the next answer tells whether theirs has, too */
+        t.kind = leader && !running && far_apart(c->ahead) ? TURN_HAND_OVER : TURN_NONE;
         return t;
     }
     if (leader && (!c->known || !c->fitting)) {
         t.kind = c->known ? TURN_BEGIN : TURN_NONE;
         return t;
     }
-    t.note = leader && !c->noted;
+    t.note = leader && note_due(c);
     t.at = c->recorded;
     if (!running && activation_young(c, c->recorded)) {
         t.kind = TURN_START;
@@ -5510,12 +5542,6 @@ static bool record_entered(const ballot *b)
 {
     const struct ledger *r = &b->record;
     return record_known(b) && r->entry_length > 0 && r->length == r->entry_length && !memcmp(r->data, r->entry, r->length);
-}
-
-/* The servers' wall clock; `otherwise` where they have not told it yet. */
-static nanos servers_clock(const ballot *b, nanos otherwise)
-{
-    return b->servers_at ? b->servers_wall + clock_now() - b->servers_at : otherwise;
 }
 
 /* ---------------------------------------------------------------------------
@@ -5671,7 +5697,7 @@ static void decide_outcome(const struct facts *f, struct wish *w)
     int policy = f->cause == CAUSE_BALLOT ? POLICY_RERUN : outcome_good(f) ? f->rules.on_success : f->rules.on_error;
     bool waits = f->clock.schedule && policy == POLICY_IGNORE;
     w->line = LINE_STAND;
-    w->turn.note = f->role == BALLOT_LEADER && f->clock.schedule && f->clock.known && f->clock.fitting && !f->clock.noted;
+    w->turn.note = f->clock.schedule && f->role == BALLOT_LEADER && note_due(&f->clock);
     if (policy == POLICY_EXIT || (policy == POLICY_IGNORE && !waits)) {
         w->end = true;
         w->status = policy == POLICY_EXIT ? status_code(f->status) : 0;
@@ -5757,6 +5783,8 @@ struct agent {
     bool terminal;         /* started from one: SIGHUP means that it is gone            */
     int status;            /* of ballot                                                 */
     struct schedule *schedule; /* NULL: run once                                        */
+    char other_spec[BALLOT_ID_MAX + 1]; /* of another schedule, that was warned of      */
+    nanos shift;           /* clock_shift() at the last look                            */
     struct journal journal; /* what we have to say about the activations                */
     struct journal entered; /* what the record was told last                            */
     bool entering;         /* it has not been answered yet                              */
@@ -5797,11 +5825,10 @@ static void agent_journal_end(struct agent *a, int status, bool refused)
 {
     struct journal *j = &a->journal;
     struct clockwork *c = &a->facts.clock;
-    a->facts.next_start = 0; /* activations know no restart-delay */
     c->recorded = refused ? j->run : BALLOT_NEVER;
     if (refused)
         return;
-    j->end = (int64_t)time(NULL);
+    j->end = clock_second();
     j->status = status;
     c->noted = false;
 }
@@ -5828,7 +5855,7 @@ static void agent_ended(struct agent *a, int status, int error, bool ours)
     nanos delay = r->restart_delay, most = nanos_max(r->restart_delay, r->restart_delay_max);
     for (unsigned i = 1; i < a->errors && delay < most; i++)
         delay *= 2;
-    f->next_start = f->started_at + nanos_min(delay, most);
+    f->next_start = a->schedule ? 0 : f->started_at + nanos_min(delay, most); /* activations know no restart-delay */
     if (a->schedule)
         agent_journal_end(a, status, refused);
     const struct duration_text after = duration_string(ran / MILLISECOND * MILLISECOND);
@@ -5923,49 +5950,92 @@ static void agent_learn_election(struct agent *a)
         f->standing_since = 0;
 }
 
-/* What another leader wrote, or we before we lost an answer. */
+/* --- learning about activations ------------------------------------------------- */
+
+static void agent_learn_clock(struct agent *a)
+{
+    struct clockwork *c = &a->facts.clock;
+    const ballot *b = a->ballot;
+    nanos shift = clock_shift(), jump = shift - a->shift;
+    if (jump >= SECOND)
+        LOG(a->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, if catch-up allows it",
+            duration_string(jump / MILLISECOND * MILLISECOND).data);
+    else if (jump <= -SECOND)
+        LOG(a->log, WARN, "the wall clock has jumped backward by %s: activations up to %s do not come again",
+            duration_string(-jump / MILLISECOND * MILLISECOND).data, schedule_moment(a->schedule, c->mark).data);
+    a->shift = shift;
+    c->wall = a->facts.now + shift;
+    c->ahead = b->leading ? b->ahead : 0;
+    c->jumped = b->leading ? shift - b->ahead_shift : 0;
+}
+
+/* The answer to what we entered last: it is there, or it is not. */
+static void agent_learn_entry(struct agent *a)
+{
+    struct clockwork *c = &a->facts.clock;
+    bool activation = a->entered.mark > a->journal.mark; /* else it was news of the last one */
+    a->entering = false;
+    if (!record_entered(a->ballot)) {
+        c->noted = c->noted && activation;
+        return;
+    }
+    a->reads = a->ballot->record.reads;
+    c->fitting = true;
+    if (activation) {
+        a->journal = a->entered;
+        c->recorded = a->entered.run;
+    }
+}
+
+/* On what terms we go on with what another leader wrote. */
+static void agent_judge_record(struct agent *a, const struct journal *read)
+{
+    struct clockwork *c = &a->facts.clock;
+    const struct schedule *s = a->schedule;
+    int64_t now = floor_divide(c->wall, SECOND);
+    bool ours = !strcmp(read->spec, s->spec);
+    c->fitting = ours && read->mark != BALLOT_NEVER;
+    if (*read->spec && !ours && strcmp(read->spec, a->other_spec) != 0) {
+        LOG(a->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
+            "give all candidates the same", read->spec, s->spec);
+        string_copy(a->other_spec, sizeof a->other_spec, read->spec);
+    }
+    if (!c->fitting)
+        return;
+    int64_t missed = activation_latest(s, read->mark, read->mark + 1, now);
+    if (missed != BALLOT_NEVER && !activation_young(c, missed))
+        LOG(a->log, WARN, "the activation of %s was missed, and is older than catch-up=%s: it is not run",
+            schedule_moment(s, missed).data, duration_string(s->catch_up).data);
+    if (read->mark > now + CLOCK_APART / SECOND)
+        LOG(a->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
+            "if the servers' clock was wrong then, delete that node", a->ballot->path, RECORD_NAME, schedule_moment(s, read->mark).data);
+}
+
 static void agent_read_record(struct agent *a)
 {
     struct clockwork *c = &a->facts.clock;
     const struct ledger *r = &a->ballot->record;
     struct journal read = journal_read(r->data, r->length, r->changed);
     a->reads = r->reads;
-    c->fitting = r->exists && read.mark != BALLOT_NEVER && !strcmp(read.spec, a->schedule->spec);
-    if (r->exists && !c->fitting)
-        LOG(a->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
-            "give all candidates the same", read.spec, a->schedule->spec);
-    if (c->noted || read.mark >= a->journal.mark) {
+    agent_judge_record(a, &read);
+    if (read.mark != BALLOT_NEVER && (c->noted || read.mark >= a->journal.mark)) {
         a->journal = read;
         c->noted = true;
     }
-    string_copy(a->journal.spec, sizeof a->journal.spec, a->schedule->spec);
 }
 
 static void agent_learn_record(struct agent *a)
 {
     struct clockwork *c = &a->facts.clock;
-    const ballot *b = a->ballot;
     if (!a->schedule)
         return;
-    c->wall = clock_read(CLOCK_REALTIME);
-    c->servers = servers_clock(b, c->wall);
-    c->known = record_known(b);
-    if (!b->leading)
+    agent_learn_clock(a);
+    c->known = record_known(a->ballot);
+    if (!a->ballot->leading)
         c->recorded = BALLOT_NEVER;
-    if (c->known && a->entering) {
-        a->entering = false;
-        if (!record_entered(b))
-            c->noted = c->noted && a->entered.mark > a->journal.mark;
-        else {
-            c->fitting = true;
-            a->reads = b->record.reads;
-            if (a->entered.run != a->journal.run && a->entered.mark > a->journal.mark)
-                c->recorded = a->entered.run;
-            if (a->entered.mark > a->journal.mark)
-                a->journal = a->entered;
-        }
-    }
-    if (c->known && a->reads != b->record.reads)
+    if (c->known && a->entering)
+        agent_learn_entry(a);
+    if (c->known && a->reads != a->ballot->record.reads)
         agent_read_record(a);
     c->mark = a->journal.mark;
 }
@@ -6017,12 +6087,13 @@ static bool agent_pipes(struct agent *a, int passed[2])
     return true;
 }
 
+/* --- acting on activations ---------------------------------------------------------- */
+
 /* The journal of one who runs an activation now. */
-static struct journal journal_of_run(const struct agent *a, int64_t at)
+static struct journal agent_journal(const struct agent *a, int64_t at)
 {
     const ballot *b = a->ballot;
-    struct journal j = { .mark = at, .run = at, .start = (int64_t)time(NULL), .end = BALLOT_NEVER, .token = b->token };
-    string_copy(j.spec, sizeof j.spec, a->schedule->spec);
+    struct journal j = { .mark = at, .run = at, .start = clock_second(), .end = BALLOT_NEVER, .token = b->token };
     string_copy(j.id, sizeof j.id, b->id);
     string_copy(j.host, sizeof j.host, b->host);
     string_copy(j.proposal, sizeof j.proposal, b->proposal);
@@ -6032,64 +6103,68 @@ static struct journal journal_of_run(const struct agent *a, int64_t at)
 static void agent_enter(struct agent *a, const struct journal *j)
 {
     char data[DATA_MAX];
+    int64_t now = floor_divide(a->facts.clock.wall, SECOND);
     a->entered = *j;
     a->entering = true;
     a->facts.clock.known = false;
-    record_enter(a->ballot, data, journal_json(j, data, sizeof data));
+    record_enter(a->ballot, data, journal_json(j, a->schedule, now, data, sizeof data));
 }
 
+/* No record of this schedule: it counts from now, and what was done stays done. */
 static void agent_begin(struct agent *a)
 {
     struct clockwork *c = &a->facts.clock;
-    int64_t now = floor_divide(c->wall, SECOND);
     struct journal *j = &a->journal;
-    if (!a->ballot->record.exists)
-        *j = (struct journal){ .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
-    string_copy(j->spec, sizeof j->spec, a->schedule->spec);
-    j->mark = now;
+    int64_t now = floor_divide(c->wall, SECOND);
+    j->mark = j->mark > now ? j->mark : now;
     c->noted = true;
     agent_enter(a, j);
+}
+
+static void agent_skip(struct agent *a, int64_t at)
+{
+    LOG(a->log, WARN, "the command still runs: the activation of %s is skipped", schedule_moment(a->schedule, at).data);
+    a->journal.mark = a->facts.clock.mark = at;
+    a->journal.skipped++;
+    a->facts.clock.noted = false;
 }
 
 static void agent_hand_over(struct agent *a)
 {
     struct facts *f = &a->facts;
-    nanos apart = f->clock.wall - f->clock.servers;
+    nanos ahead = f->clock.ahead;
     if (f->next_start <= f->now)
-        LOG(a->log, ERROR, "our clock is %s %s the servers': handing over; standing again in 1m",
-            duration_string((apart < 0 ? -apart : apart) / SECOND * SECOND).data, apart < 0 ? "behind" : "ahead of");
+        LOG(a->log, ERROR, "our clock is %s %s the servers': handing over, standing again in 1m; set the clock that is wrong",
+            duration_string((ahead < 0 ? -ahead : ahead) / SECOND * SECOND).data, ahead < 0 ? "behind" : "ahead of");
     f->next_start = f->now + MINUTE;
 }
 
 /* Carries out what is to be done about activations, but for the start. */
 static void agent_turn(struct agent *a, const struct turn *t)
 {
-    struct clockwork *c = &a->facts.clock;
     struct journal next;
     switch (t->kind) {
     case TURN_BEGIN:
         agent_begin(a);
-        return;
+        break;
     case TURN_RECORD:
-        next = journal_of_run(a, t->at);
+        next = agent_journal(a, t->at);
         agent_enter(a, &next);
-        return;
+        break;
     case TURN_SKIP:
-        LOG(a->log, WARN, "the command still runs: an activation is skipped");
-        a->journal.mark = c->mark = t->at;
-        a->journal.skipped++;
-        c->noted = false;
-        return;
+        agent_skip(a, t->at);
+        break;
     case TURN_HAND_OVER:
         agent_hand_over(a);
-        return;
-    case TURN_NONE:
-    case TURN_START:
         break;
-    }
-    if (t->note && t->kind == TURN_NONE) {
-        c->noted = true;
-        agent_enter(a, &a->journal);
+    case TURN_NONE:
+        if (t->note) {
+            a->facts.clock.noted = true;
+            agent_enter(a, &a->journal);
+        }
+        break;
+    case TURN_START: /* it is the command's turn: agent_start() */
+        break;
     }
 }
 
@@ -6098,16 +6173,18 @@ static void agent_schedule(struct agent *a, struct note *note, int64_t at)
 {
     struct clockwork *c = &a->facts.clock;
     note->scheduled = at;
-    if (at == BALLOT_NEVER)
+    if (!a->schedule)
         return;
     note->offset = ballot_zone_offset(&a->schedule->zone, at);
     if (at != c->recorded) {
-        a->journal = journal_of_run(a, at);
+        a->journal = agent_journal(a, at);
         c->mark = at;
         c->noted = false;
     }
     c->recorded = BALLOT_NEVER;
 }
+
+/* --- acting on the command ------------------------------------------------------------ */
 
 static void agent_start(struct agent *a, bool anyway, int64_t activation)
 {
@@ -6127,7 +6204,8 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
     a->losses = b->losses;
     if (anyway)
         LOG(a->log, WARN, "no election is possible; running the command anyway, as on-election-failure=run-anyway demands");
-    LOG(a->log, INFO, "starting %s", a->plan.command[0]);
+    LOG(a->log, INFO, "starting %s%s%s", a->plan.command[0], a->schedule ? " for the activation of " : "",
+        a->schedule ? schedule_moment(a->schedule, activation).data : "");
     if (a->plan.wrap && !agent_pipes(a, passed)) {
         agent_ended(a, EXIT_CANNOT_EXEC << 8, errno, false);
         return;
@@ -6418,6 +6496,10 @@ static bool schedule_open(struct schedule *c, const struct settings *s, struct l
     c->spec = setting_text(s, SET_SCHEDULE);
     c->dst = (enum ballot_dst)setting_number(s, SET_DST);
     c->catch_up = setting_number(s, SET_CATCH_UP);
+    if (strlen(c->spec) > BALLOT_ID_MAX) {
+        LOG(log, FATAL, "schedule is longer than %d bytes", BALLOT_ID_MAX);
+        return false;
+    }
     int local = ballot_zone_local(&c->zone);
     if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK) {
         LOG(log, FATAL, "schedule=\"%.200s\": %s", c->spec, error.message);
@@ -6427,7 +6509,7 @@ static bool schedule_open(struct schedule *c, const struct settings *s, struct l
         LOG(log, FATAL, "the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
         return false;
     }
-    if (ballot_cron_next(&c->cron, &c->zone, (int64_t)time(NULL), c->dst) == BALLOT_NEVER) {
+    if (ballot_cron_next(&c->cron, &c->zone, clock_second(), c->dst) == BALLOT_NEVER) {
         LOG(log, FATAL, "schedule=\"%.200s\" never comes", c->spec);
         return false;
     }
@@ -6444,7 +6526,8 @@ static int run(const struct settings *s, struct log *log, char **command, struct
     a->pair = -1;
     a->schedule = schedule;
     a->facts.clock = (struct clockwork){ .schedule = schedule, .noted = true, .recorded = BALLOT_NEVER };
-    a->journal = (struct journal){ .mark = (int64_t)time(NULL), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
+    a->journal = (struct journal){ .mark = clock_second(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
+    a->shift = clock_shift();
     agent_configure(a, command);
     int status = EXIT_BALLOT, signal_number = 0;
     if (agent_open(a)) {
@@ -6491,7 +6574,7 @@ struct seen {
     struct Stat stat;
 };
 
-enum reading { READ_NO_PROPOSAL, READ_LEADERS, READ_ALL };
+enum reading { READ_NO_PROPOSAL, READ_LEADERS, READ_ALL, READ_SCHEDULE_TOO };
 
 struct observer {
     ballot *contact;    /* a membership that never stands                      */
@@ -6506,6 +6589,7 @@ struct observer {
     bool complete;      /* all was read at least once                          */
     struct seen base;
     struct Stat list_stat; /* of the base, with the list                       */
+    struct seen schedule; /* the leaders' record of activations, beside the proposals */
     struct seen *nodes; /* sorted as strcmp                                    */
     size_t count;
     int refused;        /* what no waiting mends: a ZooKeeper error, or 0      */
@@ -6706,9 +6790,13 @@ static bool nodes_replace(struct observer *o, const struct String_vector *names,
     size_t count = 0;
     if (!nodes)
         return false;
+    o->schedule.listed = false;
+    o->schedule.state = SEEN_NOT;
     for (int32_t i = 0; i < listed; i++) {
         const char *name = names->data[i];
-        if (strlen(name) >= NODE_MAX || !strcmp(name, RECORD_NAME))
+        bool record = !strcmp(name, RECORD_NAME);
+        o->schedule.listed = o->schedule.listed || record;
+        if (record || strlen(name) >= NODE_MAX)
             continue;
         struct seen *old = same_base ? node_find(o, name) : NULL;
         if (old) {
@@ -6754,7 +6842,7 @@ static void on_look_node(int rc, const char *value, int length, const struct Sta
 {
     struct look *look = (struct look *)(uintptr_t)data;
     struct observer *o = look->observer;
-    struct seen *n = node_find(o, look->name);
+    struct seen *n = !strcmp(look->name, RECORD_NAME) ? &o->schedule : node_find(o, look->name);
     o->contact->turn_again = true;
     free(look);
     if (!n)
@@ -6771,15 +6859,19 @@ enum asking { ASK_NOTHING, ASK_ALL_ANEW, ASK_SYNC, ASK_BASE, ASK_LIST, ASK_EXIST
 
 static bool node_wanted(const struct observer *o, const struct seen *n, const struct seen *leader)
 {
-    return n->listed && n->state == SEEN_NOT && (o->reading == READ_ALL || (o->reading == READ_LEADERS && n == leader));
+    bool wanted = n == &o->schedule ? o->reading == READ_SCHEDULE_TOO
+                                    : o->reading >= READ_ALL || (o->reading == READ_LEADERS && n == leader);
+    return n->listed && n->state == SEEN_NOT && wanted;
 }
 
 static bool nodes_in_state(const struct observer *o, enum seen_state state)
 {
     const struct seen *leader = o->reading == READ_LEADERS ? observer_leader(o) : NULL;
-    for (size_t i = 0; i < o->count; i++)
-        if (state == SEEN_NOT ? node_wanted(o, &o->nodes[i], leader) : o->nodes[i].state == state)
+    for (size_t i = 0; i <= o->count; i++) {
+        const struct seen *n = i < o->count ? &o->nodes[i] : &o->schedule;
+        if (state == SEEN_NOT ? node_wanted(o, n, leader) : n->state == state)
             return true;
+    }
     return false;
 }
 
@@ -6833,7 +6925,7 @@ static int look_node_send(struct observer *o, struct seen *n)
 static int look_nodes_send(struct observer *o)
 {
     const struct seen *leader = observer_leader(o);
-    int rc = ZOK;
+    int rc = node_wanted(o, &o->schedule, leader) ? look_node_send(o, &o->schedule) : ZOK;
     for (size_t i = 0; i < o->count && rc == ZOK; i++)
         if (node_wanted(o, &o->nodes[i], leader))
             rc = look_node_send(o, &o->nodes[i]);
@@ -6922,6 +7014,7 @@ static void observer_free(struct observer *o)
         free(o->nodes[i].data);
     free(o->nodes);
     free(o->base.data);
+    free(o->schedule.data);
     free(o);
 }
 
@@ -6940,6 +7033,7 @@ static struct observer *observer_open(const struct settings *s, struct log *log,
     }
     o->reading = reading;
     o->watching = watching;
+    string_copy(o->schedule.name, NODE_MAX, RECORD_NAME);
     return o;
 }
 
@@ -6958,15 +7052,26 @@ static void observer_complain(const struct observer *o, struct log *log, nanos w
  * Report: `info`, for scripts (YAML, JSON) and for eyes (a table)
  * ------------------------------------------------------------------------ */
 
-enum member { MEMBER_ID, MEMBER_HOST, MEMBER_PID, MEMBER_TIME, MEMBER_NODE, MEMBER_TIMEOUT, MEMBER_SEEN, MEMBER_COUNT };
+/* First what the record of activations says, then what a candidate does. */
+enum member {
+    MEMBER_SPEC, MEMBER_NEXT, MEMBER_ACTIVATION, MEMBER_SKIPPED, MEMBER_RUN, MEMBER_START, MEMBER_END, MEMBER_STATUS,
+    MEMBER_SIGNAL, MEMBER_RUNNER, MEMBER_RUNNER_HOST, MEMBER_RUNNER_NODE, MEMBER_TOKEN,
+    MEMBER_ID, MEMBER_HOST, MEMBER_PID, MEMBER_TIME, MEMBER_NODE, MEMBER_TIMEOUT, MEMBER_SEEN, MEMBER_COUNT
+};
 
 static const struct { const char *json, *yaml; } field_names[MEMBER_COUNT] = { /* the znodes' names are the JSON's */
+    [MEMBER_SPEC] = { "schedule", "schedule" }, [MEMBER_NEXT] = { "nextActivation", "nextActivation" },
+    [MEMBER_ACTIVATION] = { "activation", "activation" }, [MEMBER_SKIPPED] = { "skipped", "skipped" },
+    [MEMBER_RUN] = { "lastRun", "lastRun" }, [MEMBER_START] = { "start", "start" }, [MEMBER_END] = { "end", "end" },
+    [MEMBER_STATUS] = { "exitStatus", "exitStatus" }, [MEMBER_SIGNAL] = { "signal", "signal" },
+    [MEMBER_RUNNER] = { "candidateId", "id" }, [MEMBER_RUNNER_HOST] = { "hostname", "host" },
+    [MEMBER_RUNNER_NODE] = { "proposal", "proposal" }, [MEMBER_TOKEN] = { "fencingToken", "fencingToken" },
     [MEMBER_ID] = { "candidateId", "id" }, [MEMBER_HOST] = { "hostname", "host" }, [MEMBER_PID] = { "pid", "pid" },
     [MEMBER_TIME] = { "proposalTime", "proposalTime" }, [MEMBER_NODE] = { "proposalNode", "proposalNode" },
     [MEMBER_TIMEOUT] = { "sessionTimeout", "sessionTimeout" }, [MEMBER_SEEN] = { "lastSeenTime", "lastSeenTime" },
 };
 
-/* What is shown of the leader or of a candidate: fields that are empty are not. */
+/* What is shown of the leader, a candidate or the schedule: fields that are empty are not. */
 struct record {
     char fields[MEMBER_COUNT][BALLOT_PATH_MAX + NODE_MAX + 8];
     char notes[8][128];
@@ -6978,7 +7083,7 @@ struct record {
 struct report {
     const struct observer *observer;
     nanos now;          /* since 1970 */
-    struct record leader;
+    struct record leader, schedule;
     const char *named;  /* the leader's proposal, within the base's path; "": none */
     bool record, silent; /* somebody's record is there; his heartbeats are not    */
     const char *lowest; /* in line                                                */
@@ -6994,11 +7099,11 @@ static void __attribute__((format(printf, 2, 3))) record_note(struct record *r, 
 }
 
 /* False: it is not what candidates write. */
-static bool record_read(struct record *r, const struct seen *n)
+static bool record_read(struct record *r, const struct seen *n, enum member first, enum member end)
 {
     if (!n->data || !json_is_object(n->data, n->length))
         return false;
-    for (enum member f = 0; f < MEMBER_COUNT; f++) {
+    for (enum member f = first; f < end; f++) {
         const char *name = field_names[f].json;
         if (!json_get(n->data, n->length, name, r->fields[f], sizeof r->fields[f]) && json_has(n->data, n->length, name))
             return false;
@@ -7028,7 +7133,7 @@ static void report_leader(struct report *p)
     char age[32];
     if (!p->record)
         return;
-    if (!record_read(r, &o->base)) {
+    if (!record_read(r, &o->base, MEMBER_ID, MEMBER_COUNT)) {
         *r = (struct record){ .note_count = 0 };
         record_note(r, "unparseable");
         return;
@@ -7053,6 +7158,46 @@ static void report_leader(struct report *p)
         snprintf(r->brief + strlen(r->brief), 8, " ago");
 }
 
+/* "next activation in 3h2m", or how long ago it should have been. */
+static void report_next(const struct report *p, struct record *r)
+{
+    int64_t next, now = p->now / SECOND;
+    char age[32];
+    if (!moment_parse(r->fields[MEMBER_NEXT], &next))
+        return;
+    age_string(age, sizeof age, (next < now ? now - next : next - now) * SECOND);
+    snprintf(r->brief, sizeof r->brief, next < now ? "was due %s ago" : "in %s", age);
+    record_note(r, "next activation %s", r->brief);
+}
+
+static void report_run(const struct report *p, struct record *r)
+{
+    int64_t start;
+    char age[32];
+    if (!moment_parse(r->fields[MEMBER_START], &start) || r->fields[MEMBER_END][0])
+        return;
+    age_string(age, sizeof age, p->now - start * SECOND);
+    if (*p->named && !strcmp(r->fields[MEMBER_RUNNER_NODE], p->named))
+        record_note(r, "running for %s", age);
+    else
+        record_note(r, "started %s ago, how it ended is not known", age);
+}
+
+static void report_schedule(struct report *p)
+{
+    const struct seen *n = &p->observer->schedule;
+    struct record *r = &p->schedule;
+    if (!n->listed || n->state == SEEN_GONE)
+        return;
+    if (n->state != SEEN_READ || !record_read(r, n, MEMBER_SPEC, MEMBER_ID)) {
+        *r = (struct record){ .note_count = 0 };
+        record_note(r, n->state == SEEN_READ ? "unparseable" : "unreadable");
+        return;
+    }
+    report_next(p, r);
+    report_run(p, r);
+}
+
 static void report_open(struct report *p, const struct observer *o)
 {
     *p = (struct report){ .observer = o, .now = clock_read(CLOCK_REALTIME), .named = "", .lowest = "" };
@@ -7061,6 +7206,12 @@ static void report_open(struct report *p, const struct observer *o)
         if (node_in_line(&o->nodes[i]))
             p->lowest = o->nodes[i].name;
     report_leader(p);
+    report_schedule(p);
+}
+
+static bool record_there(const struct record *r)
+{
+    return r->note_count || r->fields[MEMBER_SPEC][0];
 }
 
 /* Why there is nothing to read of it; NULL: there is. */
@@ -7070,7 +7221,7 @@ static const char *record_missing(struct record *r, const struct seen *n)
         return "gone";
     if (n->state == SEEN_REFUSED)
         return "unreadable";
-    return record_read(r, n) ? NULL : "unparseable";
+    return record_read(r, n, MEMBER_ID, MEMBER_COUNT) ? NULL : "unparseable";
 }
 
 static void report_lowest(const struct report *p, struct record *r)
@@ -7203,6 +7354,9 @@ static void report_yaml(FILE *out, const struct report *p, struct record *r)
         report_candidate(p, &o->nodes[i], r);
         yaml_record(out, r, "- ");
     }
+    if (record_there(&p->schedule))
+        fputs("schedule:\n", out);
+    yaml_record(out, &p->schedule, "  ");
 }
 
 /* --- JSON ------------------------------------------------------------------------------ */
@@ -7241,7 +7395,12 @@ static void report_json(FILE *out, const struct report *p, struct record *r)
         fprintf(out, "%s\n        ", i ? "," : "");
         json_record(out, r, "        ");
     }
-    fputs(o->count ? "\n    ]\n}\n" : "]\n}\n", out);
+    fputs(o->count ? "\n    ]" : "]", out);
+    if (record_there(&p->schedule)) {
+        fputs(",\n    \"schedule\": ", out);
+        json_record(out, &p->schedule, "    ");
+    }
+    fputs("\n}\n", out);
 }
 
 /* --- the table ---------------------------------------------------------------------------- */
@@ -7364,6 +7523,38 @@ static void table_head(FILE *out, const struct report *p)
     fprintf(out, "%s%s\n", line, p->silent && observer_leader(o) ? ", later than expected" : "");
 }
 
+/* Adds the fields that are there, each behind its words. */
+static void text_fields(struct text *t, const struct record *r, const enum member *fields, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (r->fields[fields[i]][0]) {
+            text_string(t, words[i]);
+            text_cell(t, r->fields[fields[i]], 40, false);
+        }
+}
+
+static void table_schedule(FILE *out, const struct report *p)
+{
+    static const enum member what[] = { MEMBER_SPEC, MEMBER_NEXT };
+    static const char *const what_words[] = { "schedule ", ", next " };
+    static const enum member last[] = { MEMBER_RUN, MEMBER_RUNNER, MEMBER_STATUS, MEMBER_SIGNAL, MEMBER_END };
+    static const char *const last_words[] = { "last run ", " by ", ", ended with ", ", ended by signal ", " at " };
+    const struct record *r = &p->schedule;
+    char line[64 * TABLE_WIDTH];
+    struct text t = text_in(line, sizeof line);
+    if (!record_there(r))
+        return;
+    text_fields(&t, r, what, what_words, COUNT(what));
+    text_format(&t, *r->brief ? " (%s)" : "%s", r->brief);
+    fprintf(out, "%s\n", *line ? line : "its schedule's record cannot be read");
+    t = text_in(line, sizeof line);
+    text_fields(&t, r, last, last_words, COUNT(last));
+    for (size_t i = *r->brief ? 1 : 0; i < r->note_count && *line; i++)
+        text_format(&t, ", %s", r->notes[i]);
+    if (*line)
+        fprintf(out, "%s\n", line);
+}
+
 static void report_table(FILE *out, const struct report *p, struct record *r, bool colour)
 {
     const struct observer *o = p->observer;
@@ -7371,6 +7562,7 @@ static void report_table(FILE *out, const struct report *p, struct record *r, bo
     struct row row = { .age = "" };
     size_t widths[COLUMN_COUNT], rest = TABLE_WIDTH - 2;
     table_head(out, p);
+    table_schedule(out, p);
     if (o->count == 0)
         return;
     for (int c = 0; c < COLUMN_COUNT; c++) {
@@ -7434,7 +7626,7 @@ static int info(const struct settings *s, struct log *log, char **command)
 {
     bool check = setting_number(s, SET_CHECK);
     nanos limit = setting_number(s, SET_SESSION_TIMEOUT);
-    struct observer *o = observer_open(s, log, check ? READ_NO_PROPOSAL : READ_ALL, false);
+    struct observer *o = observer_open(s, log, check ? READ_NO_PROPOSAL : READ_SCHEDULE_TOO, false);
     (void)command;
     if (!o)
         return EXIT_BALLOT;
@@ -8050,7 +8242,7 @@ static void next_print(int64_t at, const struct ballot_zone *zone, bool distance
     else
         moment_format(&t, at, ballot_zone_offset(zone, at));
     if (distance && at != BALLOT_NEVER)
-        next_distance(&t, at - (int64_t)time(NULL));
+        next_distance(&t, at - clock_second());
     puts(line);
 }
 
@@ -8068,7 +8260,7 @@ static int next_run(const struct settings *s, struct log *log, char **spec)
         fprintf(stderr, "ballot: %s%s: %s\n", name ? "TZ=" : "", name ? name : "/etc/localtime", ballot_strerror(local));
         return EXIT_BALLOT;
     }
-    int64_t at = setting_text(s, SET_NEXT_FROM) ? setting_number(s, SET_NEXT_FROM) : (int64_t)time(NULL);
+    int64_t at = setting_text(s, SET_NEXT_FROM) ? setting_number(s, SET_NEXT_FROM) : clock_second();
     for (nanos i = setting_number(s, SET_NEXT_COUNT); i > 0 && at != BALLOT_NEVER; i--) {
         at = ballot_cron_next(&cron, &zone, at, (enum ballot_dst)setting_number(s, SET_DST));
         next_print(at, &zone, isatty(STDOUT_FILENO));

@@ -613,7 +613,7 @@ static void test_stepping_down(void)
 /* A leader at `wall` seconds, with nothing to do. */
 static struct clockwork clockwork(const struct schedule *s, int64_t wall)
 {
-    return (struct clockwork){ .schedule = s, .wall = wall * SECOND, .servers = wall * SECOND, .known = true, .fitting = true,
+    return (struct clockwork){ .schedule = s, .wall = wall * SECOND, .known = true, .fitting = true,
                                .noted = true, .mark = wall, .recorded = BALLOT_NEVER };
 }
 
@@ -644,7 +644,7 @@ static void test_turns(void)
     c.wall = 6030 * SECOND;
     turn_decide(&c, AUTHORITY_LEADER, false, 5, &wake);
     check(wake == 5 + SECOND, "... never over a second, as the wall clock may jump");
-    c.wall = c.servers = 6060 * SECOND;
+    c.wall = 6060 * SECOND;
     check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD && turn(&c, AUTHORITY_LEADER, false).at == 6060, "it is recorded");
     check(turn(&c, AUTHORITY_LEADER, true).kind == TURN_SKIP, "... skipped while the last one runs");
     check(turn(&c, AUTHORITY_ALONE, false).kind == TURN_START, "... started at once by a leader on its own");
@@ -654,9 +654,9 @@ static void test_turns(void)
     c.known = true;
     c.mark = c.recorded = 6060;
     check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_START && turn(&c, AUTHORITY_LEADER, false).at == 6060, "what is recorded as ours is started");
-    c.wall = c.servers = 6119 * SECOND;
+    c.wall = 6119 * SECOND;
     check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_START, "... within catch-up");
-    c.wall = c.servers = 6121 * SECOND;
+    c.wall = 6121 * SECOND;
     check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD && turn(&c, AUTHORITY_LEADER, false).at == 6120, "... and not later");
     c.fitting = false;
     check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_BEGIN, "no record, or another schedule's: it begins now");
@@ -670,7 +670,7 @@ static void test_turns(void)
     check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD, "... which does not forbid to be on time");
 
     c = clockwork(&every, 1000);
-    c.wall = c.servers = 1020 * SECOND;
+    c.wall = 1020 * SECOND;
     check(turn(&c, AUTHORITY_LEADER, false).at == 1014, "@every keeps its cadence");
     c.mark = 1014;
     c.wall = 1020 * SECOND + SECOND / 2;
@@ -680,11 +680,24 @@ static void test_turns(void)
 
     c = clockwork(&minutely, 6000);
     c.wall += 365 * 24 * HOUR;
+    c.jumped = 365 * 24 * HOUR;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "the clock has jumped by a year: the servers are asked");
+    check(turn(&c, AUTHORITY_ALONE, false).kind == TURN_NONE, "... out of contact, too");
+    c.ahead = c.jumped;
+    c.jumped = 0;
     check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_HAND_OVER, "a year ahead of the servers: hands over");
-    check(turn(&c, AUTHORITY_LEADER, true).kind != TURN_HAND_OVER, "... not while its command runs");
-    c.wall = 0;
-    c.servers = 1800000000 * SECOND;
+    check(turn(&c, AUTHORITY_LEADER, true).kind == TURN_NONE, "... not while its command runs, and skips nothing");
+    c.jumped = -c.ahead;
+    c.wall = 6060 * SECOND;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD, "... set right, it goes on at once");
+    c.ahead = -1800000000 * SECOND;
+    c.jumped = 0;
     check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_HAND_OVER, "in 1970: hands over");
+    c = clockwork(&minutely, 6000);
+    c.wall = 3000 * SECOND;
+    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "all clocks were set back: what is done is not done again");
+    c.wall = 6060 * SECOND;
+    check(turn(&c, AUTHORITY_LEADER, false).at == 6060, "... and what is not, is");
 }
 
 static void test_journal(void)
@@ -692,21 +705,26 @@ static void test_journal(void)
     struct journal j = { .mark = 1800000000, .run = 1799999940, .start = 1799999940, .end = 1799999950, .status = 3 << 8,
                          .token = 77, .skipped = 2 }, back;
     char data[DATA_MAX];
-    string_copy(j.spec, sizeof j.spec, "* * * * *");
+    struct schedule s = schedule("TZ=Asia/Kolkata 0 2 * * *", 0);
     string_copy(j.id, sizeof j.id, "a \"b\"");
-    size_t n = journal_json(&j, data, sizeof data);
+    size_t n = journal_json(&j, &s, 1800000000, data, sizeof data);
     back = journal_read(data, n, 1800000000 * SECOND);
     check(back.mark == j.mark && back.run == j.run && back.start == j.start && back.end == j.end && back.status == j.status &&
-          back.token == 77 && back.skipped == 2 && !strcmp(back.spec, j.spec) && !strcmp(back.id, j.id), "what the journal says is read back");
+          back.token == 77 && back.skipped == 2 && !strcmp(back.spec, s.spec) && !strcmp(back.id, j.id), "what the journal says is read back");
+    char next[64];
+    check(json_get(data, n, "nextActivation", next, sizeof next) && !strcmp(next, "2027-01-16T02:00:00+05:30"),
+          "... and it says what comes next, in the schedule's time zone");
     j.status = SIGKILL;
-    n = journal_json(&j, data, sizeof data);
+    n = journal_json(&j, &s, 1800000000, data, sizeof data);
     check(journal_read(data, n, 1800000000 * SECOND).status == SIGKILL, "... a signal, too");
     check(journal_read(data, n, 1799990000 * SECOND).mark == 1799990000, "a mark from the future counts as the record's own time");
     check(journal_read("\0{]", 3, 0).mark == BALLOT_NEVER, "what is no journal");
-    memset(j.spec, 1, sizeof j.spec - 1);
+    static char longest[BALLOT_ID_MAX + 1];
+    memset(longest, 1, sizeof longest - 1);
+    s.spec = longest;
     memset(j.id, 1, sizeof j.id - 1);
     memset(j.host, 1, sizeof j.host - 1);
-    check(journal_json(&j, data, sizeof data) < sizeof data, "the longest fits");
+    check(journal_json(&j, &s, 1800000000, data, sizeof data) < sizeof data, "the longest fits");
 }
 
 static void test_cron_policies(void)
@@ -734,7 +752,7 @@ static void test_cron_policies(void)
     check(agent_decide(&f).outcome_done && agent_decide(&f).resign_later, "... out of contact: on return, and goes on");
     f.ended = false;
     f.resign_due = true;
-    f.clock.wall = f.clock.servers = 6060 * SECOND;
+    f.clock.wall = 6060 * SECOND;
     check(agent_decide(&f).command == COMMAND_START, "... with the next activation, unrecorded");
     f.rules.stop = true;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not with on-disconnect=stop");
