@@ -5451,7 +5451,7 @@ struct clockwork {
     nanos jumped;        /* and by so much it has jumped since                       */
     bool known;          /* what the record holds                                    */
     bool fitting;        /* it is there, and of this schedule                        */
-    bool noted;          /* it says all that we have to say                          */
+    bool noted;          /* it says all that we have to say; only then we resign     */
     int64_t mark;        /* activations up to that one are dealt with                */
     int64_t recorded;    /* recorded as ours, to be started; BALLOT_NEVER: none      */
 };
@@ -5609,7 +5609,7 @@ struct facts {
     bool output_pending;
 };
 
-enum line { LINE_HOLD, LINE_STAND, LINE_LEAVE };
+enum line { LINE_HOLD, LINE_STAND, LINE_LAST_WORD, LINE_LEAVE };
 
 struct wish {
     enum { COMMAND_AS_IT_IS, COMMAND_START, COMMAND_STOP, COMMAND_KILL } command;
@@ -5697,7 +5697,6 @@ static void decide_outcome(const struct facts *f, struct wish *w)
     int policy = f->cause == CAUSE_BALLOT ? POLICY_RERUN : outcome_good(f) ? f->rules.on_success : f->rules.on_error;
     bool waits = f->clock.schedule && policy == POLICY_IGNORE;
     w->line = LINE_STAND;
-    w->turn.note = f->clock.schedule && f->role == BALLOT_LEADER && note_due(&f->clock);
     if (policy == POLICY_EXIT || (policy == POLICY_IGNORE && !waits)) {
         w->end = true;
         w->status = policy == POLICY_EXIT ? status_code(f->status) : 0;
@@ -5744,6 +5743,21 @@ static void decide_next(const struct facts *f, struct wish *w)
         w->command = COMMAND_START;
 }
 
+/* A leader who runs by a schedule tells the record what he did before he resigns:
+ * else the next one would do it again. */
+static void decide_last_word(const struct facts *f, struct wish *w)
+{
+    const struct clockwork *c = &f->clock;
+    bool unsaid = c->schedule && f->role == BALLOT_LEADER && !c->noted && (c->fitting || !c->known);
+    bool hurry = f->refused || f->ending || f->end_signals;
+    if (!unsaid || w->line != LINE_LEAVE)
+        return;
+    if (hurry && f->leaving_since && due(f->leaving_since + LEAVING_MAX, f->now, &w->wake))
+        return;
+    w->turn = (struct turn){ .kind = TURN_NONE, .at = BALLOT_NEVER, .note = note_due(c) };
+    w->line = LINE_LAST_WORD;
+}
+
 static struct wish agent_decide(const struct facts *f)
 {
     struct wish w = { .wake = NEVER, .turn.at = BALLOT_NEVER };
@@ -5757,6 +5771,7 @@ static struct wish agent_decide(const struct facts *f)
         decide_outcome(f, &w);
     else
         decide_next(f, &w);
+    decide_last_word(f, &w);
     return w;
 }
 
@@ -5973,18 +5988,16 @@ static void agent_learn_clock(struct agent *a)
 static void agent_learn_entry(struct agent *a)
 {
     struct clockwork *c = &a->facts.clock;
-    bool activation = a->entered.mark > a->journal.mark; /* else it was news of the last one */
     a->entering = false;
-    if (!record_entered(a->ballot)) {
-        c->noted = c->noted && activation;
+    if (!record_entered(a->ballot))
         return;
-    }
     a->reads = a->ballot->record.reads;
     c->fitting = true;
-    if (activation) {
+    if (a->entered.mark > a->journal.mark) { /* an activation; else it was news of the last one */
         a->journal = a->entered;
         c->recorded = a->entered.run;
     }
+    c->noted = a->entered.mark == a->journal.mark && a->entered.end == a->journal.end;
 }
 
 /* On what terms we go on with what another leader wrote. */
@@ -6018,7 +6031,7 @@ static void agent_read_record(struct agent *a)
     struct journal read = journal_read(r->data, r->length, r->changed);
     a->reads = r->reads;
     agent_judge_record(a, &read);
-    if (read.mark != BALLOT_NEVER && (c->noted || read.mark >= a->journal.mark)) {
+    if (read.mark != BALLOT_NEVER && (c->noted || read.mark > a->journal.mark)) {
         a->journal = read;
         c->noted = true;
     }
@@ -6117,7 +6130,7 @@ static void agent_begin(struct agent *a)
     struct journal *j = &a->journal;
     int64_t now = floor_divide(c->wall, SECOND);
     j->mark = j->mark > now ? j->mark : now;
-    c->noted = true;
+    c->noted = false;
     agent_enter(a, j);
 }
 
@@ -6158,10 +6171,8 @@ static void agent_turn(struct agent *a, const struct turn *t)
         agent_hand_over(a);
         break;
     case TURN_NONE:
-        if (t->note) {
-            a->facts.clock.noted = true;
+        if (t->note)
             agent_enter(a, &a->journal);
-        }
         break;
     case TURN_START: /* it is the command's turn: agent_start() */
         break;
@@ -6285,7 +6296,7 @@ static void agent_inform_guard(struct agent *a)
         a->told = b->session;
         string_copy(a->told_addresses, sizeof a->told_addresses, b->addresses);
     }
-    if (f->life != LIFE_NONE && b->leading && b->lease_sent != f->lease.sent) {
+    if (f->life != LIFE_NONE && f->role == BALLOT_LEADER && b->lease_sent != f->lease.sent) {
         struct note note = { .kind = NOTE_LEASE, .lease = { b->lease_sent, b->timeout } };
         agent_note(a, &note, NULL);
     }
@@ -6294,21 +6305,24 @@ static void agent_inform_guard(struct agent *a)
 static void agent_line(struct agent *a, enum line line)
 {
     struct facts *f = &a->facts;
-    bool standing = a->line == LINE_STAND;
+    bool standing = a->line == LINE_STAND, leaving = line == LINE_LEAVE || line == LINE_LAST_WORD;
     a->line = line;
-    if (line == LINE_STAND) {
+    f->leaving_since = !leaving ? 0 : f->leaving_since ? f->leaving_since : f->now;
+    switch (line) {
+    case LINE_STAND:
         if (!standing && f->role == BALLOT_OUT)
             f->standing_since = f->now;
         ballot_stand(a->ballot);
-    } else if (line == LINE_HOLD)
+        break;
+    case LINE_HOLD:
         ballot_hold(a->ballot);
-    else {
-        if (f->leaving_since == 0)
-            f->leaving_since = f->now;
+        break;
+    case LINE_LEAVE:
         ballot_leave(a->ballot);
+        break;
+    case LINE_LAST_WORD: /* still leading */
+        break;
     }
-    if (line != LINE_LEAVE)
-        f->leaving_since = 0;
     if (line != LINE_STAND)
         f->standing_since = 0;
 }

@@ -173,6 +173,34 @@ guard_of() { # NAME: the pid of its guard
     return 1
 }
 
+# --- activations
+
+# Whose clock is to be off: CLOCK=+0.5s cron ... (as libfaketime has it); a file's
+# name is read again and again, so that the clock can be set while things run.
+FAKETIME_LIBRARY=$(dpkg -L libfaketime 2>/dev/null | grep 'libfaketime\.so\.1$')
+clocked() { # CLOCK COMMAND...: with another wall clock, and the same steady one
+    case $1 in
+    '') exec "${@:2}" ;;
+    /*) exec env LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME_TIMESTAMP_FILE="$1" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 "${@:2}" ;;
+    *) exec env LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME="$1" FAKETIME_DONT_FAKE_MONOTONIC=1 "${@:2}" ;;
+    esac
+}
+RUNS=$T/runs
+T2=(--zookeeper-session-timeout=2s)
+# shellcheck disable=SC2016
+RUN=(-- sh -c 'echo "$BALLOT_SCHEDULED_TIME $BALLOT_LEADER_ID" >>"$0"' "$RUNS")
+cron() { # NAME SCHEDULE OPTION... -- COMMAND...
+    (clocked "${CLOCK:-}" setsid "$BALLOT" run cron --candidate-id="$1" --schedule="$2" --zookeeper-servers="$(servers "$SERVER")" \
+        --zookeeper-base-path="$BASE" "${@:3}" >>"$T/$1.out" 2>>"$T/$1.log") &
+    PID[$1]=$!
+}
+runs() { cat "$RUNS" 2>/dev/null | wc -l; }
+runs_least() { [ "$(runs)" -ge "$1" ]; }
+runs_last() { tail -n 1 "$RUNS" | cut -d ' ' -f 1; }
+twice() { cut -d ' ' -f 1 "$RUNS" | sort | uniq -d | wc -l; }
+record() { zk get "$BASE/schedule" 2>/dev/null; }
+recorded() { record | grep -q -- "$1"; }
+
 # --- what the commands recorded (see job.c)
 
 JOBS=$T/jobs

@@ -1,82 +1,130 @@
 #!/bin/bash
-# `run cron`: each activation on one machine, once.
+# `run cron`: each activation on one machine, once; the record of them, and the policies.
 . "$(dirname "$0")/lib.sh"
 zk_start zk
-T2=(--zookeeper-session-timeout=2s)
-RUNS=$T/runs
-FAKETIME_LIBRARY=$(dpkg -L libfaketime | grep 'libfaketime\.so\.1$')
-cron() { # NAME SCHEDULE OPTION... -- COMMAND...; $CLOCK: how far its clock is off, in faketime's words
-    env ${CLOCK:+LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME="$CLOCK" FAKETIME_DONT_FAKE_MONOTONIC=1} \
-        setsid "$BALLOT" run cron --candidate-id="$1" --schedule="$2" --zookeeper-servers="$(servers "$SERVER")" \
-        --zookeeper-base-path="$BASE" "${T2[@]}" "${@:3}" >>"$T/$1.out" 2>>"$T/$1.log" &
-    PID[$1]=$!
-}
-runs() { cat "$RUNS" 2>/dev/null | wc -l; }
-runs_least() { [ "$(runs)" -ge "$1" ]; }
-twice() { sort "$RUNS" | uniq -d | wc -l; }
-record() { zk get "$BASE/schedule" 2>/dev/null; }
-recorded() { record | grep -q -- "$1"; }
-RUN=(-- sh -c "echo \$BALLOT_SCHEDULED_TIME >>$RUNS")
 
 # --- what cannot be
 
 for spec in "0 0 30 2 *" ","; do
     timeout 10 "$BALLOT" run cron --candidate-id=a --schedule="$spec" -- true 2>"$T/refused.log"
     is $? 125 "a schedule that never comes: $spec: 125"
+    check "... which is said" grep -qF "schedule=\"$spec\"" "$T/refused.log"
 done
 timeout 10 "$BALLOT" run cron --candidate-id=a -- true 2>"$T/refused.log"
 is $? 125 "no schedule: 125"
 check "... which is said" grep -q -- "--schedule is missing" "$T/refused.log"
+timeout 10 "$BALLOT" run cron --candidate-id=a --schedule="0 2 * * * * * *" -- true 2>"$T/refused.log"
+is $? 125 "a schedule that is none: 125"
 
-# --- a fleet
+# --- the command's view, and the record
 
-CLOCK=+0.9s cron a "* * * * * *" "${RUN[@]}"
-CLOCK=-0.9s cron b "* * * * * *" "${RUN[@]}"
-CLOCK=+0.4s cron c "* * * * * *" "${RUN[@]}"
-CLOCK='' cron d "* * * * * *" "${RUN[@]}"
-CLOCK=-0.4s cron e "* * * * * *" "${RUN[@]}"
-check "five candidates with clocks up to 1.8 s apart, an activation each second: 30 runs" within 45 runs_least 30
-is "$(twice)" 0 "... none twice"
-is "$(sort "$RUNS" | head -n 1 | xargs -I{} date -d {} +%s | xargs -I{} expr {} + 29)" "$(sort "$RUNS" | sed -n 30p | xargs -I{} date -d {} +%s)" "... none left out"
-for c in a b c d e; do leader_is $c && leader=$c; done
-n=$(runs)
-kill -KILL "${PID[$leader]}"
-check "the leader killed: the others go on" within 10 runs_least $((n + 5))
-is "$(twice)" 0 "... none twice"
-stop a b c d e
-check "the record says how the last run ended" recorded '"exitStatus":"0"'
+cron a "TZ=Asia/Kolkata * * * * * *" "${T2[@]}" -- sh -c 'env | grep ^BALLOT_ >>"$0"; sleep 0.3' "$RUNS"
+within 10 runs_least 8
+check "the command is told the activation, in the schedule's time zone" grep -qE '^BALLOT_SCHEDULED_TIME=[0-9-]{10}T[0-9:]{8}\+05:30$' "$RUNS"
+check "... and the fencing token" grep -qE '^BALLOT_FENCING_TOKEN=[0-9]+$' "$RUNS"
+refuse "... but not ballot's own settings" grep -q SCHEDULE= "$RUNS"
+info() { "$BALLOT" info --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" "$@"; }
+yaml() { info | perl -MYAML::XS -0 -e 'my $i = Load(<STDIN>); print $i->{schedule}{$ARGV[0]} // "-"' "$1"; }
+json() { info -o json | perl -MJSON::PP -0 -e 'my $i = decode_json(<STDIN>); print $i->{schedule}{$ARGV[0]} // "-"' "$1"; }
+running() { info | grep -qE '^  - running for [0-9]+s$'; }
+check "info: the command runs" within 10 running
+within 10 recorded '"exitStatus"'
+is "$(yaml schedule)" "TZ=Asia/Kolkata * * * * * *" "info: the schedule"
+is "$(json schedule)" "TZ=Asia/Kolkata * * * * * *" "... in JSON"
+stop a
+is "$(yaml exitStatus)" 0 "... how the last run ended"
+is "$(yaml id)" a "... whose it was"
+is "$(json candidateId)" a "... in JSON"
+check "... its activation, start and end" eval '[[ "$(yaml lastRun) $(yaml start) $(yaml end)" =~ ^20.*T.*\+05:30\ 20.*T.*\+05:30\ 20.*T.*\+05:30$ ]]'
+is "$(date -d "$(yaml nextActivation)" +%s)" $(($(date -d "$(yaml activation)" +%s) + 1)) "... the next activation"
+check "... in the table" eval "info -o table | grep -q '^schedule TZ=Asia/Kolkata .*, next 20.*+05:30 (.*)\$'"
+check "... the last run, too" eval "info -o table | grep -q '^last run 20.* by a, ended with 0 at 20'"
+cron a "TZ=Asia/Kolkata 0 2 * * *" "${T2[@]}" -- true
+check "another schedule: a warning that names both" within 10 logged a 'was "TZ=Asia/Kolkata [*] .*", ours is "TZ=Asia/Kolkata 0 2 .*"'
+check "... which info shows" within 5 eval '[ "$(yaml schedule)" = "TZ=Asia/Kolkata 0 2 * * *" ]'
+check "... with what comes next" eval '[[ "$(yaml nextActivation)" =~ T02:00:00\+05:30$ ]]'
+for garbage in '' '[]' '{"schedule":7}' '{"schedule":"* * * * *","activation":{}}' "$(head -c 20000 /dev/zero | tr '\0' x)"; do
+    zk set $BASE/schedule "$garbage" >/dev/null
+    check "a stranger's record is shown as what it is: $(info -o json | perl -MJSON::PP -0 -e 'print join " ", @{decode_json(<STDIN>)->{schedule}{notes} // []}')" eval 'info -o table >"$T/table"'
+done
+stop a
+rm -f "$RUNS"
+cron a "* * * * * *" "${T2[@]}" "${RUN[@]}"
+check "... and the schedule begins anew over it" within 10 runs_least 1
+stop a
 
 # --- skipped while it runs
 
 rm -f "$RUNS"
 BASE=/skip
-cron a "* * * * * *" --on-child-success=ignore -- sh -c "echo \$BALLOT_SCHEDULED_TIME >>$RUNS; sleep 2.5"
+cron a "* * * * * *" "${T2[@]}" --on-child-success=ignore -- sh -c "echo \$BALLOT_SCHEDULED_TIME >>$RUNS; sleep 2.5"
 check "a run that takes three activations" within 10 runs_least 2
 check "... skips them" logged a "the command still runs: the activation of .* is skipped"
+is "$(($(date -d "$(sed -n 2p "$RUNS")" +%s) - $(date -d "$(sed -n 1p "$RUNS")" +%s)))" 3 "... and runs at the next one"
 check "... and the record counts them" within 5 recorded '"skipped":"2"'
 stop a
 
-# --- out of contact
+# --- policies
+
+BASE=/policies
+ends() { # STATUS OPTION... -- COMMAND...: run cron ends with it
+    cron once "* * * * * *" "${T2[@]}" "${@:2}"
+    ended once
+    is "$STATUS" "$1" "cron, ${*:2}: ends with $1"
+}
+ends 0 --on-child-success=exit -- true
+ends 3 --on-child-error=exit -- sh -c 'exit 3'
+ends 127 --on-child-error=exit -- /no/such/command
+check "... which the record says" recorded '"exitStatus":"127"'
+ends 143 --on-child-error=exit --max-runtime=200ms -- sleep 10
+check "... which the record says" recorded '"signal":"15"'
+for policy in ignore rerun; do
+    rm -f "$RUNS"
+    cron a "* * * * * *" "${T2[@]}" --on-child-success=$policy --on-child-error=$policy -- sh -c "echo x >>$RUNS; exit \$((\$(wc -l <$RUNS) % 2))"
+    check "$policy: waits for the next activation, whatever the end" within 10 runs_least 4
+    is "$(grep -c 'leading, with' "$T/a.log")" "$(grep -c 'resigned' "$T/a.log" | xargs -I{} expr {} + 1)" "... and stays the leader"
+    stop a
+done
+rm -f "$RUNS"
+cron a "* * * * * *" "${T2[@]}" "${RUN[@]}"
+cron b "* * * * * *" "${T2[@]}" "${RUN[@]}"
+check "reelect: the other one's turn" within 10 eval "grep -qs ' a\$' $RUNS && grep -qs ' b\$' $RUNS"
+stop a b
+is "$(twice)" 0 "... none twice"
+
+# --- stopped by an operator, by a signal
 
 rm -f "$RUNS"
-BASE=/keep
-cron a "* * * * * *" --on-child-success=rerun "${RUN[@]}"
-check "keep: runs" within 10 runs_least 2
-zk_kill zk
-n=$(runs)
-check "... goes on without the ensemble" within 10 runs_least $((n + 3))
-zk_restart zk
-n=$(runs)
-check "... and when it is back" within 15 runs_least $((n + 4))
-is "$(twice)" 0 "... none twice"
-check "... the last is recorded" within 5 recorded "\"lastRun\":\"$(tail -n 1 "$RUNS" | xargs -I{} date -u -d {} +%Y-%m-%dT%H:%M)"
+BASE=/step
+cron a "* * * * * *" "${T2[@]}" -- sh -c "echo \$BALLOT_SCHEDULED_TIME >>$RUNS; exec sleep 100"
+within 10 runs_least 1
+cron b "* * * * * *" "${T2[@]}" "${RUN[@]}"
+within 10 proposals_are 2
+check "step-down: the command is stopped, another leads" eval 'timeout 20 "$BALLOT" step-down --zookeeper-servers="$(servers zk)" --zookeeper-base-path=$BASE >"$T/down.out"'
+check "... and runs" within 10 runs_least 3
+is "$(twice)" 0 "... but not what was stopped"
+stop a b
+check "a candidate that is told to end says how its run ended" recorded '"exitStatus":"0"\|"signal":"15"'
+
+# --- idle
+
+BASE=/idle
+cron a "0 0 1 1 *" --zookeeper-session-timeout=10s -- true
+within 10 leader_is a
+within 10 recorded nextActivation
+ticks() { awk '{ print $14 + $15 }' "/proc/${PID[a]}/stat"; }
+wakes() { awk '/^voluntary/ { print $2 }' "/proc/${PID[a]}/status"; }
+t=$(ticks) w=$(wakes)
+within 4 false
+below $(($(ticks) - t)) 4 "a leader that waits uses no processor: ticks of 10 ms in 4 s"
+below $(($(wakes) - w)) 30 "... and wakes up once a second and for its heartbeats: in 4 s"
 stop a
 
 # --- to the second
 
 rm -f "$RUNS"
 BASE=/exact
-cron a "* * * * * *" --on-child-success=rerun -- sh -c "date +%N >>$RUNS"
+cron a "* * * * * *" "${T2[@]}" --on-child-success=rerun -- sh -c "date +%N >>$RUNS"
 within 20 runs_least 8
 stop a
 below "$((10#$(tail -n +3 "$RUNS" | sort | head -n 3 | tail -n 1) / 1000000))" 10 "an activation is started within 10 ms of its second (median of the later six)"
@@ -85,19 +133,19 @@ below "$((10#$(tail -n +3 "$RUNS" | sort | head -n 3 | tail -n 1) / 1000000))" 1
 
 rm -f "$RUNS"
 BASE=/wrong
-CLOCK=+1y cron ahead "* * * * * *" "${RUN[@]}"
-within 10 logged ahead "handing over"
-check "a clock a year ahead: hands over" logged ahead "our clock is 8760h0m0s ahead of the servers'"
-cron a "* * * * * *" "${RUN[@]}"
+CLOCK=+1y cron ahead "* * * * * *" "${T2[@]}" "${RUN[@]}"
+check "a clock a year ahead: hands over" within 10 logged ahead "our clock is 8760h0m0s ahead of the servers'"
+cron a "* * * * * *" "${T2[@]}" "${RUN[@]}"
 check "... the others run" within 10 runs_least 3
-CLOCK='@1970-01-02 00:00:00' cron behind "* * * * * *" "${RUN[@]}"
+CLOCK='@1970-01-02 00:00:00' cron behind "* * * * * *" "${T2[@]}" "${RUN[@]}"
 n=$(runs)
 check "one in 1970: hands over" within 20 logged behind "behind the servers'"
 check "... the others run" within 10 runs_least $((n + 3))
 stop a ahead behind
+refuse "... and nobody else did" grep -qE ' (ahead|behind)$' "$RUNS"
 zk set $BASE/schedule '{"schedule":"* * * * * *","activation":"2099-01-01T00:00:00Z"}' >/dev/null
 rm -f "$RUNS"
-cron a "* * * * * *" "${RUN[@]}"
+cron a "* * * * * *" "${T2[@]}" "${RUN[@]}"
 check "a poisoned record: the fleet goes on" within 10 runs_least 3
 stop a
 
@@ -105,7 +153,7 @@ stop a
 
 rm -f "$RUNS"
 BASE=/missed
-cron a "0 0 1 1 *" "${RUN[@]}"
+cron a "0 0 1 1 *" "${T2[@]}" "${RUN[@]}"
 check "the first ballot ever records now" within 10 recorded '"activation"'
 stop a
 is "$(runs)" 0 "... and runs nothing"
@@ -113,19 +161,43 @@ minutes_ago() { date -u -d "$1 minutes ago" +%Y-%m-%dT%H:%M:00Z; }
 hourly="$(date -u -d '2 minutes ago' +%M) * * * *"
 missed() { zk set $BASE/schedule "{\"schedule\":\"TZ=UTC $hourly\",\"activation\":\"$(minutes_ago 50)\"}" >/dev/null; }
 missed
-cron a "TZ=UTC $hourly" --catch-up=10m "${RUN[@]}"
+cron a "TZ=UTC $hourly" "${T2[@]}" --catch-up=10m "${RUN[@]}"
 check "an activation of 2 minutes ago, catch-up=10m: is run" within 10 runs_least 1
-is "$(date -u -d "$(cat "$RUNS")" +%M)" "${hourly%% *}" "... as that of its minute"
+is "$(date -u -d "$(runs_last)" +%M)" "${hourly%% *}" "... as that of its minute"
 stop a
 rm -f "$RUNS"
 missed
-cron a "TZ=UTC $hourly" "${RUN[@]}"
-within 10 logged a "leading, with"
-within 10 leader_is a
+cron b "TZ=UTC $hourly" "${T2[@]}" "${RUN[@]}"
+check "... the default, 1m: a warning" within 10 logged b "was missed, and is older than catch-up=1m0s: it is not run"
+stop b
+is "$(runs)" 0 "... and it is not run"
+cron a "TZ=UTC ${hourly%% *} */1 * * *" "${T2[@]}" --catch-up=10m "${RUN[@]}"
+within 10 recorded 'UTC .. \*/1'
 stop a
-is "$(runs)" 0 "... the default, 1m: is not"
-cron a "TZ=UTC ${hourly%% *} */1 * * *" --catch-up=10m "${RUN[@]}"
-check "another schedule: a warning that names both" within 10 logged a 'was "TZ=UTC [0-9]* [*] .*", ours is "TZ=UTC [0-9]* [*]/1 .*"'
-within 5 recorded 'UTC .. \*/1'
+is "$(runs)" 0 "another schedule: nothing is caught up"
+
+# --- @every
+
+rm -f "$RUNS"
+BASE=/every
+phases() { cut -d ' ' -f 1 "$RUNS" | while read -r at; do echo $(($(date -d "$at" +%s) % 3)); done | sort -u | wc -l; }
+cron a "@every 3s" "${T2[@]}" "${RUN[@]}"
+cron b "@every 3s" "${T2[@]}" "${RUN[@]}"
+within 15 runs_least 2
+for n in a b; do leader_is $n && kill -KILL "${PID[$n]}"; done
+within 15 runs_least 3
+stop a b
+cron a "@every 3s" "${T2[@]}" "${RUN[@]}"
+check "@every goes on over leaders, kills and restarts" within 15 runs_least 5
+is "$(phases)" 1 "... in the same cadence"
+is "$(twice)" 0 "... none twice"
 stop a
-is "$(runs)" 0 "... nothing is caught up"
+
+# --- an identity
+
+rm -f "$RUNS"
+BASE=/sealed
+cron a "* * * * * *" "${T2[@]}" --zookeeper-auth=digest:u:p "${RUN[@]}"
+check "with zookeeper-auth" within 10 runs_least 2
+refuse "... a stranger cannot read the record" recorded schedule
+stop a
