@@ -1763,8 +1763,9 @@ struct ballot {
     nanos beat_at;      /* the next heartbeat                                */
     int64_t token;
     bool warned_differs, warned_strangers;
-    nanos ahead;        /* our wall clock less the servers' as they took our last write, */
-    nanos ahead_shift;  /* and clock_shift() when their answer came          */
+    nanos sent_shift;   /* clock_shift() at the last write of the base,      */
+    nanos ahead_shift;  /* and when its answer came;                         */
+    nanos ahead;        /* our wall clock less the servers', as far as that proves it */
     struct ledger record;
 
     /* buffers that outlive their requests */
@@ -2320,6 +2321,17 @@ static void on_proposed(int rc, const char *value, const void *data)
     b->path_error = 0;
 }
 
+/* The servers took the write, and said when, at some moment between its sending and
+ * now. If our clock was set meanwhile that proves nothing. */
+static void clocks_compare(struct ballot *b, nanos sent)
+{
+    nanos shift = clock_shift(), jumped = shift - b->sent_shift, taken = b->written.mtime * MILLISECOND;
+    if (jumped > SECOND || jumped < -SECOND)
+        return;
+    b->ahead_shift = shift;
+    b->ahead = nanos_max(0, sent + shift - taken) + nanos_min(0, clock_now() + shift - taken);
+}
+
 /* An acknowledged write: the one proof of leadership, and of the time it had. */
 static void on_written(int rc, const void *data)
 {
@@ -2340,8 +2352,7 @@ static void on_written(int rc, const void *data)
         SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
     }
     b->refused = false;
-    b->ahead_shift = clock_shift();
-    b->ahead = clock_now() + b->ahead_shift - b->written.mtime * MILLISECOND;
+    clocks_compare(b, sent);
     b->lease_sent = sent;
     b->beat_at = sent + b->timeout / 5;
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
@@ -2887,6 +2898,7 @@ static int write_send(struct ballot *b, const void *data)
 {
     b->sent_length = candidate_json(b, b->sent, sizeof b->sent, true);
     string_copy(b->wrote, sizeof b->wrote, b->proposal);
+    b->sent_shift = clock_shift();
     zoo_check_op_init(&b->ops[0], node_path(b, b->proposal), -1);
     zoo_set_op_init(&b->ops[1], b->path, b->sent, (int)b->sent_length, b->base.version, &b->written);
     return zoo_amulti(b->handle, 2, b->ops, b->results, on_written, data);
