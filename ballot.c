@@ -2662,12 +2662,13 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
 {
     if (!b->proposal[0]) /* rule 10: the session expired, the base still names us */
         return b->path_wanted ? STEP_DOUBT : STEP_PROPOSE;
+    bool beat_due = due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0;
+    if (beat_due && b->want != WANT_LEAVE)
+        return STEP_BEAT;
     if (b->record.pending && b->record.fresh) /* before we resign, too: it says how the last run ended */
         return STEP_ENTRY;
     if (b->want == WANT_LEAVE)
         return STEP_RESIGN;
-    if (due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0)
-        return STEP_BEAT;
     if (b->record.kept && !b->record.fresh)
         return flying(b, REQUEST_RECORD) ? STEP_NONE : STEP_RECORD;
     if (!due(b->calm_at, now, wake))
@@ -5408,7 +5409,8 @@ static int64_t journal_read_moment(const char *data, size_t length, const char *
 static int64_t journal_read_number(const char *data, size_t length, const char *name)
 {
     char word[24];
-    return json_get(data, length, name, word, sizeof word) ? strtoll(word, NULL, 10) : 0;
+    int64_t number = json_get(data, length, name, word, sizeof word) ? strtoll(word, NULL, 10) : 0;
+    return number >= 0 && number < INT64_MAX ? number : 0;
 }
 
 /* Reads a record that was last changed at `changed`, by the servers' clock. One that
@@ -5603,6 +5605,7 @@ struct facts {
     int stop_sent;        /* 0, 1: asked to stop, 2: told to kill                */
     nanos stop_due;       /* when its death must be confirmed                    */
     bool guard_lost;
+    nanos stalled_at;     /* when this process last went on after a standstill   */
     nanos unheard_since;  /* oldest lease that the guard has not acknowledged; 0: none */
 
     /* how the last command ended, until that has been dealt with */
@@ -5688,7 +5691,7 @@ static void decide_alive(const struct facts *f, struct wish *w)
         w->command = COMMAND_STOP;
         w->cause = CAUSE_RUNTIME;
     }
-    if (f->clock.schedule && leads && !f->lost) {
+    if (f->clock.schedule && (leads || f->anyway) && !f->lost && f->life != LIFE_ORPHANED) {
         enum authority authority = f->role == BALLOT_LEADER ? AUTHORITY_LEADER : AUTHORITY_ALONE;
         w->turn = turn_decide(&f->clock, authority, true, f->now, &w->wake);
     }
@@ -5716,20 +5719,25 @@ static void decide_outcome(const struct facts *f, struct wish *w)
         w->line = LINE_LEAVE;
     else {
         w->resign_later = policy == POLICY_REELECT && on_our_own(f);
-        w->line = LINE_HOLD;
+        w->line = f->clock.schedule ? LINE_STAND : LINE_HOLD;
         w->outcome_done = true;
     }
 }
 
-/* Whether it is an activation's turn, and its command's. */
+/* Whether it is an activation's turn, and its command's. Nobody goes on alone who has
+ * not read the record as a leader, or has stood still: others may have led meanwhile. */
 static void decide_turn(const struct facts *f, struct wish *w, bool leads)
 {
-    enum authority authority = leads ? AUTHORITY_LEADER : on_our_own(f) || w->anyway ? AUTHORITY_ALONE : AUTHORITY_NONE;
+    bool alone = on_our_own(f) && f->clock.fitting && due(f->stalled_at + f->timeout, f->now, &w->wake);
+    enum authority authority = leads ? AUTHORITY_LEADER : alone || w->anyway ? AUTHORITY_ALONE : AUTHORITY_NONE;
+    bool able = !f->output_pending && !w->replace_guard;
     w->turn = turn_decide(&f->clock, authority, false, f->now, &w->wake);
     if (w->turn.kind == TURN_HAND_OVER)
         w->line = LINE_LEAVE;
-    else if (w->turn.kind == TURN_START && !f->output_pending && !w->replace_guard)
+    else if (w->turn.kind == TURN_START && able)
         w->command = COMMAND_START;
+    else if (w->turn.kind == TURN_RECORD && !able)
+        w->turn.kind = TURN_NONE; /* what is recorded must be started */
 }
 
 static void decide_next(const struct facts *f, struct wish *w)
@@ -6033,7 +6041,7 @@ static void agent_judge_record(struct agent *a, const struct journal *read)
             schedule_moment(s, missed).data, duration_string(s->catch_up).data);
     if (read->mark > now + CLOCK_APART / SECOND)
         LOG(a->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
-            "if the servers' clock was wrong then, delete that node", a->ballot->path, RECORD_NAME, schedule_moment(s, read->mark).data);
+            "if the servers' clock was wrong then, delete that node, and let the leader step down", a->ballot->path, RECORD_NAME, schedule_moment(s, read->mark).data);
 }
 
 static void agent_read_record(struct agent *a)
@@ -6043,10 +6051,23 @@ static void agent_read_record(struct agent *a)
     struct journal read = journal_read(r->data, r->length, r->changed);
     a->reads = r->reads;
     agent_judge_record(a, &read);
-    if (read.mark != BALLOT_NEVER && (c->noted || read.mark > a->journal.mark)) {
+    if (read.mark == BALLOT_NEVER)
+        return;
+    if (c->noted || read.mark > a->journal.mark || (read.mark == a->journal.mark && read.token != a->journal.token)) {
         a->journal = read;
         c->noted = true;
     }
+}
+
+/* Once we do not lead any more. */
+static void agent_forget_record(struct agent *a)
+{
+    struct clockwork *c = &a->facts.clock;
+    if (c->recorded != BALLOT_NEVER)
+        LOG(a->log, WARN, "the activation of %s was recorded as ours, but our leadership ended before its start: it is not run",
+            schedule_moment(a->schedule, c->recorded).data);
+    c->recorded = BALLOT_NEVER;
+    c->fitting = false;
 }
 
 static void agent_learn_record(struct agent *a)
@@ -6057,7 +6078,7 @@ static void agent_learn_record(struct agent *a)
     agent_learn_clock(a);
     c->known = record_known(a->ballot);
     if (!a->ballot->leading)
-        c->recorded = BALLOT_NEVER;
+        agent_forget_record(a);
     if (c->known && a->entering)
         agent_learn_entry(a);
     if (c->known && a->reads != a->ballot->record.reads)
@@ -6141,7 +6162,8 @@ static void agent_begin(struct agent *a)
     struct clockwork *c = &a->facts.clock;
     struct journal *j = &a->journal;
     int64_t now = floor_divide(c->wall, SECOND);
-    j->mark = j->mark > now ? j->mark : now;
+    if (j->mark < now || j->mark > now + CLOCK_APART / SECOND) /* set by a clock that was wrong */
+        j->mark = now;
     c->noted = false;
     agent_enter(a, j);
 }
@@ -6223,7 +6245,7 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
     f->life = LIFE_ASKED;
     f->anyway = anyway;
     f->cause = CAUSE_ITSELF;
-    f->standing_since = anyway ? 0 : f->standing_since;
+    f->standing_since = anyway && !a->schedule ? 0 : f->standing_since; /* activations do not wait again */
     a->losses = b->losses;
     if (anyway)
         LOG(a->log, WARN, "no election is possible; running the command anyway, as on-election-failure=run-anyway demands");
@@ -6349,7 +6371,7 @@ static void agent_act(struct agent *a, const struct wish *w)
     if (a->schedule)
         agent_turn(a, &w->turn);
     agent_line(a, w->line);
-    f->resign_due = f->role != BALLOT_OUT && (f->resign_due || w->resign_later);
+    f->resign_due = a->ballot->leading && (f->resign_due || w->resign_later);
     if (w->outcome_done)
         f->ended = false;
     if (w->end && !f->ending) {
@@ -6390,11 +6412,14 @@ static void agent_wait(struct agent *a, nanos wake)
     int count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
     log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
-    if (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0)
-        return;
+    int ready = poll(slots, SLOT_ELECTION + (nfds_t)count, timeout);
     f->now = clock_now();
-    if (f->unheard_since && f->now > a->planned + f->timeout / 3 && a->planned != NEVER)
-        f->unheard_since = f->now; /* we were stopped: so may the guard have been */
+    if (a->planned != NEVER && f->now > a->planned + f->timeout / 3) {
+        f->stalled_at = f->now;
+        f->unheard_since = f->unheard_since ? f->now : 0; /* the guard may have been stopped, too */
+    }
+    if (ready < 0)
+        return;
     for (int number; (number = signals_next());)
         agent_learn_signal(a, number);
     if (slots[SLOT_GUARD].revents)
@@ -7138,9 +7163,10 @@ static bool record_read(struct record *r, const struct seen *n, enum member firs
 }
 
 /* "3m", "2h5m", "4d3h": the age of something. */
-static void age_string(char *out, size_t size, nanos age)
+static void age_string(char *out, size_t size, int64_t seconds)
 {
-    int64_t seconds = age > 0 ? age / SECOND : 0, minutes = seconds / 60, hours = minutes / 60;
+    seconds = seconds > 0 ? seconds : 0;
+    int64_t minutes = seconds / 60, hours = minutes / 60;
     if (minutes < 1)
         snprintf(out, size, "%" PRId64 "s", seconds);
     else if (hours < 1)
@@ -7178,7 +7204,7 @@ static void report_leader(struct report *p)
         record_note(r, "possibly resigning");
         record_note(r, "election may be in progress");
     }
-    age_string(age, sizeof age, p->now - seen);
+    age_string(age, sizeof age, (p->now - seen) / SECOND);
     snprintf(r->brief, sizeof r->brief, "%s%s", timed ? "last heartbeat " : "no time of a heartbeat", timed ? age : "");
     if (timed)
         snprintf(r->brief + strlen(r->brief), 8, " ago");
@@ -7191,7 +7217,7 @@ static void report_next(const struct report *p, struct record *r)
     char age[32];
     if (!moment_parse(r->fields[MEMBER_NEXT], &next))
         return;
-    age_string(age, sizeof age, (next < now ? now - next : next - now) * SECOND);
+    age_string(age, sizeof age, next < now ? now - next : next - now);
     snprintf(r->brief, sizeof r->brief, next < now ? "was due %s ago" : "in %s", age);
     record_note(r, "next activation %s", r->brief);
 }
@@ -7202,7 +7228,7 @@ static void report_run(const struct report *p, struct record *r)
     char age[32];
     if (!moment_parse(r->fields[MEMBER_START], &start) || r->fields[MEMBER_END][0])
         return;
-    age_string(age, sizeof age, p->now - start * SECOND);
+    age_string(age, sizeof age, p->now / SECOND - start);
     if (*p->named && !strcmp(r->fields[MEMBER_RUNNER_NODE], p->named))
         record_note(r, "running for %s", age);
     else
@@ -7501,7 +7527,7 @@ struct row {
 
 static void table_row(struct row *row, const struct report *p, const struct seen *n, const struct record *r)
 {
-    age_string(row->age, sizeof row->age, p->now - n->stat.ctime * MILLISECOND);
+    age_string(row->age, sizeof row->age, (p->now - n->stat.ctime * MILLISECOND) / SECOND);
     row->cells[COLUMN_ID] = r->fields[MEMBER_ID];
     row->cells[COLUMN_HOST] = r->fields[MEMBER_HOST];
     row->cells[COLUMN_PID] = r->fields[MEMBER_PID];

@@ -153,7 +153,28 @@ BASE=/anyway RUNS=$T/anyway.runs
 SERVER=mortal cron a "* * * * * *" "${T2[@]}" --on-election-failure=run-anyway -- sh -c 'echo "$BALLOT_SCHEDULED_TIME ${BALLOT_FENCING_TOKEN:-none}" >>"$0"' "$RUNS"
 check "run-anyway: without servers, each activation" within 15 runs_least 3
 is "$(cut -d ' ' -f 2 "$RUNS" | sort -u)" none "... without a fencing token"
+is "$(lost | wc -l)" 0 "... each second"
 zk_restart mortal
 check "... and with them by election" within 15 eval "grep -q ' [0-9]*\$' $RUNS"
 is "$(twice)" 0 "... none twice"
 stop a
+
+# --- a leader that was frozen under keep looks at what others did before it goes on
+
+BASE=/frozen RUNS=$T/frozen.runs
+cron a "*/3 * * * * *" "${T2[@]}" --on-child-success=rerun -- sh -c 'echo "$BALLOT_SCHEDULED_TIME $BALLOT_LEADER_ID" >>"$0"' "$RUNS"
+within 10 runs_least 1
+cron b "*/3 * * * * *" "${T2[@]}" --on-child-success=rerun -- sh -c 'echo "$BALLOT_SCHEDULED_TIME $BALLOT_LEADER_ID" >>"$0"' "$RUNS"
+within 10 proposals_are 2
+for _ in 1 2 3; do
+    for n in a b; do leader_is $n && frozen=$n; done
+    kill -STOP "${PID[$frozen]}"
+    other=$([ $frozen = a ] && echo b || echo a)
+    within 15 leader_is $other
+    n=$(runs)
+    within 10 runs_least $((n + 1))
+    kill -CONT "${PID[$frozen]}"
+    within 5 proposals_are 2
+done
+is "$(twice)" 0 "frozen under keep, three times: what the other one ran is not run again"
+stop a b

@@ -61,6 +61,9 @@ finish() {
         kill -KILL "${PID[$name]}" 2>/dev/null
     done
     [ ${#PID[@]} = 0 ] || wait "${PID[@]}" 2>/dev/null
+    for name in $(cat "$T/clocked" 2>/dev/null); do # libfaketime's, by the pid of whoever was killed
+        rm -f "/dev/shm/faketime_shm_$name" "/dev/shm/sem.faketime_sem_$name"
+    done
     if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
     echo "1..$TESTS"
     exit $((FAILED > 0))
@@ -179,10 +182,12 @@ guard_of() { # NAME: the pid of its guard
 # name is read again and again, so that the clock can be set while things run.
 FAKETIME_LIBRARY=$(dpkg -L libfaketime 2>/dev/null | grep 'libfaketime\.so\.1$')
 clocked() { # CLOCK COMMAND...: with another wall clock, and the same steady one
+    local fake=(LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0)
+    echo "$BASHPID" >>"$T/clocked"
     case $1 in
     '') exec "${@:2}" ;;
-    /*) exec env LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME_TIMESTAMP_FILE="$1" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 "${@:2}" ;;
-    *) exec env LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME="$1" FAKETIME_DONT_FAKE_MONOTONIC=1 "${@:2}" ;;
+    /*) exec env "${fake[@]}" FAKETIME_TIMESTAMP_FILE="$1" FAKETIME_NO_CACHE=1 "${@:2}" ;;
+    *) exec env "${fake[@]}" FAKETIME="$1" "${@:2}" ;;
     esac
 }
 RUNS=$T/runs

@@ -399,8 +399,8 @@ static void test_reading(void)
         check(yaml_plain(plain[i]), plain[i]);
     for (size_t i = 0; i < COUNT(quoted); i++)
         check(!yaml_plain(quoted[i]), quoted[i]);
-    static const struct { nanos age; const char *text; } ages[] = {
-        { -5, "0s" }, { 59 * SECOND, "59s" }, { 60 * SECOND, "1m" }, { 125 * MINUTE, "2h5m" }, { 50 * HOUR, "2d2h" } };
+    static const struct { int64_t age; const char *text; } ages[] = {
+        { -5, "0s" }, { 59, "59s" }, { 60, "1m" }, { 125 * 60, "2h5m" }, { 50 * 3600, "2d2h" } };
     char out[64];
     for (size_t i = 0; i < COUNT(ages); i++) {
         age_string(out, sizeof out, ages[i].age);
@@ -741,7 +741,7 @@ static void test_cron_policies(void)
     f.rules.on_success = POLICY_IGNORE;
     check(agent_decide(&f).outcome_done && !agent_decide(&f).end, "cron: ignore waits for the next one");
     f.rules.on_success = POLICY_RERUN;
-    check(agent_decide(&f).outcome_done && agent_decide(&f).line == LINE_HOLD, "... so does rerun");
+    check(agent_decide(&f).outcome_done && agent_decide(&f).line == LINE_STAND, "... so does rerun");
     f.rules.on_success = POLICY_EXIT;
     check(agent_decide(&f).end && agent_decide(&f).status == 0, "... exit ends");
     f.rules.on_success = POLICY_REELECT;
@@ -772,8 +772,21 @@ static void test_cron_policies(void)
     f.rules.stop = true;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not with on-disconnect=stop");
     f.rules.stop = false;
+    f.stalled_at = f.now;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not after a standstill");
+    f.stalled_at = 0;
+    f.clock.fitting = false;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not without having read the record as a leader");
+    f.clock.fitting = true;
     f.role = BALLOT_LEADER;
-    check(agent_decide(&f).line == LINE_LEAVE, "... contact is back: resigns");
+    f.clock.known = true;
+    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.note, "... contact is back: says what it ran");
+    f.clock.noted = true;
+    check(agent_decide(&f).line == LINE_LEAVE, "... and resigns");
+    f.resign_due = false;
+    check(agent_decide(&f).turn.kind == TURN_RECORD, "a leader records what is due");
+    f.output_pending = true;
+    check(agent_decide(&f).turn.kind == TURN_NONE, "... not while it could not start it");
 }
 
 int main(void)
