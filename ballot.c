@@ -6041,7 +6041,8 @@ static void agent_judge_record(struct agent *a, const struct journal *read)
             schedule_moment(s, missed).data, duration_string(s->catch_up).data);
     if (read->mark > now + CLOCK_APART / SECOND)
         LOG(a->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
-            "if the servers' clock was wrong then, delete that node, and let the leader step down", a->ballot->path, RECORD_NAME, schedule_moment(s, read->mark).data);
+            "if the servers' clock was wrong then, delete that node, and let the leader step down",
+            a->ballot->path, RECORD_NAME, schedule_moment(s, read->mark).data);
 }
 
 static void agent_read_record(struct agent *a)

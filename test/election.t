@@ -158,12 +158,7 @@ stop a b
 
 # --- the leader alone is cut off; and answers that are lost
 
-PORT[proxy]=$(port_choose)
-echo pass >"$T/control"
-"$here/proxy" "${PORT[proxy]}" "${PORT[zk]}" "$T/control" 2>"$T/proxy.log" &
-PID[proxy]=$!
-within 5 eval '! port_free ${PORT[proxy]}'
-mode() { echo "$1" >"$T/control.new" && mv "$T/control.new" "$T/control"; }
+proxy_start
 behind() { SERVER=proxy candidate "$@"; }
 for how in cut freeze; do
     fresh

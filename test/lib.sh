@@ -78,11 +78,12 @@ exec {NEVER}<> <(:) # a pipe that nobody writes: reading it is a pause without a
 now() { "$JOB" now; }                              # ns, the clock of job's records
 ms_since() { echo $((($(now) - $1) / 1000000)); }  # NS
 within() { # SECONDS COMMAND...: waits until COMMAND passes
-    local limit=$(($(now) + $1 * 1000000000))
+    local limit=$(($(now) + $1 * 1000000000)) pause=5
     shift
     until "$@"; do
         [ "$(now)" -lt "$limit" ] || return 1
-        read -r -t 0.005 -u "$NEVER"
+        read -r -t "0.0$((pause / 10))$((pause % 10))" -u "$NEVER"
+        [ $pause -ge 40 ] || pause=$((pause + 1)) # other suites want the processor, too
     done
     return 0
 }
@@ -140,6 +141,14 @@ servers() { # NAME...: for --zookeeper-servers
     for name; do list+=,127.0.0.1:${PORT[$name]}; done
     echo "${list#,}"
 }
+proxy_start() { # a proxy in front of the server zk
+    PORT[proxy]=$(port_choose)
+    echo pass >"$T/control"
+    "$here/proxy" "${PORT[proxy]}" "${PORT[zk]}" "$T/control" 2>"$T/proxy.log" &
+    PID[proxy]=$!
+    within 5 eval '! port_free ${PORT[proxy]}'
+}
+mode() { echo "$1" >"$T/control.new" && mv "$T/control.new" "$T/control"; } # of the proxy: pass cut freeze slow deaf
 zk() { "$ZK" "$(servers "$SERVER")" "$@"; }
 proposals() { zk ls "$BASE" 2>/dev/null | grep -c ^proposal-; }
 proposals_are() { [ "$(proposals)" = "$1" ]; }

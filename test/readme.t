@@ -14,7 +14,7 @@ while IFS='|' read -r _ name default _; do
 done < <(grep '^| `[a-z-]*` | .* | .* |$' "$readme")
 
 is "$(commands | sort | tr '\n' ';')" \
-    'ballot info -o table;ballot run once --candidate-id="$(hostname)" -- /usr/bin/my-singleton --verbose;ballot step-down;ballot watch;make;make demo;make test;sudo make install;' \
+    'ballot info -o table;ballot run cron --candidate-id="$(hostname)" --schedule='"'30 2 * * mon-fri'"' -- make-backup;ballot run once --candidate-id="$(hostname)" -- /usr/bin/my-singleton --verbose;ballot step-down;ballot watch;make;make demo;make test;sudo make install;' \
     "these are its commands"
 
 # `make test` is this; `make demo`:
@@ -41,12 +41,25 @@ mkdir "$T/bin"
 cp "$here/../ballot" "$T/bin/ballot"
 printf '#!/bin/sh\necho "singleton $*"; exec sleep 100\n' >"$T/bin/my-singleton"
 chmod +x "$T/bin/my-singleton"
-first=$(commands | grep '^ballot run' | sed "s|/usr/bin/|$T/bin/|")
+first=$(commands | grep '^ballot run once' | sed "s|/usr/bin/|$T/bin/|")
 BALLOT_ZOOKEEPER_SERVERS=$(servers zk) PATH="$T/bin:$PATH" setsid bash -c "exec $first" >"$T/a.out" 2>"$T/a.log" &
 PID[a]=$!
 check "$first" within 10 grep -q 'singleton --verbose' "$T/a.out"
 check "ballot info -o table" eval 'BALLOT_ZOOKEEPER_SERVERS=$(servers zk) timeout 10 "$BALLOT" info -o table | grep -q "leads /ballot/election"'
 stop a
+
+# what is to come
+next=$(grep -o '`ballot next [^`]*`' "$readme" | tr -d '`')
+is "$(eval "${next/ballot/$BALLOT}" | grep -c T02:30:00)" 10 "$next"
+
+# the second
+cp "$T/bin/my-singleton" "$T/bin/make-backup"
+second=$(commands | grep '^ballot run cron')
+BALLOT_ZOOKEEPER_SERVERS=$(servers zk) PATH="$T/bin:$PATH" setsid bash -c "exec $second" >"$T/c.out" 2>"$T/c.log" &
+PID[c]=$!
+check "$second" within 10 eval 'BALLOT_ZOOKEEPER_SERVERS=$(servers zk) timeout 10 "$BALLOT" info -o table | grep -q "^schedule 30 2 [*] [*] mon-fri, next 20.*T02:30:00"'
+stop c
+zk rm $BASE/schedule
 
 # the systemd unit and the container's entry point name what exists
 unit=$(sed -n '/^```ini/,/^```/p' "$readme")

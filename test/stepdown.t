@@ -134,12 +134,7 @@ stop a b c
 
 # --- a leader that is cut off
 
-PORT[proxy]=$(port_choose)
-echo pass >"$T/control"
-"$here/proxy" "${PORT[proxy]}" "${PORT[zk]}" "$T/control" 2>"$T/proxy.log" &
-PID[proxy]=$!
-within 5 eval '! port_free ${PORT[proxy]}'
-mode() { echo "$1" >"$T/control.new" && mv "$T/control.new" "$T/control"; }
+proxy_start
 fresh
 SERVER=proxy candidate a --zookeeper-session-timeout=4s --restart-delay=0s --on-disconnect=stop -- "$JOB" "$JOBS" -1
 within 10 started_least 1

@@ -113,12 +113,7 @@ is "$(cat "$T/err")" "" "... and silently"
 
 # --- contact is lost and back; the session expires
 
-PORT[proxy]=$(port_choose)
-echo pass >"$T/control"
-"$here/proxy" "${PORT[proxy]}" "${PORT[zk]}" "$T/control" 2>"$T/proxy.log" &
-PID[proxy]=$!
-within 5 eval '! port_free ${PORT[proxy]}'
-mode() { echo "$1" >"$T/control.new" && mv "$T/control.new" "$T/control"; }
+proxy_start
 SERVER=proxy watcher w -o json --zookeeper-session-timeout=2s --log-level=debug
 tells "behind a proxy" "leader a, candidate a"
 mode cut
