@@ -299,12 +299,6 @@ static nanos clock_shift(void)
     return wall - clock_now();
 }
 
-/* Now, in POSIX seconds: time() may be behind the second that a fine clock has begun. */
-static int64_t clock_second(void)
-{
-    return clock_read(CLOCK_REALTIME) / SECOND;
-}
-
 static nanos nanos_min(nanos a, nanos b)
 {
     return a < b ? a : b;
@@ -3350,6 +3344,12 @@ static bool moment_parse(const char *p, int64_t *at)
     return true;
 }
 
+/* Now, in POSIX seconds: time() may be behind the second that a fine clock has begun. */
+static int64_t moment_now(void)
+{
+    return clock_read(CLOCK_REALTIME) / SECOND;
+}
+
 /* Writes a moment with that offset. RFC 3339 has whole minutes there: seconds of an
  * offset (local mean time has them) are cut from both, so that the moment is right. */
 static void moment_format(struct text *t, int64_t at, int32_t offset)
@@ -4257,6 +4257,12 @@ static void queue_open(struct queue *q, int fd)
 static bool queue_waits(const struct queue *q)
 {
     return q->end > q->start;
+}
+
+/* When to try again to write what a full disk has not taken. */
+static nanos queue_retry(const struct queue *q)
+{
+    return queue_waits(q) && q->retry_at ? q->retry_at : NEVER;
 }
 
 static void queue_flush(struct queue *q)
@@ -5538,11 +5544,10 @@ static void record_keep(ballot *b)
 }
 
 /* To be written; it has been when record_entered() says so. Only when record_known(). */
-static void record_enter(ballot *b, const char *data, size_t length)
+static void record_enter(ballot *b, const struct journal *j, const struct schedule *s, int64_t now)
 {
     struct ledger *r = &b->record;
-    memcpy(r->entry, data, length);
-    r->entry_length = length;
+    r->entry_length = journal_json(j, s, now, r->entry, sizeof r->entry);
     r->pending = true;
 }
 
@@ -5863,7 +5868,7 @@ static void agent_journal_end(struct agent *a, int status, bool refused)
     c->recorded = refused ? j->run : BALLOT_NEVER;
     if (refused)
         return;
-    j->end = clock_second();
+    j->end = moment_now();
     j->status = status;
     c->noted = false;
 }
@@ -6140,7 +6145,7 @@ static bool agent_pipes(struct agent *a, int passed[2])
 static struct journal agent_journal(const struct agent *a, int64_t at)
 {
     const ballot *b = a->ballot;
-    struct journal j = { .mark = at, .run = at, .start = clock_second(), .end = BALLOT_NEVER, .token = b->token };
+    struct journal j = { .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = b->token };
     string_copy(j.id, sizeof j.id, b->id);
     string_copy(j.host, sizeof j.host, b->host);
     string_copy(j.proposal, sizeof j.proposal, b->proposal);
@@ -6149,12 +6154,10 @@ static struct journal agent_journal(const struct agent *a, int64_t at)
 
 static void agent_enter(struct agent *a, const struct journal *j)
 {
-    char data[DATA_MAX];
-    int64_t now = floor_divide(a->facts.clock.wall, SECOND);
     a->entered = *j;
     a->entering = true;
     a->facts.clock.known = false;
-    record_enter(a->ballot, data, journal_json(j, a->schedule, now, data, sizeof data));
+    record_enter(a->ballot, j, a->schedule, floor_divide(a->facts.clock.wall, SECOND));
 }
 
 /* No record of this schedule: it counts from now, and what was done stays done. */
@@ -6394,14 +6397,22 @@ static void agent_act(struct agent *a, const struct wish *w)
 enum { SLOT_SIGNAL, SLOT_GUARD, SLOT_STDOUT, SLOT_STDERR, SLOT_OUT, SLOT_ERR, SLOT_ELECTION,
        SLOT_COUNT = SLOT_ELECTION + BALLOT_POLLFDS };
 
+static void agent_learn_time(struct agent *a)
+{
+    struct facts *f = &a->facts;
+    f->now = clock_now();
+    if (a->planned != NEVER && f->now > a->planned + f->timeout / 3) {
+        f->stalled_at = f->now;
+        f->unheard_since = f->unheard_since ? f->now : 0; /* the guard may have been stopped, too */
+    }
+}
+
 static void agent_wait(struct agent *a, nanos wake)
 {
     struct facts *f = &a->facts;
     struct log *l = a->log;
     nanos now = clock_now();
-    for (const struct queue *q = &l->out; q; q = q == &l->out ? &l->err : NULL)
-        wake = queue_waits(q) && q->retry_at ? nanos_min(wake, q->retry_at) : wake;
-    int timeout = poll_timeout(wake, now);
+    int timeout = poll_timeout(nanos_min(wake, nanos_min(queue_retry(&l->out), queue_retry(&l->err))), now);
     struct pollfd slots[SLOT_COUNT] = {
         [SLOT_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
         [SLOT_GUARD] = { f->life == LIFE_ORPHANED ? -1 : a->pair, POLLIN, 0 },
@@ -6414,11 +6425,7 @@ static void agent_wait(struct agent *a, nanos wake)
     log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
     int ready = poll(slots, SLOT_ELECTION + (nfds_t)count, timeout);
-    f->now = clock_now();
-    if (a->planned != NEVER && f->now > a->planned + f->timeout / 3) {
-        f->stalled_at = f->now;
-        f->unheard_since = f->unheard_since ? f->now : 0; /* the guard may have been stopped, too */
-    }
+    agent_learn_time(a);
     if (ready < 0)
         return;
     for (int number; (number = signals_next());)
@@ -6561,7 +6568,7 @@ static bool schedule_open(struct schedule *c, const struct settings *s, struct l
         LOG(log, FATAL, "the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
         return false;
     }
-    if (ballot_cron_next(&c->cron, &c->zone, clock_second(), c->dst) == BALLOT_NEVER) {
+    if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER) {
         LOG(log, FATAL, "schedule=\"%.200s\" never comes", c->spec);
         return false;
     }
@@ -6578,7 +6585,7 @@ static int run(const struct settings *s, struct log *log, char **command, struct
     a->pair = -1;
     a->schedule = schedule;
     a->facts.clock = (struct clockwork){ .schedule = schedule, .noted = true, .recorded = BALLOT_NEVER };
-    a->journal = (struct journal){ .mark = clock_second(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
+    a->journal = (struct journal){ .mark = moment_now(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
     a->shift = clock_shift();
     agent_configure(a, command);
     int status = EXIT_BALLOT, signal_number = 0;
@@ -6911,9 +6918,11 @@ enum asking { ASK_NOTHING, ASK_ALL_ANEW, ASK_SYNC, ASK_BASE, ASK_LIST, ASK_EXIST
 
 static bool node_wanted(const struct observer *o, const struct seen *n, const struct seen *leader)
 {
-    bool wanted = n == &o->schedule ? o->reading == READ_SCHEDULE_TOO
-                                    : o->reading >= READ_ALL || (o->reading == READ_LEADERS && n == leader);
-    return n->listed && n->state == SEEN_NOT && wanted;
+    if (!n->listed || n->state != SEEN_NOT)
+        return false;
+    if (n == &o->schedule)
+        return o->reading == READ_SCHEDULE_TOO;
+    return o->reading >= READ_ALL || (o->reading == READ_LEADERS && n == leader);
 }
 
 static bool nodes_in_state(const struct observer *o, enum seen_state state)
@@ -8295,7 +8304,7 @@ static void next_print(int64_t at, const struct ballot_zone *zone, bool distance
     else
         moment_format(&t, at, ballot_zone_offset(zone, at));
     if (distance && at != BALLOT_NEVER)
-        next_distance(&t, at - clock_second());
+        next_distance(&t, at - moment_now());
     puts(line);
 }
 
@@ -8313,7 +8322,7 @@ static int next_run(const struct settings *s, struct log *log, char **spec)
         fprintf(stderr, "ballot: %s%s: %s\n", name ? "TZ=" : "", name ? name : "/etc/localtime", ballot_strerror(local));
         return EXIT_BALLOT;
     }
-    int64_t at = setting_text(s, SET_NEXT_FROM) ? setting_number(s, SET_NEXT_FROM) : clock_second();
+    int64_t at = setting_text(s, SET_NEXT_FROM) ? setting_number(s, SET_NEXT_FROM) : moment_now();
     for (nanos i = setting_number(s, SET_NEXT_COUNT); i > 0 && at != BALLOT_NEVER; i--) {
         at = ballot_cron_next(&cron, &zone, at, (enum ballot_dst)setting_number(s, SET_DST));
         next_print(at, &zone, isatty(STDOUT_FILENO));

@@ -118,8 +118,7 @@ reconnect() {
     mode pass
 }
 unanswered() { # the next activation's record is written, but a heartbeat before it may be what the proxy swallows
-    local try
-    for try in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         within 10 eval '[ $(($(date +%s%N) / 1000000 % 4000)) -lt 500 ]'
         within 10 eval '[ $(($(date +%s%N) / 1000000 % 4000)) -gt 3850 ]' # the moment before it is due
         n=$(runs) before=$(record)
@@ -178,8 +177,8 @@ within 10 proposals_are 2
 for _ in 1 2 3; do
     for n in a b; do leader_is $n && frozen=$n; done
     kill -STOP "${PID[$frozen]}"
-    other=$([ $frozen = a ] && echo b || echo a)
-    within 15 leader_is $other
+    other=$([ "$frozen" = a ] && echo b || echo a)
+    within 15 leader_is "$other"
     n=$(runs)
     within 10 runs_least $((n + 1))
     kill -CONT "${PID[$frozen]}"

@@ -2,12 +2,11 @@
 # kill -STOP, at the candidate and at its guard, in both modes.
 . "$(dirname "$0")/lib.sh"
 zk_start zk
-T2=--zookeeper-session-timeout=2s
 two() { # MODE OPTION...: a leads, b waits
     fresh
-    candidate a $T2 --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
+    candidate a "${T2[@]}" --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
     within 10 started_least 1
-    candidate b $T2 --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
+    candidate b "${T2[@]}" --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
     within 10 proposals_are 2
 }
 

@@ -200,7 +200,7 @@ clocked() { # CLOCK COMMAND...: with another wall clock, and the same steady one
     esac
 }
 RUNS=$T/runs
-T2=(--zookeeper-session-timeout=2s)
+T2=(--zookeeper-session-timeout=2s) # two seconds
 # shellcheck disable=SC2016
 RUN=(-- sh -c 'echo "$BALLOT_SCHEDULED_TIME $BALLOT_LEADER_ID" >>"$0"' "$RUNS")
 cron() { # NAME SCHEDULE OPTION... -- COMMAND...
@@ -208,7 +208,7 @@ cron() { # NAME SCHEDULE OPTION... -- COMMAND...
         --zookeeper-base-path="$BASE" "${@:3}" >>"$T/$1.out" 2>>"$T/$1.log") &
     PID[$1]=$!
 }
-runs() { cat "$RUNS" 2>/dev/null | wc -l; }
+runs() { if [ -f "$RUNS" ]; then wc -l <"$RUNS"; else echo 0; fi; }
 runs_least() { [ "$(runs)" -ge "$1" ]; }
 runs_last() { tail -n 1 "$RUNS" | cut -d ' ' -f 1; }
 twice() { cut -d ' ' -f 1 "$RUNS" | sort | uniq -d | wc -l; }
