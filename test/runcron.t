@@ -53,6 +53,20 @@ cron a "* * * * * *" "${T2[@]}" "${RUN[@]}"
 check "... and the schedule begins anew over it" within 10 runs_least 1
 stop a
 
+# --- the record is written by another meanwhile
+
+rm -f "$RUNS"
+BASE=/other
+cron a "* * * * * *" "${T2[@]}" --on-child-success=rerun "${RUN[@]}"
+within 10 runs_least 2
+until=$(date -u -d '4 seconds' +%Y-%m-%dT%H:%M:%SZ)
+zk set $BASE/schedule "{\"schedule\":\"* * * * * *\",\"activation\":\"$until\"}" >/dev/null
+n=$(runs)
+check "what another has recorded is seen" within 10 runs_least $((n + 2))
+is "$(tail -n +$((n + 1)) "$RUNS" | cut -d ' ' -f 1 | while read -r at; do [ "$(date -d "$at" +%s)" -gt "$(date -d "$until" +%s)" ] || echo "$at"; done)" "" \
+    "... and what is dealt with by then is not run"
+stop a
+
 # --- skipped while it runs
 
 rm -f "$RUNS"
