@@ -6186,7 +6186,7 @@ static void agent_hand_over(struct agent *a)
     nanos ahead = f->clock.ahead;
     if (f->next_start <= f->now)
         LOG(a->log, ERROR, "our clock is %s %s the servers': handing over, standing again in 1m; set the clock that is wrong",
-            duration_string((ahead < 0 ? -ahead : ahead) / SECOND * SECOND).data, ahead < 0 ? "behind" : "ahead of");
+            duration_string(((ahead < 0 ? -ahead : ahead) + SECOND / 2) / SECOND * SECOND).data, ahead < 0 ? "behind" : "ahead of");
     f->next_start = f->now + MINUTE;
 }
 

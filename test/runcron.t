@@ -201,6 +201,8 @@ within 15 runs_least 2
 for n in a b; do leader_is $n && kill -KILL "${PID[$n]}"; done
 within 15 runs_least 3
 stop a b
+last=$(date -d "$(runs_last)" +%s)
+within 10 eval '[ $(($(date +%s) - last)) -ge 4 ]' # one is missed, a second ago
 cron a "@every 3s" "${T2[@]}" "${RUN[@]}"
 check "@every goes on over leaders, kills and restarts" within 15 runs_least 5
 is "$(phases)" 1 "... in the same cadence"
