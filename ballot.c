@@ -5416,7 +5416,7 @@ static int64_t journal_read_number(const char *data, size_t length, const char *
 {
     char word[24];
     int64_t number = json_get(data, length, name, word, sizeof word) ? strtoll(word, NULL, 10) : 0;
-    return number >= 0 && number < INT64_MAX ? number : 0;
+    return number >= 0 && number < INT64_MAX / 2 ? number : 0; /* a count may grow yet */
 }
 
 /* Reads a record that was last changed at `changed`, by the servers' clock. One that
@@ -6548,6 +6548,21 @@ static int signal_death(int number)
     return EXIT_BY_SIGNAL + number;
 }
 
+/* Says what is wrong with the schedule, and where it stands. */
+static bool __attribute__((format(printf, 3, 4)))
+schedule_fail(const struct settings *s, struct log *log, const char *format, ...)
+{
+    const struct value *v = &s->values[SET_SCHEDULE];
+    char why[512];
+    struct text t = text_in(why, sizeof why);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    LOG(log, FATAL, "%s%s: \"%.200s\": %s", v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
+    return false;
+}
+
 /* What the settings say about activations; false: it has been said what is wrong. */
 static bool schedule_open(struct schedule *c, const struct settings *s, struct log *log)
 {
@@ -6555,23 +6570,13 @@ static bool schedule_open(struct schedule *c, const struct settings *s, struct l
     c->spec = setting_text(s, SET_SCHEDULE);
     c->dst = (enum ballot_dst)setting_number(s, SET_DST);
     c->catch_up = setting_number(s, SET_CATCH_UP);
-    if (strlen(c->spec) > BALLOT_ID_MAX) {
-        LOG(log, FATAL, "schedule is longer than %d bytes", BALLOT_ID_MAX);
-        return false;
-    }
     int local = ballot_zone_local(&c->zone);
-    if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK) {
-        LOG(log, FATAL, "schedule=\"%.200s\": %s", c->spec, error.message);
-        return false;
-    }
-    if (local != BALLOT_OK && !c->cron.own_zone) {
-        LOG(log, FATAL, "the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
-        return false;
-    }
-    if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER) {
-        LOG(log, FATAL, "schedule=\"%.200s\" never comes", c->spec);
-        return false;
-    }
+    if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
+        return schedule_fail(s, log, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
+    if (local != BALLOT_OK && !c->cron.own_zone)
+        return schedule_fail(s, log, "it is for the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
+    if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
+        return schedule_fail(s, log, "it never comes");
     return true;
 }
 

@@ -57,10 +57,33 @@ static void fuzz_duration(const char *text, size_t size)
 }
 
 /* A stranger's object; and any string of ours must come back as it was. */
+/* A record of activations by a stranger: what a leader and `info` make of it. */
+static void fuzz_journal(const char *text, size_t size)
+{
+    static struct schedule s = { .spec = "*/7 3 * * mon", .catch_up = HOUR };
+    static char out[DATA_MAX];
+    const nanos now = 1800000000 * SECOND;
+    ballot_zone_utc(&s.zone);
+    struct ballot_cron_error error;
+    ballot_cron_parse(&s.cron, &s.zone, s.spec, &error);
+    struct journal j = journal_read(text, size, now), again;
+    struct clockwork c = { .schedule = &s, .wall = now, .known = true, .fitting = true, .mark = j.mark, .recorded = BALLOT_NEVER };
+    nanos wake = NEVER;
+    if (j.mark == BALLOT_NEVER)
+        return;
+    struct turn t = turn_decide(&c, AUTHORITY_LEADER, false, 0, &wake);
+    assert(t.at == BALLOT_NEVER || (t.at > j.mark && t.at * SECOND <= now));
+    again = journal_read(out, journal_json(&j, &s, now / SECOND, out, sizeof out), now);
+    assert((again.mark == j.mark || j.mark < -62167219200) /* before the year 0 */ && again.skipped == j.skipped);
+    (void)t;
+    (void)again;
+}
+
 static void fuzz_json(const char *text, size_t size)
 {
     static const char *const names[] = { "candidateId", "proposalNode", "sessionTimeout", "a", "" };
     char out[300], written[6 * 280 + 40], read[300];
+    fuzz_journal(text, size);
     for (size_t i = 0; i < COUNT(names); i++)
         (void)json_get(text, size, names[i], out, sizeof out);
     char copy[280];
