@@ -34,11 +34,11 @@ test/bin/zk: test/zk.c
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -O2 -o $@ $< $(LDLIBS)
 
-test/bin/unit: test/unit.c ballot.c ballot.h
+test/bin/unit: test/unit.c test/tap.h ballot.c ballot.h
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -g -fsanitize=address,undefined -fno-sanitize-recover=all -I. -o $@ $< $(LDLIBS)
 
-test/bin/cron: test/cron.c ballot.c ballot.h
+test/bin/cron: test/cron.c test/tap.h ballot.c ballot.h
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -I. -o $@ $<
 

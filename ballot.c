@@ -3350,21 +3350,26 @@ static int64_t moment_now(void)
     return clock_read(CLOCK_REALTIME) / SECOND;
 }
 
-/* Writes a moment with that offset. RFC 3339 has whole minutes there: seconds of an
- * offset (local mean time has them) are cut from both, so that the moment is right. */
-static void moment_format(struct text *t, int64_t at, int32_t offset)
+struct moment_text { char data[64]; };
+
+/* A moment with that offset. RFC 3339 has whole minutes there: seconds of an offset
+ * (local mean time has them) are cut from both, so that the moment is right. */
+static struct moment_text moment_string(int64_t at, int32_t offset)
 {
+    struct moment_text out = { "" };
+    struct text t = text_in(out.data, sizeof out.data);
     int minutes = offset / MINUTE_SECONDS;
     int whole = minutes * MINUTE_SECONDS;
     int64_t local = at + whole, days = floor_divide(local, DAY_SECONDS);
     struct date date = date_from_days(days);
     int time = (int)(local - days * DAY_SECONDS);
-    text_format(t, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day,
+    text_format(&t, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day,
                 time / HOUR_SECONDS, time / MINUTE_SECONDS % 60, time % 60);
     if (offset == 0)
-        text_string(t, "Z");
+        text_string(&t, "Z");
     else
-        text_format(t, "%c%02d:%02d", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
+        text_format(&t, "%c%02d:%02d", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
+    return out;
 }
 
 /* ---------------------------------------------------------------------------
@@ -3445,7 +3450,7 @@ enum {
       "mandatory: when the command is to run, such as \"30 2 * * mon-fri\" or \"@every 10m\"")           \
     X(CATCH_UP, "catch-up", TYPE_DURATION, "1m", NULL, FOR_CRON, false,                                  \
       "a missed activation is run late if it is at most this old; 0s: never")                            \
-    X(DST, "dst", TYPE_CHOICE, "vixie", "vixie wall", FOR_CRON | FOR_NEXT, false,                       \
+    X(DST, "dst", TYPE_CHOICE, "vixie", "vixie wall", FOR_CRON | FOR_NEXT, false,                         \
       "skipped and repeated times: as Vixie's cron has them, or by the wall clock alone")               \
     X(NEXT_COUNT, "count", TYPE_NUMBER, "5", NULL, FOR_NEXT, false,                                     \
       "how many activations to print")                                                                  \
@@ -4929,11 +4934,8 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
     for (int i = 0; i < 2; i++)
         if (g->outputs[i] >= 0)
             dup2(g->outputs[i], STDOUT_FILENO + i);
-    char scheduled[64];
-    struct text t = text_in(scheduled, sizeof scheduled);
-    if (start->scheduled != BALLOT_NEVER)
-        moment_format(&t, start->scheduled, start->offset);
-    export_format("BALLOT_SCHEDULED_TIME", t.length > 0, "%s", scheduled);
+    bool scheduled = start->scheduled != BALLOT_NEVER;
+    export_format("BALLOT_SCHEDULED_TIME", scheduled, "%s", scheduled ? moment_string(start->scheduled, start->offset).data : "");
     export_format("BALLOT_LEADER_ID", true, "%s", g->plan->id);
     export_format("BALLOT_LEADER_NODE", start->token != 0, "%s", start->text);
     export_format("BALLOT_FENCING_TOKEN", start->token != 0, "%" PRId64, start->token);
@@ -5346,15 +5348,10 @@ struct journal {
     char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
 };
 
-struct moment_text { char data[40]; };
-
 /* In the schedule's time zone, as RFC 3339 has it. */
 static struct moment_text schedule_moment(const struct schedule *s, int64_t at)
 {
-    struct moment_text out = { "" };
-    struct text t = text_in(out.data, sizeof out.data);
-    moment_format(&t, at, ballot_zone_offset(&s->zone, at));
-    return out;
+    return moment_string(at, ballot_zone_offset(&s->zone, at));
 }
 
 /* The first activation after `mark` that is still to come. */
@@ -5480,9 +5477,8 @@ struct clockwork {
 enum authority { AUTHORITY_NONE, AUTHORITY_LEADER, AUTHORITY_ALONE };
 
 struct turn {
-    enum { TURN_NONE, TURN_BEGIN, TURN_RECORD, TURN_START, TURN_SKIP, TURN_HAND_OVER } kind;
-    int64_t at;   /* the activation */
-    bool note;    /* tell the record what is new */
+    enum { TURN_NONE, TURN_BEGIN, TURN_NOTE, TURN_RECORD, TURN_START, TURN_SKIP, TURN_HAND_OVER } kind;
+    int64_t at; /* the activation of RECORD, START, SKIP */
 };
 
 static bool far_apart(nanos difference)
@@ -5517,18 +5513,15 @@ static struct turn turn_decide(const struct clockwork *c, enum authority authori
         t.kind = c->known ? TURN_BEGIN : TURN_NONE;
         return t;
     }
-    t.note = leader && note_due(c);
-    t.at = c->recorded;
-    if (!running && activation_young(c, c->recorded)) {
-        t.kind = TURN_START;
-        return t;
-    }
+    if (!running && activation_young(c, c->recorded))
+        return (struct turn){ .kind = TURN_START, .at = c->recorded };
     int64_t second = floor_divide(c->wall, SECOND), span = nanos_max(c->schedule->catch_up, SECOND);
     t.at = activation_latest(c->schedule, c->mark, floor_divide(c->wall - span + SECOND - 1, SECOND), second);
     if (t.at != BALLOT_NEVER) {
         t.kind = running ? TURN_SKIP : leader ? TURN_RECORD : TURN_START;
         return t;
     }
+    t.kind = leader && note_due(c) ? TURN_NOTE : TURN_NONE;
     int64_t next = activation_following(c->schedule, c->mark, second);
     if (next <= second + 1)
         *wake = nanos_min(*wake, now + next * SECOND - c->wall);
@@ -5779,7 +5772,7 @@ static void decide_last_word(const struct facts *f, struct wish *w)
         return;
     if (hurry && f->leaving_since && due(f->leaving_since + LEAVING_MAX, f->now, &w->wake))
         return;
-    w->turn = (struct turn){ .kind = TURN_NONE, .at = BALLOT_NEVER, .note = note_due(c) };
+    w->turn = (struct turn){ .kind = note_due(c) ? TURN_NOTE : TURN_NONE, .at = BALLOT_NEVER };
     w->line = LINE_LAST_WORD;
 }
 
@@ -6156,7 +6149,6 @@ static void agent_enter(struct agent *a, const struct journal *j)
 {
     a->entered = *j;
     a->entering = true;
-    a->facts.clock.known = false;
     record_enter(a->ballot, j, a->schedule, floor_divide(a->facts.clock.wall, SECOND));
 }
 
@@ -6175,7 +6167,7 @@ static void agent_begin(struct agent *a)
 static void agent_skip(struct agent *a, int64_t at)
 {
     LOG(a->log, WARN, "the command still runs: the activation of %s is skipped", schedule_moment(a->schedule, at).data);
-    a->journal.mark = a->facts.clock.mark = at;
+    a->journal.mark = at;
     a->journal.skipped++;
     a->facts.clock.noted = false;
 }
@@ -6208,11 +6200,11 @@ static void agent_turn(struct agent *a, const struct turn *t)
     case TURN_HAND_OVER:
         agent_hand_over(a);
         break;
-    case TURN_NONE:
-        if (t->note)
-            agent_enter(a, &a->journal);
+    case TURN_NOTE:
+        agent_enter(a, &a->journal);
         break;
     case TURN_START: /* it is the command's turn: agent_start() */
+    case TURN_NONE:
         break;
     }
 }
@@ -6227,7 +6219,6 @@ static void agent_schedule(struct agent *a, struct note *note, int64_t at)
     note->offset = ballot_zone_offset(&a->schedule->zone, at);
     if (at != c->recorded) {
         a->journal = agent_journal(a, at);
-        c->mark = at;
         c->noted = false;
     }
     c->recorded = BALLOT_NEVER;
@@ -6443,7 +6434,7 @@ static bool facts_moved(const struct facts *a, const struct facts *b)
 {
     return a->life != b->life || a->stop_sent != b->stop_sent || a->ended != b->ended || a->ending != b->ending ||
            a->leaving_since != b->leaving_since || a->standing_since != b->standing_since ||
-           a->clock.mark != b->clock.mark || a->clock.noted != b->clock.noted;
+           a->clock.noted != b->clock.noted;
 }
 
 static void agent_run(struct agent *a)
@@ -6666,16 +6657,6 @@ struct look {
     char name[NODE_MAX];
 };
 
-/* Days from 1970-01-01 to a date of the Gregorian calendar; years begin in March
- * here, so that the leap day is the last. */
-static int64_t days_since_epoch(int year, int month, int day)
-{
-    int64_t y = month > 2 ? year : year - 1;
-    int64_t era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
-    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 /* Reads what time_string() writes, as nanoseconds since 1970; what follows the
  * offset is passed over. */
 static bool time_parse(const char *string, nanos *out)
@@ -6694,7 +6675,7 @@ static bool time_parse(const char *string, nanos *out)
     if (year < 1970 || year > 2200 || month < 1 || month > 12 || day < 1 || day > 31)
         return false;
     nanos east = (sign == '-' ? -1 : 1) * (east_hours * HOUR + east_minutes * MINUTE);
-    *out = days_since_epoch(year, month, day) * 24 * HOUR + hour * HOUR + minute * MINUTE + second * SECOND + fraction - east;
+    *out = days_from_date(year, month, day) * 24 * HOUR + hour * HOUR + minute * MINUTE + second * SECOND + fraction - east;
     return true;
 }
 
@@ -8304,10 +8285,7 @@ static void next_print(int64_t at, const struct ballot_zone *zone, bool distance
 {
     char line[128];
     struct text t = text_in(line, sizeof line);
-    if (at == BALLOT_NEVER)
-        text_string(&t, "never");
-    else
-        moment_format(&t, at, ballot_zone_offset(zone, at));
+    text_string(&t, at == BALLOT_NEVER ? "never" : moment_string(at, ballot_zone_offset(zone, at)).data);
     if (distance && at != BALLOT_NEVER)
         next_distance(&t, at - moment_now());
     puts(line);

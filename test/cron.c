@@ -4,21 +4,7 @@
 #define BALLOT_NO_ELECTION
 #include "ballot.c"
 
-static int tests, failures;
-
-static void check(bool passed, const char *what)
-{
-    tests++;
-    failures += !passed;
-    printf("%sok %d - %s\n", passed ? "" : "not ", tests, what);
-}
-
-static void same(const char *got, const char *expected, const char *what)
-{
-    check(!strcmp(got, expected), what);
-    if (strcmp(got, expected) != 0)
-        printf("#   got \"%s\", expected \"%s\"\n", got, expected);
-}
+#include "tap.h"
 
 static void equal(int64_t got, int64_t expected, const char *what)
 {

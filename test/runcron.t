@@ -48,7 +48,8 @@ check "... which info shows" within 5 eval '[ "$(yaml schedule)" = "TZ=Asia/Kolk
 check "... with what comes next" eval '[[ "$(yaml nextActivation)" =~ T02:00:00\+05:30$ ]]'
 for garbage in '' '[]' '{"schedule":7}' '{"schedule":"* * * * *","activation":{}}' "$(head -c 20000 /dev/zero | tr '\0' x)"; do
     zk set $BASE/schedule "$garbage" >/dev/null
-    check "a stranger's record is shown as what it is: $(info -o json | perl -MJSON::PP -0 -e 'print join " ", @{decode_json(<STDIN>)->{schedule}{notes} // []}')" eval 'info -o table >"$T/table"'
+    notes=$(info -o json | perl -MJSON::PP -0 -e 'print join " ", @{decode_json(<STDIN>)->{schedule}{notes}}')
+    is "$notes" unparseable "a stranger's record is shown as what it is: ${garbage:0:30}"
 done
 stop a
 rm -f "$RUNS"
@@ -69,6 +70,25 @@ check "what another has recorded is seen" within 10 runs_least $((n + 2))
 is "$(tail -n +$((n + 1)) "$RUNS" | cut -d ' ' -f 1 | while read -r at; do [ "$(date -d "$at" +%s)" -gt "$(date -d "$until" +%s)" ] || echo "$at"; done)" "" \
     "... and what is dealt with by then is not run"
 stop a
+
+# --- the record is deleted, or sealed
+
+zk rm $BASE/schedule
+rm -f "$RUNS"
+cron a "* * * * * *" "${T2[@]}" --on-child-success=rerun "${RUN[@]}"
+within 10 runs_least 2
+zk rm $BASE/schedule
+n=$(runs)
+check "a deleted record is made again" within 10 runs_least $((n + 2))
+is "$(twice)" 0 "... none twice"
+stop a
+zk seal $BASE/schedule
+cron a "* * * * * *" "${T2[@]}" "${RUN[@]}"
+check "a record that may not be read: said" within 10 logged a "reading the record below $BASE is refused"
+is "$("$BALLOT" info --zookeeper-servers="$(servers zk)" --zookeeper-base-path=$BASE | tail -n 2 | tr -d '\n')" "  notes:  - unreadable" "... and by info"
+n=$(runs)
+stop a
+is "$(runs)" "$n" "... and nothing is run"
 
 # --- skipped while it runs
 
@@ -161,7 +181,8 @@ n=$(runs)
 check "one in 1970: hands over" within 20 logged behind "behind the servers'"
 check "... the others run" within 10 runs_least $((n + 3))
 stop a ahead behind
-refuse "... and nobody else did" grep -qE ' (ahead|behind)$' "$RUNS"
+is "$(cat "$T/ahead.log" "$T/behind.log" | grep -c "handing over")" 2 "... the two stand aside for a while, and lead no more"
+refuse "... nor have they run anything" grep -qE ' (ahead|behind)$' "$RUNS"
 zk set $BASE/schedule '{"schedule":"* * * * * *","activation":"2099-01-01T00:00:00Z"}' >/dev/null
 rm -f "$RUNS"
 cron a "* * * * * *" "${T2[@]}" "${RUN[@]}"

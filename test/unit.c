@@ -2,21 +2,7 @@
 #define BALLOT_NO_ENTRY
 #include "ballot.c"
 
-static int tests, failures;
-
-static void check(bool passed, const char *what)
-{
-    tests++;
-    failures += !passed;
-    printf("%sok %d - %s\n", passed ? "" : "not ", tests, what);
-}
-
-static void same(const char *got, const char *expected, const char *what)
-{
-    check(!strcmp(got, expected), what);
-    if (strcmp(got, expected) != 0)
-        printf("#   got \"%s\", expected \"%s\"\n", got, expected);
-}
+#include "tap.h"
 
 static void test_durations(void)
 {
@@ -747,9 +733,9 @@ static void test_cron_policies(void)
     f.rules.on_success = POLICY_REELECT;
     check(agent_decide(&f).line == LINE_LEAVE, "... reelect resigns");
     f.clock.noted = false;
-    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.note, "... after the record says how it ended");
+    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... after the record says how it ended");
     f.clock.known = false;
-    check(agent_decide(&f).line == LINE_LAST_WORD && !agent_decide(&f).turn.note, "... whose answer is waited for");
+    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.kind != TURN_NOTE, "... whose answer is waited for");
     f.leaving_since = f.now;
     f.now += 2 * LEAVING_MAX;
     check(agent_decide(&f).line == LINE_LAST_WORD, "... for as long as it takes");
@@ -780,7 +766,7 @@ static void test_cron_policies(void)
     f.clock.fitting = true;
     f.role = BALLOT_LEADER;
     f.clock.known = true;
-    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.note, "... contact is back: says what it ran");
+    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... contact is back: says what it ran");
     f.clock.noted = true;
     check(agent_decide(&f).line == LINE_LEAVE, "... and resigns");
     f.resign_due = false;
