@@ -46,8 +46,8 @@ is() { # GOT EXPECTED DESCRIPTION
     [ "$1" = "$2" ]
     ok $? "$3" || echo "#   got \"$1\", expected \"$2\""
 }
-below() { # GOT LIMIT DESCRIPTION: both whole numbers
-    [ -n "$1" ] && [ "$1" -le "$2" ]
+below() { # GOT LIMIT DESCRIPTION: both whole numbers, from 0
+    [ -n "$1" ] && [ "$1" -ge 0 ] && [ "$1" -le "$2" ]
     ok $? "$3 ($1, at most $2)"
 }
 note() { echo "# $*"; }
@@ -164,9 +164,13 @@ candidate() { # NAME OPTION... -- COMMAND...
         "${@:2}" >"$T/$1.out" 2>>"$T/$1.log" &
     PID[$1]=$!
 }
+execed() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" != bash ]; }
 stop() { # NAME...: in good order
     local name
-    for name; do kill -TERM "${PID[$name]}" 2>/dev/null; done
+    for name; do
+        within 5 execed "${PID[$name]}" # a bash that has forked and not yet exec'ed loses a TERM
+        kill -TERM "${PID[$name]}" 2>/dev/null
+    done
     for name; do within 15 dead "${PID[$name]}" && wait "${PID[$name]}" 2>/dev/null; done
     return 0
 }
