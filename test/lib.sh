@@ -167,10 +167,8 @@ candidate() { # NAME OPTION... -- COMMAND...
 execed() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" != bash ]; }
 stop() { # NAME...: in good order
     local name
-    for name; do
-        within 5 execed "${PID[$name]}" # a bash that has forked and not yet exec'ed loses a TERM
-        kill -TERM "${PID[$name]}" 2>/dev/null
-    done
+    for name; do within 5 execed "${PID[$name]}"; done # a bash that has forked and not yet exec'ed loses a TERM
+    for name; do kill -TERM "${PID[$name]}" 2>/dev/null; done
     for name; do within 15 dead "${PID[$name]}" && wait "${PID[$name]}" 2>/dev/null; done
     return 0
 }
