@@ -16,12 +16,12 @@ check "another one of the same identity stands" within 5 logged b "standing as"
 # --- strangers
 
 proposal=$(sed -n 's/.*standing as //p' "$T/a.log")
-refuse "a stranger cannot read the base" zk get "$BASE"
-refuse "... nor list it" zk ls "$BASE"
-refuse "... nor its parent" zk ls /guarded
-refuse "... nor delete a proposal" zk rm "$proposal"
-refuse "... nor join" zk create "$BASE/proposal-" x
-check "... all that is refused to him" eval "zk get $BASE 2>&1 | grep -q 'not authenticated'"
+refused() { zk "$@" 2>&1 | grep -q 'not authenticated'; }
+check "a stranger cannot read the base" refused get "$BASE"
+check "... nor list it" refused ls "$BASE"
+check "... nor its parent" refused ls /guarded
+check "... nor delete a proposal" refused rm "$proposal"
+check "... nor join" refused create "$BASE/proposal-" x
 candidate c --on-election-failure=exit -- "$JOB" "$JOBS" -1
 ended c
 is "$STATUS" 125 "a candidate without identity fails"

@@ -160,6 +160,7 @@ requests() { four "$SERVER" mntr | awk '$1 == "zk_packets_received" { print $2 }
 SERVER=zk
 BASE=/ballot/election
 candidate() { # NAME OPTION... -- COMMAND...
+    : >>"$T/$1.log"
     setsid "$BALLOT" run once --candidate-id="$1" --zookeeper-servers="$(servers "$SERVER")" --zookeeper-base-path="$BASE" \
         "${@:2}" >"$T/$1.out" 2>>"$T/$1.log" &
     PID[$1]=$!

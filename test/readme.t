@@ -67,7 +67,7 @@ line=$(sed -n 's|^ExecStart=/usr/local/bin/ballot ||p' <<<"$unit" | sed "s|%H|$(
 # shellcheck disable=SC2046,SC2086
 env $(sed -n 's/^Environment=//p' <<<"$unit") BALLOT_ZOOKEEPER_SERVERS="$(servers zk)" setsid "$BALLOT" $line >"$T/b.out" 2>"$T/b.log" &
 PID[b]=$!
-check "the systemd unit's line runs" within 10 grep -q 'singleton --verbose' "$T/b.out"
+check "the systemd unit's line runs" within 10 grep -qs 'singleton --verbose' "$T/b.out"
 BASE=/my/singleton
 check "... in the election of its Environment" within 5 leader_is "$(hostname)"
 stop b
