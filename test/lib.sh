@@ -24,12 +24,14 @@ ok() { # STATUS DESCRIPTION
     else
         FAILED=$((FAILED + 1))
         echo "not ok $TESTS - $2"
+        complain "check $TESTS failed: $2"
         [ $FAILED = 1 ] && for f in "$T"/*.log; do
-            [ -f "$f" ] && echo "# --- $f" && tail -n 25 "$f" | cut -c1-300 | sed 's/^/# /'
+            [ -f "$f" ] && complain "the end of $f:" && tail -n 25 "$f" | cut -c1-300 | sed 's/^/#     /' >&2
         done
         return 1
     fi
 }
+complain() { echo "# ${0##*/}: $*" >&2; } # prove hides what stdout says
 check() { # DESCRIPTION COMMAND...: passes if COMMAND does
     local what=$1
     shift
@@ -44,7 +46,7 @@ refuse() { # DESCRIPTION COMMAND...: passes if COMMAND fails
 }
 is() { # GOT EXPECTED DESCRIPTION
     [ "$1" = "$2" ]
-    ok $? "$3" || echo "#   got \"$1\", expected \"$2\""
+    ok $? "$3" || complain "got \"$1\", expected \"$2\""
 }
 below() { # GOT LIMIT DESCRIPTION: both whole numbers, from 0
     [ -n "$1" ] && [ "$1" -ge 0 ] && [ "$1" -le "$2" ]
