@@ -209,6 +209,7 @@ T2=(--zookeeper-session-timeout=2s) # two seconds
 # shellcheck disable=SC2016
 RUN=(-- sh -c 'echo "$BALLOT_SCHEDULED_TIME $BALLOT_LEADER_ID" >>"$0"' "$RUNS")
 cron() { # NAME SCHEDULE OPTION... -- COMMAND...
+    : >>"$T/$1.log"
     (clocked "${CLOCK:-}" setsid "$BALLOT" run cron --candidate-id="$1" --schedule="$2" --zookeeper-servers="$(servers "$SERVER")" \
         --zookeeper-base-path="$BASE" "${@:3}" >>"$T/$1.out" 2>>"$T/$1.log") &
     PID[$1]=$!
