@@ -7225,7 +7225,7 @@ static void report_run(const struct report *p, struct record *r)
     if (!moment_parse(r->fields[MEMBER_START], &start) || r->fields[MEMBER_END][0])
         return;
     age_string(age, sizeof age, p->now / SECOND - start);
-    if (*p->named && !strcmp(r->fields[MEMBER_RUNNER_NODE], p->named))
+    if (!strcmp(r->fields[MEMBER_RUNNER_NODE], p->named) && node_find(p->observer, p->named))
         record_note(r, "running for %s", age);
     else
         record_note(r, "started %s ago, how it ended is not known", age);
