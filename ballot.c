@@ -1725,6 +1725,7 @@ struct ballot {
     clientid_t session;
     char trouble[320];
     bool refused;       /* the trouble is that the ensemble says no          */
+    bool rejected;      /* what it refuses is zookeeper-auth itself          */
     nanos retry_at;     /* after a refusal                                   */
 
     /* the tree */
@@ -1752,6 +1753,7 @@ struct ballot {
     char wrote_before[NODE_MAX]; /* and the one that the acknowledged one named */
     bool revoked;       /* lost because our proposal was deleted by hand     */
     bool step_down;     /* somebody asked us to hand over                    */
+    bool resigning;     /* the servers may have carried out our resignation  */
     unsigned losses;    /* counts each loss of the leadership                */
     nanos lease_sent;   /* sending of the last acknowledged write            */
     nanos beat_at;      /* the next heartbeat                                */
@@ -2071,6 +2073,15 @@ static void on_disconnected(struct ballot *b)
                          : "; unless it succeeds, the lease ends soon");
 }
 
+/* The library has given this handle up; with a new one the session may go on,
+ * perhaps at a server that knows better. */
+static void on_rejected(struct ballot *b)
+{
+    nanos pause = b->refused ? 30 * SECOND : b->timeout / 5;
+    b->rejected = b->refused = true;
+    election_trouble(b, pause, "the server refuses zookeeper-auth (is its digest provider switched off?)");
+}
+
 static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
 {
     struct ballot *b = context;
@@ -2081,7 +2092,9 @@ static void on_event(zhandle_t *handle, int type, int state, const char *path, v
             on_connected(b);
         else
             on_disconnected(b);
-        b->expired = b->expired || state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE;
+        b->expired = b->expired || state == ZOO_EXPIRED_SESSION_STATE;
+        if (state == ZOO_AUTH_FAILED_STATE)
+            on_rejected(b);
         return;
     }
     const char *name = path ? node_name(b, path) : "";
@@ -2122,7 +2135,7 @@ static void on_list(int rc, const struct String_vector *names, const void *data)
         const char *name = names->data[i];
         if (strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX)) != 0 || strlen(name) >= NODE_MAX)
             strangers = strangers || strcmp(name, RECORD_NAME) != 0;
-        else if (!name_in(b->ignored, b->ignored_count, name))
+        else if (!name_in(b->ignored, b->ignored_count, name) || !strcmp(name, b->proposal))
             complete = names_add(&b->line, &b->line_count, name) && complete;
     }
     if (b->line_count)
@@ -2196,6 +2209,10 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     bool same_node = base->seen && stat->czxid == base->czxid && stat->ctime == base->ctime;
     bool moved = !same_node || stat->version != base->version;
     base_parse(b, base, value, length > 0 ? (size_t)length : 0);
+    if (!same_node && b->ignored_count) {
+        names_free(&b->ignored, &b->ignored_count); /* numbers begin anew: such a name may be a candidate's now */
+        b->list_fresh = false;
+    }
     if (base->empty)
         base->timeout = longest; /* of whoever led last: he counts where the base was made again */
     base->recreated = base->empty && ((base->seen && !same_node) || base->recreated);
@@ -2362,7 +2379,7 @@ static void on_written(int rc, const void *data)
 
 static void leadership_ends(struct ballot *b)
 {
-    b->leading = b->step_down = false;
+    b->leading = b->step_down = b->resigning = false;
     b->token = 0;
     b->lease_sent = 0;
     b->base.read_at = 0;
@@ -2576,11 +2593,12 @@ static void resolver_read(struct ballot *b)
     }
     resolver_end(b);
     r->until = clock_now() + 5 * SECOND;
-    if (r->answer.length == 0 || r->answer.data[0] == '?')
+    bool failed = r->answer.length == 0 || r->answer.data[0] == '?';
+    if (!failed)
+        addresses_set(b, &r->answer);
+    else if (!b->connected) /* else nobody asks any more */
         election_trouble(b, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s", b->servers,
                          r->answer.length ? r->answer.data + 1 : "the child that does it died");
-    else
-        addresses_set(b, &r->answer);
 }
 
 /* --- the next step: a pure function of the facts ------------------------------ */
@@ -2619,6 +2637,8 @@ static enum step contact_step(const struct ballot *b, nanos now, nanos *wake)
     const struct resolver *r = &b->resolver;
     if (b->expired)
         return STEP_RENEW;
+    if (b->rejected)
+        return due(b->retry_at, now, wake) ? STEP_REOPEN : STEP_NONE;
     if (r->pid && due(r->until, now, wake))
         return STEP_GIVE_UP_RESOLVING;
     if (!b->handle && b->addresses[0])
@@ -2801,7 +2821,7 @@ static void handle_identify(zhandle_t *handle, const char *auth)
 
 static void handle_open(struct ballot *b)
 {
-    b->expired = b->exhausted = b->moved = b->associated = false;
+    b->expired = b->rejected = b->exhausted = b->moved = b->associated = false;
     b->fd = -1;
     b->attempt_at = b->hold_until = 0;
     b->opened_at = clock_now();
@@ -2877,7 +2897,7 @@ static void election_settle(struct ballot *b)
     bool same_session = b->proposal_session == b->session.client_id;
     bool own = b->proposal[0] && same_session && b->own_exists;
     bool ours = b->base.exists && b->base.ours;
-    b->unsettled = b->ghost = false;
+    b->unsettled = b->ghost = b->resigning = false;
     if (b->leading && !(ours && (own || (!same_session && b->config.mode == BALLOT_KEEP))))
         election_lose(b, own);
     if (b->leading) {
@@ -2901,6 +2921,7 @@ static int write_send(struct ballot *b, const void *data)
 
 static int resign_send(struct ballot *b, const void *data)
 {
+    b->resigning = true;
     zoo_set_op_init(&b->ops[0], b->path, "", 0, b->base.version, &b->written);
     zoo_delete_op_init(&b->ops[1], node_path(b, b->proposal), -1);
     return zoo_amulti(b->handle, 2, b->ops, b->results, on_resigned, data);
@@ -3369,6 +3390,41 @@ static struct moment_text moment_string(int64_t at, int32_t offset)
         text_string(&t, "Z");
     else
         text_format(&t, "%c%02d:%02d", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
+    return out;
+}
+
+/* A reading of the wall clock: in local time to the millisecond, for people; or in
+ * UTC to the nanosecond, by RFC 3339. */
+static void text_wall(struct text *t, nanos wall, bool utc)
+{
+    char date[40];
+    struct tm parts;
+    time_t seconds = (time_t)(wall / SECOND);
+    if (utc)
+        gmtime_r(&seconds, &parts);
+    else
+        localtime_r(&seconds, &parts);
+    strftime(date, sizeof date, utc ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &parts);
+    text_format(t, utc ? "%s.%09" PRId64 "Z" : "%s.%03" PRId64, date, wall % SECOND / (utc ? 1 : MILLISECOND));
+}
+
+struct age_text { char data[32]; };
+
+/* "5s", "3m", "2h5m", "4d": so many seconds in the two greatest units. None, where
+ * clocks that differ make it less. */
+static struct age_text age_string(int64_t seconds)
+{
+    static const struct { int64_t length; char name; } units[] = { { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' } };
+    struct age_text out = { "" };
+    struct text t = text_in(out.data, sizeof out.data);
+    int64_t rest = seconds;
+    size_t i = 0;
+    while (i < COUNT(units) - 2 && rest < units[i].length)
+        i++;
+    for (size_t last = i + 1; i <= last; rest %= units[i++].length)
+        if (rest >= units[i].length)
+            text_format(&t, "%" PRId64 "%c", rest / units[i].length, units[i].name);
+    text_string(&t, seconds <= 0 ? "0s" : "");
     return out;
 }
 
@@ -4186,7 +4242,7 @@ static void settings_free(struct settings *s)
 
 struct queue {
     int fd;              /* to write to                                         */
-    bool colour;
+    bool colour, socket;
     bool dead;           /* nobody will ever read it: what comes is thrown away */
     nanos retry_at;      /* no attempt to write before that                     */
     nanos failed_since;  /* writing is refused since then, as by a full disk; 0: it is not */
@@ -4226,7 +4282,7 @@ struct log {
     bool debug;
     const char *id;
     char host[256];
-    struct timespec wall; /* when the lines that are being logged were read */
+    nanos wall; /* when the lines that are being logged were read */
     struct frame frame;
     struct queue out, err;
     struct stream library; /* the client library's own log, with debug      */
@@ -4241,20 +4297,26 @@ static size_t queue_room(const struct queue *q)
     return sizeof q->data - (q->end - q->start);
 }
 
-/* A terminal may say that it can be written and then block all the same, so it
- * is opened anew: this description is ours, and may be told never to block.
- * Returns -1 where `fd` is no terminal. */
-static int terminal_open(int fd)
+/* A terminal may say that it can be written and then block all the same, and so
+ * may a pipe into which others write, such as the command. These are opened anew:
+ * that description is ours, and may be told never to block. Returns -1 where `fd`
+ * is neither, or may not be opened. */
+static int output_reopen(int fd, mode_t type)
 {
-    const char *terminal = isatty(fd) ? ttyname(fd) : NULL;
-    return terminal ? open(terminal, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
+    char path[32];
+    snprintf(path, sizeof path, "/dev/fd/%d", fd);
+    const char *name = isatty(fd) ? ttyname(fd) : S_ISFIFO(type) ? path : NULL;
+    return name ? open(name, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
 }
 
 static void queue_open(struct queue *q, int fd)
 {
-    int own = terminal_open(fd);
+    struct stat stat;
+    mode_t type = fstat(fd, &stat) == 0 ? stat.st_mode : 0;
+    int own = output_reopen(fd, type);
     const char *no_colour = getenv("NO_COLOR");
     q->fd = own >= 0 ? own : fd;
+    q->socket = S_ISSOCK(type); /* a pipe to systemd's journal is one */
     q->colour = isatty(fd) && !(no_colour && *no_colour);
     q->start = q->end = 0;
 }
@@ -4270,14 +4332,19 @@ static nanos queue_retry(const struct queue *q)
     return queue_waits(q) && q->retry_at ? q->retry_at : NEVER;
 }
 
+static ssize_t queue_write(const struct queue *q)
+{
+    size_t left = q->end - q->start, count = left < PIPE_BUF ? left : PIPE_BUF;
+    return q->socket ? send(q->fd, q->data + q->start, count, MSG_DONTWAIT | MSG_NOSIGNAL) : write(q->fd, q->data + q->start, count);
+}
+
 static void queue_flush(struct queue *q)
 {
     if (queue_waits(q) && q->retry_at && clock_now() < q->retry_at)
         return;
     q->retry_at = 0;
     while (queue_waits(q) && !q->retry_at && fd_ready(q->fd, POLLOUT)) {
-        size_t left = q->end - q->start;
-        ssize_t n = write(q->fd, q->data + q->start, left < PIPE_BUF ? left : PIPE_BUF);
+        ssize_t n = queue_write(q);
         if (n > 0) {
             q->start += (size_t)n;
             q->failed_since = 0;
@@ -4336,11 +4403,8 @@ static void text_visible(struct text *t, const char *bytes, size_t count)
 
 static void frame_human(struct log *l, struct frame *f, struct text *t)
 {
-    char date[32];
-    struct tm local;
-    localtime_r(&l->wall.tv_sec, &local);
-    strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &local);
-    text_format(t, "%s.%03ld ", date, l->wall.tv_nsec / 1000000);
+    text_wall(t, l->wall, false);
+    text_string(t, " ");
     if (f->queue->colour)
         text_format(t, "\033[%sm", level_colours[f->level]);
     text_format(t, "%-5s ", level_names[f->level]);
@@ -4363,11 +4427,9 @@ static void frame_pair(struct log *l, struct text *t, const char *key, const cha
 static void frame_fields(struct log *l, struct frame *f, struct text *t)
 {
     bool json = l->format == FORMAT_JSON;
-    char when[64], date[40];
-    struct tm utc;
-    gmtime_r(&l->wall.tv_sec, &utc);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(when, sizeof when, "%s.%09ldZ", date, l->wall.tv_nsec);
+    char when[64];
+    struct text time = text_in(when, sizeof when);
+    text_wall(&time, l->wall, true);
     text_string(t, json ? "{" : "");
     frame_pair(l, t, "time", when);
     frame_pair(l, t, "level", level_names[f->level]);
@@ -4383,7 +4445,7 @@ static void frame_fields(struct log *l, struct frame *f, struct text *t)
 static const struct frame *log_frame(struct log *l, const struct queue *q, int level, const char *name)
 {
     struct frame *f = &l->frame;
-    nanos when = ((nanos)l->wall.tv_sec * SECOND + l->wall.tv_nsec) / MILLISECOND;
+    nanos when = l->wall / MILLISECOND;
     if (f->when == when && f->queue == q && f->level == level && f->name == name)
         return f;
     f->when = when;
@@ -4437,7 +4499,7 @@ static void log_message(void *log, enum ballot_log_level level, int where, const
     text_string(&t, message);
     if (l->debug)
         text_format(&t, " (ballot.c:%d)", where);
-    clock_gettime(CLOCK_REALTIME, &l->wall);
+    l->wall = clock_read(CLOCK_REALTIME);
     log_dropped(l);
     if (l->err.dropped || !log_entry(l, &l->err, (int)level, NULL, t.data, t.length))
         l->err.dropped++;
@@ -4491,7 +4553,7 @@ static void stream_read(struct stream *s, struct log *l)
             continue;
         bool end = s->length < sizeof s->data && (n == 0 || (n < 0 && (errno != EAGAIN || s->last)));
         s->length += n > 0 ? (size_t)n : 0;
-        clock_gettime(CLOCK_REALTIME, &l->wall);
+        l->wall = clock_read(CLOCK_REALTIME);
         stream_lines(s, l, end);
         if (end && s->length == 0)
             fd_close(&s->fd);
@@ -4568,6 +4630,12 @@ static void signal_handle(int number, void (*handler)(int))
     sigaction(number, &action, NULL);
 }
 
+static bool signal_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static void signals_unblock(void)
 {
     sigset_t none;
@@ -4586,7 +4654,8 @@ static bool signals_open(const int *heard, const int *deaf)
     for (; *deaf; deaf++)
         signal_handle(*deaf, SIG_IGN);
     for (; *heard; heard++)
-        signal_handle(*heard, signal_arrived);
+        if (*heard != SIGHUP || !signal_ignored(SIGHUP)) /* nohup */
+            signal_handle(*heard, signal_arrived);
     signals_unblock();
     return true;
 }
@@ -5592,6 +5661,7 @@ struct facts {
     nanos start_until;    /* the guard starts nothing later under the present lease */
     bool lost, revoked;   /* since the command was started                       */
     bool refused;         /* the ensemble says no                                */
+    bool resigning;       /* it may have carried out our resignation             */
     bool step_down;       /* an operator asks the leader to hand over            */
     nanos standing_since; /* when we began to stand; 0 once in the line, or not standing */
 
@@ -5666,10 +5736,10 @@ static bool guard_overdue(const struct facts *f, nanos *wake)
     return f->rules.stop && due(lease_over(&f->lease), f->now, wake);
 }
 
-/* Cron out of contact: keep goes on when the lease is over. */
+/* Cron out of contact: keep goes on when the lease is over, but for who may have resigned. */
 static bool on_our_own(const struct facts *f)
 {
-    return f->clock.schedule && f->role == BALLOT_SUSPENDED && !f->rules.stop;
+    return f->clock.schedule && f->role == BALLOT_SUSPENDED && !f->rules.stop && !f->resigning;
 }
 
 static void decide_alive(const struct facts *f, struct wish *w)
@@ -5972,6 +6042,7 @@ static void agent_learn_election(struct agent *a)
     f->timeout = b->timeout;
     f->start_until = lease_start(&(struct lease){ b->lease_sent, b->timeout }, f->rules.stop);
     f->refused = b->refused;
+    f->resigning = b->resigning;
     f->step_down = ballot_step_down(b);
     if (f->life != LIFE_NONE && f->anyway && b->leading) {
         f->anyway = false; /* elected meanwhile: it is the leader's command now */
@@ -6415,10 +6486,9 @@ static void agent_wait(struct agent *a, nanos wake)
     int count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
     log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
-    int ready = poll(slots, SLOT_ELECTION + (nfds_t)count, timeout);
+    while (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0 && errno == EINTR)
+        timeout = 0; /* a signal: whatever else has arrived counts as well, before anything is decided */
     agent_learn_time(a);
-    if (ready < 0)
-        return;
     for (int number; (number = signals_next());)
         agent_learn_signal(a, number);
     if (slots[SLOT_GUARD].revents)
@@ -7158,27 +7228,11 @@ static bool record_read(struct record *r, const struct seen *n, enum member firs
     return true;
 }
 
-/* "3m", "2h5m", "4d3h": the age of something. */
-static void age_string(char *out, size_t size, int64_t seconds)
-{
-    seconds = seconds > 0 ? seconds : 0;
-    int64_t minutes = seconds / 60, hours = minutes / 60;
-    if (minutes < 1)
-        snprintf(out, size, "%" PRId64 "s", seconds);
-    else if (hours < 1)
-        snprintf(out, size, "%" PRId64 "m", minutes);
-    else if (hours < 24)
-        snprintf(out, size, "%" PRId64 "h%" PRId64 "m", hours, minutes % 60);
-    else
-        snprintf(out, size, "%" PRId64 "d%" PRId64 "h", hours / 24, hours % 24);
-}
-
 static void report_leader(struct report *p)
 {
     const struct observer *o = p->observer;
     struct record *r = &p->leader;
     nanos seen, timeout;
-    char age[32];
     if (!p->record)
         return;
     if (!record_read(r, &o->base, MEMBER_ID, MEMBER_COUNT)) {
@@ -7189,46 +7243,41 @@ static void report_leader(struct report *p)
     p->named = node_name(o->contact, r->fields[MEMBER_NODE]);
     record_note(r, "is leader");
     bool timed = time_parse(r->fields[MEMBER_SEEN], &seen);
+    nanos silent = timed ? p->now - seen : 0;
     if (!duration_parse(r->fields[MEMBER_TIMEOUT], &timeout))
         timeout = 0;
-    p->silent = !timed || p->now - seen > timeout / 2;
+    p->silent = !timed || silent > timeout / 2;
     if (timed)
-        record_note(r, "last heartbeat %s ago", duration_string(p->now - seen).data);
+        record_note(r, "last heartbeat %s ago", duration_string(silent).data);
     if (p->silent)
         record_note(r, "last heartbeat is older than the expected publish interval");
     if (!node_find(o, p->named)) {
         record_note(r, "possibly resigning");
         record_note(r, "election may be in progress");
     }
-    age_string(age, sizeof age, (p->now - seen) / SECOND);
-    snprintf(r->brief, sizeof r->brief, "%s%s", timed ? "last heartbeat " : "no time of a heartbeat", timed ? age : "");
-    if (timed)
-        snprintf(r->brief + strlen(r->brief), 8, " ago");
+    snprintf(r->brief, sizeof r->brief, timed ? "last heartbeat %s ago" : "no time of a heartbeat", age_string(silent / SECOND).data);
 }
 
 /* "next activation in 3h2m", or how long ago it should have been. */
 static void report_next(const struct report *p, struct record *r)
 {
     int64_t next, now = p->now / SECOND;
-    char age[32];
     if (!moment_parse(r->fields[MEMBER_NEXT], &next))
         return;
-    age_string(age, sizeof age, next < now ? now - next : next - now);
-    snprintf(r->brief, sizeof r->brief, next < now ? "was due %s ago" : "in %s", age);
+    snprintf(r->brief, sizeof r->brief, next < now ? "was due %s ago" : "in %s", age_string(next < now ? now - next : next - now).data);
     record_note(r, "next activation %s", r->brief);
 }
 
 static void report_run(const struct report *p, struct record *r)
 {
     int64_t start;
-    char age[32];
     if (!moment_parse(r->fields[MEMBER_START], &start) || r->fields[MEMBER_END][0])
         return;
-    age_string(age, sizeof age, p->now / SECOND - start);
+    const struct age_text age = age_string(p->now / SECOND - start);
     if (!strcmp(r->fields[MEMBER_RUNNER_NODE], p->named) && node_find(p->observer, p->named))
-        record_note(r, "running for %s", age);
+        record_note(r, "running for %s", age.data);
     else
-        record_note(r, "started %s ago, how it ended is not known", age);
+        record_note(r, "started %s ago, how it ended is not known", age.data);
 }
 
 static void report_schedule(struct report *p)
@@ -7518,16 +7567,16 @@ static const struct { const char *title; size_t most; } columns[COLUMN_COUNT] = 
 
 struct row {
     const char *cells[COLUMN_COUNT];
-    char age[24];
+    struct age_text age;
 };
 
 static void table_row(struct row *row, const struct report *p, const struct seen *n, const struct record *r)
 {
-    age_string(row->age, sizeof row->age, (p->now - n->stat.ctime * MILLISECOND) / SECOND);
+    row->age = age_string((p->now - n->stat.ctime * MILLISECOND) / SECOND);
     row->cells[COLUMN_ID] = r->fields[MEMBER_ID];
     row->cells[COLUMN_HOST] = r->fields[MEMBER_HOST];
     row->cells[COLUMN_PID] = r->fields[MEMBER_PID];
-    row->cells[COLUMN_AGE] = n->state == SEEN_READ ? row->age : "";
+    row->cells[COLUMN_AGE] = n->state == SEEN_READ ? row->age.data : "";
     row->cells[COLUMN_NOTES] = r->brief;
 }
 
@@ -7607,7 +7656,7 @@ static void report_table(FILE *out, const struct report *p, struct record *r, bo
 {
     const struct observer *o = p->observer;
     const struct seen *leader = observer_leader(o);
-    struct row row = { .age = "" };
+    struct row row = { .age = { "" } };
     size_t widths[COLUMN_COUNT], rest = TABLE_WIDTH - 2;
     table_head(out, p);
     table_schedule(out, p);
@@ -7825,20 +7874,6 @@ struct news {
     nanos span;
 };
 
-static void news_time(struct text *t, bool utc)
-{
-    struct timespec wall;
-    struct tm parts;
-    char date[40];
-    clock_gettime(CLOCK_REALTIME, &wall);
-    if (utc)
-        gmtime_r(&wall.tv_sec, &parts);
-    else
-        localtime_r(&wall.tv_sec, &parts);
-    strftime(date, sizeof date, utc ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &parts);
-    text_format(t, "%s.%03ld%s", date, wall.tv_nsec / 1000000, utc ? "Z" : "");
-}
-
 static const char *span_string(struct duration_text *buffer, nanos span)
 {
     *buffer = duration_string(span / MILLISECOND * MILLISECOND);
@@ -7853,7 +7888,7 @@ static void news_json(struct text *t, const struct news *n, const char *path)
     struct text time = text_in(when, sizeof when);
     struct duration_text span;
     bool contact = n->change == CHANGE_CONNECTED;
-    news_time(&time, true);
+    text_wall(&time, clock_read(CLOCK_REALTIME), true);
     snprintf(node, sizeof node, "%s/%s", path, who->node);
     snprintf(before_node, sizeof before_node, "%s/%s", path, before->node);
     text_string(t, "{");
@@ -7895,7 +7930,7 @@ static bool person_same(const struct person *a, const struct person *b)
 static void news_human(struct text *t, const struct news *n)
 {
     struct duration_text span;
-    news_time(t, false);
+    text_wall(t, clock_read(CLOCK_REALTIME), false);
     text_format(t, " %-12s  ", change_names[n->change]);
     if (n->who)
         person_text(t, n->who);
@@ -8266,28 +8301,14 @@ static int next_fail(const char *spec, const struct ballot_cron_error *error)
     return EXIT_BALLOT;
 }
 
-/* "in 3h12m", "2d5h ago": of two units the greater. */
-static void next_distance(struct text *t, int64_t seconds)
-{
-    static const struct { int64_t length; char name; } units[] = { { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' } };
-    int64_t rest = seconds < 0 ? -seconds : seconds;
-    size_t i = 0;
-    while (i < COUNT(units) - 2 && rest < units[i].length)
-        i++;
-    text_string(t, seconds < 0 ? "  " : "  in ");
-    for (size_t last = i + 1; i <= last; rest %= units[i++].length)
-        if (rest >= units[i].length)
-            text_format(t, "%" PRId64 "%c", rest / units[i].length, units[i].name);
-    text_string(t, seconds < 0 ? " ago" : seconds > 0 ? "" : "0s");
-}
-
 static void next_print(int64_t at, const struct ballot_zone *zone, bool distance)
 {
     char line[128];
     struct text t = text_in(line, sizeof line);
     text_string(&t, at == BALLOT_NEVER ? "never" : moment_string(at, ballot_zone_offset(zone, at)).data);
+    int64_t away = at - moment_now();
     if (distance && at != BALLOT_NEVER)
-        next_distance(&t, at - moment_now());
+        text_format(&t, away < 0 ? "  %s ago" : "  in %s", age_string(away < 0 ? -away : away).data);
     puts(line);
 }
 
@@ -8531,7 +8552,7 @@ static int help_man(void)
                 "environment, that than the file.");
     man_section("EXIT STATUS", exit_statuses);
     man_section("SIGNALS", "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM (HUP, "
-                "where ballot was started from a terminal) also mean: stop the command, resign, end. A second one kills it.");
+                "where ballot was started from a terminal, and not by nohup) also mean: stop the command, resign, end. A second one kills it.");
     return 0;
 }
 

@@ -65,3 +65,19 @@ check "... which still shows that there was one" grep -qa 'zookeeper-auth=\*\*\*
 stop a b
 refuse "no log ever shows it, at --debug --log-level=trace" grep -rqa "$secret" "$T" --include='*.log' --include='*.out'
 check "... which logs that there is one" logged a "setting zookeeper-auth=(not shown) (--zookeeper-auth)"
+
+# --- servers that take no identity at all
+
+eval "$(declare -f zk_launch | sed 's/java /java -Dzookeeper.DigestAuthenticationProvider.enabled=false /')"
+zk_start plain
+SERVER=plain
+candidate e "${me[@]}" --on-election-failure=exit -- "$JOB" "$JOBS" -1
+ended e
+is "$STATUS" 125 "servers without a digest provider: a candidate with an identity fails"
+check "... and says why" logged e "the server refuses zookeeper-auth (is its digest provider switched off?)"
+candidate f "${me[@]}" -- "$JOB" "$JOBS" -1
+within 5 logged f "the server refuses zookeeper-auth"
+within 3 false
+below "$(wc -l <"$T/f.log")" 15 "... retry: a few lines of log"
+below "$(grep -c "connected to ZooKeeper" "$T/f.log")" 3 "... and a few sessions"
+stop f

@@ -147,6 +147,27 @@ check "... by both" within 8 proposals_are 2
 is "$(overlaps)" 0 "... without overlap"
 stop a b
 
+# --- a stranger's proposal, then all is deleted, and its name is a candidate's
+
+rm -f "$T"/[ab].log
+BASE=/stranger
+zk create $BASE "" >/dev/null
+zk create $BASE/proposal-0000000000 "" >/dev/null
+candidate a "${T2[@]}" -- sleep 100
+within 10 leader_is a
+check "a proposal that nobody stands behind is ignored" logged a "is not ephemeral: no candidate made it, it is ignored"
+kill -STOP "${PID[a]}"
+for n in $(zk ls $BASE); do zk rm "$BASE/$n"; done
+zk rm $BASE
+kill -CONT "${PID[a]}"
+check "base and proposals are deleted: there is a new election" within 15 eval "[ \$(grep -c 'leading, with' $T/a.log) = 2 ]"
+check "... in which that name is ours" eval '[ "$(zk ls $BASE)" = proposal-0000000000 ]'
+n=$(requests)
+within 1 false
+below $(($(requests) - n)) 30 "... and the servers have peace"
+stop a
+BASE=/ballot/election
+
 # --- other settings than the leader's
 
 rm -f "$T"/[ab].log

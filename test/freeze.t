@@ -22,10 +22,23 @@ is "$(overlaps)" 0 "... without overlap"
 kill -CONT "${PID[a]}"
 check "thawed, it notices the loss" within 5 logged a "lost the leadership"
 check "... and stands again" within 5 proposals_are 2
+refuse "... and finds its guard well" logged a "does not answer"
 stop b
 check "... and leads again when it is its turn" within 5 started_least 3
 is "$(overlaps)" 0 "... without overlap"
 stop a
+
+# --- the end of a command is known, even if it came in a freeze
+
+fresh
+# shellcheck disable=SC2016
+candidate a "${T2[@]}" --on-disconnect=stop --on-child-error=exit -- sh -c '"$0" "$1" 600; exit 7' "$JOB" "$JOBS"
+within 10 started_least 1
+kill -STOP "${PID[a]}"
+sleep 2
+kill -CONT "${PID[a]}"
+ended a
+is "$STATUS $(started)" "7 1" "the command ends while the candidate is frozen: thawed, it knows the status, and the policy holds"
 
 # --- a short freeze costs nothing, or one restart, never the leadership
 

@@ -2,6 +2,9 @@
 # Everything lives in $T and is ended by exact pid when the test ends.
 # shellcheck shell=bash disable=SC2034
 
+(($(awk '$1 == "SigIgn:" { print "0x" $2 }' /proc/$$/status) & 1)) && # by nohup, say
+    exec perl -e '$SIG{HUP} = "DEFAULT"; exec @ARGV' bash "$0" "$@"
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BALLOT=${BALLOT:-$here/../ballot}
 JOB=$here/bin/job

@@ -98,3 +98,37 @@ PID[cat]=$!
 exec 8>&-
 check "... and once it is read nothing is missing" within 5 grep -q 'info  leading, with fencing token' "$T/c.log"
 stop c
+
+# --- a pipe into which the command writes as well: the room that a reader makes, of
+# --- which both are told, may be taken by the other. Its reader pauses if ballot waits then.
+
+cat >"$T/reader" <<'END'
+open my $pipe, "<", $ARGV[0];
+$| = 1;
+my $stuck = 0;
+for (1 .. 60) {
+    sysread $pipe, my $page, 4096;
+    for (1 .. 15) {
+        select undef, undef, undef, 0.005;
+        open my $f, "<", "/proc/$ENV{BALLOT}/wchan";
+        $stuck ||= <$f> =~ /pipe_write/;
+    }
+    sleep 5 if $stuck;
+    last if $stuck;
+}
+print $stuck ? "stuck\n" : "free\n";
+1 while sysread $pipe, my $rest, 65536;
+END
+mkfifo "$T/shared"
+BASE=/shared
+(exec setsid "$BALLOT" run once --candidate-id=d --zookeeper-servers="$(servers zk)" --zookeeper-base-path=$BASE --zookeeper-session-timeout=2s \
+    --wrap-child-logs=false --log-level=trace -- yes >"$T/shared" 2>&1) &
+PID[d]=$!
+BALLOT=${PID[d]} perl "$T/reader" "$T/shared" >"$T/verdict" &
+PID[reader]=$!
+within 5 leader_is d
+node=$(zk ls $BASE)
+check "command and log in one pipe, read a page at a time" within 30 test -s "$T/verdict"
+is "$(cat "$T/verdict")" free "... ballot never waits for room in it"
+is "$(zk ls $BASE)" "$node" "... and its session lives"
+stop d

@@ -181,3 +181,17 @@ kill -KILL "${PID[tty]}"
 exec 7>&-
 check "the terminal goes away (SIGHUP): the command is ended" within 5 lock_free
 check "... in good order" within 5 proposals_are 0
+
+fresh
+terminal tty "bash --norc -i"
+echo "nohup $line >$T/nohup.out 2>&1 & echo \$! >$T/nohup.pid" >&7
+within 10 started_least 1
+PID[nohup]=$(cat "$T/nohup.pid")
+kill -HUP "${PID[nohup]}"
+within 1 false
+check "nohup: SIGHUP is nothing" alive "${PID[nohup]}"
+check "... for the command, too" lock_held
+kill -TERM "${PID[nohup]}"
+check "... SIGTERM ends both" within 5 lock_free
+kill -KILL "${PID[tty]}"
+exec 7>&-

@@ -386,12 +386,10 @@ static void test_reading(void)
     for (size_t i = 0; i < COUNT(quoted); i++)
         check(!yaml_plain(quoted[i]), quoted[i]);
     static const struct { int64_t age; const char *text; } ages[] = {
-        { -5, "0s" }, { 59, "59s" }, { 60, "1m" }, { 125 * 60, "2h5m" }, { 50 * 3600, "2d2h" } };
+        { -5, "0s" }, { 59, "59s" }, { 60, "1m" }, { 185, "3m5s" }, { 125 * 60, "2h5m" }, { 50 * 3600, "2d2h" } };
     char out[64];
-    for (size_t i = 0; i < COUNT(ages); i++) {
-        age_string(out, sizeof out, ages[i].age);
-        same(out, ages[i].text, "an age");
-    }
+    for (size_t i = 0; i < COUNT(ages); i++)
+        same(age_string(ages[i].age).data, ages[i].text, "an age");
     struct text cell = text_in(out, sizeof out);
     text_cell(&cell, "abcdef", 4, true);
     text_cell(&cell, "\xe6\xbc\xa2\xe6\xbc\xa2", 4, true);
@@ -758,6 +756,9 @@ static void test_cron_policies(void)
     f.rules.stop = true;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not with on-disconnect=stop");
     f.rules.stop = false;
+    f.resigning = true;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not who may have resigned");
+    f.resigning = false;
     f.stalled_at = f.now;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not after a standstill");
     f.stalled_at = 0;
@@ -773,6 +774,36 @@ static void test_cron_policies(void)
     check(agent_decide(&f).turn.kind == TURN_RECORD, "a leader records what is due");
     f.output_pending = true;
     check(agent_decide(&f).turn.kind == TURN_NONE, "... not while it could not start it");
+}
+
+/* What a child that resolves names has said arrives. */
+static void resolved(struct ballot *b, const char *said)
+{
+    int ends[2];
+    if (!fd_pipe(ends) || write(ends[1], said, strlen(said)) < 0)
+        exit(1);
+    fd_close(&ends[1]);
+    b->retry_at = 0;
+    b->resolver.fd = ends[0];
+    b->resolver.answer = text_in(b->resolver.buffer, sizeof b->resolver.buffer);
+    while (b->resolver.fd >= 0 && b->resolver.pid)
+        resolver_read(b);
+}
+
+static void test_resolving(void)
+{
+    struct ballot b = { .servers = (char[]){ "zk1" }, .connected = true };
+    b.resolver.pid = fork();
+    if (b.resolver.pid == 0)
+        _exit(0);
+    resolved(&b, "?no such host");
+    check(b.retry_at == 0, "names that are not resolved do not matter in contact");
+    b.connected = false;
+    b.resolver.pid = fork();
+    if (b.resolver.pid == 0)
+        _exit(0);
+    resolved(&b, "?no such host");
+    check(b.retry_at > clock_now(), "... out of contact they are tried again later");
 }
 
 int main(void)
@@ -793,6 +824,7 @@ int main(void)
     test_turns();
     test_journal();
     test_cron_policies();
+    test_resolving();
     printf("1..%d\n", tests);
     return failures != 0;
 }
