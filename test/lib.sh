@@ -178,11 +178,13 @@ candidate() { # NAME OPTION... -- COMMAND...
     PID[$1]=$!
 }
 execed() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" != bash ]; }
-stop() { # NAME...: in good order
+stop() { # NAME...: in good order, or it is a failure
     local name
     for name; do within 5 execed "${PID[$name]}"; done # a bash that has forked and not yet exec'ed loses a TERM
     for name; do kill -TERM "${PID[$name]}" 2>/dev/null; done
-    for name; do within 15 dead "${PID[$name]}" && wait "${PID[$name]}" 2>/dev/null; done
+    for name; do
+        if within 15 dead "${PID[$name]}"; then wait "${PID[$name]}" 2>/dev/null; else ok 1 "$name is to end"; fi
+    done
     return 0
 }
 logged() { grep -q -- "$2" "$T/$1.log"; } # NAME TEXT
@@ -238,6 +240,7 @@ mkdir -p "$JOBS"
 fresh() { rm -rf "$JOBS" && mkdir "$JOBS"; }
 started() { local n; n=$(grep -cs ^start "$JOBS/record"); echo "${n:-0}"; }
 started_least() { [ "$(started)" -ge "$1" ]; }
+ready() { grep -qs ^ready "$JOBS/record"; } # the first of them: its handlers are set, its children there
 last_start() { awk '$1 == "start" { t = $2 } END { print t }' "$JOBS/record"; }
 last_pid() { awk '$1 == "start" { p = $3 } END { print p }' "$JOBS/record"; }
 lock_held() { # a command, or a child of one, lives; 1 if none does any more, 2 if none ever did
