@@ -4,8 +4,9 @@
 zk_start zk
 two() { # MODE OPTION...: a leads, b waits
     fresh
+    rm -f "$T"/[ab].log
     candidate a "${T2[@]}" --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
-    within 10 started_least 1
+    within 10 ready
     candidate b "${T2[@]}" --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
     within 10 proposals_are 2
 }

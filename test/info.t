@@ -6,8 +6,7 @@ LONG=--zookeeper-session-timeout=20s
 info() { timeout 30 "$BALLOT" info --zookeeper-servers="$(servers "$SERVER")" --zookeeper-base-path="$BASE" "$@"; }
 # What real parsers make of it: EXPRESSION sees the YAML as $y, the JSON as $j.
 says() { # DESCRIPTION EXPRESSION
-    info >"$T/yaml" && info -o json >"$T/json"
-    perl -MYAML::XS=LoadFile -MJSON::PP -e '
+    info >"$T/yaml" && info -o json >"$T/json" && perl -MYAML::XS=LoadFile -MJSON::PP -e '
         my $y = LoadFile($ARGV[0]);
         open my $f, "<", $ARGV[1]; local $/; my $j = JSON::PP->new->utf8->decode(<$f>);
         sub has { my ($r, $n) = @_; scalar grep { /^$n/ } @{$r->{notes} // []} }

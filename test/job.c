@@ -5,10 +5,10 @@
  *     job spew MB               writes lines of 80 bytes
  *     job FOLDER MS [WORD...]   runs MS milliseconds (-1: until it is stopped)
  *
- * FOLDER/record gets lines of "start|end|term NS PID TOKEN". FOLDER/lock is
- * held from the first moment to the last, by the children too; the kernel frees
- * it with the last of them, however they die. Whoever finds it held while
- * starting writes "OVERLAP": two ran at a time.
+ * FOLDER/record gets lines of "start|ready|end|term NS PID TOKEN": ready when all
+ * WORDs are done. FOLDER/lock and FOLDER/one are held from the first moment to the
+ * last, by the children too; the kernel frees them with the last of them, however
+ * they die. Whoever finds one held while starting writes "OVERLAP": two ran at a time.
  *
  * WORDs: ignore-term, fork (a child in the group), daemon (one that leaves it),
  * children (100 of them), exit=N, signal=N, silent (closes stdout and stderr).
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -50,8 +51,9 @@ static void record(int fd, const char *what, int64_t when)
         _exit(99);
 }
 
-/* POSIX locks die with a close() and are not inherited; a pipe-like lock that
- * children share is an open FIFO: it has a reader as long as one of them lives. */
+/* A FIFO has a reader as long as one of those who share it lives: a lock that can
+ * be looked at without taking it. But two who look at the same moment see nobody;
+ * of flock(), which children share as well, one of them is told. */
 static void hold(const char *folder, int log)
 {
     char path[512];
@@ -64,6 +66,12 @@ static void hold(const char *folder, int log)
         _exit(98);
     if (writer >= 0)
         close(writer);
+    snprintf(path, sizeof path, "%s/one", folder);
+    int one = open(path, O_RDONLY | O_CREAT, 0600);
+    if (one < 0)
+        _exit(98);
+    if (flock(one, LOCK_EX | LOCK_NB) < 0)
+        record(log, "OVERLAP", now());
 }
 
 static void spawn(bool leave)
@@ -156,6 +164,7 @@ int main(int argc, char **argv)
         if (!strncmp(argv[i], "signal=", 7))
             number = atoi(argv[i] + 7);
     }
+    record(log, "ready", now());
     long ms = atol(argv[2]);
     rest(ms < 0 ? -1 : begun + ms * 1000000);
     record(log, termed ? "term" : "end", now());

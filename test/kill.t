@@ -58,7 +58,7 @@ at=$(now)
 kill -KILL "${PID[b]}"
 check "a waiting candidate is killed: its proposal goes" within 2 proposals_are 1
 note "after $(ms_since "$at") ms"
-check "the leader is not disturbed" leader_is a
+check "the leader is not disturbed" eval "leader_is a && proposals_are 1"
 is "$(started)" 1 "... nor its command"
 
 # --- a waiting candidate's guard: replaced, nobody notices
@@ -67,7 +67,7 @@ candidate b --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1
 within 10 proposals_are 2
 old=$(guard_of b)
 kill -KILL "$old"
-check "the guard of a waiting candidate is killed: there is another" within 2 eval 'new=$(guard_of b) && [ "$new" != "$old" ]'
+check "the guard of a waiting candidate is killed: there is another" within 2 eval '[ -n "$old" ] && new=$(guard_of b) && [ "$new" != "$old" ]'
 stop a
 check "... and it can run the command" within 5 started_least 2
 stop b
@@ -76,7 +76,7 @@ stop b
 
 fresh
 candidate a --on-child-error=exit -- "$JOB" "$JOBS" -1 fork daemon ignore-term
-within 10 started_least 1
+within 10 ready
 kill -KILL "$(guard_of a)"
 check "the leader's guard is killed: the candidate ends" within 5 dead "${PID[a]}"
 ended a
@@ -94,11 +94,13 @@ for mode in keep stop; do
     within 10 proposals_are 2
     sleep 1
     command=$(last_pid)
-    both="$(guard_of a) ${PID[a]}"
+    guard=$(guard_of a)
+    check "$mode: the leader has a guard" test -n "$guard"
+    both="$guard ${PID[a]}"
     at=$(now)
     # shellcheck disable=SC2086
     kill -STOP $both && kill -KILL $both # so that none sees the other die
-    check "$mode: candidate and guard are killed at once: the command's first process dies" within 1 dead "$command"
+    check "... candidate and guard are killed at once: the command's first process dies" within 1 dead "$command"
     check "... and another takes over" within 10 started_least 2
     note "after $((($(last_start) - at) / 1000000)) ms, when the session of 2 s has expired"
     is "$(overlaps)" 0 "... not before the old one was dead"

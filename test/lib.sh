@@ -41,10 +41,11 @@ check() { # DESCRIPTION COMMAND...: passes if COMMAND does
     "$@"
     ok $? "$what"
 }
-refuse() { # DESCRIPTION COMMAND...: passes if COMMAND fails
+refuse() { # DESCRIPTION COMMAND...: passes if COMMAND says no, by status 1; others are errors
     local what=$1
     shift
-    ! "$@"
+    "$@"
+    [ $? = 1 ]
     ok $? "$what"
 }
 is() { # GOT EXPECTED DESCRIPTION
@@ -58,14 +59,19 @@ below() { # GOT LIMIT DESCRIPTION: both whole numbers, from 0
 note() { echo "# $*"; }
 
 finish() {
+    local status=$? name pids
     [ "$BASHPID" = "$$" ] || return # a candidate that is told to stop before its exec
-    local name
     trap - EXIT
-    for name in "${!PID[@]}"; do
-        kill -CONT "${PID[$name]}" 2>/dev/null
-        kill -KILL "${PID[$name]}" 2>/dev/null
-    done
-    [ ${#PID[@]} = 0 ] || wait "${PID[@]}" 2>/dev/null
+    if [ $status != 0 ] && [ $FAILED = 0 ]; then
+        FAILED=1
+        complain "the script ended with status $status"
+    fi
+    mapfile -t pids < <(jobs -pr; jobs -ps) # not those of PID that are somebody else's by now
+    if [ ${#pids[@]} != 0 ]; then
+        kill -CONT "${pids[@]}" 2>/dev/null
+        kill -KILL "${pids[@]}" 2>/dev/null
+        wait "${pids[@]}" 2>/dev/null
+    fi
     for name in $(cat "$T/clocked" 2>/dev/null); do # libfaketime's, by the pid of whoever was killed
         rm -f "/dev/shm/faketime_shm_$name" "/dev/shm/sem.faketime_sem_$name"
     done
@@ -93,7 +99,7 @@ within() { # SECONDS COMMAND...: waits until COMMAND passes
     return 0
 }
 alive() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
-dead() { ! alive "$1"; }
+dead() { [ -n "$1" ] && ! alive "$1"; }
 
 # --- servers
 
@@ -155,7 +161,11 @@ proxy_start() { # a proxy in front of the server zk
 }
 mode() { echo "$1" >"$T/control.new" && mv "$T/control.new" "$T/control"; } # of the proxy: pass cut freeze slow deaf
 zk() { "$ZK" "$(servers "$SERVER")" "$@"; }
-proposals() { zk ls "$BASE" 2>/dev/null | grep -c ^proposal-; }
+proposals() { # how many, or "none" where there is no base or no answer
+    local names
+    names=$(zk ls "$BASE" 2>/dev/null) || { echo none; return; }
+    grep -c ^proposal- <<<"$names"
+}
 proposals_are() { [ "$(proposals)" = "$1" ]; }
 leader_is() { zk get "$BASE" 2>/dev/null | grep -q "\"candidateId\":\"$1\""; }
 requests() { four "$SERVER" mntr | awk '$1 == "zk_packets_received" { print $2 }'; }
@@ -171,11 +181,13 @@ candidate() { # NAME OPTION... -- COMMAND...
     PID[$1]=$!
 }
 execed() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" != bash ]; }
-stop() { # NAME...: in good order
+stop() { # NAME...: in good order, or it is a failure
     local name
     for name; do within 5 execed "${PID[$name]}"; done # a bash that has forked and not yet exec'ed loses a TERM
     for name; do kill -TERM "${PID[$name]}" 2>/dev/null; done
-    for name; do within 15 dead "${PID[$name]}" && wait "${PID[$name]}" 2>/dev/null; done
+    for name; do
+        if within 15 dead "${PID[$name]}"; then wait "${PID[$name]}" 2>/dev/null; else ok 1 "$name is to end"; fi
+    done
     return 0
 }
 logged() { grep -q -- "$2" "$T/$1.log"; } # NAME TEXT
@@ -231,16 +243,24 @@ mkdir -p "$JOBS"
 fresh() { rm -rf "$JOBS" && mkdir "$JOBS"; }
 started() { local n; n=$(grep -cs ^start "$JOBS/record"); echo "${n:-0}"; }
 started_least() { [ "$(started)" -ge "$1" ]; }
+ready() { grep -qs ^ready "$JOBS/record"; } # the first of them: its handlers are set, its children there
 last_start() { awk '$1 == "start" { t = $2 } END { print t }' "$JOBS/record"; }
 last_pid() { awk '$1 == "start" { p = $3 } END { print p }' "$JOBS/record"; }
-lock_held() { ! lock_free; }
-lock_free() { # no command, and no child of one, lives
-    ! perl -e 'use Fcntl; exit(sysopen(F, $ARGV[0], O_WRONLY | O_NONBLOCK) ? 0 : 1)' "$JOBS/lock" 2>/dev/null
+lock_held() { # a command, or a child of one, lives; 1 if none does any more, 2 if none ever did
+    perl -MErrno -e 'use Fcntl; exit(sysopen(F, $ARGV[0], O_WRONLY | O_NONBLOCK) ? 0 : $!{ENXIO} ? 1 : 2)' "$JOBS/lock"
 }
+lock_free() { lock_held; [ $? = 1 ]; }
 overlaps() { # of the intervals from start to end (or term), and of the locks
-    awk '$1 == "OVERLAP" { n++ }
-         $1 == "start" { if (on && $2 < 0) n++; if (on && !(pid in gone)) open[$3] = 1; on = 1; pid = $3 }
-         $1 == "end" || $1 == "term" { gone[$3] = 1 }
-         END { print n + 0 }' "$JOBS/record" 2>/dev/null || echo 0
+    awk '
+        $1 == "OVERLAP" { n++ }
+        $1 == "start" { at[++starts] = $2; number[$3] = starts }
+        $1 == "end" || $1 == "term" { end[number[$3]] = $2 }
+        END {
+            for (i = 1; i <= starts; i++) {
+                if (at[i] < latest) n++
+                if (end[i] > latest) latest = end[i]
+            }
+            print starts ? n + 0 : "none"
+        }' 2>/dev/null <"$JOBS/record" || echo none
 }
 tokens_grow() { awk '$1 == "start" { if ($4 != "-" && $4 < t) bad = 1; t = $4 } END { exit bad }' "$JOBS/record"; }

@@ -33,7 +33,7 @@ for s in TERM INT QUIT; do
 
     fresh
     candidate a --stop-timeout=60s -- "$JOB" "$JOBS" -1 ignore-term
-    within 10 started_least 1
+    within 10 ready
     command=$(last_pid)
     if [ $s = TERM ]; then
         kill -$s "${PID[a]}"
@@ -84,7 +84,7 @@ stop a b
 phase() { # NAME: brings candidate a into that phase
     rm -f "$T/a.log"
     case $1 in
-    connecting) SERVER=nobody candidate a -- "$JOB" "$JOBS" -1 && sleep 0.3 ;;
+    connecting) SERVER=nobody candidate a --debug -- "$JOB" "$JOBS" -1 && within 5 logged a '\[zookeeper\]' ;;
     waiting) candidate a -- "$JOB" "$JOBS" -1 && within 10 logged a standing ;;
     leading) fresh && candidate a -- "$JOB" "$JOBS" -1 && within 10 started_least 1 ;;
     between) candidate a --restart-delay=30s --on-child-success=rerun -- true && within 10 logged a "status 0" ;;
@@ -93,11 +93,11 @@ phase() { # NAME: brings candidate a into that phase
 for name in connecting waiting leading between; do
     [ $name = waiting ] && candidate b -- sleep 100 && within 10 leader_is b
     phase $name
-    for s in HUP USR1 USR2 WINCH CONT; do
-        [ $name = leading ] || kill -$s "${PID[a]}" # a job would die of them
-    done
-    sleep 0.1
-    check "$name: HUP, USR1, USR2, WINCH, CONT do not end it" alive "${PID[a]}"
+    if [ $name != leading ]; then # a job would die of them
+        for s in HUP USR1 USR2 WINCH CONT; do kill -$s "${PID[a]}"; done
+        sleep 0.1
+        check "$name: HUP, USR1, USR2, WINCH, CONT do not end it" alive "${PID[a]}"
+    fi
     for s in TERM INT QUIT; do
         alive "${PID[a]}" || phase $name
         kill -$s "${PID[a]}"
@@ -130,7 +130,7 @@ unshare=(unshare --pid --fork --kill-child --mount-proc)
 [ "$(id -u)" = 0 ] || unshare=(unshare --user --map-root-user "${unshare[@]:1}")
 "${unshare[@]}" "$BALLOT" run once --candidate-id=one --zookeeper-servers="$(servers zk)" -- "$JOB" "$JOBS" -1 fork daemon >"$T/one.out" 2>"$T/one.log" &
 PID[one]=$!
-check "as PID 1 it runs the command" within 10 started_least 1
+check "as PID 1 it runs the command" within 10 ready
 inner=$(pgrep -P "${PID[one]}")
 kill -TERM "$inner"
 check "SIGTERM ends it" within 5 dead "${PID[one]}"
@@ -151,7 +151,7 @@ terminal() { # NAME COMMAND-LINE: types come from fd 7
 fresh
 line="$BALLOT run once --candidate-id=tty --zookeeper-session-timeout=2s --on-disconnect=stop --zookeeper-servers=$(servers zk) -- $JOB $JOBS -1"
 terminal tty "$line"
-within 10 started_least 1
+check "at a terminal" within 10 started_least 1
 printf '\003' >&7
 check "Ctrl-C ends it" within 5 dead "${PID[tty]}"
 exec 7>&-
@@ -162,7 +162,7 @@ check "... the levels are coloured on a terminal" grep -q $'\033\\[32minfo' "$T/
 fresh
 terminal tty "bash --norc -i"
 echo "$line" >&7
-within 10 started_least 1
+check "in a shell at a terminal" within 10 started_least 1
 printf '\032' >&7
 check "Ctrl-Z freezes it: the guard ends the command within the lease" within 4 lock_free
 echo fg >&7
@@ -176,7 +176,7 @@ exec 7>&-
 fresh
 candidate_hup="$line"
 terminal tty "$candidate_hup"
-within 10 started_least 1
+check "at a terminal again" within 10 started_least 1
 kill -KILL "${PID[tty]}"
 exec 7>&-
 check "the terminal goes away (SIGHUP): the command is ended" within 5 lock_free

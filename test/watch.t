@@ -165,8 +165,8 @@ for i in $(seq 10); do kill -KILL "${PID[one$i]}"; done
 within 20 proposals_are 502
 from=$(asked)
 stop a
-within 10 eval "tail -n 3 $T/w.out | grep -q elected"
-below $(($(asked) - from)) 12 "a handover among 500 costs so many"
+check "a handover among 500" within 10 eval "tail -n 3 $T/w.out | grep -q elected"
+below $(($(asked) - from)) 12 "... costs so many"
 stop b
 stop w
 kill -KILL "${PID[crowd]}"
