@@ -104,11 +104,14 @@ dead() { [ -n "$1" ] && ! alive "$1"; }
 # --- servers
 
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-port_choose() {
+port_choose() { # no other suite gets it while $T exists, also where nobody listens yet, or just then
     local port
     for _ in $(seq 100); do
         port=$((20000 + RANDOM % 12000))
-        port_free $port && echo $port && return
+        [ -e "$T/port.$port" ] && continue
+        : >"$T/port.$port"
+        [ "$(echo "$shm"/ballot-test.*/port.$port)" = "$T/port.$port" ] && port_free $port && echo $port && return
+        rm "$T/port.$port"
     done
     return 1
 }

@@ -143,29 +143,30 @@ stop w
 
 candidate a --zookeeper-session-timeout=20s -- sleep 1000 # few heartbeats
 within 10 leader_is a
+candidate b --zookeeper-session-timeout=20s -- sleep 1000
+within 10 proposals_are 2
 "$ZK" "$(servers zk)" crowd "$BASE" 500 >"$T/crowd" &
 PID[crowd]=$!
 within 20 test -s "$T/crowd"
 watcher w -o json --log-level=debug
-within 20 eval '[ $(wc -l <$T/w.out) = 502 ]'
+within 20 eval '[ $(wc -l <$T/w.out) = 503 ]'
 session=$(sed -n 's/.*session \(0x[0-9a-f]*\).*/\1/p' "$T/w.log")
 asked() { four zk cons | sed -n "s/.*recved=\([0-9]*\),.*sid=$session,.*/\1/p"; }
-below "$(asked)" 508 "the present state of 501 candidates costs so many requests"
+below "$(asked)" 509 "the present state of 502 candidates costs so many requests"
 from=$(asked)
 for i in $(seq 10); do
     "$ZK" "$(servers zk)" crowd "$BASE" 1 >"$T/one" &
     PID[one$i]=$!
-    within 10 eval "[ \$(wc -l <$T/w.out) = $((502 + i)) ]"
+    within 10 eval "[ \$(wc -l <$T/w.out) = $((503 + i)) ]"
 done
-is "$(wc -l <"$T/w.out")" 512 "ten join"
+is "$(wc -l <"$T/w.out")" 513 "ten join"
 below $(($(asked) - from)) 24 "... which costs so many requests, a heartbeat or two included"
-candidate b "${T2[@]}" -- sleep 1000
-within 10 eval "[ \$(wc -l <$T/w.out) = 513 ]"
 for i in $(seq 10); do kill -KILL "${PID[one$i]}"; done
 within 20 proposals_are 502
+within 10 eval "[ \$(wc -l <$T/w.out) = 523 ]" # it has read that they left
 from=$(asked)
 stop a
-check "a handover among 500" within 10 eval "tail -n 3 $T/w.out | grep -q elected"
+check "a handover among 500" within 10 eval "tail -n 3 $T/w.out | grep -q '\"elected\",\"candidateId\":\"b\"'"
 below $(($(asked) - from)) 12 "... costs so many"
 stop b
 stop w
@@ -232,13 +233,17 @@ within 10 eval "[ \$(wc -l <$T/w.out) -ge 21 ]"
     done
 ) &
 PID[info]=$!
-rounds=10
+rounds=10 kills=0
 [ -n "${SOAK:-}" ] && rounds=60
-for i in $(seq $rounds); do
-    leader=$(zk get $BASE | sed -n 's/.*"candidateId":"\([^"]*\)".*/\1/p')
-    [ -n "$leader" ] && kill -KILL "${PID[$leader]}"
+named() { zk get $BASE | sed -n 's/.*"candidateId":"\([^"]*\)".*/\1/p'; }
+followed() { now=$(named) && [ -n "$now" ] && [ "$now" != "$leader" ]; }
+for _ in $(seq $rounds); do
+    leader=$(named)
+    kill -KILL "${PID[$leader]}"
     another
-    read -r -t 1 -u "$NEVER"
+    within 10 followed || break
+    kills=$((kills + 1))
+    read -r -t 0.8 -u "$NEVER"
 done
 : >"$T/enough"
 wait "${PID[info]}"
@@ -247,7 +252,8 @@ check "info all the while: each picture valid, none torn ($(wc -l <"$T/info.coun
 within 10 proposals_are 20
 check "watch: it ends with what the servers say" within 10 eval '[ "$(believe w 2>/dev/null)" = "$(truth)" ]' || { believe w; truth; }
 check "... no line contradicts another" eval "believe w >$T/seen 2>$T/err" || cat "$T/err"
-check "... each of the leaders is told" eval "[ \$(sed -n 's/# \\([0-9]*\\) leaders/\\1/p' $T/err) -ge $rounds ]"
+is "$kills" "$rounds" "... of as many leaders as were to die, and those who followed"
+check "... each is told" eval "[ \$(sed -n 's/# \\([0-9]*\\) leaders/\\1/p' $T/err) -gt $kills ]"
 kill -TERM "${PID[w]}" "${PID[h]}"
 ended w
 is "$STATUS" 0 "... and ends with 0"
