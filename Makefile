@@ -64,13 +64,15 @@ test: deps-test
 # What takes longer: more rounds, random faults, and all of it with sanitizers,
 # whose reports are files, because who dies at its end is not always asked how.
 ASAN_REPORT = $(CURDIR)/test/bin/asan/report
+SANITIZED = $(patsubst %,test/%.t,kill freeze policy signals command election settings config auth next info stepdown runcron cronfault)
 soak: deps test/bin/asan/ballot
 	@$(MAKE) -s tools
 	@SOAK=1 prove -j 2 test/soak.t test/cronfault.t test/race.t test/kill.t test/election.t test/command.t
 	@rm -f $(ASAN_REPORT).*
 	@ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:log_path=$(ASAN_REPORT) UBSAN_OPTIONS=log_path=$(ASAN_REPORT) \
 	    BALLOT=$(CURDIR)/test/bin/asan/ballot \
-	    prove -j $(JOBS) test/kill.t test/freeze.t test/policy.t test/signals.t test/command.t test/election.t test/settings.t test/config.t test/auth.t test/next.t test/info.t test/stepdown.t test/runcron.t test/cronfault.t; status=$$?; ! cat $(ASAN_REPORT).* 2>/dev/null && exit $$status
+	    prove -j $(JOBS) $(SANITIZED); \
+	    status=$$?; ! cat $(ASAN_REPORT).* 2>/dev/null && exit $$status
 
 test/bin/asan/ballot: ballot.c ballot.h
 	@mkdir -p test/bin/asan

@@ -4282,7 +4282,7 @@ struct log {
     bool debug;
     const char *id;
     char host[256];
-    nanos wall; /* when the lines that are being logged were read */
+    nanos wall;            /* when the lines that are being logged were read */
     struct frame frame;
     struct queue out, err;
     struct stream library; /* the client library's own log, with debug      */
@@ -6609,21 +6609,6 @@ static int signal_death(int number)
     return EXIT_BY_SIGNAL + number;
 }
 
-/* Says what is wrong with the schedule, and where it stands. */
-static bool __attribute__((format(printf, 3, 4)))
-schedule_fail(const struct settings *s, struct log *log, const char *format, ...)
-{
-    const struct value *v = &s->values[SET_SCHEDULE];
-    char why[512];
-    struct text t = text_in(why, sizeof why);
-    va_list args;
-    va_start(args, format);
-    text_vformat(&t, format, args);
-    va_end(args);
-    LOG(log, FATAL, "%s%s: \"%.200s\": %s", v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
-    return false;
-}
-
 /* What the settings say about activations; false: it has been said what is wrong. */
 static bool schedule_open(struct schedule *c, const struct settings *s, struct log *log)
 {
@@ -6631,14 +6616,19 @@ static bool schedule_open(struct schedule *c, const struct settings *s, struct l
     c->spec = setting_text(s, SET_SCHEDULE);
     c->dst = (enum ballot_dst)setting_number(s, SET_DST);
     c->catch_up = setting_number(s, SET_CATCH_UP);
+    const struct value *v = &s->values[SET_SCHEDULE];
+    char why[512];
+    struct text t = text_in(why, sizeof why);
     int local = ballot_zone_local(&c->zone);
     if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
-        return schedule_fail(s, log, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
-    if (local != BALLOT_OK && !c->cron.own_zone)
-        return schedule_fail(s, log, "it is for the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
-    if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
-        return schedule_fail(s, log, "it never comes");
-    return true;
+        text_format(&t, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
+    else if (local != BALLOT_OK && !c->cron.own_zone)
+        text_format(&t, "it is for the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
+    else if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
+        text_string(&t, "it never comes");
+    if (t.length)
+        LOG(log, FATAL, "%s%s: \"%.200s\": %s", v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
+    return t.length == 0;
 }
 
 static int run(const struct settings *s, struct log *log, char **command, struct schedule *schedule)

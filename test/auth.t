@@ -77,8 +77,8 @@ ended h
 is "$STATUS" 125 "servers without a digest provider: a candidate with an identity fails"
 check "... and says why" logged h "the server refuses zookeeper-auth (is its digest provider switched off?)"
 candidate i "${me[@]}" -- "$JOB" "$JOBS" -1
-within 5 logged i "the server refuses zookeeper-auth"
+check "... retry: says so" within 5 logged i "the server refuses zookeeper-auth"
 within 3 false
-below "$(wc -l <"$T/i.log")" 15 "... retry: a few lines of log"
+below "$(wc -l <"$T/i.log")" 15 "... in a few lines of log"
 below "$(grep -c "connected to ZooKeeper" "$T/i.log")" 3 "... and a few sessions"
 stop i

@@ -126,9 +126,9 @@ BASE=/shared
 PID[d]=$!
 BALLOT=${PID[d]} perl "$T/reader" "$T/shared" >"$T/verdict" &
 PID[reader]=$!
-within 5 leader_is d
+check "command and log in one pipe: it leads" within 5 leader_is d
 node=$(zk ls $BASE)
-check "command and log in one pipe, read a page at a time" within 30 test -s "$T/verdict"
+check "... which is read a page at a time" within 30 test -s "$T/verdict"
 is "$(cat "$T/verdict")" free "... ballot never waits for room in it"
 is "$(zk ls $BASE)" "$node" "... and its session lives"
 stop d

@@ -193,5 +193,6 @@ check "nohup: SIGHUP is nothing" alive "${PID[nohup]}"
 check "... for the command, too" lock_held
 kill -TERM "${PID[nohup]}"
 check "... SIGTERM ends both" within 5 lock_free
+within 5 dead "${PID[nohup]}" || kill -KILL "${PID[nohup]}" # no job of ours
 kill -KILL "${PID[tty]}"
 exec 7>&-
