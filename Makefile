@@ -17,7 +17,7 @@ PACKAGES = bash bsdutils faketime gcc groff-base libc6-dev libinih-dev libyaml-l
 LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev
 
 # The longest first, so that none of them is left at the end.
-SLOW = $(patsubst %,test/%.t,outage cronfault runcron watch crontime election)
+SLOW = $(patsubst %,test/%.t,lease outage cronfault runcron watch crontime election)
 TESTS = $(SLOW) $(filter-out test/soak.t $(SLOW), $(sort $(wildcard test/*.t)))
 JOBS = 4
 

@@ -1623,13 +1623,16 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
 #define AUTH_SCHEME   "digest"
 #define DATA_MAX      16384 /* our JSON: every byte of id, host, path escaped    */
 #define RECORD_NAME   "schedule"
-#define FOREIGN_TIMEOUT_MAX (10 * MINUTE) /* a stranger's timeout counts as at most that */
+#define TIMEOUT_MAX   (10 * MINUTE) /* a longer session timeout counts as that, ours and others' */
 
 enum request_kind {
     REQUEST_SYNC,     /* bring our server up to date                             */
     REQUEST_LIST,     /* children of the base                                    */
     REQUEST_BASE,     /* the base's data, with a watch                           */
     REQUEST_OWN,      /* our proposal, with a watch                              */
+    REQUEST_ASK,      /* do the servers answer? A sync: what changed comes before its answer */
+    REQUEST_FIRST,    /* the first proposal: may it be revoked?                  */
+    REQUEST_REVOKE,   /* delete the proposal of a mute candidate                 */
     REQUEST_AHEAD,    /* watch the one before us                                 */
     REQUEST_SECOND,   /* watch the one before that                               */
     REQUEST_GHOST,    /* is this proposal ours?                                  */
@@ -1651,6 +1654,25 @@ struct request {
     nanos sent;
 };
 
+/* For how long leadership is certain: from the sending of an acknowledged write, by
+ * the T which that write advertised. The next connection may have another T. */
+struct lease {
+    nanos sent, timeout;         /* 0, 0: there is none                          */
+    nanos cut_sent, cut_timeout; /* of a later write that advertises a shorter T and
+                                    is not acknowledged yet; 0, 0: none         */
+};
+
+static nanos lease_moment(const struct lease *l, int numerator, int denominator)
+{
+    nanos when = l->timeout ? l->sent + l->timeout * numerator / denominator : NEVER;
+    return l->cut_timeout ? nanos_min(when, l->cut_sent + l->cut_timeout * numerator / denominator) : when;
+}
+
+static nanos lease_over(const struct lease *l)
+{
+    return lease_moment(l, 2, 3);
+}
+
 /* What the base is known to hold, and since when it has been silent. */
 struct base {
     bool fresh;       /* read since whatever made it doubtful             */
@@ -1659,11 +1681,13 @@ struct base {
     bool empty;       /* nobody leads                                     */
     bool ours;        /* a write of ours                                  */
     bool stop;        /* its leader stops before his lease ends           */
+    bool revocable;   /* its leader advertises onDisconnect: it is no Go ballot */
     char named[NODE_MAX]; /* proposal of its leader; "" if none of this base */
     nanos timeout;    /* the session timeout that its leader advertises   */
     int32_t version;
     int64_t czxid, ctime; /* both: an ensemble that lost its data counts anew */
-    nanos read_at;    /* the last read; 0: reading is not our turn        */
+    char led[NODE_MAX]; /* the proposal that it named last                */
+    nanos read_at;    /* the last read, or answer to an ask; 0: reading is not our turn */
     nanos moved_at;   /* when its version was first seen                  */
     nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
     bool restarted;   /* that clock began anew, the version has not moved since */
@@ -1721,7 +1745,7 @@ struct ballot {
     nanos processed_at;
     nanos contact_since, remind_at; /* of the present state of `connected`   */
     nanos opened_at;    /* the handle                                        */
-    nanos watchdog_lease; /* the lease in which the watchdog has acted       */
+    nanos watchdog_lease; /* the sending of the lease in which the watchdog has acted */
     clientid_t session;
     char trouble[320];
     bool refused;       /* the trouble is that the ensemble says no          */
@@ -1730,12 +1754,18 @@ struct ballot {
 
     /* the tree */
     bool unsettled, synced, list_fresh, own_fresh, ghost, signed_own, path_wanted;
-    bool contact_broke; /* the clock of rule (c) starts anew at the next read */
+    nanos broke_at;     /* we heard nothing, or could not have: the clock of rule (c)
+                           starts anew at the first read sent since; 0: it need not */
+    nanos planned_at;   /* the owner was asked to come again by then          */
     char proposal[NODE_MAX]; /* "": none                                     */
     int64_t proposal_session;
     bool own_exists;
     char **line;        /* names in line, sorted as strcmp                   */
     size_t line_count;
+    char first[NODE_MAX]; /* the first of them,                               */
+    nanos first_since;
+    char examined[NODE_MAX]; /* the one whose proposal was read,              */
+    bool examined_revocable; /* and whether it advertises onDisconnect        */
     char **ignored;     /* persistent "proposals" of strangers               */
     size_t ignored_count;
     nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
@@ -1755,7 +1785,8 @@ struct ballot {
     bool step_down;     /* somebody asked us to hand over                    */
     bool resigning;     /* the servers may have carried out our resignation  */
     unsigned losses;    /* counts each loss of the leadership                */
-    nanos lease_sent;   /* sending of the last acknowledged write            */
+    struct lease lease;
+    bool cut_unseen;    /* the lease was cut: its owner must learn of it before the write goes out */
     nanos beat_at;      /* the next heartbeat                                */
     int64_t token;
     bool warned_differs, warned_strangers;
@@ -1769,6 +1800,7 @@ struct ballot {
     char node[BALLOT_PATH_MAX + NODE_MAX + 2];
     char sent[DATA_MAX];
     size_t sent_length;
+    nanos sent_timeout; /* the T that it advertises */
     zoo_op_t ops[3];
     zoo_op_result_t results[3];
     struct Stat written, entered;
@@ -1971,16 +2003,18 @@ static void base_parse(const struct ballot *b, struct base *base, const char *da
     char node[BALLOT_PATH_MAX + NODE_MAX + 2], word[64];
     nanos advertised;
     base->empty = length == 0;
-    base->stop = false;
+    base->stop = base->revocable = false;
     base->named[0] = '\0';
     base->timeout = b->timeout;
     if (json_get(data, length, "proposalNode", node, sizeof node))
         string_copy(base->named, sizeof base->named, node_name(b, node));
-    if (json_get(data, length, "onDisconnect", word, sizeof word))
+    if (json_get(data, length, "onDisconnect", word, sizeof word)) {
+        base->revocable = true;
         base->stop = !strcmp(word, "stop");
+    }
     if (json_get(data, length, "sessionTimeout", word, sizeof word) &&
         duration_parse(word, &advertised) && advertised > 0)
-        base->timeout = nanos_min(advertised, FOREIGN_TIMEOUT_MAX);
+        base->timeout = nanos_min(advertised, TIMEOUT_MAX);
     /* Only we ever write our proposal's name: a late heartbeat of ours, whose
      * answer was lost, is told by it as well as the last one. */
     base->ours = base->named[0] && (!strcmp(base->named, b->wrote) || !strcmp(base->named, b->wrote_before));
@@ -2027,13 +2061,23 @@ static bool outcome_unknown(int rc)
            rc == ZOPERATIONTIMEOUT || rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
 }
 
+/* While nothing could be heard, silence proves nothing. */
+static void contact_broke(struct ballot *b)
+{
+    if (b->base.read_at)
+        b->broke_at = clock_now();
+}
+
 /* Every completion begins here. */
 static struct ballot *request_answered(const void *data)
 {
     struct request *r = (struct request *)(uintptr_t)data;
+    struct ballot *b = r->owner;
     r->flying = false;
-    r->owner->turn_again = true;
-    return r->owner;
+    b->turn_again = true;
+    if (clock_now() - r->sent > b->timeout / 5)
+        contact_broke(b);
+    return b;
 }
 
 static void on_connected(struct ballot *b)
@@ -2041,20 +2085,20 @@ static void on_connected(struct ballot *b)
     const clientid_t *id = zoo_client_id(b->handle);
     nanos now = clock_now(), negotiated = zoo_recv_timeout(b->handle) * MILLISECOND;
     bool again = b->met;
-    if (negotiated != b->timeout && negotiated != b->config.timeout_ms * MILLISECOND)
+    if (nanos_min(negotiated, TIMEOUT_MAX) != b->timeout && negotiated != b->config.timeout_ms * MILLISECOND)
         SAY(b, WARN, "the servers allow a session timeout of %s, not %s",
             duration_string(negotiated).data, duration_string(b->config.timeout_ms * MILLISECOND).data);
     SAY(b, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
         zoo_get_current_server(b->handle), id->client_id, duration_string(negotiated).data,
         again ? ", after " : "", again ? duration_string((now - b->contact_since) / MILLISECOND * MILLISECOND).data : "");
     b->session = *id;
-    b->timeout = negotiated;
+    b->timeout = nanos_min(negotiated, TIMEOUT_MAX);
     b->connected = b->met = true;
     b->contact_since = now;
     b->backoff = b->attempt_at = b->hold_until = b->retry_at = 0;
     b->associated = b->exhausted = false;
     if (again) {
-        b->contact_broke = true;
+        b->broke_at = now;
         election_doubt(b);
     } else
         b->trouble[0] = '\0';
@@ -2080,6 +2124,21 @@ static void on_rejected(struct ballot *b)
     nanos pause = b->refused ? 30 * SECOND : b->timeout / 5;
     b->rejected = b->refused = true;
     election_trouble(b, pause, "the server refuses zookeeper-auth (is its digest provider switched off?)");
+}
+
+/* What can wait, waits until another leads. */
+static void handover_begins(struct ballot *b)
+{
+    b->calm_at = clock_now() + b->timeout / 500;
+}
+
+static void line_changed(struct ballot *b)
+{
+    const char *first = b->line_count ? b->line[0] : "";
+    if (!strcmp(first, b->first))
+        return;
+    string_copy(b->first, sizeof b->first, first);
+    b->first_since = clock_now();
 }
 
 static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
@@ -2109,7 +2168,8 @@ static void on_event(zhandle_t *handle, int type, int state, const char *path, v
         b->own_fresh = false;
     else if (type == ZOO_DELETED_EVENT) { /* nobody can come in before us: no need to list again */
         names_remove(b->line, &b->line_count, name);
-        b->calm_at = clock_now() + b->timeout / 500;
+        line_changed(b);
+        handover_begins(b);
     }
 }
 
@@ -2118,6 +2178,14 @@ static void on_synced(int rc, const char *value, const void *data)
     (void)value;
     struct ballot *b = request_answered(data);
     b->synced = rc == ZOK || !outcome_unknown(rc); /* no base to sync: reading will tell */
+}
+
+static void on_asked(int rc, const char *value, const void *data)
+{
+    (void)value;
+    struct ballot *b = request_answered(data);
+    if (!outcome_unknown(rc) && b->base.read_at)
+        b->base.read_at = clock_now();
 }
 
 static void on_list(int rc, const struct String_vector *names, const void *data)
@@ -2140,6 +2208,7 @@ static void on_list(int rc, const struct String_vector *names, const void *data)
     }
     if (b->line_count)
         qsort(b->line, b->line_count, sizeof *b->line, name_compare);
+    line_changed(b);
     b->list_fresh = complete;
     if (line_place(b) > 1)
         b->base.read_at = 0;
@@ -2154,16 +2223,15 @@ static void on_list(int rc, const struct String_vector *names, const void *data)
 static void base_clock(struct ballot *b, bool moved, nanos now)
 {
     struct base *base = &b->base;
-    bool gap = base->read_at && now - base->read_at > b->timeout / 3;
     if (moved || base->read_at == 0)
         base->moved_at = base->silent_since = now;
     base->restarted = base->restarted && !moved;
-    if (b->contact_broke || gap) {
+    if (b->broke_at && b->requests[REQUEST_BASE].sent >= b->broke_at) {
         base->silent_since = now;
         base->restarted = true;
+        b->broke_at = 0;
     }
     base->read_at = line_place(b) > 1 ? 0 : now;
-    b->contact_broke = false;
 }
 
 static void base_warn(struct ballot *b)
@@ -2208,6 +2276,8 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     }
     bool same_node = base->seen && stat->czxid == base->czxid && stat->ctime == base->ctime;
     bool moved = !same_node || stat->version != base->version;
+    if (!same_node)
+        b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
     base_parse(b, base, value, length > 0 ? (size_t)length : 0);
     if (!same_node && b->ignored_count) {
         names_free(&b->ignored, &b->ignored_count); /* numbers begin anew: such a name may be a candidate's now */
@@ -2216,7 +2286,8 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     if (base->empty)
         base->timeout = longest; /* of whoever led last: he counts where the base was made again */
     base->recreated = base->empty && ((base->seen && !same_node) || base->recreated);
-    base->ours = base->ours && same_node;
+    if (base->named[0])
+        string_copy(base->led, sizeof base->led, base->named);
     base->seen = true;
     base->czxid = stat->czxid;
     base->ctime = stat->ctime;
@@ -2359,12 +2430,12 @@ static void on_written(int rc, const void *data)
         b->revoked = b->step_down = false;
         b->token = b->written.mzxid;
         b->own_fresh = false;
-        b->calm_at = clock_now() + b->timeout / 500;
+        handover_begins(b);
         SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
     }
     b->refused = false;
     clocks_compare(b, sent);
-    b->lease_sent = sent;
+    b->lease = (struct lease){ sent, b->sent_timeout, 0, 0 };
     b->beat_at = sent + b->timeout / 5;
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
     struct base *base = &b->base;
@@ -2381,7 +2452,7 @@ static void leadership_ends(struct ballot *b)
 {
     b->leading = b->step_down = b->resigning = false;
     b->token = 0;
-    b->lease_sent = 0;
+    b->lease = (struct lease){ 0 };
     b->base.read_at = 0;
     b->list_fresh = b->base.fresh = b->record.fresh = b->record.pending = false;
 }
@@ -2440,6 +2511,7 @@ static void on_resigned(int rc, const void *data)
     }
     leadership_ends(b);
     b->proposal[0] = '\0';
+    handover_begins(b);
     SAY(b, INFO, "resigned");
 }
 
@@ -2454,6 +2526,27 @@ static void on_withdrawn(int rc, const void *data)
     }
     b->proposal[0] = '\0';
     SAY(b, INFO, "left the line");
+}
+
+static void on_first(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    (void)stat;
+    if (outcome_unknown(rc))
+        b->examined[0] = '\0';
+    b->examined_revocable = rc == ZOK && length > 0 && json_has(value, (size_t)length, "onDisconnect");
+}
+
+/* Refused: the base has moved, or the proposal is gone. */
+static void on_revoked(int rc, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    b->list_fresh = false;
+    if (rc == ZOK)
+        return;
+    contact_broke(b);
+    if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
+        election_refused(b, "deleting a mute candidate's proposal below", b->path, rc);
 }
 
 static void on_signed(int rc, const struct Stat *stat, const void *data)
@@ -2607,7 +2700,7 @@ enum step {
     STEP_NONE, STEP_RESOLVE, STEP_GIVE_UP_RESOLVING, STEP_OPEN, STEP_REOPEN, STEP_RENEW, STEP_REMIND,
     STEP_DOUBT, STEP_SYNC, STEP_LIST, STEP_BASE, STEP_OWN, STEP_GHOST, STEP_SETTLE,
     STEP_PATH, STEP_PROPOSE, STEP_SIGN, STEP_AHEAD, STEP_SECOND,
-    STEP_CLAIM, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW, STEP_RECORD, STEP_ENTRY,
+    STEP_ASK, STEP_FIRST, STEP_REVOKE, STEP_CLAIM, STEP_CUT, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW, STEP_RECORD, STEP_ENTRY,
 };
 
 static bool flying(const struct ballot *b, enum request_kind kind)
@@ -2677,8 +2770,10 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
     if (!b->proposal[0]) /* rule 10: the session expired, the base still names us */
         return b->path_wanted ? STEP_DOUBT : STEP_PROPOSE;
     bool beat_due = due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0;
-    if (beat_due && b->want != WANT_LEAVE)
-        return STEP_BEAT;
+    if (beat_due && b->want != WANT_LEAVE) {
+        struct lease allowed = { now, b->timeout, 0, 0 }; /* others may claim by it once it is sent */
+        return b->cut_unseen ? STEP_NONE : lease_over(&b->lease) > lease_over(&allowed) ? STEP_CUT : STEP_BEAT;
+    }
     if (b->record.pending && b->record.fresh) /* before we resign, too: it says how the last run ended */
         return STEP_ENTRY;
     if (b->want == WANT_LEAVE)
@@ -2709,6 +2804,38 @@ static nanos claim_time(const struct ballot *b)
     return base->silent_since + (base->restarted ? 2 : 1) * longest; /* (c) */
 }
 
+/* When a candidate that holds its session and writes nothing has been silent for too
+ * long: one of which only the answers are lost can reconnect for ever. It is the leader
+ * that the base names, or the first in line, which does not claim. Its proposal is
+ * deleted then, as if the session had expired. Never a Go ballot's: its command would
+ * run on. Nor that of a leader whose base was overwritten: it may still be stopping
+ * its command. */
+static nanos revoke_time(const struct ballot *b, long place)
+{
+    const struct base *base = &b->base;
+    nanos longest = nanos_max(base->timeout, b->timeout);
+    if (name_in(b->line, b->line_count, base->named)) {
+        bool behind = strcmp(base->named, b->proposal) > 0;
+        return base->revocable ? base->silent_since + (2 + (behind && place == 1)) * longest : NEVER;
+    }
+    if (place != 1 || !strcmp(base->led, b->line[0]) || (!strcmp(b->examined, b->line[0]) && !b->examined_revocable))
+        return NEVER;
+    return nanos_max(claim_time(b), nanos_max(base->silent_since, b->first_since)) + 2 * longest;
+}
+
+static const char *revoke_name(const struct ballot *b)
+{
+    return name_in(b->line, b->line_count, b->base.named) ? b->base.named : b->line[0];
+}
+
+static enum step revoke_step(const struct ballot *b, long place, nanos now, nanos *wake)
+{
+    if (!due(revoke_time(b, place), now, wake))
+        return STEP_NONE;
+    const char *name = revoke_name(b);
+    return !strcmp(name, b->base.named) || !strcmp(name, b->examined) ? STEP_REVOKE : STEP_FIRST;
+}
+
 /* Watches for the one at place `p`: his predecessor tells him when he is the
  * lowest, the one before that when he is next in line. */
 static enum step watch_step(const struct ballot *b, long place)
@@ -2732,17 +2859,17 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
         return STEP_NONE;
     if (!base->fresh)
         return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
+    if (b->broke_at)
+        return STEP_DOUBT;
     if (!b->list_fresh || b->want != WANT_STAND)
         return STEP_NONE;
-    /* Silence counts only while the servers answer: ask them, if his
-     * heartbeats (every T/5) do not; twice as often when he is gone, so that a
-     * busy moment does not restart the clock. */
-    bool listening = !base->empty && !base->stop;
-    nanos pause = names_known(b) ? b->timeout / 4 : b->timeout / 8;
-    if (listening && due(base->read_at + pause, now, wake))
-        return STEP_DOUBT;
+    /* Silence counts only while the servers answer. */
+    if (due(base->read_at + b->timeout / 10, now, wake))
+        return flying(b, REQUEST_ASK) ? STEP_NONE : STEP_ASK;
     bool names_us = !strcmp(base->named, b->proposal);
-    return (place == 0 || names_us) && due(claim_time(b), now, wake) ? STEP_CLAIM : STEP_NONE;
+    if ((place == 0 || names_us) && due(claim_time(b), now, wake))
+        return STEP_CLAIM;
+    return place < 0 || names_us ? STEP_NONE : revoke_step(b, place, now, wake);
 }
 
 static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
@@ -2779,7 +2906,7 @@ static enum step leaving_step(const struct ballot *b)
 static bool writing(const struct ballot *b)
 {
     return flying(b, REQUEST_WRITE) || flying(b, REQUEST_RESIGN) || flying(b, REQUEST_WITHDRAW) ||
-           flying(b, REQUEST_PROPOSE) || flying(b, REQUEST_PATH) || flying(b, REQUEST_ENTRY);
+           flying(b, REQUEST_PROPOSE) || flying(b, REQUEST_PATH) || flying(b, REQUEST_ENTRY) || flying(b, REQUEST_REVOKE);
 }
 
 static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
@@ -2799,7 +2926,7 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
         return leaving_step(b);
     if (b->proposal[0])
         return follower_step(b, now, wake);
-    if (b->want == WANT_HOLD)
+    if (b->want == WANT_HOLD || !due(b->calm_at, now, wake)) /* we have resigned just now: the next one first */
         return STEP_NONE;
     return b->path_wanted ? STEP_PATH : STEP_PROPOSE;
 }
@@ -2908,9 +3035,19 @@ static void election_settle(struct ballot *b)
         b->proposal[0] = '\0';
 }
 
+/* Before a heartbeat that advertises a shorter T is sent: as soon as it is, others may
+ * count by it, whatever becomes of its answer. */
+static void lease_cut(struct ballot *b)
+{
+    b->lease.cut_sent = clock_now();
+    b->lease.cut_timeout = b->timeout;
+    b->cut_unseen = b->turn_again = true;
+}
+
 /* The claim and the heartbeat: one transaction, whose version only one can have. */
 static int write_send(struct ballot *b, const void *data)
 {
+    b->sent_timeout = b->timeout;
     b->sent_length = candidate_json(b, b->sent, sizeof b->sent, true);
     string_copy(b->wrote, sizeof b->wrote, b->proposal);
     b->sent_shift = clock_shift();
@@ -2976,6 +3113,25 @@ static int path_send(struct ballot *b, const void *data)
     return zoo_acreate(b->handle, b->node, "", 0, node_access(b), ZOO_PERSISTENT, on_path, data);
 }
 
+static int first_send(struct ballot *b, const void *data)
+{
+    string_copy(b->examined, sizeof b->examined, b->line[0]);
+    b->examined_revocable = false;
+    return zoo_aget(b->handle, node_path(b, b->line[0]), 0, on_first, data);
+}
+
+/* One transaction: if the base is as silent as we believe, the proposal goes. */
+static int revoke_send(struct ballot *b, const void *data)
+{
+    const char *name = revoke_name(b);
+    SAY(b, WARN, "%s/%s keeps its session but writes nothing, for %s: it seems that no answer reaches it; "
+        "deleting it, as if the session had expired", b->path, name,
+        duration_string((clock_now() - b->base.moved_at) / MILLISECOND * MILLISECOND).data);
+    zoo_check_op_init(&b->ops[0], b->path, b->base.version);
+    zoo_delete_op_init(&b->ops[1], node_path(b, name), -1);
+    return zoo_amulti(b->handle, 2, b->ops, b->results, on_revoked, data);
+}
+
 static int watch_send(struct ballot *b, size_t which, const void *data)
 {
     long place = line_place(b);
@@ -3000,6 +3156,9 @@ static int request_send(struct ballot *b, enum request_kind kind, const void *da
     case REQUEST_LIST:     return zoo_aget_children(b->handle, b->path, 0, on_list, data);
     case REQUEST_BASE:     return zoo_awget(b->handle, b->path, on_event, b, on_base, data);
     case REQUEST_OWN:      return zoo_awget(b->handle, node_path(b, b->proposal), on_event, b, on_own, data);
+    case REQUEST_ASK:      return zoo_async(b->handle, b->path, on_asked, data);
+    case REQUEST_FIRST:    return first_send(b, data);
+    case REQUEST_REVOKE:   return revoke_send(b, data);
     case REQUEST_AHEAD:    return watch_send(b, 0, data);
     case REQUEST_SECOND:   return watch_send(b, 1, data);
     case REQUEST_GHOST:    return ghost_send(b, data);
@@ -3018,7 +3177,7 @@ static int request_send(struct ballot *b, enum request_kind kind, const void *da
 
 static const char *const request_names[REQUEST_COUNT] = {
     [REQUEST_SYNC] = "sync", [REQUEST_LIST] = "list", [REQUEST_BASE] = "read base", [REQUEST_OWN] = "read own",
-    [REQUEST_AHEAD] = "watch ahead", [REQUEST_SECOND] = "watch second ahead", [REQUEST_GHOST] = "find ghost",
+    [REQUEST_ASK] = "ask", [REQUEST_FIRST] = "read first", [REQUEST_REVOKE] = "revoke", [REQUEST_AHEAD] = "watch ahead", [REQUEST_SECOND] = "watch second ahead", [REQUEST_GHOST] = "find ghost",
     [REQUEST_PATH] = "make path", [REQUEST_PROPOSE] = "propose", [REQUEST_SIGN] = "sign",
     [REQUEST_WRITE] = "write base", [REQUEST_RESIGN] = "resign", [REQUEST_WITHDRAW] = "withdraw",
     [REQUEST_RECORD] = "read record", [REQUEST_ENTRY] = "write record",
@@ -3064,6 +3223,10 @@ static void election_do(struct ballot *b, enum step step)
     case STEP_SIGN:     election_request(b, REQUEST_SIGN); break;
     case STEP_AHEAD:    election_request(b, REQUEST_AHEAD); break;
     case STEP_SECOND:   election_request(b, REQUEST_SECOND); break;
+    case STEP_ASK:      election_request(b, REQUEST_ASK); break;
+    case STEP_FIRST:    election_request(b, REQUEST_FIRST); break;
+    case STEP_REVOKE:   election_request(b, REQUEST_REVOKE); break;
+    case STEP_CUT:      lease_cut(b); break;
     case STEP_CLAIM:
     case STEP_BEAT:     election_request(b, REQUEST_WRITE); break;
     case STEP_RESIGN:   election_request(b, REQUEST_RESIGN); break;
@@ -3091,30 +3254,32 @@ static nanos election_advance(struct ballot *b)
  * so that the library tries the next one. */
 static nanos contact_watchdog(struct ballot *b, nanos now)
 {
-    nanos wake = NEVER;
+    nanos wake = NEVER, patience = nanos_min(b->timeout, b->leading ? b->lease.timeout : NEVER) / 5;
     const struct request *write = &b->requests[flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE];
     bool beating = b->connected && b->leading && write->flying && b->address_count > 1 &&
-                   b->watchdog_lease != b->lease_sent;
+                   b->watchdog_lease != b->lease.sent;
     if (b->fd < 0)
         return wake;
     if (!b->connected && b->attempt_at && due(b->attempt_at + b->timeout / 5, now, &wake)) {
         shutdown(b->fd, SHUT_RDWR);
         b->attempt_at = 0;
-    } else if (beating && due(write->sent + b->timeout / 5, now, &wake)) {
-        SAY(b, WARN, "no answer to a write for %s; trying another server", duration_string(b->timeout / 5).data);
+    } else if (beating && due(write->sent + patience, now, &wake)) {
+        SAY(b, WARN, "no answer to a write for %s; trying another server", duration_string(patience).data);
         shutdown(b->fd, SHUT_RDWR);
-        b->watchdog_lease = b->lease_sent;
+        b->watchdog_lease = b->lease.sent;
     }
     return wake;
 }
 
 /* All servers were tried in vain: wait longer each time, never over T/3, and not
- * in step with the other candidates. */
+ * in step with the other candidates. A leader must be back before others count it
+ * as gone: never over T/6, until T has passed. */
 static void contact_back_off(struct ballot *b, nanos now)
 {
-    nanos least = nanos_max(b->timeout / 60, 10 * MILLISECOND);
+    bool missed = b->leading && now < b->lease.sent + b->timeout;
+    nanos least = nanos_max(b->timeout / 60, 10 * MILLISECOND), most = b->timeout / (missed ? 6 : 3);
     b->exhausted = true;
-    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), b->timeout / 3);
+    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), most);
     b->hold_until = now + b->backoff / 4 * 3 + (nanos)rand_r(&b->seed) % (b->backoff / 4 + 1);
 }
 
@@ -3190,6 +3355,7 @@ BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config)
     b->remind_at = b->born + b->timeout;
     b->resolver.since = b->born - 5 * SECOND;
     b->fd = b->resolver.fd = -1;
+    b->planned_at = NEVER;
     *out = b;
     return BALLOT_OK;
 }
@@ -3230,7 +3396,9 @@ BALLOT_API void ballot_leave(ballot *b)
 BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *timeout_ms)
 {
     int count = 0;
-    b->turn_again = false;
+    if (b->planned_at != NEVER && clock_now() > b->planned_at + b->timeout / 5)
+        contact_broke(b); /* we stood still */
+    b->turn_again = b->cut_unseen = false;
     nanos wake = election_advance(b), now = clock_now();
     if (b->handle) {
         wake = nanos_min(wake, contact_interest(b, now));
@@ -3245,6 +3413,7 @@ BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *time
     int ms = poll_timeout(wake, now);
     if (ms >= 0 && (*timeout_ms < 0 || ms < *timeout_ms))
         *timeout_ms = ms;
+    b->planned_at = *timeout_ms < 0 ? NEVER : now + *timeout_ms * MILLISECOND;
     return count;
 }
 
@@ -3268,7 +3437,7 @@ BALLOT_API void ballot_dispatch(ballot *b, const struct pollfd *fds, int count)
 /* Moment until which nobody else can lead; 0: we do not lead. */
 static nanos lease_end(const ballot *b)
 {
-    return b->leading ? b->lease_sent + b->timeout / 3 * 2 : 0;
+    return b->leading ? lease_over(&b->lease) : 0;
 }
 
 BALLOT_API enum ballot_role ballot_role(const ballot *b)
@@ -4855,27 +5024,16 @@ struct plan {
     struct log *log;
 };
 
-/* The lease of the command: from the sending of an acknowledged write. Without
- * leadership (run-anyway) there is none, and timeout is 0. */
-struct lease {
-    nanos sent, timeout;
-};
-
-static nanos lease_moment(const struct lease *l, int numerator, int denominator)
-{
-    return l->timeout ? l->sent + l->timeout * numerator / denominator : NEVER;
-}
-
-/* Until when a command may be started under it. */
+/* Until when a command may be started under it. Without leadership (run-anyway) there
+ * is no lease. */
 static nanos lease_start(const struct lease *l, bool stop)
 {
     return lease_moment(l, stop ? 1 : 2, stop ? 2 : 3);
 }
 
-/* The moments of on-disconnect=stop. Dead, and reaped, comes before over. */
+/* The moments of on-disconnect=stop. Dead, and reaped, comes before lease_over(). */
 static nanos lease_term(const struct lease *l) { return lease_moment(l, 1, 2); }
 static nanos lease_kill(const struct lease *l) { return lease_moment(l, 19, 30); }
-static nanos lease_over(const struct lease *l) { return lease_moment(l, 2, 3); }
 
 enum note_kind {
     /* candidate to guard */
@@ -6039,8 +6197,8 @@ static void agent_learn_election(struct agent *a)
     struct facts *f = &a->facts;
     const ballot *b = a->ballot;
     f->role = ballot_role(b);
-    f->timeout = b->timeout;
-    f->start_until = lease_start(&(struct lease){ b->lease_sent, b->timeout }, f->rules.stop);
+    f->timeout = nanos_min(b->timeout, b->leading ? b->lease.timeout : NEVER);
+    f->start_until = lease_start(&b->lease, f->rules.stop);
     f->refused = b->refused;
     f->resigning = b->resigning;
     f->step_down = ballot_step_down(b);
@@ -6305,7 +6463,7 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
     struct note note = { .kind = NOTE_START, .token = anyway ? 0 : b->token };
     agent_schedule(a, &note, activation);
     if (!anyway && !on_our_own(f)) /* without a lease the guard does not look at the clock */
-        note.lease = (struct lease){ b->lease_sent, b->timeout };
+        note.lease = b->lease;
     string_copy(note.text, sizeof note.text, ballot_node(b));
     f->started_at = clock_now();
     f->life = LIFE_ASKED;
@@ -6396,8 +6554,8 @@ static void agent_inform_guard(struct agent *a)
         a->told = b->session;
         string_copy(a->told_addresses, sizeof a->told_addresses, b->addresses);
     }
-    if (f->life != LIFE_NONE && f->role == BALLOT_LEADER && b->lease_sent != f->lease.sent) {
-        struct note note = { .kind = NOTE_LEASE, .lease = { b->lease_sent, b->timeout } };
+    if (f->life != LIFE_NONE && f->role == BALLOT_LEADER && memcmp(&b->lease, &f->lease, sizeof f->lease) != 0) {
+        struct note note = { .kind = NOTE_LEASE, .lease = b->lease };
         agent_note(a, &note, NULL);
     }
 }
@@ -6483,7 +6641,10 @@ static void agent_wait(struct agent *a, nanos wake)
         [SLOT_OUT] = { queue_waits(&l->out) && !l->out.retry_at ? l->out.fd : -1, POLLOUT, 0 },
         [SLOT_ERR] = { queue_waits(&l->err) && !l->err.retry_at ? l->err.fd : -1, POLLOUT, 0 },
     };
-    int count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
+    bool untold = f->guard_lost && f->life != LIFE_ORPHANED; /* of a lease that was cut, maybe: it is killed before anything is sent */
+    int count = untold ? 0 : ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
+    if (untold)
+        timeout = 0;
     log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
     while (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0 && errno == EINTR)

@@ -145,7 +145,9 @@ BALLOT_API enum ballot_role ballot_role(const ballot *b);
 /* Milliseconds for which nobody else can lead, by the rule that a lease lasts
  * two thirds of the session timeout from the *sending* of the last acknowledged
  * heartbeat; 0 when not leading or when it is over. Measured on a clock that
- * counts suspended time where the system has one. */
+ * counts suspended time where the system has one. Where a new connection has a
+ * shorter session timeout it shrinks in one prepare, and the heartbeat by which
+ * others then count is sent in a later one: ask in between. */
 BALLOT_API int64_t ballot_lease_ms(const ballot *b);
 
 /* The fencing token: the zxid of our claim; greater than the token of every

@@ -252,7 +252,7 @@ check "... both live" eval 'alive "${PID[a]}" && alive "${PID[b]}"'
 check "... no candidate has two proposals, none is left behind" within 6 eval '[ $(proposals) -le 2 ]'
 is "$(overlaps)" 0 "... without overlap"
 check "... with growing fencing tokens" tokens_grow
-mode slow
+mode slow 50
 n=$(started)
 check "50 ms of delay each way: it goes on" within 10 started_least $((n + 5))
 stop a b

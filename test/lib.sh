@@ -162,7 +162,7 @@ proxy_start() { # a proxy in front of the server zk
     PID[proxy]=$!
     within 5 eval '! port_free ${PORT[proxy]}'
 }
-mode() { echo "$1" >"$T/control.new" && mv "$T/control.new" "$T/control"; } # of the proxy: pass cut freeze slow deaf
+mode() { echo "$*" >"$T/control.new" && mv "$T/control.new" "$T/control"; } # of the proxy: pass, cut, freeze, slow MS, deaf, last
 zk() { "$ZK" "$(servers "$SERVER")" "$@"; }
 proposals() { # how many, or "none" where there is no base or no answer
     local names

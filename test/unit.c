@@ -145,11 +145,17 @@ static void test_claims(void)
     names_add(&b->line, &b->line_count, "proposal-5");
     check(step_at(b, 0) == STEP_AHEAD, "the second watches the first");
     string_copy(b->watched[0], NODE_MAX, "proposal-1");
-    check(step_at(b, HOUR) == STEP_NONE, "... and claims nothing, empty base or not");
+    check(step_at(b, 11 * SECOND) == STEP_NONE, "... and claims nothing, empty base or not");
     names(b, "proposal-1", false);
     b->base.read_at = 100 * SECOND;
     nanos wake = NEVER;
-    check(election_step(b, 102 * SECOND, &wake) == STEP_DOUBT, "the second asks on when the leader of keep is silent");
+    check(election_step(b, 100 * SECOND + 599 * MILLISECOND, &wake) == STEP_NONE && wake == 100 * SECOND + 600 * MILLISECOND,
+          "the second asks every T/10 whether the servers answer");
+    check(election_step(b, 100 * SECOND + 600 * MILLISECOND, &wake) == STEP_ASK, "... then");
+    b->requests[REQUEST_ASK] = (struct request){ b, REQUEST_ASK, true, clock_now() };
+    check(election_step(b, HOUR, &wake) == STEP_NONE, "... once, and does nothing until it is answered");
+    on_asked(ZOK, "", &b->requests[REQUEST_ASK]);
+    check(clock_now() - b->base.read_at < MINUTE && !b->broke_at, "... which counts as a read");
     b->want = WANT_LEAVE;
     check(step_at(b, 0) == STEP_WITHDRAW, "a follower leaves by deleting its proposal");
     names(b, "proposal-5", true);
@@ -163,6 +169,7 @@ static void test_leading(void)
     nanos wake = NEVER;
     names(b, "proposal-5", false);
     b->leading = true;
+    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->timeout };
     b->beat_at = 100 * SECOND;
     check(election_step(b, 100 * SECOND, &wake) == STEP_BEAT, "a heartbeat when it is due");
     check(election_step(b, 99 * SECOND, &wake) == STEP_NONE && wake == 100 * SECOND, "... not before");
@@ -195,10 +202,193 @@ static void test_leading(void)
     ballot_close(b);
 }
 
+/* A candidate behind proposal-1, where the base was read now and names `leader`. */
+static ballot *second(enum ballot_mode mode, const char *leader)
+{
+    ballot *b = member(mode);
+    free(b->line[0]);
+    b->line[0] = strdup("proposal-1");
+    names_add(&b->line, &b->line_count, "proposal-5");
+    string_copy(b->watched[0], NODE_MAX, "proposal-1");
+    line_changed(b);
+    b->first_since = 100 * SECOND;
+    names(b, leader, mode == BALLOT_STOP);
+    b->base.revocable = true;
+    return b;
+}
+
+static void test_mute(void)
+{
+    for (int stop = 0; stop < 2; stop++) {
+        ballot *b = second(stop ? BALLOT_STOP : BALLOT_KEEP, "proposal-1");
+        check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == STEP_REVOKE, "a leader that holds its session and is silent for 2 T is revoked");
+        b->base.timeout = 10 * SECOND;
+        check(step_at(b, 19 * SECOND) == STEP_NONE && step_at(b, 20 * SECOND) == STEP_REVOKE, "... by the greater T");
+        b->base.silent_since += 5 * SECOND;
+        check(step_at(b, 24 * SECOND) == STEP_NONE && step_at(b, 25 * SECOND) == STEP_REVOKE, "... counted while the servers answered");
+        b->base.revocable = false;
+        check(step_at(b, HOUR) == STEP_NONE, "... never a Go ballot");
+        ballot_close(b);
+    }
+    ballot *b = second(BALLOT_KEEP, "proposal-9");
+    names_add(&b->line, &b->line_count, "proposal-9");
+    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == STEP_REVOKE, "a leader at the end of the line: by the second T later than by the first");
+    ballot_close(b);
+
+    b = second(BALLOT_KEEP, "");
+    b->base.empty = true;
+    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == STEP_FIRST, "nobody leads, and the first does not claim for 2 T: what is it?");
+    string_copy(b->examined, sizeof b->examined, "proposal-1");
+    check(step_at(b, HOUR) == STEP_NONE, "... a Go ballot, or not known yet: wait");
+    b->examined_revocable = true;
+    check(step_at(b, 12 * SECOND) == STEP_REVOKE, "... one like us: revoked");
+    b->first_since += SECOND;
+    check(step_at(b, 12 * SECOND) == STEP_NONE && step_at(b, 13 * SECOND) == STEP_REVOKE, "... counted from when it came to the front");
+    string_copy(b->base.led, NODE_MAX, "proposal-1");
+    check(step_at(b, HOUR) == STEP_NONE, "... not where it led, and a stranger emptied the base: its command may still be dying");
+    b->base.led[0] = '\0';
+    names(b, "proposal-0", false);
+    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == STEP_REVOKE, "... it had to wait for (c) itself: as much later");
+    ballot_close(b);
+}
+
+/* What a read of the base says, sent and answered now. */
+static void base_reads(ballot *b, int64_t czxid, int32_t version, const char *data)
+{
+    const struct Stat stat = { .czxid = czxid, .ctime = czxid, .version = version };
+    b->requests[REQUEST_BASE] = (struct request){ b, REQUEST_BASE, true, clock_now() };
+    on_base(ZOK, data, (int)strlen(data), &stat, &b->requests[REQUEST_BASE]);
+}
+
+#define GONE "{\"proposalNode\":\"/b/proposal-1\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
+#define OURS "{\"proposalNode\":\"/b/proposal-5\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
+
+/* The clock of rule (c) starts anew whenever the leader could not have been heard. */
+static void test_silence(void)
+{
+    nanos wake = NEVER;
+    ballot *b = member(BALLOT_KEEP);
+    base_reads(b, 1, 1, GONE);
+    b->broke_at = 0;
+    base_reads(b, 1, 1, GONE);
+    nanos since = b->base.silent_since;
+    check(!b->base.restarted && claim_time(b) == since + 6 * SECOND, "(c) counts from the first read of a version");
+    base_reads(b, 1, 1, GONE);
+    check(b->base.silent_since == since, "... reading it again changes nothing");
+
+    b->requests[REQUEST_OWN] = (struct request){ b, REQUEST_OWN, true, clock_now() - b->timeout / 8 };
+    request_answered(&b->requests[REQUEST_OWN]);
+    check(!b->broke_at, "an answer after T/8 is no gap");
+    b->requests[REQUEST_OWN] = (struct request){ b, REQUEST_OWN, true, clock_now() - b->timeout / 4 };
+    request_answered(&b->requests[REQUEST_OWN]);
+    b->list_fresh = true;
+    check(b->broke_at && election_step(b, clock_now(), &wake) == STEP_DOUBT, "one after T/4 is: sync, and read again");
+    b->requests[REQUEST_BASE] = (struct request){ b, REQUEST_BASE, true, b->broke_at - 1 };
+    const struct Stat same_stat = { .czxid = 1, .ctime = 1, .version = 1 };
+    on_base(ZOK, GONE, (int)strlen(GONE), &same_stat, &b->requests[REQUEST_BASE]);
+    check(b->broke_at && !b->base.restarted, "... a read that was on its way before does not count");
+    base_reads(b, 1, 1, GONE);
+    check(!b->broke_at && b->base.restarted && b->base.silent_since > since && claim_time(b) == b->base.silent_since + 12 * SECOND,
+          "... from the next one on, the clock has begun anew, and (c) takes 2 T");
+    base_reads(b, 1, 2, GONE);
+    check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... unless the version moves: then T");
+
+    int timeout = 0;
+    struct pollfd slots[BALLOT_POLLFDS];
+    b->connected = false;
+    b->retry_at = b->remind_at = b->resolver.since = NEVER - MINUTE;
+    b->planned_at = clock_now() - b->timeout / 4;
+    ballot_prepare(b, slots, BALLOT_POLLFDS, &timeout);
+    check(b->broke_at, "a standstill of ours is a gap, too");
+    b->broke_at = 0;
+    ballot_prepare(b, slots, BALLOT_POLLFDS, &timeout);
+    check(!b->broke_at, "... not a wait that was planned");
+    ballot_close(b);
+}
+
+static void test_base_made_again(void)
+{
+    ballot *b = member(BALLOT_KEEP);
+    base_reads(b, 1, 7, OURS);
+    string_copy(b->wrote, sizeof b->wrote, "proposal-5");
+    base_reads(b, 1, 7, OURS);
+    check(b->base.ours, "what we wrote into the base is ours");
+    base_reads(b, 2, 0, OURS);
+    check(!b->base.ours, "the same bytes in a base that was made again are not");
+    base_reads(b, 2, 0, OURS);
+    check(!b->base.ours, "... nor when they are read again");
+    b->leading = true;
+    b->session.client_id++; /* it has expired */
+    election_settle(b);
+    check(!b->leading, "... they keep nobody in the lead");
+    ballot_close(b);
+}
+
+static void test_lease_pair(void)
+{
+    nanos wake = NEVER;
+    ballot *b = member(BALLOT_STOP);
+    names(b, "proposal-5", true);
+    b->leading = true;
+    b->lease = (struct lease){ .sent = 100 * SECOND, .timeout = 6 * SECOND };
+    b->timeout = MINUTE;
+    check(lease_end(b) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == STEP_BEAT, "a longer T: the lease ends as before");
+    b->timeout = 3 * SECOND;
+    check(election_step(b, 102 * SECOND + 1, &wake) == STEP_BEAT, "a shorter one, whose lease ends later: heartbeat at once");
+    check(election_step(b, 101 * SECOND, &wake) == STEP_CUT, "... or would end sooner: the lease is cut first");
+    b->lease.sent = clock_now() - SECOND;
+    lease_cut(b);
+    check(lease_end(b) == b->lease.cut_sent + 2 * SECOND && lease_term(&b->lease) == b->lease.cut_sent + 3 * SECOND / 2, "... to what the heartbeat allows");
+    check(election_step(b, clock_now(), &wake) == STEP_NONE && b->turn_again, "... and the heartbeat waits until the guard could be told");
+    b->cut_unseen = false;
+    check(election_step(b, clock_now(), &wake) == STEP_BEAT, "... then goes out");
+    struct lease cut = b->lease;
+    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, clock_now() };
+    b->sent_timeout = b->timeout;
+    on_written(ZCONNECTIONLOSS, &b->requests[REQUEST_WRITE]);
+    check(!memcmp(&cut, &b->lease, sizeof cut), "... if its answer is lost, the cut stays");
+    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, clock_now() };
+    on_written(ZOK, &b->requests[REQUEST_WRITE]);
+    check(b->lease.timeout == 3 * SECOND && !b->lease.cut_timeout, "... if it is acknowledged, it is the lease");
+    ballot_close(b);
+}
+
+/* Its own proposal, what it names, and the clocks. */
+static void test_own(void)
+{
+    nanos wake = NEVER;
+    ballot *b = member(BALLOT_KEEP);
+    struct Stat stat = { .ephemeralOwner = 78, .mtime = 0 };
+    on_own(ZOK, "", 0, &stat, &(struct request){ .owner = b, .kind = REQUEST_OWN, .sent = clock_now() });
+    check(!b->own_exists && b->unsettled, "a proposal of our name that another session owns is not ours");
+    ballot_close(b);
+
+    b = member(BALLOT_KEEP);
+    names(b, "proposal-4", false);
+    b->leading = true;
+    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->timeout };
+    b->beat_at = HOUR;
+    check(election_step(b, 100 * SECOND, &wake) == STEP_BEAT, "a base that names another proposal of ours gets a heartbeat at once");
+    b->ahead = 5 * SECOND;
+    b->written.mtime = clock_read(CLOCK_REALTIME) / MILLISECOND;
+    b->sent_shift = clock_shift() - 3 * SECOND;
+    clocks_compare(b, clock_now());
+    check(b->ahead == 5 * SECOND, "a clock that was set while a write was on its way is not compared with the servers'");
+    b->sent_shift = clock_shift();
+    clocks_compare(b, clock_now());
+    check(b->ahead > -SECOND && b->ahead < SECOND, "... one that was not is");
+    b->requests[REQUEST_RESIGN] = (struct request){ b, REQUEST_RESIGN, true, clock_now() };
+    on_resigned(ZOK, &b->requests[REQUEST_RESIGN]);
+    check(election_step(b, b->calm_at - 1, &wake) == STEP_NONE && election_step(b, b->calm_at, &wake) == STEP_PROPOSE,
+          "after a resignation the next one goes first: a new proposal waits");
+    check(b->calm_at > clock_now() - MINUTE, "... a moment");
+    ballot_close(b);
+}
+
 static struct facts facts(void)
 {
     return (struct facts){ .now = 1000 * SECOND, .role = BALLOT_LEADER, .timeout = 6 * SECOND, .start_until = 1004 * SECOND,
-                           .lease = { 1000 * SECOND, 6 * SECOND }, .rules = { .stop_timeout = 10 * SECOND } };
+                           .lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND }, .rules = { .stop_timeout = 10 * SECOND } };
 }
 
 static void test_decisions(void)
@@ -293,7 +483,7 @@ static void test_policies(void)
 
 static void test_leases(void)
 {
-    struct lease l = { 100 * SECOND, 6 * SECOND }, none = { 0, 0 };
+    struct lease l = { .sent = 100 * SECOND, .timeout = 6 * SECOND }, none = { 0 };
     check(lease_term(&l) == 103 * SECOND && lease_kill(&l) < lease_over(&l) && lease_over(&l) == 104 * SECOND, "stop: TERM at T/2, dead before 2/3 T");
     check(lease_over(&l) < 100 * SECOND + l.timeout / 6 * 5, "... which is before others may claim");
     check(lease_over(&none) == NEVER && lease_term(&none) == NEVER, "no lease never ends");
@@ -813,6 +1003,11 @@ int main(void)
     test_names();
     test_claims();
     test_leading();
+    test_mute();
+    test_silence();
+    test_base_made_again();
+    test_lease_pair();
+    test_own();
     test_decisions();
     test_policies();
     test_leases();
