@@ -84,6 +84,7 @@ completes() { # TEXT COMPLETED
     is "$got" "$2" "zsh: $1"
 }
 is "$(zsh -f -n "$T/_ballot" 2>&1)" "" "zsh takes it"
+able_to_pty || { skip "zsh: what is typed at a terminal" "$WHY"; exit; }
 completes 'ballot ru' 'ballot run'
 completes 'ballot run on' 'ballot run once'
 completes 'ballot run once --log-l' 'ballot run once --log-level'

@@ -67,10 +67,14 @@ health 0 "--check: somebody leads"
 table "the leader is marked" '^\* a  .* [0-9]+s +leads$'
 check "... he alone" eval "[ \$(grep -c '^\\*' $T/table) = 1 ]"
 refuse "no colour where there is no terminal" grep -q $'\033' "$T/table"
-script -qec "$BALLOT info -o table --zookeeper-servers=$(servers zk)" /dev/null </dev/null >"$T/out" 2>&1
-check "colour on a terminal" grep -q $'\033\\[32;1m\* a ' "$T/out"
-NO_COLOR=1 script -qec "$BALLOT info -o table --zookeeper-servers=$(servers zk)" /dev/null </dev/null >"$T/out" 2>&1
-refuse "... unless NO_COLOR" grep -q $'\033\\[' "$T/out"
+if able_to_pty; then
+    script -qec "$BALLOT info -o table --zookeeper-servers=$(servers zk)" /dev/null </dev/null >"$T/out" 2>&1
+    check "colour on a terminal" grep -q $'\033\\[32;1m\* a ' "$T/out"
+    NO_COLOR=1 script -qec "$BALLOT info -o table --zookeeper-servers=$(servers zk)" /dev/null </dev/null >"$T/out" 2>&1
+    refuse "... unless NO_COLOR" grep -q $'\033\\[' "$T/out"
+else
+    skip "colour on a terminal" "$WHY"
+fi
 
 # --- reading costs little, and writes nothing
 

@@ -57,6 +57,11 @@ below() { # GOT LIMIT DESCRIPTION: both whole numbers, from 0
     ok $? "$3 ($1, at most $2)"
 }
 note() { echo "# $*"; }
+skip() { # DESCRIPTION REASON: a check that this machine cannot make
+    TESTS=$((TESTS + 1))
+    echo "ok $TESTS - $1 # skip $2"
+    complain "skipped: $1: $2"
+}
 
 finish() {
     local status=$? name pids
@@ -81,6 +86,24 @@ finish() {
 }
 trap finish EXIT
 trap 'FAILED=1; exit' INT TERM HUP
+
+# --- what not every machine has: able_to_... || skip DESCRIPTION "$WHY"
+
+declare -A ABLE            # by command: yes, or why not
+UNSHARE=(unshare)          # a plain user may do it as root of a namespace of its own
+[ "$(id -u)" = 0 ] || UNSHARE+=(--user --map-root-user)
+able() { # COMMAND...: whether it passes here, which is tried once; sets WHY if not
+    [ -n "${ABLE["$*"]:-}" ] || if WHY=$(timeout 10 "$@" 2>&1 </dev/null); then
+        ABLE["$*"]=yes
+    else
+        ABLE["$*"]="\"$*\" fails here: $(head -n 1 <<<"$WHY" | tr -d '\r')"
+    fi
+    WHY=${ABLE["$*"]}
+    [ "$WHY" = yes ]
+}
+able_to_pty() { able script -qec true /dev/null; }                      # a terminal, by script or zpty
+able_to_unshare() { able "${UNSHARE[@]}" "$@" true; }                    # OPTION..., such as --pid --fork
+able_to_mount() { able "${UNSHARE[@]}" --mount mount -t tmpfs none /tmp; } # in a mount namespace
 
 # --- time
 

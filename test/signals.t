@@ -126,21 +126,25 @@ within 10 proposals_are 0
 # --- PID 1 of a PID namespace
 
 fresh
-unshare=(unshare --pid --fork --kill-child --mount-proc)
-[ "$(id -u)" = 0 ] || unshare=(unshare --user --map-root-user "${unshare[@]:1}")
-"${unshare[@]}" "$BALLOT" run once --candidate-id=one --zookeeper-servers="$(servers zk)" -- "$JOB" "$JOBS" -1 fork daemon >"$T/one.out" 2>"$T/one.log" &
-PID[one]=$!
-check "as PID 1 it runs the command" within 10 ready
-inner=$(pgrep -P "${PID[one]}")
-kill -TERM "$inner"
-check "SIGTERM ends it" within 5 dead "${PID[one]}"
-ended one
-is "$STATUS" 143 "... with 128 plus the signal"
-check "... and all of the command" lock_free
-is "$(proposals)" 0 "... in good order"
+alone=(--pid --fork --kill-child --mount-proc)
+if able_to_unshare "${alone[@]}"; then
+    "${UNSHARE[@]}" "${alone[@]}" "$BALLOT" run once --candidate-id=one --zookeeper-servers="$(servers zk)" -- "$JOB" "$JOBS" -1 fork daemon >"$T/one.out" 2>"$T/one.log" &
+    PID[one]=$!
+    check "as PID 1 it runs the command" within 10 ready
+    inner=$(pgrep -P "${PID[one]}")
+    kill -TERM "$inner"
+    check "SIGTERM ends it" within 5 dead "${PID[one]}"
+    ended one
+    is "$STATUS" 143 "... with 128 plus the signal"
+    check "... and all of the command" lock_free
+    is "$(proposals)" 0 "... in good order"
+else
+    skip "as PID 1" "$WHY"
+fi
 
 # --- a real terminal
 
+able_to_pty || { skip "at a terminal" "$WHY"; exit; }
 terminal() { # NAME COMMAND-LINE: types come from fd 7
     mkfifo "$T/keys"
     script -qfec "$2" /dev/null <"$T/keys" >"$T/$1.tty" 2>&1 &
