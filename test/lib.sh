@@ -17,6 +17,7 @@ declare -A PORT   # of servers
 TESTS=0 FAILED=0
 exec 2> >(exec grep --line-buffered -vE 'line [0-9]+: +[0-9]+ (Killed|Aborted|Terminated|Hangup|Quit)' >&2) # the shell's job news
 unset BALLOT_DEBUG DEBUG
+export LC_ALL=C.UTF-8 # for sort, grep and wc; ballot itself knows no locale
 
 # --- TAP
 
@@ -101,6 +102,7 @@ able() { # COMMAND...: whether it passes here, which is tried once; sets WHY if 
     WHY=${ABLE["$*"]}
     [ "$WHY" = yes ]
 }
+able_to_resolve() { able getent hosts "$1"; }                            # NAME
 able_to_pty() { able script -qec true /dev/null; }                      # a terminal, by script or zpty
 able_to_unshare() { able "${UNSHARE[@]}" "$@" true; }                    # OPTION..., such as --pid --fork
 able_to_mount() { able "${UNSHARE[@]}" --mount mount -t tmpfs none /tmp; } # in a mount namespace

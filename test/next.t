@@ -48,7 +48,10 @@ fails 'ballot: hour: "24" is not a number from 0 to 23
 fails 'ballot: schedule: "Europe/Berln" is no time zone'\''s name, such as UTC or Europe/Berlin
     CRON_TZ=Europe/Berln 0 6 * * *
             ^' "CRON_TZ=Europe/Berln 0 6 * * *"
-fails $'ballot: hour: "\u00e9" is not a number from 0 to 23\n    0\u3000\u00e9 * * *\n      ^' $'0\u3000\u00e9 * * *' # columns, not bytes
+for LC_ALL in C.UTF-8 C; do # whatever the locale is: the caret counts columns, not bytes
+    fails $'ballot: hour: "\xc3\xa9" is not a number from 0 to 23\n    0\xe3\x80\x80\xc3\xa9 * * *\n      ^' $'0\xe3\x80\x80\xc3\xa9 * * *'
+done
+LC_ALL=C.UTF-8
 fails $'ballot: minute: "?[2J" is not a number from 0 to 59\n     [2J 0 * * *\n    ^' $'\e[2J 0 * * *'
 TZ=No/Zone fails "ballot: TZ=No/Zone: no time zone of that name" "* * * * *"
 TZ=No/Zone fails "ballot: TZ=No/Zone: no time zone of that name" "TZ=Local * * * * *"
