@@ -1,10 +1,14 @@
-/* ballot - runs a command on exactly one of many machines
+/* ballot - runs a command on one of many machines
  *
  *     ballot run once --candidate-id NAME -- COMMAND [ARG...]
  *     ballot run cron --candidate-id NAME --schedule SPEC -- COMMAND [ARG...]
  *
  * Every machine starts the same line. They elect a leader through ZooKeeper;
- * the leader runs COMMAND, the others wait and take over in milliseconds.
+ * the leader runs COMMAND, the others wait. Where its process dies, another
+ * takes over in milliseconds; where its machine dies, after the session timeout.
+ * With on-disconnect=keep, the default, a leader that is cut off alone and its
+ * successor may both run COMMAND until the first is back in contact; if at most
+ * one may run, use on-disconnect=stop, or check the fencing token.
  *
  * The election in a dozen lines. T is the session timeout.
  *
@@ -3644,7 +3648,8 @@ enum {
     X(SERVERS, "zookeeper-servers", TYPE_SERVERS, "localhost", NULL, FOR_ELECTION, true,                 \
       "servers of the ensemble: HOST, HOST:PORT or [V6]:PORT, separated by commas")                      \
     X(BASE_PATH, "zookeeper-base-path", TYPE_PATH, "/ballot/election", NULL, FOR_ELECTION, true,         \
-      "znode of the election; who shares it, shares the leader")                                         \
+      "znode of the election; all candidates with the same path compete for one leader: "                \
+      "give each job its own")                                                                           \
     X(SESSION_TIMEOUT, "zookeeper-session-timeout", TYPE_DURATION, "5s", NULL, FOR_ELECTION, true,       \
       "after so long a silence a machine counts as lost; the servers may change it")                     \
     X(AUTH, "zookeeper-auth", TYPE_IDENTITY, NULL, NULL, FOR_ELECTION, false,                            \
@@ -8494,7 +8499,7 @@ static const struct command {
     const char *arguments, *summary, *example;
 } commands[] = {
     { "run once", FOR_ONCE, true, NULL, run_once, "[--] COMMAND [ARG...]",
-      "run COMMAND on exactly one of the machines that run this line",
+      "run COMMAND on one of the machines that run this line",
       "ballot run once --candidate-id=\"$(hostname)\" -- make-backup --full" },
     { "run cron", FOR_CRON, true, NULL, run_cron, "--schedule=SPEC [--] COMMAND [ARG...]",
       "run COMMAND by a schedule, each time on one of the machines",
@@ -8605,7 +8610,7 @@ static int help_command(const struct command *c)
 
 static int help_overview(void)
 {
-    puts("ballot: runs a command on exactly one of many machines\n\nusage:");
+    puts("ballot: runs a command on one of many machines\n\nusage:");
     for (size_t i = 0; i < COUNT(commands); i++)
         printf("  ballot %s [OPTIONS] %s\n", commands[i].words, commands[i].arguments);
     puts("  ballot help [COMMAND]            or --help behind it: its options\n"
@@ -8680,7 +8685,7 @@ static void man_commands(void)
 static int help_man(void)
 {
     puts(".TH BALLOT 1 \"\" \"ballot " BALLOT_VERSION "\" \"User Commands\"");
-    man_section("NAME", "ballot - runs a command on exactly one of many machines");
+    man_section("NAME", "ballot - runs a command on one of many machines");
     puts(".SH SYNOPSIS\n.nf");
     for (size_t i = 0; i < COUNT(commands); i++) {
         char line[200];
@@ -8690,8 +8695,12 @@ static int help_man(void)
     man_text("ballot help [COMMAND]");
     puts(".fi");
     man_section("DESCRIPTION", "Every machine starts the same line. They elect a leader through ZooKeeper; the leader runs the "
-                "command, the others wait and take over in milliseconds. A ballot is two processes: the candidate talks to "
-                "ZooKeeper, its guard owns the command, and ends it when the candidate is gone.");
+                "command, the others wait. Where the leader's process ends, or is killed, another machine takes over in "
+                "milliseconds; where its machine dies, when the session timeout is over. With on-disconnect=keep, the default, "
+                "a leader that is cut off alone and its successor may both run the command, until the first is back in contact; "
+                "if at most one may run, set on-disconnect=stop on all machines, or let the resource that the command works on "
+                "check its fencing token. A ballot is two processes: the candidate talks to ZooKeeper, its guard owns the "
+                "command, and ends it when the candidate is gone.");
     man_commands();
     man_settings();
     man_section("ENVIRONMENT", "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "

@@ -13,6 +13,18 @@ while IFS='|' read -r _ name default _; do
     [ -z "$default" ] || check "$name: the default is $default" grep -qxF -- ";$name = $default" "$T/help"
 done < <(grep '^| `[a-z-]*` | .* | .* |$' "$readme")
 
+# The first pages tell what is promised. (That it is so: kill.t, outage.t, and election.t where a leader is cut off alone.)
+"$BALLOT" help --man >"$T/man"
+for page in "$readme" "$here/../ballot.c" "$T/man"; do
+    head -n 40 "$page" | tr -d '\\*' | tr -s ' \n' ' ' >"$T/page"
+    for promise in 'in milliseconds; where its machine dies, [^.]*the session timeout' \
+        'on-disconnect=keep.* cut off alone and its successor may both run .* until the first is back in contact' \
+        'at most one may run, .*on-disconnect=stop.*fencing token'; do
+        check "${page##*/}: $promise" grep -q -- "$promise" "$T/page"
+    done
+done
+check "... and that each job needs a path of its own" grep -q '^| `zookeeper-base-path` .* give each job its own' "$readme"
+
 is "$(commands | sort | tr '\n' ';')" \
     'ballot info -o table;ballot run cron --candidate-id="$(hostname)" --schedule='"'30 2 * * mon-fri'"' -- make-backup;ballot run once --candidate-id="$(hostname)" -- /usr/bin/my-singleton --verbose;ballot step-down;ballot watch;make;make demo;make test;sudo make install;' \
     "these are its commands"
