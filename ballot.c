@@ -6040,7 +6040,9 @@ struct agent {
     int pair;
     unsigned unheard;      /* START and LEASE notes that the guard has not acknowledged */
     pid_t command;         /* of the first process; 0: not known                        */
+    bool command_lost;     /* the guard died while it ran one: we find out how that ended */
     bool command_reaped;   /* by us, after the guard died                               */
+    int command_status;    /* then: as of waitpid(); SIGKILL until it is reaped          */
     enum line line;        /* the last wish for the line                                */
     unsigned losses;       /* the election's count when the command was started         */
     unsigned errors;       /* in a row                                                  */
@@ -6514,12 +6516,11 @@ static void agent_orphan(struct agent *a)
     struct facts *f = &a->facts;
     LOG(a->log, ERROR, "the guard process %s; ending all that it ran and starting another",
         f->guard_lost ? "has died" : "does not answer");
-    if (f->life == LIFE_NONE)
-        f->started_at = 0; /* no command: nothing will have ended */
-    else if (f->stop_sent == 0)
+    a->command_lost = f->life != LIFE_NONE;
+    a->command_status = SIGKILL;
+    if (a->command_lost && f->stop_sent == 0)
         f->cause = f->guard_lost ? CAUSE_ITSELF : CAUSE_BALLOT;
     f->stop_sent = f->stop_sent ? f->stop_sent : 1;
-    f->status = SIGKILL; /* as of waitpid(): until the command's own is known */
     f->life = LIFE_ORPHANED;
     a->command_reaped = false;
     if (a->ballot)
@@ -6533,12 +6534,12 @@ static void agent_end_orphans(struct agent *a)
     if (a->command && !a->command_reaped)
         kill(-a->command, SIGKILL);
     family_signal(SIGKILL, 0);
-    if (family_reap(a->command, &f->status, &a->command_reaped))
+    if (family_reap(a->command, &a->command_status, &a->command_reaped))
         return;
     if (f->now < a->guard_retry || !agent_new_guard(a))
         return;
-    if (f->started_at)
-        agent_ended(a, f->status, 0, false);
+    if (a->command_lost)
+        agent_ended(a, a->command_status, 0, false);
     f->life = LIFE_NONE;
     f->stop_sent = 0;
 }

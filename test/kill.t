@@ -84,6 +84,25 @@ is "$STATUS" 137 "... by the policy, with the status of a killed command"
 check "... and all of the command is dead" lock_free
 is "$(proposals)" 0 "... and it has resigned"
 
+# --- the guard of a leader whose command has ended: what that calls for stands
+
+fresh
+# shellcheck disable=SC2016
+candidate d --restart-delay=0s --on-child-success=reelect --on-child-error=exit -- \
+    sh -c 'echo ran >>"$0/record"; until [ -e "$0/go" ]; do sleep 0.02; done' "$JOBS"
+ran_least() { [ -f "$JOBS/record" ] && [ "$(grep -c ran "$JOBS/record")" -ge "$1" ]; }
+within 10 ran_least 1
+kill -STOP "${PID[zk]}"
+: >"$JOBS/go"
+check "a command ends with 0 while the ensemble is away" within 5 logged d "ended with status 0"
+guard=$(guard_of d)
+kill -KILL "$guard"
+check "... the guard is killed meanwhile: there is another" within 5 eval 'new=$(guard_of d) && [ "$new" != "$guard" ]'
+kill -CONT "${PID[zk]}"
+check "... the ensemble is back: on-child-success applies" within 10 ran_least 2
+check "... and not on-child-error, as if the guard's death were the command's" alive "${PID[d]}"
+stop d
+
 # --- both at once: the kernel kills the first process; takeover by expiry
 
 for mode in keep stop; do

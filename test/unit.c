@@ -489,6 +489,38 @@ static void test_leases(void)
     check(lease_over(&none) == NEVER && lease_term(&none) == NEVER, "no lease never ends");
 }
 
+/* A START as it comes from the candidate, `age` after the sending of the write that it leans on. */
+static bool starts(bool stop, nanos timeout, nanos age)
+{
+    char *command[] = { "true", NULL };
+    const struct plan plan = { .command = command, .id = "a", .stop = stop };
+    struct guard g = { .plan = &plan, .exec_error = -1 };
+    struct note start = { .kind = NOTE_START, .lease = { clock_now() - age, timeout }, .scheduled = BALLOT_NEVER }, told;
+    int ends[2] = { -1, -1 }, passed[2] = { -1, -1 };
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
+        abort();
+    g.pair = ends[0];
+    guard_hear(&g, &start, passed);
+    guard_start(&g);
+    pid_t child = g.command;
+    fd_close(&g.exec_error);
+    bool answered = note_receive(ends[1], &told, passed) == RECEIVED_NOTE &&
+                    (child ? told.kind == NOTE_STARTED && told.number == child : told.kind == NOTE_ENDED && told.ours);
+    check(answered && (child == 0 || waitpid(child, NULL, 0) == child), "the guard answers a START");
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+    return child != 0;
+}
+
+static void test_starts(void)
+{
+    check(starts(false, MINUTE, 39 * SECOND), "keep: the guard starts a command within 2/3 T of the write's sending");
+    check(!starts(false, MINUTE, 40 * SECOND), "... none after that: the order was too long on its way");
+    check(starts(true, MINUTE, 29 * SECOND), "stop: within T/2");
+    check(!starts(true, MINUTE, 30 * SECOND), "... none after that: it would be ended at once");
+    check(starts(false, 0, HOUR), "without a lease (run-anyway) it does not look at the clock");
+}
+
 /* --- the observer ------------------------------------------------------------- */
 
 static struct observer *observer(void)
@@ -1011,6 +1043,7 @@ int main(void)
     test_decisions();
     test_policies();
     test_leases();
+    test_starts();
     test_reading();
     test_asking();
     test_watching();
