@@ -5836,6 +5836,7 @@ struct facts {
     int stop_sent;        /* 0, 1: asked to stop, 2: told to kill                */
     nanos stop_due;       /* when its death must be confirmed                    */
     bool guard_lost;
+    nanos guard_due;      /* no guard could be forked: when to try again; 0: there is one */
     nanos stalled_at;     /* when this process last went on after a standstill   */
     nanos unheard_since;  /* oldest lease that the guard has not acknowledged; 0: none */
 
@@ -5865,6 +5866,7 @@ struct wish {
     bool resign_later;    /* reelect, when contact returns                       */
     enum line line;
     bool replace_guard;
+    bool new_guard;       /* where there is none                                 */
     bool outcome_done;    /* the end of the last command has been dealt with     */
     bool end;             /* ballot is to end, with that status                  */
     int status;
@@ -5886,7 +5888,7 @@ static bool outcome_good(const struct facts *f)
 /* The guard is dead, or has not done in time what only a live one can have done. */
 static bool guard_overdue(const struct facts *f, nanos *wake)
 {
-    if (f->life == LIFE_ORPHANED)
+    if (f->life == LIFE_ORPHANED || f->guard_due)
         return false;
     if (f->guard_lost)
         return true;
@@ -6009,6 +6011,14 @@ static void decide_last_word(const struct facts *f, struct wish *w)
     w->line = LINE_LAST_WORD;
 }
 
+/* Without a guard nothing can be run: the candidate leaves the queue to others
+ * until it has one. */
+static void decide_unguarded(const struct facts *f, struct wish *w)
+{
+    w->line = f->role == BALLOT_OUT ? LINE_HOLD : LINE_LEAVE;
+    w->new_guard = due(f->guard_due, f->now, &w->wake);
+}
+
 static struct wish agent_decide(const struct facts *f)
 {
     struct wish w = { .wake = NEVER, .turn.at = BALLOT_NEVER };
@@ -6020,8 +6030,10 @@ static struct wish agent_decide(const struct facts *f)
         decide_ending(f, &w);
     else if (f->ended)
         decide_outcome(f, &w);
-    else
+    else if (!f->guard_due)
         decide_next(f, &w);
+    if (f->guard_due && !f->end_signals && !f->ending)
+        decide_unguarded(f, &w);
     decide_last_word(f, &w);
     return w;
 }
@@ -6036,7 +6048,7 @@ struct agent {
     ballot *ballot;
     struct stream streams[2];
     pid_t guard;
-    nanos guard_retry;     /* no attempt to start another before that */
+    nanos guard_missed;    /* when it was last said that there is none; 0: there is one */
     int pair;
     unsigned unheard;      /* START and LEASE notes that the guard has not acknowledged */
     pid_t command;         /* of the first process; 0: not known                        */
@@ -6072,20 +6084,35 @@ static void agent_note(struct agent *a, const struct note *note, const int *pass
         a->facts.unheard_since = clock_now();
 }
 
+/* Returns false if none can be forked; errno says why. */
 static bool agent_new_guard(struct agent *a)
 {
     fd_close(&a->pair);
     a->guard = guard_fork(&a->plan, &a->pair);
-    if (a->guard < 0) {
-        LOG(a->log, ERROR, "cannot start the guard process: %s; trying again in 1s", strerror(errno));
-        a->guard_retry = a->facts.now + SECOND;
+    if (a->guard < 0)
         return false;
-    }
     a->unheard = 0;
     a->facts.unheard_since = 0;
     a->facts.guard_lost = false;
     a->told.client_id = 0;
     return true;
+}
+
+/* In place of one that has died. The lack of a guard is told once a minute. */
+static void agent_next_guard(struct agent *a)
+{
+    struct facts *f = &a->facts;
+    bool forked = agent_new_guard(a);
+    f->guard_due = forked ? 0 : f->now + SECOND;
+    if (forked && a->guard_missed)
+        LOG(a->log, INFO, "a new guard process has been started; standing again");
+    else if (!forked && (!a->guard_missed || f->now >= a->guard_missed + MINUTE)) {
+        LOG(a->log, ERROR, "cannot start the guard process: %s; without one nothing can be run: "
+            "leaving the queue, trying each second, and standing again with the new one", strerror(errno));
+        a->guard_missed = f->now;
+    }
+    if (forked)
+        a->guard_missed = 0;
 }
 
 /* The last run has ended: the record is to say how. */
@@ -6536,12 +6563,11 @@ static void agent_end_orphans(struct agent *a)
     family_signal(SIGKILL, 0);
     if (family_reap(a->command, &a->command_status, &a->command_reaped))
         return;
-    if (f->now < a->guard_retry || !agent_new_guard(a))
-        return;
     if (a->command_lost)
         agent_ended(a, a->command_status, 0, false);
     f->life = LIFE_NONE;
     f->stop_sent = 0;
+    agent_next_guard(a);
 }
 
 /* The guard learns of each session before a proposal is made in it, and of each
@@ -6596,6 +6622,8 @@ static void agent_act(struct agent *a, const struct wish *w)
     struct facts *f = &a->facts;
     if (w->replace_guard)
         agent_orphan(a);
+    if (w->new_guard)
+        agent_next_guard(a);
     if (f->life == LIFE_ORPHANED)
         agent_end_orphans(a);
     if (a->schedule)
@@ -6670,7 +6698,7 @@ static void agent_wait(struct agent *a, nanos wake)
 static bool facts_moved(const struct facts *a, const struct facts *b)
 {
     return a->life != b->life || a->stop_sent != b->stop_sent || a->ended != b->ended || a->ending != b->ending ||
-           a->leaving_since != b->leaving_since || a->standing_since != b->standing_since ||
+           a->guard_due != b->guard_due || a->leaving_since != b->leaving_since || a->standing_since != b->standing_since ||
            a->clock.noted != b->clock.noted;
 }
 
@@ -6736,7 +6764,7 @@ static bool agent_open(struct agent *a)
         family_no_core();
     family_adopt_orphans();
     if (!signals_open(heard, deaf) || !agent_new_guard(a)) {
-        LOG(a->log, FATAL, "cannot start: %s", strerror(errno));
+        LOG(a->log, FATAL, "cannot start the guard process: %s", strerror(errno));
         return false;
     }
     int error = ballot_open(&a->ballot, &config);

@@ -437,6 +437,28 @@ static void test_decisions(void)
     check(agent_decide(&f).replace_guard, "a guard that has not acknowledged for 2/3 T is replaced");
 
     f = facts();
+    f.guard_lost = true;
+    f.guard_due = f.now + SECOND;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_LEAVE, "no guard can be forked: a leader starts nothing, and leaves");
+    check(!agent_decide(&f).new_guard && !agent_decide(&f).replace_guard && agent_decide(&f).wake == f.guard_due, "... and tries again after a second");
+    f.now = f.guard_due;
+    check(agent_decide(&f).new_guard, "... then");
+    f.role = BALLOT_OUT;
+    f.standing_since = f.now - f.timeout;
+    f.rules.on_failure = FAILURE_RUN_ANYWAY;
+    check(agent_decide(&f).line == LINE_HOLD && agent_decide(&f).command == COMMAND_AS_IT_IS, "... it does not stand, and runs nothing anyway");
+    f.end_signals = 1;
+    check(agent_decide(&f).finish && !agent_decide(&f).new_guard, "... told to end: at once");
+    f = facts();
+    f.guard_due = f.now;
+    f.ended = true;
+    f.rules.on_error = POLICY_EXIT;
+    f.status = 3 << 8;
+    check(agent_decide(&f).end && agent_decide(&f).status == 3, "... the policy applies all the same");
+    f.rules.on_error = POLICY_RERUN;
+    check(agent_decide(&f).outcome_done && agent_decide(&f).line == LINE_LEAVE, "... but for rerun, which has to wait");
+
+    f = facts();
     f.end_signals = 1;
     check(agent_decide(&f).line == LINE_LEAVE && !agent_decide(&f).finish, "no command: leave first");
     f.role = BALLOT_OUT;

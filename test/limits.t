@@ -1,0 +1,88 @@
+#!/bin/bash
+# What a machine refuses: new processes, longer files, /dev/null.
+. "$(dirname "$0")/lib.sh"
+zk_start zk
+T2=(--zookeeper-session-timeout=2s)
+version() { zk stat "$BASE" | sed 's/version=\([0-9]*\).*/\1/'; }
+beats() { [ "$(version)" -ge $(($1 + 6)) ]; } # VERSION: heartbeats have come since
+
+# --- no new process (RLIMIT_NPROC; pids.max and a lack of memory are the same):
+# --- a candidate whose guard dies cannot have another
+
+AS=() # root is not limited: as a user of whom there is no other process
+[ "$(id -u)" = 0 ] && AS=(setpriv "--reuid=$((300000 + $$))" --clear-groups env "HOME=$T")
+cp "$BALLOT" "$T/ballot" # where that user may read it
+cp "$JOB" "$T/job"
+printf '#!/bin/sh\nexec %s %s "$@"\n' "${AS[*]}" "$T/ballot" >"$T/limited"
+chmod 755 "$T/ballot" "$T/job" "$T/limited"
+chmod 711 "$T"
+limited() { # NAME OPTION...
+    BALLOT=$T/limited candidate "$1" "${T2[@]}" --restart-delay=0s "${@:2}" -- "$T/job" "$JOBS" -1 fork daemon
+}
+limit() { # NAME COUNT: of processes; more than the hard limit means just that
+    local most
+    most=$("${AS[@]}" prlimit "--pid=${PID[$1]}" --nproc --noheadings -o HARD)
+    "${AS[@]}" prlimit "--pid=${PID[$1]}" "--nproc=${2/most/$most}:"
+}
+limits_bind() {
+    able "${AS[@]}" true || return
+    WHY="more processes than RLIMIT_NPROC can be started here"
+    ! "${AS[@]}" prlimit --nproc=1: sh -c '(exit 0); exit 0' 2>/dev/null
+}
+guard_dies() { # NAME
+    within 5 guard_of "$1" >"$T/guard"
+    kill -KILL "$(tail -n 1 "$T/guard")"
+}
+complaints() { grep -c 'cannot start the guard process' "$T/$1.log"; }
+
+if limits_bind; then
+    fresh
+    chmod 777 "$JOBS"
+    limited a --on-child-error=rerun
+    within 10 ready
+    limited b
+    within 10 proposals_are 2
+    limit a 1
+    guard_dies a
+    check "the leader cannot have a new guard: another candidate leads" within 10 leader_is b
+    check "... and runs the command" within 5 started_least 2
+    is "$(overlaps)" 0 "... which never ran twice"
+    check "... the first is out of the queue" within 5 proposals_are 1
+    check "... and has said why" logged a "cannot start the guard process: Resource temporarily unavailable"
+    within 3 false
+    is "$(complaints a)" 1 "... not again each time that it tries"
+    check "... and is alive" alive "${PID[a]}"
+    limit a most
+    check "processes may be started again: it stands again" within 5 proposals_are 2
+    stop b
+    check "... and can run the command" within 10 started_least 3
+
+    limit a 1
+    guard_dies a
+    check "a lone leader without a guard resigns" within 5 proposals_are 0
+    at=$(now)
+    kill -TERM "${PID[a]}"
+    ended a
+    is "$STATUS" 143 "... and one SIGTERM ends it"
+    below "$(ms_since "$at")" 3000 "... at once, in ms"
+    check "... after its command" lock_free
+
+    limited a --on-child-error=exit
+    within 10 started_least 4
+    limited b
+    within 10 proposals_are 2
+    limit b 1
+    guard_dies b
+    check "a waiting candidate without a guard leaves the queue" within 5 proposals_are 1
+    limit a 1
+    guard_dies a
+    ended a
+    is "$STATUS" 137 "without a guard the policy counts: exit, with the status of a killed command"
+    is "$(proposals)" 0 "... and neither stands"
+    limit b most
+    check "the waiting one has a guard again, and leads" within 10 started_least 5
+    is "$(overlaps)" 0 "... and no two commands ran at a time"
+    stop b
+else
+    skip "a candidate that cannot have a new guard" "$WHY"
+fi
