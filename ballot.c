@@ -1995,6 +1995,7 @@ static size_t candidate_json(const struct ballot *b, char *out, size_t size, boo
     json_field(&t, "proposalNode", b->proposal[0] ? node : "");
     json_field(&t, "sessionTimeout", duration_string(b->timeout).data);
     json_field(&t, "onDisconnect", b->config.mode == BALLOT_STOP ? "stop" : "keep");
+    json_field(&t, "version", BALLOT_VERSION);
     if (leader)
         json_field(&t, "lastSeenTime", when);
     text_string(&t, "}");

@@ -59,6 +59,8 @@ is "$(json $BASE candidateId proposalNode sessionTimeout onDisconnect)" "$id|$no
 check "... with Go's time" eval "json $BASE lastSeenTime | grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(\.[0-9]{1,9})? [+-][0-9]{4} [A-Z0-9+-]+ m=\+[0-9]+\.[0-9]{9}\$'"
 seen=$(json $BASE lastSeenTime)
 check "... renewed by each heartbeat" within 1 eval "[ '$seen' != \"\$(json $BASE lastSeenTime)\" ]"
+version=$("$BALLOT" --version | cut -d ' ' -f 2)
+is "$(json "$node" version) $(json $BASE version)" "$version $version" "proposal and heartbeat say which ballot wrote them"
 stop "$id"
 
 # --- strangers below the base
