@@ -6676,10 +6676,13 @@ static void agent_wait(struct agent *a, nanos wake)
         [SLOT_OUT] = { queue_waits(&l->out) && !l->out.retry_at ? l->out.fd : -1, POLLOUT, 0 },
         [SLOT_ERR] = { queue_waits(&l->err) && !l->err.retry_at ? l->err.fd : -1, POLLOUT, 0 },
     };
-    bool untold = f->guard_lost && f->life != LIFE_ORPHANED; /* of a lease that was cut, maybe: it is killed before anything is sent */
-    int count = untold ? 0 : ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
+    /* A guard that could not be told of a cut lease is killed before the heartbeat is sent. */
+    bool untold = f->guard_lost && (f->life == LIFE_ASKED || f->life == LIFE_RUNNING);
+    int count = 0;
     if (untold)
         timeout = 0;
+    else
+        count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
     log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
     while (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0 && errno == EINTR)
