@@ -293,6 +293,16 @@ static void test_silence(void)
     base_reads(b, 1, 2, GONE);
     check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... unless the version moves: then T");
 
+    string_copy(b->addresses, sizeof b->addresses, "127.0.0.1:1");
+    handle_open(b);
+    b->met = true;
+    since = b->base.silent_since;
+    on_event(b->handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", b);
+    check(b->unsettled && !b->base.fresh, "after a reconnect all is read again");
+    base_reads(b, 1, 2, GONE);
+    check(b->base.restarted && b->base.silent_since > since, "... and the clock of (c) begins anew");
+    handle_close(b);
+
     int timeout = 0;
     struct pollfd slots[BALLOT_POLLFDS];
     b->connected = false;
