@@ -5500,7 +5500,7 @@ static void __attribute__((noreturn)) guard_main(struct guard *g)
 {
     static const int heard[] = { SIGCHLD, 0 };
     static const int deaf[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2,
-                                SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGWINCH, 0 };
+                                SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ, SIGWINCH, 0 };
     fd_close_all(g->pair);
     queue_open(&g->plan->log->out, STDOUT_FILENO);
     queue_open(&g->plan->log->err, STDERR_FILENO);
@@ -6752,7 +6752,7 @@ static void agent_configure(struct agent *a, char **command)
 static bool agent_open(struct agent *a)
 {
     static const int heard[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
-    static const int deaf[] = { SIGPIPE, 0 };
+    static const int deaf[] = { SIGPIPE, SIGXFSZ, 0 }; /* SIGXFSZ: a file size limit is like a full disk */
     const struct settings *s = a->settings;
     const struct ballot_config config = {
         .servers = setting_text(s, SET_SERVERS), .base_path = a->plan.base_path, .candidate_id = a->plan.id,

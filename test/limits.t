@@ -2,13 +2,13 @@
 # What a machine refuses: new processes, longer files, /dev/null.
 . "$(dirname "$0")/lib.sh"
 zk_start zk
-T2=(--zookeeper-session-timeout=2s)
 version() { zk stat "$BASE" | sed 's/version=\([0-9]*\).*/\1/'; }
-beats() { [ "$(version)" -ge $(($1 + 6)) ]; } # VERSION: heartbeats have come since
+beats() { [ "$(version)" -ge $(($1 + 3)) ]; } # VERSION: heartbeats have come since
 
 # --- no new process (RLIMIT_NPROC; pids.max and a lack of memory are the same):
 # --- a candidate whose guard dies cannot have another
 
+BASE=/processes
 AS=() # root is not limited: as a user of whom there is no other process
 [ "$(id -u)" = 0 ] && AS=(setpriv "--reuid=$((300000 + $$))" --clear-groups env "HOME=$T")
 cp "$BALLOT" "$T/ballot" # where that user may read it
@@ -17,7 +17,7 @@ printf '#!/bin/sh\nexec %s %s "$@"\n' "${AS[*]}" "$T/ballot" >"$T/limited"
 chmod 755 "$T/ballot" "$T/job" "$T/limited"
 chmod 711 "$T"
 limited() { # NAME OPTION...
-    BALLOT=$T/limited candidate "$1" "${T2[@]}" --restart-delay=0s "${@:2}" -- "$T/job" "$JOBS" -1 fork daemon
+    BALLOT=$T/limited candidate "$1" --restart-delay=0s "${@:2}" -- "$T/job" "$JOBS" -1 fork daemon
 }
 limit() { # NAME COUNT: of processes; more than the hard limit means just that
     local most
@@ -86,3 +86,24 @@ if limits_bind; then
 else
     skip "a candidate that cannot have a new guard" "$WHY"
 fi
+
+# --- a log as long as a file may be (RLIMIT_FSIZE, SIGXFSZ)
+
+fresh
+BASE=/files
+head -c 3500 /dev/zero | tr '\0' '\n' >"$T/a.log"
+(ulimit -S -f 4 && exec setsid "$BALLOT" run once --candidate-id=a --zookeeper-session-timeout=2s --zookeeper-servers="$(servers zk)" --zookeeper-base-path=$BASE --log-level=trace -- \
+    sh -c 'cp /proc/self/status "$0"; exec "$@"' "$T/status" "$JOB" "$JOBS" -1 fork daemon >"$T/a.out" 2>>"$T/a.log") &
+PID[a]=$!
+check "a limit on the size of files" within 10 ready
+full() { [ "$(stat -c %s "$T/a.log")" = 4096 ]; }
+check "... which the log has reached" within 10 full
+before=$(version)
+check "... it leads on" within 5 beats "$before"
+check "... and the command runs" alive "$(last_pid)"
+is $((0x$(awk '$1 == "SigIgn:" { print $2 }' "$T/status") >> 24 & 1)) 0 "... in which SIGXFSZ is not ignored"
+guard=$(guard_of a)
+kill -KILL "${PID[a]}"
+check "the candidate is killed: its guard ends all of the command" within 5 lock_free
+check "... and resigns for it" within 1 proposals_are 0
+within 5 dead "$guard"
