@@ -5041,6 +5041,12 @@ static nanos lease_start(const struct lease *l, bool stop)
 static nanos lease_term(const struct lease *l) { return lease_moment(l, 1, 2); }
 static nanos lease_kill(const struct lease *l) { return lease_moment(l, 19, 30); }
 
+/* Why the command could not be executed; errno 0: it was. */
+struct exec_failure {
+    bool no_input; /* for want of /dev/null */
+    int error;     /* errno                 */
+};
+
 enum note_kind {
     /* candidate to guard */
     NOTE_START,   /* lease, token, text: our proposal; with two descriptors where the plan wraps */
@@ -5052,13 +5058,14 @@ enum note_kind {
     /* guard to candidate */
     NOTE_HEARD,   /* a LEASE has been read; a START is answered with one of the next two */
     NOTE_STARTED, /* number: the pid                                                   */
-    NOTE_ENDED,   /* number: status as of waitpid(), error: errno of a failed exec,
+    NOTE_ENDED,   /* number: status as of waitpid(), failure: of the exec,
                      ours: not by itself; all that it started is dead and reaped       */
 };
 
 struct note {
     enum note_kind kind;
-    int number, error;
+    int number;
+    struct exec_failure failure;
     bool ours;
     nanos span;
     struct lease lease;
@@ -5125,7 +5132,8 @@ struct guard {
     bool start_due;
     int outputs[2];       /* for the command's stdout and stderr; -1: our own   */
     pid_t command;        /* 0: none                                            */
-    int exec_error;       /* descriptor: errno of a failed exec comes out of it */
+    int exec_error;       /* descriptor: an exec_failure comes out of it, or nothing */
+    struct exec_failure failure;
     bool reaped;          /* the command's first process is; what it left may live */
     int status;
     bool ours;            /* ended by us, not by itself                         */
@@ -5161,6 +5169,7 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
     setpgid(0, 0);
     signals_default();
     int null = open("/dev/null", O_RDONLY);
+    struct exec_failure failure = { .no_input = null < 0, .error = errno };
     if (null >= 0)
         dup2(null, STDIN_FILENO);
     fd_private(null);
@@ -5172,16 +5181,17 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
     export_format("BALLOT_LEADER_ID", true, "%s", g->plan->id);
     export_format("BALLOT_LEADER_NODE", start->token != 0, "%s", start->text);
     export_format("BALLOT_FENCING_TOKEN", start->token != 0, "%" PRId64, start->token);
-    if (null >= 0)
+    if (!failure.no_input) {
         execvp(argv[0], argv);
-    int why = errno;
-    ssize_t n = write(error, &why, sizeof why);
-    _exit(n < 0 ? EXIT_BALLOT : why == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
+        failure.error = errno;
+    }
+    ssize_t n = write(error, &failure, sizeof failure);
+    _exit(n < 0 ? EXIT_BALLOT : failure.error == ENOENT && !failure.no_input ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
 }
 
-static void guard_tell(struct guard *g, enum note_kind kind, int number, int error)
+static void guard_tell(struct guard *g, enum note_kind kind, int number)
 {
-    struct note note = { .kind = kind, .number = number, .error = error, .ours = g->ours };
+    struct note note = { .kind = kind, .number = number, .failure = g->failure, .ours = g->ours };
     note_send(g->pair, &note, NULL); /* a candidate that cannot read has closed the pair, or kills us soon */
 }
 
@@ -5191,15 +5201,16 @@ static void guard_start(struct guard *g)
     int ends[2];
     g->start_due = false;
     g->ours = true;
+    g->failure.error = 0;
     if (g->stop_asked || g->alone || clock_now() >= lease_start(&g->lease, g->plan->stop)) {
-        guard_tell(g, NOTE_ENDED, 0, 0);
+        guard_tell(g, NOTE_ENDED, 0);
         return;
     }
     pid_t self = getpid();
     g->command = fd_pipe(ends) ? signals_fork() : -1;
     if (g->command == 0)
         command_exec(g, self, ends[1]);
-    int why = errno;
+    g->failure = (struct exec_failure){ .error = g->command < 0 ? errno : 0 };
     fd_close(&ends[1]);
     g->ours = g->reaped = false;
     g->stopping_since = g->killed_at = 0;
@@ -5207,11 +5218,11 @@ static void guard_start(struct guard *g)
     if (g->command < 0) {
         fd_close(&g->exec_error);
         g->command = 0;
-        guard_tell(g, NOTE_ENDED, EXIT_CANNOT_EXEC << 8, why);
+        guard_tell(g, NOTE_ENDED, EXIT_CANNOT_EXEC << 8);
         return;
     }
     setpgid(g->command, g->command); /* here too: it may be signalled before it got there */
-    guard_tell(g, NOTE_STARTED, (int)g->command, 0);
+    guard_tell(g, NOTE_STARTED, (int)g->command);
 }
 
 static void guard_hear(struct guard *g, const struct note *note, const int passed[2])
@@ -5229,7 +5240,7 @@ static void guard_hear(struct guard *g, const struct note *note, const int passe
         break;
     case NOTE_LEASE:
         g->lease = note->lease;
-        guard_tell(g, NOTE_HEARD, 0, 0);
+        guard_tell(g, NOTE_HEARD, 0);
         break;
     case NOTE_STOP:
         g->stop_asked = true;
@@ -5306,14 +5317,13 @@ static void guard_enforce(struct guard *g, nanos now)
 /* Reaps; when all of the command is dead, tells how its first process ended. */
 static void guard_reap(struct guard *g)
 {
-    int error = 0;
     bool left = family_reap(g->command, &g->status, &g->reaped);
     if (!g->command || !g->reaped || left)
         return;
-    if (read(g->exec_error, &error, sizeof error) != sizeof error)
-        error = 0; /* end of file: the exec succeeded */
+    if (read(g->exec_error, &g->failure, sizeof g->failure) != sizeof g->failure)
+        g->failure.error = 0; /* end of file: the exec succeeded */
     fd_close(&g->exec_error);
-    guard_tell(g, NOTE_ENDED, g->status, error);
+    guard_tell(g, NOTE_ENDED, g->status);
     g->command = 0;
     g->stop_asked = false;
 }
@@ -6130,7 +6140,7 @@ static void agent_journal_end(struct agent *a, int status, bool refused)
 }
 
 /* How the command ended is known: from here on it is the outcome. */
-static void agent_ended(struct agent *a, int status, int error, bool ours)
+static void agent_ended(struct agent *a, int status, struct exec_failure failure, bool ours)
 {
     struct facts *f = &a->facts;
     const struct rules *r = &f->rules;
@@ -6157,8 +6167,11 @@ static void agent_ended(struct agent *a, int status, int error, bool ours)
     const struct duration_text after = duration_string(ran / MILLISECOND * MILLISECOND);
     if (refused)
         LOG(a->log, WARN, "the command was not started: the lease ran out first");
-    else if (error)
-        LOG(a->log, ERROR, "cannot execute %s: %s", a->plan.command[0], strerror(error));
+    else if (failure.error && failure.no_input)
+        LOG(a->log, ERROR, "cannot open /dev/null, the command's standard input: %s; %s was not executed. In a chroot or container it has "
+            "to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's", strerror(failure.error), a->plan.command[0]);
+    else if (failure.error)
+        LOG(a->log, ERROR, "cannot execute %s: %s", a->plan.command[0], strerror(failure.error));
     else if (WIFSIGNALED(status))
         LOG(a->log, INFO, "the command was ended by signal %d (%s) after %s",
             WTERMSIG(status), strsignal(WTERMSIG(status)), after.data);
@@ -6184,7 +6197,7 @@ static void agent_heard(struct agent *a, const struct note *note)
         break;
     case NOTE_ENDED:
         if (f->life == LIFE_ASKED || f->life == LIFE_RUNNING)
-            agent_ended(a, note->number, note->error, note->ours);
+            agent_ended(a, note->number, note->failure, note->ours);
         break;
     default:
         break; /* HEARD says no more; the rest is ours to say */
@@ -6511,7 +6524,7 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
     LOG(a->log, INFO, "starting %s%s%s", a->plan.command[0], a->schedule ? " for the activation of " : "",
         a->schedule ? schedule_moment(a->schedule, activation).data : "");
     if (a->plan.wrap && !agent_pipes(a, passed)) {
-        agent_ended(a, EXIT_CANNOT_EXEC << 8, errno, false);
+        agent_ended(a, EXIT_CANNOT_EXEC << 8, (struct exec_failure){ .error = errno }, false);
         return;
     }
     agent_note(a, &note, a->plan.wrap ? passed : NULL);
@@ -6565,7 +6578,7 @@ static void agent_end_orphans(struct agent *a)
     if (family_reap(a->command, &a->command_status, &a->command_reaped))
         return;
     if (a->command_lost)
-        agent_ended(a, a->command_status, 0, false);
+        agent_ended(a, a->command_status, (struct exec_failure){ .error = 0 }, false);
     f->life = LIFE_NONE;
     f->stop_sent = 0;
     agent_next_guard(a);
@@ -9085,12 +9098,19 @@ static int invocation_run(const struct invocation *in, const struct settings *s)
     return status;
 }
 
+/* Any descriptor will do; a folder where there is no /dev/null. */
+static int placeholder_open(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    return fd >= 0 ? fd : open("/", O_RDONLY);
+}
+
 /* Whoever started us may have closed 0, 1 or 2: what we open must not land there. */
 static void standard_descriptors(void)
 {
     int fd;
     do
-        fd = open("/dev/null", O_RDWR);
+        fd = placeholder_open();
     while (fd >= 0 && fd <= 2);
     fd_close(&fd);
     fd_close_all(-1);
