@@ -4405,19 +4405,25 @@ static void settings_free(struct settings *s)
 /* ---------------------------------------------------------------------------
  * Log: lines, and the queues in front of stdout and stderr
  *
- * Nothing here ever blocks: a queue is written when poll() says that it can be,
- * PIPE_BUF bytes at a time. Others share these descriptors, so O_NONBLOCK is
- * never set on them. When a queue is full, ballot's own lines are dropped and
- * counted; the command's are not read in the first place.
+ * Nothing here blocks for long: a queue is written when poll() says that it can
+ * be, PIPE_BUF bytes at a time, and a write that waits all the same is
+ * interrupted. Other processes share these descriptors, so O_NONBLOCK is never
+ * set on them. When a queue is full, ballot's own lines are dropped and counted;
+ * the command's are not read in the first place.
  * ------------------------------------------------------------------------ */
 
 #define LINE_MAX_BYTES (64 * 1024)                  /* a longer line of the command is cut in pieces */
 #define ENTRY_MAX      (6 * LINE_MAX_BYTES + 16384) /* a line as JSON, every byte escaped            */
 #define QUEUE_SIZE     (2 * ENTRY_MAX)
 
+#define WRITE_TICK     (2 * MILLISECOND)   /* a write that waits is interrupted at the first or second of these */
+#define WRITE_PAUSE    (20 * MILLISECOND)  /* to the next attempt after a write that took less than it was given */
+#define UNREAD_PAUSE   (200 * MILLISECOND) /* ... or nothing: it may be long until the next reader              */
+
 struct queue {
     int fd;              /* to write to                                         */
     bool colour, socket;
+    bool waits;          /* a write may wait for room                           */
     bool dead;           /* nobody will ever read it: what comes is thrown away */
     nanos retry_at;      /* no attempt to write before that                     */
     nanos failed_since;  /* writing is refused since then, as by a full disk; 0: it is not */
@@ -4474,14 +4480,45 @@ static size_t queue_room(const struct queue *q)
 
 /* A terminal may say that it can be written and then block all the same, and so
  * may a pipe into which others write, such as the command. These are opened anew:
- * that description is ours, and may be told never to block. Returns -1 where `fd`
- * is neither, or may not be opened. */
+ * that description is ours, and may be told never to block. Returns -1 if `fd` is
+ * neither, or may not be opened: another user's terminal, say. A terminal that
+ * this mount namespace has no name for can still be opened below /dev/fd. */
 static int output_reopen(int fd, mode_t type)
 {
     char path[32];
     snprintf(path, sizeof path, "/dev/fd/%d", fd);
-    const char *name = isatty(fd) ? ttyname(fd) : S_ISFIFO(type) ? path : NULL;
-    return name ? open(name, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
+    const char *const names[] = { isatty(fd) ? ttyname(fd) : NULL, isatty(fd) || S_ISFIFO(type) ? path : NULL };
+    int own = -1;
+    for (size_t i = 0; own < 0 && i < COUNT(names); i++)
+        own = names[i] ? open(names[i], O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
+    if (own >= 0 && !(fcntl(own, F_GETFL) & O_NONBLOCK)) /* a mere duplicate, as BSD's /dev/fd has it */
+        fd_close(&own);
+    return own;
+}
+
+static void alarm_arrived(int number)
+{
+    (void)number; /* that a write was interrupted is all that is wanted */
+}
+
+/* From here on SIGALRM interrupts what waits. */
+static void alarm_open(void)
+{
+    struct sigaction action = { .sa_handler = alarm_arrived }; /* without SA_RESTART */
+    sigset_t alarm;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGALRM, &action, NULL);
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    sigprocmask(SIG_UNBLOCK, &alarm, NULL);
+}
+
+/* Has SIGALRM come again and again, because the first one may arrive before the
+ * write has begun to wait; 0: no more. */
+static void alarm_every(nanos span)
+{
+    struct timeval tick = { .tv_usec = (suseconds_t)(span / MICROSECOND) };
+    setitimer(ITIMER_REAL, &(struct itimerval){ tick, tick }, NULL);
 }
 
 static void queue_open(struct queue *q, int fd)
@@ -4492,6 +4529,9 @@ static void queue_open(struct queue *q, int fd)
     const char *no_colour = getenv("NO_COLOR");
     q->fd = own >= 0 ? own : fd;
     q->socket = S_ISSOCK(type); /* a pipe to systemd's journal is one */
+    q->waits = own < 0 && !q->socket && !S_ISREG(type);
+    if (q->waits)
+        alarm_open();
     q->colour = isatty(fd) && !(no_colour && *no_colour);
     q->start = q->end = 0;
 }
@@ -4507,10 +4547,21 @@ static nanos queue_retry(const struct queue *q)
     return queue_waits(q) && q->retry_at ? q->retry_at : NEVER;
 }
 
-static ssize_t queue_write(const struct queue *q)
+static ssize_t queue_write(struct queue *q)
 {
     size_t left = q->end - q->start, count = left < PIPE_BUF ? left : PIPE_BUF;
-    return q->socket ? send(q->fd, q->data + q->start, count, MSG_DONTWAIT | MSG_NOSIGNAL) : write(q->fd, q->data + q->start, count);
+    if (q->socket)
+        return send(q->fd, q->data + q->start, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!q->waits)
+        return write(q->fd, q->data + q->start, count);
+    alarm_every(WRITE_TICK);
+    ssize_t n = write(q->fd, q->data + q->start, count);
+    int why = errno;
+    alarm_every(0);
+    if (n < (ssize_t)count) /* interrupted: it had to wait */
+        q->retry_at = clock_now() + (n > 0 ? WRITE_PAUSE : UNREAD_PAUSE);
+    errno = why;
+    return n;
 }
 
 static void queue_flush(struct queue *q)
@@ -4524,7 +4575,7 @@ static void queue_flush(struct queue *q)
             q->start += (size_t)n;
             q->failed_since = 0;
         } else if (n == 0 || errno == EAGAIN)
-            q->retry_at = clock_now() + 20 * MILLISECOND; /* "writable", yet not for us */
+            q->retry_at = clock_now() + WRITE_PAUSE; /* "writable", yet not for us */
         else if (errno == EPIPE || errno == EBADF) {
             q->dead = true; /* its reader has gone */
             q->start = q->end;
@@ -6765,7 +6816,7 @@ static void agent_configure(struct agent *a, char **command)
 static bool agent_open(struct agent *a)
 {
     static const int heard[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
-    static const int deaf[] = { SIGPIPE, SIGXFSZ, 0 }; /* SIGXFSZ: a file size limit is like a full disk */
+    static const int deaf[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 }; /* `stty tostop`: the log must not stop an election */
     const struct settings *s = a->settings;
     const struct ballot_config config = {
         .servers = setting_text(s, SET_SERVERS), .base_path = a->plan.base_path, .candidate_id = a->plan.id,

@@ -136,3 +136,74 @@ check "... which is read a page at a time" within 30 test -s "$T/verdict"
 is "$(cat "$T/verdict")" free "... ballot never waits for room in it"
 is "$(zk ls $BASE)" "$node" "... and its session lives"
 stop d
+
+# --- terminals that no program reads and that ballot may not open anew, so that a
+# --- write waits for room: another user's (after su), another mount namespace's
+
+fresh && chmod 755 "$T" && chmod 777 "$JOBS" && cp "$BALLOT" "$JOB" "$T/"
+ordinary=()
+[ "$(id -u)" != 0 ] || ordinary=(env HOME="$T" setpriv --reuid=65534 --regid=65534 --clear-groups) # root may open all
+cat >"$T/su" <<'END_OF_SU'
+#!/bin/sh
+chmod 0 "$(tty)" && exec "$@" # as its owner would, before others are let in
+END_OF_SU
+cat >"$T/elsewhere" <<'END_OF_ELSEWHERE'
+#!/bin/sh
+mount -t tmpfs none /dev/pts && exec "$@" # no name is left for the terminal
+END_OF_ELSEWHERE
+cat >"$T/behind" <<'END_OF_BEHIND'
+#!/bin/sh
+stty tostop && set -m # what writes from the background is stopped
+"$@" &
+echo $! >"$0.pid" && wait
+END_OF_BEHIND
+chmod 755 "$T/su" "$T/elsewhere" "$T/behind"
+on_terminal() { # NAME PREFIX... -- COMMAND...: on a terminal whose reader has to wait
+    local name=$1 prefix=()
+    while shift; [ "$1" != -- ]; do prefix+=("$1"); done
+    shift
+    mkfifo "$T/$name.screen"
+    # shellcheck disable=SC2034 # stays open
+    exec {screen}<>"$T/$name.screen"
+    BASE=/$name
+    echo 'echo $$ >"'"$T/$name.pid"'"; exec' "${prefix[@]@Q}" "$T/ballot" run once --candidate-id="$name" --zookeeper-servers="$(servers zk)" \
+        --zookeeper-base-path="$BASE" --zookeeper-session-timeout=1s "${@@Q}" >"$T/$name.sh"
+    (exec script -qfec "sh $T/$name.sh" /dev/null </dev/null >"$T/$name.screen" 2>&1) &
+    within 5 test -s "$T/$name.pid"
+    PID[$name]=$(cat "$T/$name.pid")
+}
+goes_on() { # beyond its session timeout, with the proposal that it began with
+    local proposal later
+    proposal=$(zk ls "$BASE") later=$(($(version) + 7))
+    within 10 eval "[ \"\$(version)\" -ge $later ]" && [ "$(zk ls "$BASE")" = "$proposal" ]
+}
+in_order() { # COUNT LOG: the command's lines, each once
+    sed -n 's/.*\[cmd-run-stdout\] \([0-9]*\)\r*$/\1/p' "$2" | cmp -s - <(seq "$1")
+}
+
+on_terminal e "$T/su" "${ordinary[@]}" -- -- sh -c "seq 100000; exec $T/job $JOBS -1"
+check "another user's terminal, unread: ballot leads" within 5 leader_is e
+check "... beyond its session timeout" goes_on
+cat <"$T/e.screen" >"$T/e.log" &
+check "... once it is read, nothing of the command's output is missing" within 20 eval 'in_order 100000 "$T/e.log" && started_least 1'
+stop e
+on_terminal f "$T/su" "${ordinary[@]}" -- --on-disconnect=stop --log-level=trace -- yes
+check "... which is never read: ballot leads" within 5 leader_is f
+check "... beyond its session timeout" goes_on
+kill -TERM "${PID[f]}"
+check "... and ends when it is told to" within 5 dead "${PID[f]}"
+namespace=(unshare --mount)
+[ "$(id -u)" = 0 ] || namespace+=(--map-root-user)
+if "${namespace[@]}" mount -t tmpfs none /dev/pts 2>/dev/null; then
+    on_terminal g "${namespace[@]}" "$T/elsewhere" -- -- yes
+    check "another mount namespace's terminal, unread: ballot leads" within 5 leader_is g
+    check "... beyond its session timeout" goes_on
+    stop g
+else
+    ok 0 "another mount namespace's terminal # skip nothing can be mounted here"
+fi
+on_terminal h "$T/behind" -- -- "$T/job" "$JOBS" -1
+within 5 test -s "$T/behind.pid" && PID[h]=$(cat "$T/behind.pid")
+check "a terminal that stops what writes from the background: ballot leads" within 5 leader_is h
+check "... beyond its session timeout" goes_on
+stop h

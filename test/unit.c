@@ -1060,6 +1060,36 @@ static void test_resolving(void)
     check(b.retry_at > clock_now(), "... out of contact they are tried again later");
 }
 
+/* poll() promises room for PIPE_BUF bytes; another writer may take it before us. */
+static void test_writing(void)
+{
+    struct queue *q = calloc(1, sizeof *q);
+    int ends[2], quiet = open("/dev/null", O_WRONLY);
+    char page[PIPE_BUF] = "";
+    if (!q || quiet < 0 || pipe(ends) != 0)
+        abort();
+    queue_open(q, quiet); /* no terminal, no pipe: it is not opened anew, and may wait */
+    q->fd = ends[1];
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    while (write(ends[1], page, sizeof page) > 0)
+        ;
+    fcntl(ends[1], F_SETFL, 0);
+    queue_add(q, &(struct text){ page, sizeof page, sizeof page, false });
+    nanos before = clock_now();
+    alarm(20); /* the end of a write that waits for ever */
+    check(queue_write(q) < 0 && errno == EINTR, "a write that waits for room is interrupted");
+    check(clock_now() - before < 10 * SECOND, "... at once");
+    check(queue_retry(q) > clock_now(), "... and is not tried again at once");
+    check(queue_waits(q), "... nor is anything lost");
+    check(read(ends[0], page, sizeof page) > 0 && (q->retry_at = 0) == 0, "once there is room");
+    queue_flush(q);
+    check(!queue_waits(q), "... it is written");
+    close(quiet);
+    close(ends[0]);
+    close(ends[1]);
+    free(q);
+}
+
 int main(void)
 {
     test_durations();
@@ -1079,6 +1109,7 @@ int main(void)
     test_reading();
     test_asking();
     test_watching();
+    test_writing();
     test_notes();
     test_stepping_down();
     test_turns();
