@@ -6816,7 +6816,8 @@ static void agent_configure(struct agent *a, char **command)
 static bool agent_open(struct agent *a)
 {
     static const int heard[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
-    static const int deaf[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 }; /* `stty tostop`: the log must not stop an election */
+    /* A file size limit is like a full disk; `stty tostop` must not stop an election. */
+    static const int deaf[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 };
     const struct settings *s = a->settings;
     const struct ballot_config config = {
         .servers = setting_text(s, SET_SERVERS), .base_path = a->plan.base_path, .candidate_id = a->plan.id,
