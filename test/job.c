@@ -74,16 +74,24 @@ static void hold(const char *folder, int log)
         record(log, "OVERLAP", now());
 }
 
+/* SIGTERM ends a child from its first moment: the handler is its parent's. */
 static void spawn(bool leave)
 {
-    if (fork() != 0)
+    sigset_t term, before;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, &before);
+    pid_t pid = fork();
+    if (pid == 0)
+        signal(SIGTERM, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid != 0)
         return;
     if (leave) {
         setsid();
         if (fork() != 0)
             _exit(0);
     }
-    signal(SIGTERM, SIG_DFL);
     for (;;)
         pause();
 }

@@ -29,6 +29,7 @@ takeovers() { # SIGNAL WORDS...: the leader gets the signal; sets starts, and wo
         within 5 leader >/dev/null
         who=$(leader)
         within 5 proposals_are 3
+        within 5 ready_least "$n" # a process that is just being forked may miss the SIGTERM
         at=$(now)
         kill "-$signal" "${PID[$who]}"
         within 20 started_least $((n + 1)) || break

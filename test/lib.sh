@@ -272,6 +272,7 @@ fresh() { rm -rf "$JOBS" && mkdir "$JOBS"; }
 started() { local n; n=$(grep -cs ^start "$JOBS/record"); echo "${n:-0}"; }
 started_least() { [ "$(started)" -ge "$1" ]; }
 ready() { grep -qs ^ready "$JOBS/record"; } # the first of them: its handlers are set, its children there
+ready_least() { [ "$(grep -cs ^ready "$JOBS/record")" -ge "$1" ]; }
 last_start() { awk '$1 == "start" { t = $2 } END { print t }' "$JOBS/record"; }
 last_pid() { awk '$1 == "start" { p = $3 } END { print p }' "$JOBS/record"; }
 lock_held() { # a command, or a child of one, lives; 1 if none does any more, 2 if none ever did
