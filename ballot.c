@@ -121,7 +121,7 @@ static const char *const errors[] = {
     [BALLOT_EPATH] = "not an absolute znode path below the root",
     [BALLOT_ESERVER] = "not a list of host, host:port or [v6]:port",
     [BALLOT_EID] = "empty or too long a candidate id",
-    [BALLOT_ETIMEOUT] = "not a session timeout",
+    [BALLOT_ETIMEOUT] = "not a session timeout from 1ms to 298h",
     [BALLOT_EAUTH] = "not an identity of the form digest:USER:PASSWORD",
     [BALLOT_ESCHEDULE] = "not a schedule",
     [BALLOT_EZONE] = "no time zone of that name",
@@ -1627,7 +1627,10 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
 #define AUTH_SCHEME   "digest"
 #define DATA_MAX      16384 /* our JSON: every byte of id, host, path escaped    */
 #define RECORD_NAME   "schedule"
-#define TIMEOUT_MAX   (10 * MINUTE) /* a longer session timeout counts as that, ours and others' */
+#define TIMEOUT_COUNTED (10 * MINUTE)   /* a longer session timeout counts as that, ours and others' */
+#define TIMEOUT_MIN (100 * MILLISECOND) /* a server's; no candidate keeps up with less */
+#define TIMEOUT_MAX (BALLOT_TIMEOUT_MAX * MILLISECOND)
+#define PAUSE_MAX   (30 * SECOND)       /* between two attempts to connect */
 
 enum request_kind {
     REQUEST_SYNC,     /* bring our server up to date                             */
@@ -1740,6 +1743,9 @@ struct ballot {
     bool met;           /* connected at least once                           */
     bool connected, expired, exhausted;
     bool moved;         /* the servers' names mean other addresses now       */
+    bool unfit;         /* connected, with a session timeout that nobody can lead with */
+    char avoided[80];   /* the server that gave it: the next handle does without */
+    bool avoiding;      /* this one does                                     */
     bool associated;    /* a server accepted a connect since contact was lost */
     bool turn_again;    /* something was learned outside poll()              */
     nanos timeout;      /* T: asked for, then negotiated                     */
@@ -2019,7 +2025,7 @@ static void base_parse(const struct ballot *b, struct base *base, const char *da
     }
     if (json_get(data, length, "sessionTimeout", word, sizeof word) &&
         duration_parse(word, &advertised) && advertised > 0)
-        base->timeout = nanos_min(advertised, TIMEOUT_MAX);
+        base->timeout = nanos_min(advertised, TIMEOUT_COUNTED);
     /* Only we ever write our proposal's name: a late heartbeat of ours, whose
      * answer was lost, is told by it as well as the last one. */
     base->ours = base->named[0] && (!strcmp(base->named, b->wrote) || !strcmp(base->named, b->wrote_before));
@@ -2047,7 +2053,7 @@ election_trouble(struct ballot *b, nanos pause, const char *format, ...)
     va_end(args);
     b->retry_at = clock_now() + pause;
     if (strcmp(before, b->trouble) != 0)
-        SAY(b, ERROR, "%s; trying again every %s", b->trouble, duration_string(pause).data);
+        SAY(b, ERROR, "%s; trying again in %s", b->trouble, duration_string(pause).data);
 }
 
 static void election_refused(struct ballot *b, const char *what, const char *path, int rc)
@@ -2085,19 +2091,43 @@ static struct ballot *request_answered(const void *data)
     return b;
 }
 
+/* A server's session timeout: some leave no time to lead, with others the client library
+ * cannot count. */
+static bool timeout_fit(nanos timeout)
+{
+    return timeout >= TIMEOUT_MIN && timeout <= TIMEOUT_MAX;
+}
+
+static void on_unfit(struct ballot *b, nanos timeout)
+{
+    nanos least = nanos_max(nanos_min(b->timeout / 6, SECOND) / MILLISECOND * MILLISECOND, TIMEOUT_MIN);
+    b->unfit = true;
+    struct text t = text_in(b->avoided, sizeof b->avoided);
+    for (const char *p = zoo_get_current_server(b->handle); *p; p++)
+        text_bytes(&t, p, *p != '[' && *p != ']'); /* as `addresses` has it */
+    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), 5 * SECOND);
+    election_trouble(b, b->backoff, "the server at %s gives a session timeout of %s, not %s to %s: it is not used",
+                     b->avoided, duration_string(timeout).data,
+                     duration_string(TIMEOUT_MIN).data, duration_string(TIMEOUT_MAX).data);
+}
+
 static void on_connected(struct ballot *b)
 {
     const clientid_t *id = zoo_client_id(b->handle);
     nanos now = clock_now(), negotiated = zoo_recv_timeout(b->handle) * MILLISECOND;
     bool again = b->met;
-    if (nanos_min(negotiated, TIMEOUT_MAX) != b->timeout && negotiated != b->config.timeout_ms * MILLISECOND)
+    if (!timeout_fit(negotiated)) {
+        on_unfit(b, negotiated);
+        return;
+    }
+    if (nanos_min(negotiated, TIMEOUT_COUNTED) != b->timeout && negotiated != b->config.timeout_ms * MILLISECOND)
         SAY(b, WARN, "the servers allow a session timeout of %s, not %s",
             duration_string(negotiated).data, duration_string(b->config.timeout_ms * MILLISECOND).data);
     SAY(b, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
         zoo_get_current_server(b->handle), id->client_id, duration_string(negotiated).data,
         again ? ", after " : "", again ? duration_string((now - b->contact_since) / MILLISECOND * MILLISECOND).data : "");
     b->session = *id;
-    b->timeout = nanos_min(negotiated, TIMEOUT_MAX);
+    b->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
     b->connected = b->met = true;
     b->contact_since = now;
     b->backoff = b->attempt_at = b->hold_until = b->retry_at = 0;
@@ -2702,7 +2732,7 @@ static void resolver_read(struct ballot *b)
 /* --- the next step: a pure function of the facts ------------------------------ */
 
 enum step {
-    STEP_NONE, STEP_RESOLVE, STEP_GIVE_UP_RESOLVING, STEP_OPEN, STEP_REOPEN, STEP_RENEW, STEP_REMIND,
+    STEP_NONE, STEP_RESOLVE, STEP_GIVE_UP_RESOLVING, STEP_OPEN, STEP_REOPEN, STEP_RENEW, STEP_BREAK_OFF, STEP_REMIND,
     STEP_DOUBT, STEP_SYNC, STEP_LIST, STEP_BASE, STEP_OWN, STEP_GHOST, STEP_SETTLE,
     STEP_PATH, STEP_PROPOSE, STEP_SIGN, STEP_AHEAD, STEP_SECOND,
     STEP_ASK, STEP_FIRST, STEP_REVOKE, STEP_CLAIM, STEP_CUT, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW, STEP_RECORD, STEP_ENTRY,
@@ -2735,6 +2765,8 @@ static enum step contact_step(const struct ballot *b, nanos now, nanos *wake)
     const struct resolver *r = &b->resolver;
     if (b->expired)
         return STEP_RENEW;
+    if (b->unfit)
+        return STEP_BREAK_OFF;
     if (b->rejected)
         return due(b->retry_at, now, wake) ? STEP_REOPEN : STEP_NONE;
     if (r->pid && due(r->until, now, wake))
@@ -2743,7 +2775,7 @@ static enum step contact_step(const struct ballot *b, nanos now, nanos *wake)
         return due(b->retry_at, now, wake) ? STEP_OPEN : STEP_NONE;
     if ((!b->handle || (b->exhausted && !b->numeric)) && !r->pid && due(nanos_max(b->retry_at, r->since + 5 * SECOND), now, wake))
         return STEP_RESOLVE;
-    if (b->moved)
+    if (b->moved || (b->avoiding && b->exhausted))
         return STEP_REOPEN;
     /* An ensemble that lost its data refuses whoever has seen more than it
      * holds: he connects, and is cut off, for ever. A new handle forgets what
@@ -2951,14 +2983,33 @@ static void handle_identify(zhandle_t *handle, const char *auth)
         zoo_add_auth(handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
 }
 
+/* All addresses, but for one to be avoided, if there are others; in odd number, too. */
+static void addresses_choose(struct ballot *b, struct text *t)
+{
+    char item[80];
+    int count = 0;
+    for (const char *list = b->addresses; b->avoided[0] && list_next(&list, item, sizeof item);)
+        if (strcmp(item, b->avoided) != 0)
+            text_format(t, "%s%s", count++ ? "," : "", item);
+    b->avoiding = count > 0;
+    b->avoided[0] = '\0';
+    if (count == 0)
+        text_string(t, b->addresses);
+    else if (count % 2 == 0)
+        text_format(t, ",%.*s", (int)strcspn(t->data, ","), t->data);
+}
+
 static void handle_open(struct ballot *b)
 {
-    b->expired = b->rejected = b->exhausted = b->moved = b->associated = false;
+    char addresses[ADDRESSES_MAX];
+    struct text chosen = text_in(addresses, sizeof addresses);
+    addresses_choose(b, &chosen);
+    b->expired = b->rejected = b->exhausted = b->moved = b->associated = b->unfit = false;
     b->fd = -1;
     b->attempt_at = b->hold_until = 0;
     b->opened_at = clock_now();
     memset(b->watched, 0, sizeof b->watched);
-    b->handle = zookeeper_init2(b->addresses, on_event, b->config.timeout_ms,
+    b->handle = zookeeper_init2(addresses, on_event, b->config.timeout_ms,
                                 b->session.client_id ? &b->session : NULL, b, ZOO_NO_LOG_CLIENTENV,
                                 b->config.library_log ? NULL : library_silence);
     if (!b->handle) {
@@ -2995,6 +3046,18 @@ static void session_renew(struct ballot *b)
     if (!b->leading)
         b->proposal[0] = '\0';
     handle_open(b);
+}
+
+/* From a server that is not to be used. A session that this server opened is closed; one
+ * that was good before goes on at another server, or expires. */
+static void contact_break_off(struct ballot *b)
+{
+    if (b->session.client_id && b->fd >= 0) {
+        shutdown(b->fd, SHUT_RDWR);
+        zookeeper_process(b->handle, ZOOKEEPER_READ);
+    }
+    handle_close(b);
+    b->unfit = false;
 }
 
 static void contact_remind(struct ballot *b)
@@ -3215,6 +3278,7 @@ static void election_do(struct ballot *b, enum step step)
     case STEP_OPEN:     handle_open(b); break;
     case STEP_REOPEN:   handle_reopen(b); break;
     case STEP_RENEW:    session_renew(b); break;
+    case STEP_BREAK_OFF: contact_break_off(b); break;
     case STEP_REMIND:   contact_remind(b); break;
     case STEP_DOUBT:    election_doubt(b); break;
     case STEP_SETTLE:   election_settle(b); break;
@@ -3265,7 +3329,7 @@ static nanos contact_watchdog(struct ballot *b, nanos now)
                    b->watchdog_lease != b->lease.sent;
     if (b->fd < 0)
         return wake;
-    if (!b->connected && b->attempt_at && due(b->attempt_at + b->timeout / 5, now, &wake)) {
+    if (!b->connected && b->attempt_at && due(b->attempt_at + nanos_min(b->timeout / 5, PAUSE_MAX), now, &wake)) {
         shutdown(b->fd, SHUT_RDWR);
         b->attempt_at = 0;
     } else if (beating && due(write->sent + patience, now, &wake)) {
@@ -3284,7 +3348,7 @@ static void contact_back_off(struct ballot *b, nanos now)
     bool missed = b->leading && now < b->lease.sent + b->timeout;
     nanos least = nanos_max(b->timeout / 60, 10 * MILLISECOND), most = b->timeout / (missed ? 6 : 3);
     b->exhausted = true;
-    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), most);
+    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), nanos_min(most, PAUSE_MAX));
     b->hold_until = now + b->backoff / 4 * 3 + (nanos)rand_r(&b->seed) % (b->backoff / 4 + 1);
 }
 
@@ -3332,7 +3396,7 @@ static int config_check(const struct ballot_config *c)
         return BALLOT_EID;
     if (c->auth && !identity_valid(c->auth))
         return BALLOT_EAUTH;
-    return c->timeout_ms > 0 && c->timeout_ms <= INT_MAX - 1 ? BALLOT_OK : BALLOT_ETIMEOUT;
+    return c->timeout_ms > 0 && c->timeout_ms <= BALLOT_TIMEOUT_MAX ? BALLOT_OK : BALLOT_ETIMEOUT;
 }
 
 BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config)
@@ -4362,8 +4426,8 @@ static bool setting_from_letter(struct settings *s, char **argv, int *at)
 static bool settings_check_together(struct settings *s, int commands)
 {
     nanos timeout = setting_number(s, SET_SESSION_TIMEOUT);
-    if (timeout < MILLISECOND || timeout > 576 * HOUR)
-        return settings_fail(s, "%s: \"%s\" is not between 1ms and 576h", s->values[SET_SESSION_TIMEOUT].source,
+    if (timeout < MILLISECOND || timeout > TIMEOUT_MAX)
+        return settings_fail(s, "%s: \"%s\" is not between 1ms and 298h", s->values[SET_SESSION_TIMEOUT].source,
                              setting_text(s, SET_SESSION_TIMEOUT));
     if (!(commands & FOR_RUN))
         return true;
@@ -5409,12 +5473,12 @@ struct will {
 static void will_event(zhandle_t *handle, int type, int state, const char *path, void *context)
 {
     struct will *w = context;
-    (void)handle;
     (void)path;
     if (type != ZOO_SESSION_EVENT)
         return;
     w->connected = state == ZOO_CONNECTED_STATE;
-    w->expired = w->expired || state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE;
+    w->expired = w->expired || state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE ||
+                 (w->connected && !timeout_fit(zoo_recv_timeout(handle) * MILLISECOND)); /* the library would spin */
 }
 
 static struct will *will_answered(const void *data, int rc)

@@ -49,7 +49,7 @@ enum ballot_error {
     BALLOT_EPATH,     /* base_path is not an absolute znode path below the root  */
     BALLOT_ESERVER,   /* servers is not a list of host, host:port or [v6]:port   */
     BALLOT_EID,       /* candidate_id is empty, or over BALLOT_ID_MAX bytes      */
-    BALLOT_ETIMEOUT,  /* timeout_ms is not within 1 .. 24 days                   */
+    BALLOT_ETIMEOUT,  /* timeout_ms is not within 1 .. BALLOT_TIMEOUT_MAX        */
     BALLOT_EAUTH,     /* auth is not digest:USER:PASSWORD                        */
     BALLOT_ESCHEDULE, /* no schedule: struct ballot_cron_error says why          */
     BALLOT_EZONE,     /* no time zone of that name                               */
@@ -91,12 +91,16 @@ enum ballot_log_level {
 #define BALLOT_ID_MAX   1000 /* bytes of a candidate id                        */
 #define BALLOT_PATH_MAX 1000 /* bytes of a base path                           */
 #define BALLOT_AUTH_MAX 1000 /* bytes of an identity                           */
+#define BALLOT_TIMEOUT_MAX 1072800000 /* ms of a session timeout, 298 h: the ZooKeeper
+                                         client doubles it in an int                 */
 
 struct ballot_config {
     const char *servers;      /* comma separated; port 2181 where none is given */
     const char *base_path;    /* the election: an absolute znode path           */
     const char *candidate_id; /* shown to others; need not be unique            */
-    int timeout_ms;           /* session timeout asked for; the server decides  */
+    int timeout_ms;           /* session timeout asked for, 1 to BALLOT_TIMEOUT_MAX; the
+                                 server decides. A server that gives less than 100 or
+                                 more than BALLOT_TIMEOUT_MAX is not used           */
     enum ballot_mode mode;
     const char *auth;         /* NULL, or "digest:USER:PASSWORD": sent at each connect;
                                  nodes are then made for that identity alone    */
