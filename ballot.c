@@ -1630,7 +1630,7 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
 #define TIMEOUT_COUNTED (10 * MINUTE)   /* a longer session timeout counts as that, ours and others' */
 #define TIMEOUT_MIN (100 * MILLISECOND) /* a server's; no candidate keeps up with less */
 #define TIMEOUT_MAX (BALLOT_TIMEOUT_MAX * MILLISECOND)
-#define PAUSE_MAX   (30 * SECOND)       /* between two attempts to connect */
+#define PAUSE_MAX   (30 * SECOND)       /* between two attempts to connect, or to lead */
 
 enum request_kind {
     REQUEST_SYNC,     /* bring our server up to date                             */
@@ -1679,6 +1679,14 @@ static nanos lease_over(const struct lease *l)
 {
     return lease_moment(l, 2, 3);
 }
+
+/* How a candidate that may not lead gets out of the queue. */
+enum denial {
+    DENIED_NOTHING,
+    DENIED_LEADING,   /* by resigning, or by deleting its proposal              */
+    DENIED_RESIGNING, /* resigning is refused: by deleting its proposal         */
+    DENIED_DELETING,  /* that is refused as well: by closing the session        */
+};
 
 /* What the base is known to hold, and since when it has been silent. */
 struct base {
@@ -1759,6 +1767,7 @@ struct ballot {
     clientid_t session;
     char trouble[320];
     bool refused;       /* the trouble is that the ensemble says no          */
+    enum denial denied; /* what is refused is needed to lead: we leave the queue */
     bool rejected;      /* what it refuses is zookeeper-auth itself          */
     nanos retry_at;     /* after a refusal                                   */
 
@@ -1785,6 +1794,7 @@ struct ballot {
     size_t suspects;           /* names of the line still to be asked        */
     size_t path_length;        /* of the base path that is made so far       */
     int path_error;
+    size_t path_refused;       /* that much of it is the node that took no child */
     struct base base;
 
     /* leading */
@@ -1799,7 +1809,7 @@ struct ballot {
     bool cut_unseen;    /* the lease was cut: its owner must learn of it before the write goes out */
     nanos beat_at;      /* the next heartbeat                                */
     int64_t token;
-    bool warned_differs, warned_strangers;
+    bool warned_differs, warned_strangers, warned_unreadable;
     nanos sent_shift;   /* clock_shift() at the last write of the base,      */
     nanos ahead_shift;  /* and when its answer came;                         */
     nanos ahead;        /* our wall clock less the servers', as far as that proves it */
@@ -2056,13 +2066,50 @@ election_trouble(struct ballot *b, nanos pause, const char *format, ...)
         SAY(b, ERROR, "%s; trying again in %s", b->trouble, duration_string(pause).data);
 }
 
-static void election_refused(struct ballot *b, const char *what, const char *path, int rc)
+/* `right` is what the access list of `path` must give for it. */
+static void refusal_text(const struct ballot *b, struct text *t, const char *what, const char *path, int rc, const char *right)
 {
+    text_format(t, "%s %s is refused: %s", what, path, zerror(rc));
+    if (rc == ZNOAUTH)
+        text_format(t, " (its access list gives %s no right \"%s\"; grant it with setAcl, or set %szookeeper-auth)",
+                    b->auth ? "our zookeeper-auth" : "clients without zookeeper-auth", right, b->auth ? "another " : "");
+}
+
+static void election_refused(struct ballot *b, const char *what, const char *path, int rc, const char *right)
+{
+    char why[sizeof b->trouble];
+    struct text t = text_in(why, sizeof why);
+    refusal_text(b, &t, what, path, rc, right);
     b->refused = true;
-    nanos pause = b->leading ? b->timeout / 5 : nanos_min(b->timeout, 5 * SECOND);
-    election_trouble(b, pause, "%s %s is refused: %s%s", what, path, zerror(rc),
-                     rc != ZNOAUTH ? "" : b->auth ? " (its access list gives our zookeeper-auth no such right)"
-                     : " (its access list gives nobody such a right who comes without zookeeper-auth)");
+    election_trouble(b, b->leading ? b->timeout / 5 : nanos_min(b->timeout, 5 * SECOND), "%s", why);
+}
+
+static nanos denial_pause(const struct ballot *b)
+{
+    return nanos_min(2 * b->timeout, PAUSE_MAX);
+}
+
+/* Without what is refused nobody can lead: a candidate that stayed in the queue would
+ * block those that can. It leaves by itself; a leader when its owner says that it may. */
+static void election_denied(struct ballot *b, const char *what, const char *path, int rc, const char *right)
+{
+    if (rc == ZTHROTTLEDOP || (!b->proposal[0] && !b->leading)) {
+        election_refused(b, what, path, rc, right);
+        return;
+    }
+    char why[sizeof b->trouble];
+    struct text t = text_in(why, sizeof why);
+    refusal_text(b, &t, what, path, rc, right);
+    if (b->denied)
+        SAY(b, WARN, "%s", why);
+    else {
+        string_copy(b->trouble, sizeof b->trouble, why);
+        SAY(b, ERROR, "%s; %s, and standing again after %s", why, b->leading ? "handing over the leadership"
+            : "leaving the queue, so that it does not wait for us", duration_string(denial_pause(b)).data);
+        b->denied = DENIED_LEADING;
+    }
+    b->refused = b->step_down = true;
+    b->retry_at = clock_now() + b->timeout / 5; /* until a leader may leave */
 }
 
 /* Whether the server may have carried out what these codes answer. */
@@ -2130,7 +2177,8 @@ static void on_connected(struct ballot *b)
     b->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
     b->connected = b->met = true;
     b->contact_since = now;
-    b->backoff = b->attempt_at = b->hold_until = b->retry_at = 0;
+    b->backoff = b->attempt_at = b->hold_until = 0;
+    b->retry_at = b->denied ? b->retry_at : 0;
     b->associated = b->exhausted = false;
     if (again) {
         b->broke_at = now;
@@ -2229,7 +2277,7 @@ static void on_list(int rc, const struct String_vector *names, const void *data)
     if (outcome_unknown(rc))
         return;
     if (rc != ZOK && rc != ZNONODE) {
-        election_refused(b, "listing", b->path, rc);
+        election_denied(b, "listing", b->path, rc, "read");
         return;
     }
     names_free(&b->line, &b->line_count);
@@ -2296,7 +2344,7 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     if (outcome_unknown(rc))
         return;
     if (rc != ZOK && rc != ZNONODE) {
-        election_refused(b, "reading", b->path, rc);
+        election_denied(b, "reading", b->path, rc, "read");
         return;
     }
     char before_named[NODE_MAX];
@@ -2338,6 +2386,10 @@ static void on_own(int rc, const char *value, int length, const struct Stat *sta
     struct ballot *b = request_answered(data);
     if (outcome_unknown(rc))
         return;
+    if (rc != ZOK && rc != ZNONODE) {
+        election_denied(b, "reading", node_path(b, b->proposal), rc, "read");
+        return;
+    }
     /* Only its owner makes it ours: a node of that name made by another
      * session, or by hand, is another node. */
     b->own_exists = rc == ZOK && stat->ephemeralOwner == b->session.client_id;
@@ -2350,6 +2402,17 @@ static void on_own(int rc, const char *value, int length, const struct Stat *sta
         election_doubt(b);
         b->own_fresh = false;
     }
+}
+
+/* A server sends no event about a node that we may not read, so its end is seen in the list. */
+static void watch_denied(struct ballot *b, const char *name)
+{
+    nanos pause = nanos_min(b->timeout / 5, SECOND);
+    b->retry_at = clock_now() + pause;
+    if (!b->warned_unreadable)
+        SAY(b, WARN, "%s/%s, which is before us in the queue, is not readable for us: listing the queue every %s until it is gone; "
+            "give all candidates the same zookeeper-auth", b->path, name, duration_string(pause).data);
+    b->warned_unreadable = true;
 }
 
 static void watch_armed(struct ballot *b, size_t which, int rc, const struct Stat *stat)
@@ -2365,8 +2428,10 @@ static void watch_armed(struct ballot *b, size_t which, int rc, const struct Sta
     if (rc == ZOK) {
         names_add(&b->ignored, &b->ignored_count, name);
         SAY(b, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored", b->path, name);
-    } else if (rc != ZNONODE)
-        election_refused(b, "watching", node_path(b, name), rc);
+    } else if (rc == ZNOAUTH)
+        watch_denied(b, name);
+    else if (rc != ZNONODE)
+        election_refused(b, "watching", node_path(b, name), rc, "read");
 }
 
 static void on_ahead(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
@@ -2390,6 +2455,7 @@ static void proposal_adopt(struct ballot *b, const char *name)
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
     b->trouble[0] = '\0';
     b->refused = false;
+    b->step_down = b->step_down && b->leading;
     SAY(b, INFO, "standing as %s/%s", b->path, name);
 }
 
@@ -2413,8 +2479,10 @@ static void on_path(int rc, const char *value, const void *data)
         return;
     /* A parent that we may not add to may well have the child already: only
      * the last word, on the proposal, counts. */
-    if (rc != ZOK && rc != ZNODEEXISTS)
+    if (rc != ZOK && rc != ZNODEEXISTS && !(rc == ZNONODE && b->path_error)) {
         b->path_error = rc;
+        b->path_refused = b->path_length;
+    }
     b->path_length += 1 + strcspn(b->path + b->path_length + 1, "/");
     b->path_wanted = b->path[b->path_length] != '\0';
 }
@@ -2431,8 +2499,13 @@ static void on_proposed(int rc, const char *value, const void *data)
         election_doubt(b);
         return;
     }
-    if (rc != ZNONODE || b->path_error)
-        election_refused(b, "creating a proposal below", b->path, b->path_error ? b->path_error : rc);
+    if (b->path_error) {
+        char parent[BALLOT_PATH_MAX + 1] = "/";
+        if (b->path_refused)
+            snprintf(parent, sizeof parent, "%.*s", (int)b->path_refused, b->path);
+        election_denied(b, "creating the base's path below", parent, b->path_error, "create");
+    } else if (rc != ZNONODE)
+        election_denied(b, "creating a proposal below", b->path, rc, "create");
     b->path_wanted = rc == ZNONODE;
     b->path_length = 0;
     b->path_error = 0;
@@ -2455,9 +2528,11 @@ static void on_written(int rc, const void *data)
     struct ballot *b = request_answered(data);
     nanos sent = b->requests[REQUEST_WRITE].sent;
     if (rc != ZOK) {
-        election_doubt(b);
-        if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
-            election_refused(b, "writing", b->path, rc);
+        bool own = b->results[0].err == rc; /* the check of our proposal, which needs to read it */
+        if (outcome_unknown(rc) || rc == ZBADVERSION || rc == ZNONODE)
+            election_doubt(b);
+        else
+            election_denied(b, own ? "checking" : "writing", own ? node_path(b, b->proposal) : b->path, rc, own ? "read" : "write");
         return;
     }
     if (!b->leading) {
@@ -2468,7 +2543,7 @@ static void on_written(int rc, const void *data)
         handover_begins(b);
         SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
     }
-    b->refused = false;
+    b->refused = b->denied != DENIED_NOTHING;
     clocks_compare(b, sent);
     b->lease = (struct lease){ sent, b->sent_timeout, 0, 0 };
     b->beat_at = sent + b->timeout / 5;
@@ -2499,7 +2574,7 @@ static void on_record(int rc, const char *value, int length, const struct Stat *
     if (outcome_unknown(rc))
         return;
     if (rc != ZOK && rc != ZNONODE) {
-        election_refused(b, "reading the record below", b->path, rc);
+        election_denied(b, "reading", node_path(b, RECORD_NAME), rc, "read");
         return;
     }
     r->fresh = true;
@@ -2515,6 +2590,16 @@ static void on_record(int rc, const char *value, int length, const struct Stat *
     }
 }
 
+static void entry_denied(struct ballot *b, int rc)
+{
+    if (b->results[0].err == rc)
+        election_denied(b, "checking", node_path(b, b->proposal), rc, "read");
+    else if (b->record.exists)
+        election_denied(b, "writing", node_path(b, RECORD_NAME), rc, "write");
+    else
+        election_denied(b, "creating the record below", b->path, rc, "create");
+}
+
 /* Whoever lost the answer reads, and sees whether these bytes are there. */
 static void on_entered(int rc, const void *data)
 {
@@ -2526,7 +2611,7 @@ static void on_entered(int rc, const void *data)
         if (rc != ZBADVERSION && rc != ZNODEEXISTS)
             election_doubt(b);
         if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE && rc != ZNODEEXISTS)
-            election_refused(b, "writing the record below", b->path, rc);
+            entry_denied(b, rc);
         return;
     }
     r->version = r->exists ? b->entered.version : 0;
@@ -2535,32 +2620,47 @@ static void on_entered(int rc, const void *data)
     r->length = r->entry_length;
 }
 
+/* Our proposal is gone, as we wanted. */
+static void election_left(struct ballot *b)
+{
+    if (b->leading)
+        leadership_ends(b);
+    b->proposal[0] = '\0';
+    b->step_down = false;
+    b->turn_again = true;
+    if (b->denied)
+        b->retry_at = clock_now() + denial_pause(b);
+}
+
 static void on_resigned(int rc, const void *data)
 {
     struct ballot *b = request_answered(data);
-    if (rc != ZOK) {
+    if (rc == ZOK) {
+        leadership_ends(b);
+        SAY(b, INFO, "resigned");
+        election_left(b);
+        handover_begins(b);
+    } else if (outcome_unknown(rc) || rc == ZBADVERSION || rc == ZNONODE)
         election_doubt(b);
-        if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
-            election_refused(b, "resigning from", b->path, rc);
-        return;
+    else {
+        bool set = b->results[0].err == rc;
+        election_denied(b, set ? "emptying" : "deleting our proposal below", b->path, rc, set ? "write" : "delete");
+        b->denied = DENIED_RESIGNING;
     }
-    leadership_ends(b);
-    b->proposal[0] = '\0';
-    handover_begins(b);
-    SAY(b, INFO, "resigned");
 }
 
 static void on_withdrawn(int rc, const void *data)
 {
     struct ballot *b = request_answered(data);
-    if (rc != ZOK && rc != ZNONODE) {
+    if (rc == ZOK || rc == ZNONODE) {
+        SAY(b, INFO, "left the line");
+        election_left(b);
+    } else if (outcome_unknown(rc))
         election_doubt(b);
-        if (!outcome_unknown(rc))
-            election_refused(b, "deleting our proposal below", b->path, rc);
-        return;
+    else {
+        election_denied(b, "deleting our proposal below", b->path, rc, "delete");
+        b->denied = DENIED_DELETING;
     }
-    b->proposal[0] = '\0';
-    SAY(b, INFO, "left the line");
 }
 
 static void on_first(int rc, const char *value, int length, const struct Stat *stat, const void *data)
@@ -2581,7 +2681,7 @@ static void on_revoked(int rc, const void *data)
         return;
     contact_broke(b);
     if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
-        election_refused(b, "deleting a mute candidate's proposal below", b->path, rc);
+        election_denied(b, "deleting a mute candidate's proposal below", b->path, rc, "delete");
 }
 
 static void on_signed(int rc, const struct Stat *stat, const void *data)
@@ -2736,6 +2836,7 @@ enum step {
     STEP_DOUBT, STEP_SYNC, STEP_LIST, STEP_BASE, STEP_OWN, STEP_GHOST, STEP_SETTLE,
     STEP_PATH, STEP_PROPOSE, STEP_SIGN, STEP_AHEAD, STEP_SECOND,
     STEP_ASK, STEP_FIRST, STEP_REVOKE, STEP_CLAIM, STEP_CUT, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW, STEP_RECORD, STEP_ENTRY,
+    STEP_END_SESSION,
 };
 
 static bool flying(const struct ballot *b, enum request_kind kind)
@@ -2939,6 +3040,15 @@ static enum step leaving_step(const struct ballot *b)
     return named ? STEP_RESIGN : STEP_WITHDRAW;
 }
 
+/* Out of the queue by what is not refused. The end of the session takes our proposal
+ * along whatever our rights are, and whatever else has happened. */
+static enum step denied_step(const struct ballot *b)
+{
+    if (b->denied == DENIED_DELETING || b->unsettled || !b->proposal[0])
+        return STEP_END_SESSION;
+    return b->leading && b->denied == DENIED_LEADING ? STEP_RESIGN : STEP_WITHDRAW;
+}
+
 /* A transaction or a creation is on its way: what it changes is not known. */
 static bool writing(const struct ballot *b)
 {
@@ -2950,7 +3060,11 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
 {
     if (!b->connected || b->expired)
         return contact_step(b, now, wake);
-    if (writing(b) || !due(b->retry_at, now, wake))
+    if (writing(b))
+        return STEP_NONE;
+    if (b->denied && (b->leading ? b->want == WANT_LEAVE : b->proposal[0] != '\0'))
+        return denied_step(b);
+    if (!due(b->retry_at, now, wake))
         return STEP_NONE;
     bool bystander = b->want == WANT_LEAVE && !b->proposal[0] && !b->leading && !b->ghost;
     if (bystander) /* nothing of ours is there: what is in doubt can wait until we stand */
@@ -3020,7 +3134,8 @@ static void handle_open(struct ballot *b)
     handle_identify(b->handle, b->auth);
 }
 
-/* Out of contact or expired, closing sends nothing and does not block. */
+/* Out of contact or expired, closing sends nothing and does not block; in contact it
+ * ends the session, in some milliseconds, or in 1.5 s where the server does not answer. */
 static void handle_close(struct ballot *b)
 {
     if (b->handle)
@@ -3046,6 +3161,18 @@ static void session_renew(struct ballot *b)
     if (!b->leading)
         b->proposal[0] = '\0';
     handle_open(b);
+}
+
+/* The next session is opened when it is time to try again. */
+static void session_end(struct ballot *b)
+{
+    SAY(b, INFO, "closing session 0x%" PRIx64 ", and with it our proposal", b->session.client_id);
+    handle_close(b);
+    memset(&b->session, 0, sizeof b->session);
+    b->contact_since = clock_now();
+    b->remind_at = b->contact_since + MINUTE;
+    b->unsettled = b->ghost = false;
+    election_left(b);
 }
 
 /* From a server that is not to be used. A session that this server opened is closed; one
@@ -3161,6 +3288,7 @@ static int propose_send(struct ballot *b, const void *data)
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
     b->refused = false; /* what the answer will say counts, not what was refused before */
+    b->denied = DENIED_NOTHING;
     return zoo_acreate(b->handle, node_path(b, NODE_PREFIX), json, (int)n, node_access(b),
                        ZOO_EPHEMERAL_SEQUENTIAL, on_proposed, data);
 }
@@ -3259,6 +3387,7 @@ static void election_request(struct ballot *b, enum request_kind kind)
     int rc = request_send(b, kind, r);
     if (rc != ZOK) {
         r->flying = false;
+        b->denied = b->denied ? DENIED_DELETING : DENIED_NOTHING;
         election_trouble(b, SECOND, "the ZooKeeper client refuses a request (%s): %s", request_names[kind], zerror(rc));
     }
     /* A failed send inside the library closes the socket without an event. */
@@ -3302,6 +3431,7 @@ static void election_do(struct ballot *b, enum step step)
     case STEP_WITHDRAW: election_request(b, REQUEST_WITHDRAW); break;
     case STEP_RECORD:   election_request(b, REQUEST_RECORD); break;
     case STEP_ENTRY:    election_request(b, REQUEST_ENTRY); break;
+    case STEP_END_SESSION: session_end(b); break;
     }
 }
 
@@ -3340,9 +3470,9 @@ static nanos contact_watchdog(struct ballot *b, nanos now)
     return wake;
 }
 
-/* All servers were tried in vain: wait longer each time, never over T/3, and not
- * in step with the other candidates. A leader must be back before others count it
- * as gone: never over T/6, until T has passed. */
+/* All servers were tried in vain: wait longer each time, never over T/3 nor 30 s, and
+ * not in step with the other candidates. A leader must be back before others count
+ * it as gone: never over T/6, until T has passed. */
 static void contact_back_off(struct ballot *b, nanos now)
 {
     bool missed = b->leading && now < b->lease.sent + b->timeout;
@@ -3529,7 +3659,7 @@ BALLOT_API int64_t ballot_token(const ballot *b)
 
 BALLOT_API bool ballot_step_down(const ballot *b)
 {
-    return b->step_down;
+    return b->step_down && (b->leading || b->proposal[0]);
 }
 
 BALLOT_API const char *ballot_node(const ballot *b)
@@ -6044,7 +6174,7 @@ static void decide_alive(const struct facts *f, struct wish *w)
         w->command = f->end_signals > 1 ? COMMAND_KILL : COMMAND_STOP;
     else if (f->lost)
         w->command = f->revoked ? COMMAND_KILL : COMMAND_STOP;
-    else if (f->step_down)
+    else if (f->step_down && leads)
         w->command = COMMAND_STOP;
     else if (f->rules.max_runtime && due(f->started_at + f->rules.max_runtime, f->now, &w->wake)) {
         w->command = COMMAND_STOP;

@@ -158,10 +158,12 @@ BALLOT_API int64_t ballot_lease_ms(const ballot *b);
  * earlier leader of any election of the ensemble. 0 when not leading. */
 BALLOT_API int64_t ballot_token(const ballot *b);
 
-/* True when an operator asks the leader to hand over (`ballot step-down`, or
- * whoever writes a field "stepDown" into its proposal): end what you do as
- * leader, call ballot_leave(), wait for BALLOT_OUT, then ballot_stand() again if
- * you like, at the end of the line. It stays true until the leadership ends. */
+/* True when we are to hand over: because an operator asks for it (`ballot step-down`,
+ * or a field "stepDown" in the leader's proposal), or because the ensemble refuses what
+ * leading needs, which ballot_trouble() names. End what you do as leader, call
+ * ballot_leave(), wait for BALLOT_OUT, then ballot_stand() again if you like, at the
+ * end of the line. A candidate that does not lead and may not leaves the line by
+ * itself, and stands again after a pause. True until we are out of the line. */
 BALLOT_API bool ballot_step_down(const ballot *b);
 
 /* Path of our proposal, "" when out of the line. Valid until the next prepare

@@ -25,11 +25,11 @@ check "... nor join" refused create "$BASE/proposal-" x
 candidate c --on-election-failure=exit -- "$JOB" "$JOBS" -1
 ended c
 is "$STATUS" 125 "a candidate without identity fails"
-check "... and says why" logged c "refused: not authenticated (its access list gives nobody such a right who comes without zookeeper-auth)"
+check "... and says why" logged c "creating a proposal below $BASE is refused: not authenticated (its access list gives clients without zookeeper-auth no right \"create\""
 candidate d --zookeeper-auth=digest:fleet:wrong --on-election-failure=exit -- "$JOB" "$JOBS" -1
 ended d
 is "$STATUS" 125 "one with a wrong identity fails too"
-check "... and says why" logged d "gives our zookeeper-auth no such right"
+check "... and says why" logged d "gives our zookeeper-auth no right \"create\""
 refuse "... without showing it" logged d wrong
 
 # --- faults, with an identity

@@ -96,7 +96,7 @@ for how in absent refused; do
     is "$(awk '$1 == "start" { print $4 }' "$JOBS/record")" - "... without a fencing token"
     check "... and the log warns" logged a "running the command anyway"
 done
-check "the refusal is told with its place and cause" logged a "/short-lived/election is refused: no children for ephemerals\|/short-lived/election is refused: ephemeral nodes may not have children"
+check "the refusal is told with its place and cause" logged a "below /short-lived is refused: no children for ephemerals\|below /short-lived is refused: ephemeral nodes may not have children"
 
 # run-anyway, and then contact: kept if elected, else left to end
 fresh

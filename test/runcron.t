@@ -86,7 +86,7 @@ stop a
 zk seal $BASE/schedule
 n=$(runs)
 cron a "* * * * * *" "${T2[@]}" "${RUN[@]}"
-check "a record that may not be read: said" within 10 logged a "reading the record below $BASE is refused"
+check "a record that may not be read: said" within 10 logged a "reading $BASE/schedule is refused"
 is "$("$BALLOT" info --zookeeper-servers="$(servers zk)" --zookeeper-base-path=$BASE | tail -n 2 | tr -d '\n')" "  notes:  - unreadable" "... and by info"
 within 3 false
 stop a

@@ -395,6 +395,101 @@ static void test_own(void)
     ballot_close(b);
 }
 
+/* A transaction on the base is answered: by `rc` on its operation `refused`. */
+static void answered(ballot *b, enum request_kind kind, int rc, int refused)
+{
+    b->requests[kind] = (struct request){ b, kind, true, clock_now() };
+    b->results[0].err = refused == 0 ? rc : ZOK;
+    b->results[1].err = refused == 1 ? rc : ZRUNTIMEINCONSISTENCY;
+    (kind == REQUEST_WRITE ? on_written : kind == REQUEST_RESIGN ? on_resigned : on_withdrawn)(rc, &b->requests[kind]);
+}
+
+static bool troubled(const ballot *b, const char *what, const char *right)
+{
+    return strstr(ballot_trouble(b), what) && strstr(ballot_trouble(b), right);
+}
+
+static void test_rights(void)
+{
+    ballot *b = member(BALLOT_KEEP);
+    nanos wake = NEVER;
+    answered(b, REQUEST_WRITE, ZNOAUTH, 1);
+    check(troubled(b, "writing /b is refused", "no right \"write\"") && ballot_step_down(b), "the claim is refused: it says why, and hands over");
+    check(step_at(b, 0) == STEP_WITHDRAW, "... by leaving the queue, without its owner's help, and at once");
+    answered(b, REQUEST_WITHDRAW, ZNOAUTH, 0);
+    check(troubled(b, "writing /b is refused", "\"write\""), "deleting the proposal is refused, too: the trouble is still the first one");
+    check(step_at(b, 0) == STEP_END_SESSION, "... the session is closed");
+    session_end(b);
+    check(!b->proposal[0] && !ballot_step_down(b) && !b->session.client_id, "... and the proposal is gone with it");
+    check(b->retry_at > clock_now() + 11 * SECOND && b->retry_at <= clock_now() + 12 * SECOND, "it stands again after 2 T");
+    b->connected = true;
+    check(election_step(b, b->retry_at - 1, &wake) == STEP_NONE && election_step(b, b->retry_at, &wake) == STEP_PROPOSE, "... not before");
+    b->timeout = 10 * MINUTE;
+    election_left(b);
+    check(b->retry_at <= clock_now() + 30 * SECOND, "... nor after more than 30 s");
+    ballot_close(b);
+
+    b = member(BALLOT_KEEP);
+    answered(b, REQUEST_WRITE, ZTHROTTLEDOP, 1);
+    check(!b->denied && !ballot_step_down(b), "a server that is too busy denies no right");
+    answered(b, REQUEST_WRITE, ZBADVERSION, 1);
+    check(!b->denied && b->unsettled, "nor does another one's claim");
+    answered(b, REQUEST_WRITE, ZNOAUTH, 0);
+    check(b->denied && troubled(b, "checking /b/proposal-5 is refused", "\"read\""), "a proposal that we may not read");
+    check(step_at(b, 0) == STEP_END_SESSION, "where something is in doubt, the session is closed");
+    ballot_close(b);
+
+    b = member(BALLOT_KEEP);
+    names(b, "proposal-5", false);
+    b->leading = true;
+    b->beat_at = 100 * SECOND;
+    answered(b, REQUEST_WRITE, ZNOAUTH, 1);
+    check(ballot_step_down(b) && b->leading, "a leader's heartbeat is refused: it is to hand over");
+    check(election_step(b, clock_now(), &wake) == STEP_NONE, "... when its owner lets it");
+    b->want = WANT_LEAVE;
+    check(election_step(b, clock_now(), &wake) == STEP_RESIGN, "... by resigning");
+    answered(b, REQUEST_RESIGN, ZNOAUTH, 0);
+    check(election_step(b, clock_now(), &wake) == STEP_WITHDRAW, "... or, if that is refused, by deleting its proposal");
+    answered(b, REQUEST_WITHDRAW, ZOK, 0);
+    check(!b->leading && ballot_role(b) == BALLOT_OUT && !ballot_step_down(b), "... then it is out");
+    ballot_close(b);
+}
+
+static void test_session_timeouts(void)
+{
+    static const int64_t fit[] = { 100, 5000, BALLOT_TIMEOUT_MAX }, unfit[] = { 0, -1, 99, INT_MIN, INT_MAX, BALLOT_TIMEOUT_MAX + 1 };
+    ballot *b = member(BALLOT_KEEP), *other = NULL;
+    nanos wake = NEVER;
+    for (size_t i = 0; i < COUNT(fit); i++)
+        check(timeout_fit(fit[i] * MILLISECOND), "a session timeout to lead with");
+    for (size_t i = 0; i < COUNT(unfit); i++)
+        check(!timeout_fit(unfit[i] * MILLISECOND), "... and one that is none");
+    check((int)(2 * (int64_t)BALLOT_TIMEOUT_MAX) == 2 * (int64_t)BALLOT_TIMEOUT_MAX, "the client library can double the longest");
+    struct ballot_config c = b->config;
+    c.timeout_ms = BALLOT_TIMEOUT_MAX + 1;
+    check(ballot_open(&other, &c) == BALLOT_ETIMEOUT && !other, "no longer one may be asked for");
+    b->connected = false;
+    b->unfit = true;
+    check(election_step(b, 0, &wake) == STEP_BREAK_OFF, "a server that gives an unfit one is not talked to");
+    contact_break_off(b);
+    string_copy(b->addresses, sizeof b->addresses, "1.1.1.1:1,::2:2,3.3.3.3:3");
+    b->retry_at = 5;
+    check(election_step(b, 4, &wake) == STEP_NONE && wake == 5 && election_step(b, 5, &wake) == STEP_OPEN, "... but again, or another, after a pause");
+    char chosen[200];
+    struct text t = text_in(chosen, sizeof chosen);
+    string_copy(b->avoided, sizeof b->avoided, "::2:2");
+    addresses_choose(b, &t);
+    same(chosen, "1.1.1.1:1,3.3.3.3:3,1.1.1.1:1", "... the others first, in odd number");
+    t = text_in(chosen, sizeof chosen);
+    addresses_choose(b, &t);
+    same(chosen, b->addresses, "... then all");
+    b->timeout = TIMEOUT_MAX;
+    for (int i = 0; i < 40; i++)
+        contact_back_off(b, 0);
+    check(b->hold_until <= 30 * SECOND, "no session timeout makes the pauses between two attempts longer than 30 s");
+    ballot_close(b);
+}
+
 static struct facts facts(void)
 {
     return (struct facts){ .now = 1000 * SECOND, .role = BALLOT_LEADER, .timeout = 6 * SECOND, .start_until = 1004 * SECOND,
@@ -846,6 +941,13 @@ static void test_stepping_down(void)
     f.step_down = false;
     f.role = BALLOT_OUT;
     check(agent_decide(&f).line == LINE_STAND, "... then stands again");
+
+    f.step_down = true;
+    f.role = BALLOT_FOLLOWER;
+    check(agent_decide(&f).line == LINE_LEAVE, "a candidate that may not lead leaves the line");
+    f.life = LIFE_RUNNING;
+    f.anyway = true;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_STAND, "... without its command, which it runs anyway");
 }
 
 /* A leader at `wall` seconds, with nothing to do. */
@@ -1102,6 +1204,9 @@ int main(void)
     test_base_made_again();
     test_lease_pair();
     test_own();
+
+    test_rights();
+    test_session_timeouts();
     test_decisions();
     test_policies();
     test_leases();

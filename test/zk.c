@@ -2,6 +2,7 @@
  *
  *     zk HOST:PORT ls|get|stat|rm|seal PATH           (seal: nobody may read it)
  *     zk HOST:PORT set|create|ephemeral PATH DATA     ("-": standard input)
+ *     zk HOST:PORT acl PATH LIST        as zkCli.sh has it: world:anyone:cdrwa,digest:USER:HASH:r
  *     zk HOST:PORT crowd BASE COUNT     that many candidates in one session
  *
  * `ephemeral` and `crowd` stay until they are killed. Exit status 0, 1 (refused: the reason on
@@ -101,6 +102,26 @@ static int crowd(zhandle_t *zh, const char *base)
     return ZOK;
 }
 
+/* SCHEME:ID:RIGHTS,... with at most 8 entries. */
+static int set_acl(zhandle_t *zh, const char *path, const char *text)
+{
+    static char copy[1024];
+    struct ACL entries[8];
+    struct ACL_vector list = { 0, entries };
+    snprintf(copy, sizeof copy, "%s", text);
+    for (char *entry = strtok(copy, ","); entry && list.count < 8; entry = strtok(NULL, ",")) {
+        char *id = strchr(entry, ':'), *rights = strrchr(entry, ':');
+        if (!id || rights == id)
+            return ZBADARGUMENTS;
+        *id++ = *rights++ = '\0';
+        int32_t perms = (strchr(rights, 'r') ? ZOO_PERM_READ : 0) | (strchr(rights, 'w') ? ZOO_PERM_WRITE : 0) |
+                        (strchr(rights, 'c') ? ZOO_PERM_CREATE : 0) | (strchr(rights, 'd') ? ZOO_PERM_DELETE : 0) |
+                        (strchr(rights, 'a') ? ZOO_PERM_ADMIN : 0);
+        entries[list.count++] = (struct ACL){ perms, { entry, id } };
+    }
+    return zoo_aset_acl(zh, path, -1, &list, on_void, NULL);
+}
+
 static int ask(zhandle_t *zh, const char *what, const char *path, const char *data, int length)
 {
     if (!strcmp(what, "ls"))
@@ -113,11 +134,10 @@ static int ask(zhandle_t *zh, const char *what, const char *path, const char *da
         return zoo_adelete(zh, path, -1, on_void, NULL);
     if (!strcmp(what, "set"))
         return zoo_aset(zh, path, data, length, -1, on_stat, NULL);
-    if (!strcmp(what, "seal")) {
-        struct ACL none = { ZOO_PERM_ADMIN, ZOO_ANYONE_ID_UNSAFE };
-        const struct ACL_vector list = { 1, &none };
-        return zoo_aset_acl(zh, path, -1, (struct ACL_vector *)&list, on_void, NULL);
-    }
+    if (!strcmp(what, "seal"))
+        return set_acl(zh, path, "world:anyone:a");
+    if (!strcmp(what, "acl"))
+        return set_acl(zh, path, data);
     if (!strcmp(what, "crowd")) {
         crowd_left = atoi(data);
         return crowd(zh, path);

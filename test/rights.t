@@ -1,0 +1,99 @@
+#!/bin/bash
+# A candidate that may not do all that leading needs never blocks those that may.
+. "$(dirname "$0")/lib.sh"
+zk_start zk
+T1=(--zookeeper-session-timeout=1s --restart-delay=0s)
+entry() { # NAME RIGHTS: of an access list, for the identity NAME
+    echo "digest:$1:$(perl -MDigest::SHA=sha1_base64 -e 'print sha1_base64($ARGV[0])' "$1:secret")=:$2"
+}
+as() { echo "--zookeeper-auth=digest:$1:secret"; } # NAME
+election() { # NAME [RIGHTS-OF-ONE]: makes it; the identity two has all rights there, anyone may change them
+    BASE=/$1 JOBS=$T/jobs-$1
+    mkdir -p "$JOBS"
+    [ $# = 2 ] || return
+    zk create "$BASE" '' >/dev/null
+    zk create "$BASE/schedule" '' >/dev/null
+    zk acl "$BASE" "world:anyone:a,$(entry one "$2"),$(entry two rwcd)"
+}
+logged_times() { [ "$(grep -c -- "$2" "$T/$1.log")" -ge "$3" ]; } # NAME TEXT COUNT
+
+# --- every right that leading needs
+
+missing="rcd=write,wcd=read,rwd=create,rwc=delete"
+for case in ${missing//,/ }; do
+    election "no-${case#*=}" "${case%=*}"
+    candidate "no-${case#*=}" "$(as one)" "${T1[@]}" -- "$JOB" "$JOBS" 20
+done
+for case in ${missing//,/ }; do
+    right=${case#*=} BASE=/no-${case#*=}
+    check "a candidate without the right to $right says so" within 8 logged "no-$right" \
+        " $BASE is refused: not authenticated (its access list gives our zookeeper-auth no right \"$right\"; grant it with setAcl"
+    candidate "after-$right" "$(as two)" "${T1[@]}" -- "$JOB" "$T/jobs-no-$right" -1 "exit=7"
+done
+for case in ${missing//,/ }; do
+    right=${case#*=}
+    check "... and one behind it that has all rights leads ($right)" within 10 logged "after-$right" "the command runs"
+done
+stop {no,after}-{read,write,create,delete}
+
+# --- again and again
+
+election turns rc
+candidate c1 "$(as one)" "${T1[@]}" -- "$JOB" "$JOBS" -1
+within 5 logged c1 refused
+candidate c2 "$(as two)" "${T1[@]}" -- sh -c '"$0" "$1" 20' "$JOB" "$JOBS"
+check "who has no rights stands again, at the end" within 15 logged_times c1 "standing as" 2
+n=$(started)
+check "... and blocks nobody" within 5 started_least $((n + 25))
+check "... however often it comes" within 15 logged_times c1 "leaving the queue" 3
+check "... though it cannot but close its session, as it may not delete its proposal" logged c1 \
+    'deleting our proposal below /turns is refused: .* no right "delete"'
+candidate exits "$(as one)" "${T1[@]}" --on-election-failure=exit -- "$JOB" "$JOBS" -1
+ended exits
+is "$STATUS" 125 "on-election-failure=exit: it ends"
+check "... and says why" logged exits 'no election is possible: .* /turns is refused'
+mkdir "$T/anyway"
+candidate anyway "$(as one)" "${T1[@]}" --on-election-failure=run-anyway -- "$JOB" "$T/anyway" -1
+check "on-election-failure=run-anyway: it runs" within 5 grep -qs ^start "$T/anyway/record"
+check "... and stands" within 10 logged_times anyway "leaving the queue" 2
+is "$(grep -c ^start "$T/anyway/record") $(grep -c ^end "$T/anyway/record")" "1 0" "... without touching its command"
+n=$(started)
+check "... and blocks nobody, either" within 5 started_least $((n + 25))
+stop c1 c2 anyway
+
+# --- a leader whose rights are taken away
+
+election taken rwcd
+candidate c3 "$(as one)" "${T1[@]}" --on-child-error=exit -- "$JOB" "$JOBS" -1
+within 5 started_least 1
+command=$(last_pid)
+candidate c4 "$(as two)" "${T1[@]}" -- "$JOB" "$JOBS" -1
+within 5 logged c4 "standing as"
+zk acl "$BASE" "world:anyone:a,$(entry one rcd),$(entry two rwcd)"
+check "a leader loses a right: its command ends" within 8 dead "$command"
+check "... another one takes over" within 8 started_least 2
+is "$(overlaps)" 0 "... not two at a time"
+check "... the log says which right" logged c3 'writing /taken is refused: .* no right "write"'
+zk acl "$BASE" "world:anyone:a,$(entry one rwcd),$(entry two rd)"
+check "the rights are exchanged: so are the leaders" within 12 started_least 3
+is "$(overlaps)" 0 "... not two at a time"
+stop c3 c4
+
+# --- the record of the activations
+
+for rights in wcd rcd; do
+    election "record-$rights" rwcd
+    zk acl "$BASE/schedule" "world:anyone:a,$(entry one $rights),$(entry two rwcd)"
+    cron "one-$rights" "* * * * * *" "$(as one)" "${T1[@]}" -- true
+done
+for rights in wcd rcd; do
+    election "record-$rights"
+    right=$([ $rights = wcd ] && echo read || echo write)
+    check "run cron, without the right to $right the record: it says so" within 5 logged "one-$rights" \
+        "$BASE/schedule is refused: not authenticated (its access list gives our zookeeper-auth no right \"$right\""
+    cron "two-$rights" "* * * * * *" "$(as two)" "${T1[@]}" -- sh -c 'echo "$0" >>"$1"' "$rights" "$T/runs"
+done
+for rights in wcd rcd; do
+    check "... and hands over to one that has all rights ($rights)" within 8 grep -qs "$rights" "$T/runs"
+done
+stop {one,two}-{wcd,rcd}
