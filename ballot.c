@@ -3062,7 +3062,8 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
         return contact_step(b, now, wake);
     if (writing(b))
         return STEP_NONE;
-    if (b->denied && (b->leading ? b->want == WANT_LEAVE : b->proposal[0] != '\0'))
+    bool may_leave = b->want == WANT_LEAVE || (b->want == WANT_STAND && !b->leading); /* what it did as leader has ended */
+    if (b->denied && may_leave && (b->leading || b->proposal[0]))
         return denied_step(b);
     if (!due(b->retry_at, now, wake))
         return STEP_NONE;

@@ -416,6 +416,9 @@ static void test_rights(void)
     answered(b, REQUEST_WRITE, ZNOAUTH, 1);
     check(troubled(b, "writing /b is refused", "no right \"write\"") && ballot_step_down(b), "the claim is refused: it says why, and hands over");
     check(step_at(b, 0) == STEP_WITHDRAW, "... by leaving the queue, without its owner's help, and at once");
+    b->want = WANT_HOLD;
+    check(step_at(b, 0) != STEP_WITHDRAW, "... but not while its owner still ends what it did as leader");
+    b->want = WANT_STAND;
     answered(b, REQUEST_WITHDRAW, ZNOAUTH, 0);
     check(troubled(b, "writing /b is refused", "\"write\""), "deleting the proposal is refused, too: the trouble is still the first one");
     check(step_at(b, 0) == STEP_END_SESSION, "... the session is closed");
