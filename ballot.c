@@ -5304,6 +5304,7 @@ enum note_kind {
     /* guard to candidate */
     NOTE_HEARD,   /* a LEASE has been read; a START is answered with one of the next two */
     NOTE_STARTED, /* number: the pid                                                   */
+    NOTE_REAPED,  /* as ENDED, which follows: what the first process left is being ended */
     NOTE_ENDED,   /* number: status as of waitpid(), failure: of the exec,
                      ours: not by itself; all that it started is dead and reaped       */
 };
@@ -5501,6 +5502,7 @@ static void guard_hear(struct guard *g, const struct note *note, const int passe
     case NOTE_GOODBYE: g->goodbye = true; break;
     case NOTE_HEARD:
     case NOTE_STARTED:
+    case NOTE_REAPED:
     case NOTE_ENDED: break; /* ours to say */
     }
 }
@@ -5563,9 +5565,14 @@ static void guard_enforce(struct guard *g, nanos now)
 /* Reaps; when all of the command is dead, tells how its first process ended. */
 static void guard_reap(struct guard *g)
 {
-    bool left = family_reap(g->command, &g->status, &g->reaped);
-    if (!g->command || !g->reaped || left)
+    bool ran = !g->reaped, left = family_reap(g->command, &g->status, &g->reaped);
+    if (!g->command || !g->reaped)
         return;
+    if (left) {
+        if (ran)
+            guard_tell(g, NOTE_REAPED, g->status);
+        return;
+    }
     if (read(g->exec_error, &g->failure, sizeof g->failure) != sizeof g->failure)
         g->failure.error = 0; /* end of file: the exec succeeded */
     fd_close(&g->exec_error);
@@ -6311,7 +6318,7 @@ struct agent {
     pid_t command;         /* of the first process; 0: not known                        */
     bool command_lost;     /* the guard died while it ran one: we find out how that ended */
     bool command_reaped;   /* by us, after the guard died                               */
-    int command_status;    /* then: as of waitpid(); SIGKILL until it is reaped          */
+    int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
     enum line line;        /* the last wish for the line                                */
     unsigned losses;       /* the election's count when the command was started         */
     unsigned errors;       /* in a row                                                  */
@@ -6385,6 +6392,14 @@ static void agent_journal_end(struct agent *a, int status, bool refused)
     c->noted = false;
 }
 
+/* Whether the command ended by itself, the guard knows: it may have stopped it without
+ * us, or have been told to when it had ended already. */
+static void agent_learn_cause(struct facts *f, bool ours)
+{
+    if (f->stop_sent == 0 || !ours)
+        f->cause = ours ? CAUSE_BALLOT : CAUSE_ITSELF;
+}
+
 /* How the command ended is known: from here on it is the outcome. */
 static void agent_ended(struct agent *a, int status, struct exec_failure failure, bool ours)
 {
@@ -6395,8 +6410,7 @@ static void agent_ended(struct agent *a, int status, struct exec_failure failure
     f->life = LIFE_NONE;
     f->ended = true;
     f->status = status;
-    if (f->stop_sent == 0)
-        f->cause = ours ? CAUSE_BALLOT : CAUSE_ITSELF;
+    agent_learn_cause(f, ours);
     f->stop_sent = 0;
     f->anyway = false;
     a->command = 0;
@@ -6440,6 +6454,11 @@ static void agent_heard(struct agent *a, const struct note *note)
             f->started_at = f->now;
         }
         LOG(a->log, INFO, "the command runs, pid %d", note->number);
+        break;
+    case NOTE_REAPED:
+        a->command = 0;
+        a->command_status = note->number;
+        agent_learn_cause(f, note->ours);
         break;
     case NOTE_ENDED:
         if (f->life == LIFE_ASKED || f->life == LIFE_RUNNING)
@@ -6761,6 +6780,7 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
     string_copy(note.text, sizeof note.text, ballot_node(b));
     f->started_at = clock_now();
     f->life = LIFE_ASKED;
+    a->command_status = -1;
     f->anyway = anyway;
     f->cause = CAUSE_ITSELF;
     f->standing_since = anyway && !a->schedule ? 0 : f->standing_since; /* activations do not wait again */
@@ -6804,9 +6824,11 @@ static void agent_orphan(struct agent *a)
     LOG(a->log, ERROR, "the guard process %s; ending all that it ran and starting another",
         f->guard_lost ? "has died" : "does not answer");
     a->command_lost = f->life != LIFE_NONE;
-    a->command_status = SIGKILL;
-    if (a->command_lost && f->stop_sent == 0)
-        f->cause = f->guard_lost ? CAUSE_ITSELF : CAUSE_BALLOT;
+    if (a->command_lost && a->command_status < 0) {
+        a->command_status = SIGKILL;
+        if (f->stop_sent == 0)
+            f->cause = f->guard_lost ? CAUSE_ITSELF : CAUSE_BALLOT;
+    }
     f->stop_sent = f->stop_sent ? f->stop_sent : 1;
     f->life = LIFE_ORPHANED;
     a->command_reaped = false;
@@ -6824,7 +6846,7 @@ static void agent_end_orphans(struct agent *a)
     if (family_reap(a->command, &a->command_status, &a->command_reaped))
         return;
     if (a->command_lost)
-        agent_ended(a, a->command_status, (struct exec_failure){ .error = 0 }, false);
+        agent_ended(a, a->command_status, (struct exec_failure){ .error = 0 }, true); /* the cause is known */
     f->life = LIFE_NONE;
     f->stop_sent = 0;
     agent_next_guard(a);

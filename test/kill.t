@@ -104,6 +104,21 @@ check "... the ensemble is back: on-child-success applies" within 10 ran_least 2
 check "... and not on-child-error, as if the guard's death were the command's" alive "${PID[d]}"
 stop d
 
+# --- the guard while it ends what the command has left behind
+
+fresh
+# shellcheck disable=SC2016
+candidate e --on-child-success=ignore --on-child-error=exit -- \
+    sh -c '"$0" "$1" -1 ignore-term & echo $$ >"$1/pid"; until grep -q ready "$1/record"; do sleep 0.02; done' "$JOB" "$JOBS"
+within 10 ready
+guard=$(guard_of e)
+reaped() { [ ! -e "/proc/$1" ] && grep -q '^State:.S' "/proc/$guard/status"; }
+check "a command ends with 0 and leaves a child that ignores SIGTERM" within 5 reaped "$(cat "$JOBS/pid")"
+kill -KILL "$guard"
+ended e
+is "$STATUS" 0 "... the guard is killed before that has ended: on-child-success applies all the same"
+check "... and all of the command is dead" lock_free
+
 # --- both at once: the kernel kills the first process; takeover by expiry
 
 for mode in keep stop; do

@@ -183,3 +183,22 @@ SERVER=nobody PORT[nobody]=$(port_choose)
 at=$(now)
 cannot "no answer from ZooKeeper at 127.0.0.1:${PORT[nobody]} within 1s" "no server" --timeout=1s
 below "$(ms_since "$at")" 2500 "... after the timeout of 1 s, in ms"
+
+# --- a command that has ended by itself is not run again because of what comes then
+
+fresh
+SERVER=zk
+BASE=/itself
+candidate a "${T2[@]}" --stop-timeout=3s --on-child-success=exit --on-child-error=exit -- \
+    sh -c '"$0" "$1" -1 ignore-term & echo $$ >"$1/pid"; until [ -e "$1/go" ]; do sleep 0.02; done' "$JOB" "$JOBS"
+within 10 ready
+left=$(last_pid)
+candidate b "${T2[@]}" -- "$JOB" "$JOBS" -1
+within 10 proposals_are 2
+: >"$JOBS/go"
+check "a command has ended, but not a child that it left" eval 'within 3 dead "$(cat "$JOBS/pid")" && alive "$left"'
+step_down
+ended a
+is "$STATUS" 0 "... the leader is asked to step down meanwhile: the policy applies"
+check "... and another leads" within 5 leader_is b
+stop b
