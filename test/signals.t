@@ -200,3 +200,16 @@ check "... SIGTERM ends both" within 5 lock_free
 within 5 dead "${PID[nohup]}" || kill -KILL "${PID[nohup]}" # no job of ours
 kill -KILL "${PID[tty]}"
 exec 7>&-
+
+fresh
+terminal tty "bash --norc -i"
+echo "stty tostop; ${line/--on-disconnect=stop/} & echo \$! >$T/background.pid" >&7
+check "in the background of a terminal that stops background writers (stty tostop): it runs" within 10 started_least 1
+PID[background]=$(cat "$T/background.pid")
+version=$(zk stat "$BASE")
+check "... and its heartbeats go on" within 5 eval '[ "$(zk stat "$BASE")" != "$version" ]'
+kill -TERM "${PID[background]}"
+check "... SIGTERM ends it" within 5 lock_free
+within 5 dead "${PID[background]}" || kill -KILL "${PID[background]}" # no job of ours
+kill -KILL "${PID[tty]}"
+exec 7>&-
