@@ -479,10 +479,26 @@ static unsigned utf8_character(const char *p, size_t n)
     return c;
 }
 
-/* What acts on a terminal, ends a line somewhere, or may not stand in YAML. */
+/* What acts on a terminal, ends a line somewhere, turns the direction of writing,
+ * or may not stand in YAML. */
 static bool character_special(unsigned c)
 {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff;
+    bool turns = c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || turns || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff;
+}
+
+/* Text as it is, but for what is special and for bytes that are not UTF-8: these
+ * become \xNN. */
+static void text_visible(struct text *t, const char *bytes, size_t count)
+{
+    for (size_t i = 0, n; i < count; i += n ? n : 1) {
+        n = utf8_length(bytes + i, count - i);
+        if (n && !character_special(utf8_character(bytes + i, n)))
+            text_bytes(t, bytes + i, n);
+        else
+            for (size_t k = 0; k < (n ? n : 1); k++)
+                text_format(t, "\\x%02x", (unsigned char)bytes[i + k]);
+    }
 }
 
 static void json_special(struct text *t, unsigned c)
@@ -3833,8 +3849,8 @@ enum {
  *    read from the plain variable too (as the Go ballot does), help)          */
 #define SETTINGS(X)                                                                                      \
     X(CONFIG_FILE, "config-file", TYPE_FILE, NULL, NULL, FOR_ALL, true,                                  \
-      "configuration file; else the first of ./ballot.ini, ~/.config/ballot/ballot.ini, "                \
-      "/etc/ballot/ballot.ini that exists")                                                              \
+      "configuration file; else the first of ~/.config/ballot/ballot.ini, /etc/ballot/ballot.ini, "      \
+      "./ballot.ini that exists")                                                              \
     X(LOG_LEVEL, "log-level", TYPE_CHOICE, "info", "trace debug info warn error fatal panic", FOR_ALL,   \
       true, "the least level that is logged")                                                            \
     X(LOG_FORMAT, "log-format", TYPE_CHOICE, "human", "human json raw", FOR_ALL, true,                   \
@@ -4031,6 +4047,16 @@ static bool word_close(const char *typed, const char *known)
     return word_distance(typed, known) <= 1 + strlen(known) / 4;
 }
 
+/* Adds a message that may repeat what was read or typed: a terminal is to show it,
+ * not to obey it. */
+static void message_add(struct text *t, const char *format, va_list args)
+{
+    char message[6000];
+    struct text raw = text_in(message, sizeof message);
+    text_vformat(&raw, format, args);
+    text_visible(t, message, raw.length);
+}
+
 static bool __attribute__((format(printf, 2, 3))) settings_fail(struct settings *s, const char *format, ...)
 {
     if (s->error[0])
@@ -4038,7 +4064,7 @@ static bool __attribute__((format(printf, 2, 3))) settings_fail(struct settings 
     struct text t = text_in(s->error, sizeof s->error);
     va_list args;
     va_start(args, format);
-    text_vformat(&t, format, args);
+    message_add(&t, format, args);
     va_end(args);
     return false;
 }
@@ -4049,7 +4075,7 @@ static void __attribute__((format(printf, 2, 3))) settings_warn(struct settings 
     struct text t = { s->warnings, sizeof s->warnings, used, false };
     va_list args;
     va_start(args, format);
-    text_vformat(&t, format, args);
+    message_add(&t, format, args);
     va_end(args);
     text_string(&t, "\n");
     if (t.cut)
@@ -4285,13 +4311,13 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
  * inih reads it; what inih would cut or misread in silence is refused before.
  */
 
+#define INI_LINES_MAX 100000 /* a pipe may never end */
+
 struct ini {
     struct settings *settings;
     FILE *file;
     const char *path;
     int command;       /* whose settings are wanted                        */
-    char *line;        /* getline()'s                                      */
-    size_t size;
     int number;        /* of the line                                      */
     bool indented;     /* it began with a blank                            */
     unsigned seen[SETTING_COUNT]; /* bit by bit: in which sections         */
@@ -4310,36 +4336,41 @@ static bool __attribute__((format(printf, 2, 3))) ini_fail(struct ini *ini, cons
 
 /* Indented settings are meant as settings; inih takes every indented line for
  * more of the value above it. */
-static const char *ini_line_start(struct ini *ini)
+static const char *ini_line_start(struct ini *ini, const char *line)
 {
-    const char *start = ini->line + strspn(ini->line, " \t");
+    const char *start = line + strspn(line, " \t");
     char name[64];
     struct text t = text_in(name, sizeof name);
     text_bytes(&t, start, strcspn(start, " \t=:\r\n"));
     const char *behind = start + t.length + strspn(start + t.length, " \t");
     bool setting = setting_named(name) != SETTING_COUNT && (*behind == '=' || *behind == ':');
-    ini->indented = start > ini->line && !setting;
-    return ini->indented ? ini->line : start;
+    ini->indented = start > line && !setting;
+    return ini->indented ? line : start;
 }
 
-/* Has the type of inih's reader: like fgets(). */
+/* Has the type of inih's reader: like fgets(). However long a line is, no more of
+ * it is read than it may have. */
 static char *ini_read(char *out, int room, void *context)
 {
     struct ini *ini = context;
-    ssize_t n = ini->settings->error[0] ? -1 : getline(&ini->line, &ini->size, ini->file);
+    size_t n = 0, most = (size_t)room - 1;
+    int c = 0;
+    while (!ini->settings->error[0] && n < most && c != '\n' && (c = getc(ini->file)) != EOF)
+        out[n++] = (char)c;
+    out[n] = '\0';
     ini->number++;
-    if (n < 0) {
-        if (ferror(ini->file))
-            ini_fail(ini, "cannot be read: %s", strerror(errno));
-        return NULL;
-    }
-    if (memchr(ini->line, '\0', (size_t)n))
+    if (ferror(ini->file))
+        ini_fail(ini, "cannot be read: %s", strerror(errno));
+    else if (memchr(out, '\0', n))
         ini_fail(ini, "holds a NUL byte: this is no text file");
-    else if (n >= room - 1)
+    else if (n == most)
         ini_fail(ini, "is longer than %d bytes, the most that a line may have; a list may go on in the next line, indented", room - 2);
-    if (ini->settings->error[0])
+    else if (ini->number > INI_LINES_MAX)
+        ini_fail(ini, "is one line more than a file may have");
+    if (n == 0 || ini->settings->error[0])
         return NULL;
-    string_copy(out, (size_t)room, ini_line_start(ini));
+    const char *start = ini_line_start(ini, out);
+    memmove(out, start, strlen(start) + 1);
     return out;
 }
 
@@ -4415,9 +4446,6 @@ static bool settings_read_ini(struct settings *s, FILE *file, const char *path, 
     }
     if (ini.seen[SET_AUTH])
         secret_warn(s, fileno(file), path);
-    if (ini.line)
-        memset(ini.line, 0, ini.size);
-    free(ini.line);
     return s->error[0] == '\0';
 }
 
@@ -4433,19 +4461,75 @@ static bool file_path(const char *name, char out[FILE_MAX])
     return !t.cut && (!tilde || home);
 }
 
-/* Opens a file to be read; NULL: errno says why. */
-static FILE *file_open(const char *path)
+enum file_kind { FILE_NAMED, FILE_FOUND, FILE_HERE }; /* by a setting; in its usual place; in the working folder */
+
+#define PIPE_PATIENCE (30 * SECOND) /* for a pipe's writer */
+
+/* Why other users may have planted a file or its folder; NULL: they cannot have. */
+static const char *file_planted(const struct stat *about, bool folder)
+{
+    if (about->st_uid != 0 && about->st_uid != geteuid())
+        return folder ? "its folder belongs to another user" : "it belongs to another user";
+    if (about->st_mode & (S_IWGRP | S_IWOTH))
+        return folder ? "others may write into its folder" : "others may write it";
+    return NULL;
+}
+
+static const char *folder_refused(void)
 {
     struct stat about;
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return NULL;
-    fd_private(fileno(file));
-    if (fstat(fileno(file), &about) != 0 || !S_ISDIR(about.st_mode))
-        return file;
-    fclose(file);
-    errno = EISDIR;
+    return stat(".", &about) == 0 ? file_planted(&about, true) : strerror(errno);
+}
+
+/* Why what has been opened is not read; NULL: it is. Waits until a pipe has a writer. */
+static const char *file_refused(int fd, enum file_kind kind)
+{
+    struct stat about;
+    struct pollfd one = { fd, POLLIN, 0 };
+    if (fstat(fd, &about) != 0)
+        return strerror(errno);
+    if (S_ISREG(about.st_mode))
+        return kind == FILE_HERE ? file_planted(&about, false) : NULL;
+    if (S_ISDIR(about.st_mode))
+        return strerror(EISDIR);
+    if (kind != FILE_NAMED)
+        return "it is not a regular file";
+    if (!S_ISFIFO(about.st_mode))
+        return "it is neither a regular file nor a pipe";
+    if (poll(&one, 1, (int)(PIPE_PATIENCE / MILLISECOND)) <= 0)
+        return "nothing was written into this pipe within 30s";
+    fcntl(fd, F_SETFL, 0); /* from here on it is read as a file is */
     return NULL;
+}
+
+/* Opens a file to be read, without waiting for it: it may be a pipe, or a link to a
+ * device. NULL: *why says why; errno is EINVAL if it is there and not to be read. */
+static FILE *file_open(const char *path, enum file_kind kind, const char **why)
+{
+    *why = kind == FILE_HERE && access(path, F_OK) == 0 ? folder_refused() : NULL;
+    int fd = *why ? -1 : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 && !*why) {
+        *why = strerror(errno);
+        return NULL;
+    }
+    *why = *why ? *why : file_refused(fd, kind);
+    FILE *file = *why ? NULL : fdopen(fd, "r");
+    if (file)
+        return file;
+    *why = *why ? *why : strerror(errno);
+    fd_close(&fd);
+    errno = EINVAL;
+    return NULL;
+}
+
+/* Opens the file that a setting names; NULL: it has been said why not. */
+static FILE *file_named(struct settings *s, const struct value *named, char path[FILE_MAX])
+{
+    const char *why = NULL;
+    FILE *file = file_path(named->text, path) ? file_open(path, FILE_NAMED, &why) : NULL;
+    if (!file)
+        settings_fail(s, "%s: cannot read %s: %s", named->source, named->text, why ? why : strerror(errno));
+    return file;
 }
 
 static bool file_ends(const char *path, const char *end)
@@ -4465,9 +4549,9 @@ static bool settings_from_named(struct settings *s, const struct value *named, i
     if (file_foreign(named->text))
         return settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with "
                              "commas, into a file such as /etc/ballot/ballot.ini", named->source, named->text);
-    FILE *file = file_path(named->text, path) ? file_open(path) : NULL;
+    FILE *file = file_named(s, named, path);
     if (!file)
-        return settings_fail(s, "%s: cannot read %s: %s", named->source, named->text, strerror(errno));
+        return false;
     bool fine = settings_read_ini(s, file, path, command);
     fclose(file);
     return fine;
@@ -4487,29 +4571,35 @@ static void settings_warn_foreign(struct settings *s, const char *path)
 }
 
 /* config-file, else the first that exists. One that is there and cannot be read
- * is an error: it may say what matters. */
+ * is an error: it may say what matters. One in the working folder that others may
+ * have planted is not read. */
 static bool settings_from_file(struct settings *s, int command)
 {
     const char *config = getenv("XDG_CONFIG_HOME");
     char home[FILE_MAX], path[FILE_MAX];
     struct text t = text_in(home, sizeof home);
     text_format(&t, "%s/ballot/ballot.ini", config && *config ? config : "~/.config");
-    const char *const places[] = { "./ballot.ini", home, "/etc/ballot/ballot.ini" };
+    const char *const places[] = { home, "/etc/ballot/ballot.ini", "./ballot.ini" };
     if (setting_text(s, SET_CONFIG_FILE))
         return settings_from_named(s, &s->values[SET_CONFIG_FILE], command);
     for (size_t i = 0; i < COUNT(places); i++) {
+        const char *why;
+        bool here = i == COUNT(places) - 1;
         if (!file_path(places[i], path))
             continue;
-        FILE *file = file_open(path);
+        FILE *file = file_open(path, here ? FILE_HERE : FILE_FOUND, &why);
         if (file) {
             setting_set(s, SET_CONFIG_FILE, path, ORIGIN_DEFAULT, "found");
             bool fine = settings_read_ini(s, file, path, command);
             fclose(file);
             return fine;
         }
-        if (errno != ENOENT && errno != ENOTDIR)
-            return settings_fail(s, "cannot read %s: %s", path, strerror(errno));
-        settings_warn_foreign(s, path);
+        if (errno == ENOENT || errno == ENOTDIR)
+            settings_warn_foreign(s, path);
+        else if (here && errno == EINVAL)
+            settings_warn(s, "%s is not read: %s; --config-file=%s reads it", path, why, path);
+        else
+            return settings_fail(s, "cannot read %s: %s", path, why);
     }
     return true;
 }
@@ -4525,12 +4615,14 @@ static bool settings_read_identity(struct settings *s)
         return true;
     if (given->origin == named->origin)
         return settings_fail(s, "%s and %s exclude each other", given->source, named->source);
-    FILE *file = file_path(named->text, path) ? file_open(path) : NULL;
+    FILE *file = file_named(s, named, path);
     if (!file)
-        return settings_fail(s, "%s: cannot read %s: %s", named->source, named->text, strerror(errno));
+        return false;
     secret_warn(s, fileno(file), path);
     setvbuf(file, NULL, _IONBF, 0);
     size_t n = fread(text, 1, sizeof text - 1, file);
+    if (ferror(file))
+        settings_fail(s, "%s: cannot read %s: %s", named->source, named->text, strerror(errno));
     fclose(file);
     while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
         text[--n] = '\0';
@@ -4808,18 +4900,6 @@ static bool queue_add(struct queue *q, const struct text *t)
     memcpy(q->data + q->end, t->data, t->length);
     q->end += t->length;
     return true;
-}
-
-/* A message as it is, but for what could move a terminal's cursor. */
-static void text_visible(struct text *t, const char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        if (c < 0x20 || c == 0x7f)
-            text_format(t, "\\x%02x", c);
-        else
-            text_bytes(t, bytes + i, 1);
-    }
 }
 
 static void frame_human(struct log *l, struct frame *f, struct text *t)
@@ -8754,21 +8834,27 @@ static int step_down(const struct settings *s, struct log *log, char **command)
 
 /* next: the times of a schedule. */
 
-/* The column of a byte of `text`, which has characters of UTF-8. */
-static int next_column(const char *text, size_t offset)
+/* To stderr, as a terminal may have it. */
+static void next_show(const char *text)
 {
-    int column = 0;
-    for (size_t i = 0; i < offset; i++)
-        column += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return column;
+    char shown[2048];
+    struct text t = text_in(shown, sizeof shown);
+    text_visible(&t, text, strlen(text));
+    fputs(shown, stderr);
 }
 
 static int next_fail(const char *spec, const struct ballot_cron_error *error)
 {
-    fprintf(stderr, "ballot: %s\n    ", error->message);
-    for (const char *p = spec; *p; p++)
-        putc((unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p, stderr);
-    fprintf(stderr, "\n    %*s^\n", next_column(spec, error->offset), "");
+    int column = 0;
+    fputs("ballot: ", stderr);
+    next_show(error->message);
+    fputs("\n    ", stderr);
+    for (const char *p = spec, *next = spec; *p; p = next) {
+        bool special = character_next(&next) == 0xfffd;
+        fprintf(stderr, "%.*s", special ? 1 : (int)(next - p), special ? " " : p);
+        column += p < spec + error->offset;
+    }
+    fprintf(stderr, "\n    %*s^\n", column, "");
     return EXIT_BALLOT;
 }
 
@@ -8794,7 +8880,9 @@ static int next_run(const struct settings *s, struct log *log, char **spec)
         return next_fail(*spec, &error);
     if (local != BALLOT_OK && !cron.own_zone) {
         const char *name = getenv("TZ");
-        fprintf(stderr, "ballot: %s%s: %s\n", name ? "TZ=" : "", name ? name : "/etc/localtime", ballot_strerror(local));
+        fputs(name ? "ballot: TZ=" : "ballot: ", stderr);
+        next_show(name ? name : "/etc/localtime");
+        fprintf(stderr, ": %s\n", ballot_strerror(local));
         return EXIT_BALLOT;
     }
     int64_t at = setting_text(s, SET_NEXT_FROM) ? setting_number(s, SET_NEXT_FROM) : moment_now();
@@ -9358,6 +9446,7 @@ static void settings_log(const struct settings *s, struct log *l, int which)
 
 static int invocation_run(const struct invocation *in, const struct settings *s)
 {
+    fd_close_all(-1); /* a setting may have named one of them, as --config-file=<(...) does */
     struct log *log = log_open(s);
     if (!log)
         return EXIT_BALLOT;
@@ -9382,7 +9471,6 @@ static void standard_descriptors(void)
         fd = placeholder_open();
     while (fd >= 0 && fd <= 2);
     fd_close(&fd);
-    fd_close_all(-1);
 }
 
 BALLOT_API int ballot_main(int argc, char **argv)

@@ -3,6 +3,8 @@
 # what it may not. Nothing here reaches a server.
 . "$(dirname "$0")/lib.sh"
 PORT[nobody]=$(port_choose)
+umask 022 # what others may write is not read
+case $BALLOT in */asan/*) ;; *) ulimit -v 1000000 ;; esac # what grows without bound is to fail
 export HOME=$T/home BALLOT_ZOOKEEPER_SERVERS=127.0.0.1:${PORT[nobody]} BALLOT_ZOOKEEPER_SESSION_TIMEOUT=100ms
 mkdir -p "$T/home/.config/ballot" "$T/xdg/ballot" "$T/cwd"
 cd "$T/cwd" || exit
@@ -26,12 +28,12 @@ fails() { # TEXT [ARG...]: refused with 125, one line that says so, nothing star
 # --- where it is found
 
 put() { mkdir -p "$(dirname "$1")" && echo "candidate-id = $2" >"$1"; }
+put ballot.ini here
+gives candidate-id=here ./ballot.ini:1
 put "$T/home/.config/ballot/ballot.ini" home
 gives candidate-id=home "$T/home/.config/ballot/ballot.ini:1"
 put "$T/xdg/ballot/ballot.ini" xdg
 XDG_CONFIG_HOME=$T/xdg gives candidate-id=xdg "$T/xdg/ballot/ballot.ini:1"
-put ballot.ini here
-gives candidate-id=here ./ballot.ini:1
 put "$T/home/other.conf" other
 gives candidate-id=other "$T/home/other.conf:1" --config-file="$T/home/other.conf"
 gives candidate-id=other "$T/home/other.conf:1" --config-file='~/other.conf'
@@ -42,26 +44,101 @@ rm ballot.ini
 fails "--config-file: cannot read nowhere.ini: No such file or directory" --config-file=nowhere.ini
 fails "--config-file: cannot read $T: Is a directory" --config-file="$T"
 fails '--config-file: "" is not the path of a file' --config-file=
-mkdir ballot.ini
-fails "cannot read ./ballot.ini: Is a directory"
-rmdir ballot.ini
+rm "$T/xdg/ballot/ballot.ini" && mkfifo "$T/xdg/ballot/ballot.ini"
+XDG_CONFIG_HOME=$T/xdg fails "cannot read $T/xdg/ballot/ballot.ini: it is not a regular file"
+rm "$T/home/.config/ballot/ballot.ini"
 ln -s /nowhere/at/all ballot.ini
-gives candidate-id=home "$T/home/.config/ballot/ballot.ini:1"
+gives candidate-id=flag --candidate-id --candidate-id=flag
+refuse "... a link to nothing is no file" grep -q 'not read' "$T/out"
 rm ballot.ini
 put ballot.ini here && chmod 0 ballot.ini
 ordinary=()
 [ "$(id -u)" != 0 ] || ordinary=(setpriv --reuid=65534 --regid=65534 --clear-groups) # root may read all
 chmod 755 "$T" && cp "$BALLOT" "$T/home/ballot" && chmod 755 "$T/home" "$T/cwd"
-"${ordinary[@]}" "$T/home/ballot" run once --candidate-id=a -- true >"$T/out" 2>&1
+timeout 20 "${ordinary[@]}" "$T/home/ballot" run once --candidate-id=a -- true >"$T/out" 2>&1
 is "$? $(cat "$T/out")" "125 ballot: cannot read ./ballot.ini: Permission denied" "a file that may not be read is an error"
 rm -f ballot.ini
+
+# --- ./ballot.ini, which others may have planted
+
+planted() { # WHY COMMAND...: what COMMAND does to it, or to its folder, keeps it from being read
+    put ballot.ini planted && echo 'stop-timeout = 7s' >>ballot.ini
+    "${@:2}"
+    try run once "${quick[@]}" --candidate-id=flag -- true
+    check "${*:2}: ./ballot.ini is not read: $1" eval "grep -qF 'warn  ./ballot.ini is not read: $1; ' $T/out && grep -qF 'setting stop-timeout=10s (default)' $T/out" ||
+        cat "$T/out"
+    chmod 755 . && chown "$(id -u)" . && rm -rf ballot.ini
+}
+instead() { rm ballot.ini && "$@" ballot.ini; } # COMMAND...: another thing of that name
+planted 'others may write it' chmod 666 ballot.ini
+planted 'others may write it' chmod 664 ballot.ini
+planted 'others may write into its folder' chmod 777 .
+planted 'others may write into its folder' chmod 1777 .
+planted 'others may write into its folder' chmod 775 .
+planted 'it is not a regular file' instead mkfifo
+planted 'it is not a regular file' instead ln -s /dev/zero
+planted 'Is a directory' instead mkdir
+if [ "$(id -u)" = 0 ]; then
+    planted 'it belongs to another user' chown 65534 ballot.ini
+    planted 'its folder belongs to another user' chown 65534 .
+else
+    ok 0 "./ballot.ini of another user # skip only root can make one"
+fi
+put ballot.ini here && chmod 666 ballot.ini
+gives candidate-id=here ballot.ini:1 --config-file=ballot.ini
+rm ballot.ini
+
+# --- pipes, devices, what cannot be read
+
+mkfifo "$T/pipe"
+(sleep 0.2; echo 'candidate-id = pipe' >"$T/pipe") &
+gives candidate-id=pipe "$T/pipe:1" --config-file="$T/pipe"
+try run once "${quick[@]}" --config-file=<(echo 'candidate-id = substituted') -- true
+check "... a shell's <(...) too" grep -q 'setting candidate-id=substituted (/dev/fd/[0-9]*:1)' "$T/out"
+(echo digest:u:p >"$T/pipe") &
+gives "zookeeper-auth=(not shown)" "$T/pipe" --candidate-id=a --zookeeper-auth-file="$T/pipe"
+(exec yes '' >"$T/pipe" 2>/dev/null) &
+fails "$T/pipe:100001: is one line more than a file may have" --config-file="$T/pipe"
+for name in config-file zookeeper-auth-file; do
+    fails "--$name: cannot read /dev/zero: it is neither a regular file nor a pipe" --candidate-id=a --$name=/dev/zero
+done
+fails "/proc/self/mem:1: cannot be read: Input/output error" --config-file=/proc/self/mem
+fails "--zookeeper-auth-file: cannot read /proc/self/mem: Input/output error" --candidate-id=a --zookeeper-auth-file=/proc/self/mem
+
+# --- a terminal shows what an error repeats, and does not obey it
+
+hostile=$'\e[2J\xc2\x9b5n\x9b5n\xe2\x80\xae'
+shown() { # ARG...: an error that repeats $hostile
+    try "$@"
+    check "shown, not obeyed: ${*//"$hostile"/(hostile)}" eval "[ $STATUS = 125 ] && ! LC_ALL=C grep -q '[^ -~]' $T/out" || cat -A "$T/out"
+}
+shown run once --candidate-id=a "--stop-timeout=$hostile" -- true
+shown run once "--$hostile=1"
+shown run once "-$hostile"
+shown "$hostile"
+shown info "$hostile"
+shown next "$hostile"
+shown next @daily "$hostile"
+shown run once "--config-file=$hostile" -- true
+BALLOT_STOP_TIMEOUT=$hostile shown run once --candidate-id=a -- "BALLOT_STOP_TIMEOUT=$hostile"
+TZ=$hostile shown next @daily "--from=2030-01-01T00:00:00Z"
+for line in "stop-timeout = $hostile" "$hostile = 5s" "[$hostile]"$'\na = b' "$hostile"; do
+    echo "$line" >ballot.ini
+    shown run once --candidate-id=a -- "ballot.ini: ${line%%$'\n'*}"
+done
+rm ballot.ini
+DEBUG=$'x\n2030-01-01 forged' try run once --on-election-failure=exit --candidate-id=a -- true
+refuse "a warning begins no second line" grep -q 'warn  2030' "$T/out"
+
+# --- a Go ballot's files
+
 for end in yaml yml json toml; do
     fails "is not an INI file; write each \`name: value\` as a line \`name = value\`" --config-file="ballot.$end"
 done
 echo 'candidate-id: x' >ballot.yaml
-try run once "${quick[@]}" -- true
+try run once "${quick[@]}" --candidate-id=a -- true
 check "a Go ballot's file that is not read is told" grep -q 'warn .*\./ballot.yaml is not read' "$T/out"
-rm ballot.yaml "$T/home/.config/ballot/ballot.ini"
+rm ballot.yaml
 
 # --- what it may say
 

@@ -46,6 +46,21 @@ static void test_json(void)
     check(json_get("{\"k\":\"12345\"}", 13, "k", out, 4) && !strcmp(out, "123"), "a value that does not fit is cut");
 }
 
+static void test_visible(void)
+{
+    static const struct { const char *in, *out; } cases[] = {
+        { "caf\xc3\xa9 \\ \"~", "caf\xc3\xa9 \\ \"~" }, { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" }, { "a\x1b[2J\n\x7f", "a\\x1b[2J\\x0a\\x7f" },
+        { "\xc2\x9b", "\\xc2\\x9b" }, { "\xe2\x80\xae", "\\xe2\\x80\\xae" }, { "\xe2\x81\xa6", "\\xe2\\x81\\xa6" }, { "\xd8\x9c", "\\xd8\\x9c" },
+        { "\x9b" "1m", "\\x9b1m" }, { "cut\xe2\x80", "cut\\xe2\\x80" }, { "", "" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char out[64];
+        struct text t = text_in(out, sizeof out);
+        text_visible(&t, cases[i].in, strlen(cases[i].in));
+        same(out, cases[i].out, "what a terminal shows, and does not obey");
+    }
+}
+
 static void test_names(void)
 {
     static const char *const good[] = { "/a", "/ballot/election", "/a/..b/.c/...", "/\xc3\xa9" };
@@ -1199,6 +1214,7 @@ int main(void)
 {
     test_durations();
     test_json();
+    test_visible();
     test_names();
     test_claims();
     test_leading();
