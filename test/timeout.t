@@ -63,6 +63,7 @@ stop a
 # --- from the settings
 
 fresh
+BASE=/longest # claims nothing that somebody else led
 candidate a --zookeeper-session-timeout=298h -- "$JOB" "$JOBS" -1
 check "the longest session timeout that may be asked for" within 5 started_least 1
 stop a
