@@ -32,7 +32,7 @@ static double bench_parse(const char *spec)
         const char *volatile text = spec; /* read anew each time */
         sum += (uint64_t)ballot_cron_parse(&cron, &zone, text, &error) + cron.minutes;
     }
-    double ns = (now() - before) / PARSES;
+    double ns = (now() - before) / (double)PARSES;
     return sum == 1 ? 0 : ns; /* it is used */
 }
 
