@@ -103,9 +103,9 @@ able() { # COMMAND...: whether it passes here, which is tried once; sets WHY if 
     WHY=${ABLE["$*"]}
     [ "$WHY" = yes ]
 }
-able_to_resolve() { able getent hosts "$1"; }                            # NAME
-able_to_pty() { able script -qec true /dev/null; }                      # a terminal, by script or zpty
-able_to_unshare() { able "${UNSHARE[@]}" "$@" true; }                    # OPTION..., such as --pid --fork
+able_to_resolve() { able getent hosts "$1"; }                              # NAME
+able_to_pty() { able script -qec true /dev/null; }                         # a terminal, by script or zpty
+able_to_unshare() { able "${UNSHARE[@]}" "$@" true; }                      # OPTION..., such as --pid --fork
 able_to_mount() { able "${UNSHARE[@]}" --mount mount -t tmpfs none /tmp; } # in a mount namespace
 
 # --- time
