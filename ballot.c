@@ -2812,12 +2812,24 @@ static void resolver_start(struct ballot *b)
     }
 }
 
+enum child_state { CHILD_NONE, CHILD_ALIVE, CHILD_DEAD };
+
+/* NONE: it is not a child of ours, or has been reaped. Until it is, no other process gets its pid. */
+static enum child_state child_state(pid_t pid)
+{
+    siginfo_t seen = { .si_pid = 0 };
+    if (pid <= 0 || waitid(P_PID, (id_t)pid, &seen, WEXITED | WNOHANG | WNOWAIT) != 0)
+        return CHILD_NONE;
+    return seen.si_pid ? CHILD_DEAD : CHILD_ALIVE;
+}
+
 static void resolver_end(struct ballot *b)
 {
     struct resolver *r = &b->resolver;
     if (r->pid == 0)
         return;
-    kill(r->pid, SIGKILL);
+    if (child_state(r->pid) == CHILD_ALIVE) /* the program around us may reap any child */
+        kill(r->pid, SIGKILL);
     while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     fd_close(&r->fd);

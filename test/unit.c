@@ -1210,6 +1210,38 @@ static void test_writing(void)
     free(q);
 }
 
+/* As if the program around us had reaped the child, and its pid were a stranger's now. */
+static void test_reaped_resolver(void)
+{
+    struct ballot b = { .servers = (char[]){ "zk1" } };
+    int ends[2], ends_back[2];
+    pid_t stranger = 0;
+    char byte;
+    if (!fd_pipe(ends) || !fd_pipe(ends_back))
+        exit(1);
+    pid_t between = fork();
+    if (between == 0) {
+        stranger = fork(); /* no child of the test's */
+        if (stranger == 0)
+            _exit(read(ends_back[0], &byte, 1) < 0);
+        ssize_t n = write(ends[1], &stranger, sizeof stranger);
+        int status = 0;
+        waitpid(stranger, &status, 0);
+        _exit(n < 0 || !WIFEXITED(status));
+    }
+    if (read(ends[0], &stranger, sizeof stranger) != sizeof stranger)
+        exit(1);
+    b.resolver.pid = stranger;
+    b.resolver.fd = ends[0];
+    resolver_end(&b);
+    int status = 1;
+    if (write(ends_back[1], "x", 1) != 1)
+        exit(1);
+    waitpid(between, &status, 0);
+    check(status == 0, "a resolver that somebody else has reaped: whoever has its pid now is not killed");
+    check(b.resolver.pid == 0, "... and it counts as ended");
+}
+
 int main(void)
 {
     test_durations();
@@ -1240,6 +1272,7 @@ int main(void)
     test_journal();
     test_cron_policies();
     test_resolving();
+    test_reaped_resolver();
     printf("1..%d\n", tests);
     return failures != 0;
 }
