@@ -91,6 +91,7 @@
 
 #ifdef __linux__
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #ifndef BALLOT_NO_MAIN
@@ -5213,9 +5214,9 @@ static int signals_next(void)
  * ------------------------------------------------------------------------ */
 
 #ifdef __linux__
-static void family_adopt_orphans(void)
+static bool family_adopt_orphans(void)
 {
-    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
 }
 
 /* The kernel sends us `number` when our parent dies. */
@@ -5230,22 +5231,70 @@ static void family_no_core(void)
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 #else
-static void family_adopt_orphans(void) { }
+static bool family_adopt_orphans(void)
+{
+    errno = ENOSYS;
+    return false;
+}
 static void family_die_with_parent(int number) { (void)number; }
 static void family_no_core(void) { }
 #endif
 
+#if defined __linux__ && defined SYS_pidfd_open && defined SYS_pidfd_send_signal
+long syscall(long number, ...); /* <unistd.h> hides it from a program that asks for POSIX alone */
+
+/* A descriptor that refers to this process even after its pid has been reused; -1: none. */
+static int process_open(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static int process_signal(int fd, int number)
+{
+    return (int)syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
+}
+#else
+static int process_open(pid_t pid)
+{
+    (void)pid;
+    return -1;
+}
+
+static int process_signal(int fd, int number)
+{
+    (void)fd;
+    (void)number;
+    return -1;
+}
+#endif
+
+/* A process of our subtree. Pid and start time together are never used again. */
 struct kin {
     pid_t pid, parent, group;
-    bool alive, descendant;
+    unsigned long long start; /* in ticks since boot */
+};
+
+struct family {
+    struct kin *all; /* parents before their children */
+    size_t count, room;
+    bool complete;   /* false: /proc is of no use, or memory was short */
+};
+
+/* Children of the candidate that no guard started: neither ended nor waited for.
+ * Their pids stay theirs until we reap them. */
+struct strangers {
+    pid_t *pids;
+    size_t count;
+    pid_t resolver; /* 0, or the election's child, which ends by itself */
 };
 
 /* Reads /proc/PID/stat: "PID (NAME) STATE PARENT GROUP ..."; see proc(5). NAME
  * may hold anything, so the last parenthesis counts. */
-static bool kin_read(const char *pid, struct kin *k)
+static bool kin_read(pid_t pid, struct kin *k)
 {
     char path[64], stat[512];
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    *k = (struct kin){ .pid = pid }; /* which is all that is known where /proc hides it */
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -5253,98 +5302,336 @@ static bool kin_read(const char *pid, struct kin *k)
     close(fd);
     stat[n > 0 ? n : 0] = '\0';
     const char *rest = strrchr(stat, ')');
-    char state;
-    int parent, group;
-    if (!rest || sscanf(rest + 1, " %c %d %d", &state, &parent, &group) != 3)
-        return false;
-    *k = (struct kin){ (pid_t)atoi(pid), parent, group, state != 'Z' && state != 'X', false };
-    return true;
+    return rest && sscanf(rest + 1, " %*c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+                          &k->parent, &k->group, &k->start) == 3;
 }
 
-/* All processes that /proc shows; the caller frees *all. */
-static size_t family_read(struct kin **all)
+/* Whether /proc is there and shows the PID namespace that we live in. */
+static bool proc_usable(void)
 {
-    size_t count = 0, room = 0;
-    DIR *proc = opendir("/proc");
-    *all = NULL;
-    for (struct dirent *entry; proc && (entry = readdir(proc));) {
-        if (!isdigit((unsigned char)entry->d_name[0]))
-            continue;
-        if (count == room) {
-            room = 2 * room + 256;
-            struct kin *larger = realloc(*all, room * sizeof **all);
-            if (!larger)
-                break;
-            *all = larger;
-        }
-        count += kin_read(entry->d_name, *all + count);
+    char self[32];
+    ssize_t n = readlink("/proc/self", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    return atoi(self) == (int)getpid();
+}
+
+static bool stranger_known(const struct strangers *s, pid_t pid)
+{
+    bool known = pid == s->resolver;
+    for (size_t i = 0; i < s->count && !known; i++)
+        known = s->pids[i] == pid;
+    return known;
+}
+
+static void stranger_reaped(struct strangers *s, pid_t pid)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->pids[i] == pid)
+            s->pids[i--] = s->pids[--s->count];
+}
+
+static void family_add(struct family *f, const struct kin *k)
+{
+    if (f->count == f->room) {
+        size_t room = 2 * f->room + 64;
+        struct kin *larger = realloc(f->all, room * sizeof *larger);
+        f->complete = f->complete && larger;
+        if (!larger)
+            return;
+        f->all = larger;
+        f->room = room;
     }
-    if (proc)
-        closedir(proc);
-    return count;
+    f->all[f->count++] = *k;
 }
 
-static int kin_compare(const void *a, const void *b)
+/* The children of one thread, as it lists them. A child of our own belongs to the
+ * family even if /proc hides it (hidepid). */
+static void family_read_thread(struct family *f, pid_t parent, const char *thread, const struct strangers *spared)
 {
-    pid_t left = ((const struct kin *)a)->pid, right = ((const struct kin *)b)->pid;
+    char path[64];
+    int pid;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)parent, thread);
+    FILE *list = fopen(path, "r");
+    bool own = parent == getpid();
+    while (list && fscanf(list, "%d", &pid) == 1) {
+        struct kin k;
+        if (stranger_known(spared, pid))
+            continue;
+        if (kin_read(pid, &k) ? k.parent == parent : own) {
+            k.parent = parent;
+            k.group = k.group ? k.group : getpgid(pid);
+            family_add(f, &k);
+        }
+    }
+    if (list)
+        fclose(list);
+}
+
+/* Adds the children of a member; none if the member's pid turns out to be another
+ * process's by now. */
+static void family_read_children(struct family *f, const struct kin *parent, const struct strangers *spared)
+{
+    char path[64];
+    size_t before = f->count;
+    struct kin again, expected = *parent; /* f->all may move */
+    snprintf(path, sizeof path, "/proc/%d/task", (int)expected.pid);
+    DIR *threads = opendir(path);
+    for (struct dirent *entry; threads && (entry = readdir(threads));)
+        if (isdigit((unsigned char)entry->d_name[0]))
+            family_read_thread(f, expected.pid, entry->d_name, spared);
+    if (threads)
+        closedir(threads);
+    if (f->count > before && expected.start && (!kin_read(expected.pid, &again) || again.start != expected.start))
+        f->count = before;
+}
+
+static int kin_by_parent(const void *a, const void *b)
+{
+    pid_t left = ((const struct kin *)a)->parent, right = ((const struct kin *)b)->parent;
     return (left > right) - (left < right);
 }
 
-/* Climbs from each process to see whether it ends up at `root`. */
-static void family_mark(struct kin *all, size_t count, pid_t root)
+/* All processes, by parent: for kernels that list no children. */
+static struct family family_scan(void)
 {
-    if (count)
-        qsort(all, count, sizeof *all, kin_compare);
-    for (size_t i = 0; i < count; i++) {
-        const struct kin *k = &all[i];
-        for (size_t steps = 0; k && k->parent != root && steps < count; steps++) {
-            const struct kin parent = { .pid = k->parent };
-            k = bsearch(&parent, all, count, sizeof *all, kin_compare);
-        }
-        all[i].descendant = k && k->parent == root;
+    struct family all = { .complete = true };
+    struct kin k;
+    DIR *proc = opendir("/proc");
+    for (struct dirent *entry; proc && (entry = readdir(proc));)
+        if (isdigit((unsigned char)entry->d_name[0]) && kin_read((pid_t)atoi(entry->d_name), &k))
+            family_add(&all, &k);
+    if (proc)
+        closedir(proc);
+    if (all.count)
+        qsort(all.all, all.count, sizeof *all.all, kin_by_parent);
+    return all;
+}
+
+/* Adds the children of a member from such a scan. */
+static void family_pick(struct family *f, const struct family *all, pid_t parent, const struct strangers *spared)
+{
+    size_t low = 0, high = all->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (all->all[middle].parent < parent)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    for (; low < all->count && all->all[low].parent == parent; low++)
+        if (!stranger_known(spared, all->all[low].pid))
+            family_add(f, &all->all[low]);
 }
 
-/* Signals all that descends from this process, but for the group `done`. */
-static void family_signal(int number, pid_t done)
+/* What descends from this process, but for the spared and what descends from them;
+ * or its children alone. The caller frees `all`. */
+static struct family family_read(const struct strangers *spared, bool children_only)
 {
-    struct kin *all;
-    size_t count = family_read(&all);
-    family_mark(all, count, getpid());
-    for (size_t i = 0; i < count; i++)
-        if (all[i].descendant && all[i].alive && (done == 0 || all[i].group != done))
-            kill(all[i].pid, number);
-    free(all);
+    char path[64];
+    struct kin self = { .pid = getpid() };
+    struct family f = { .complete = proc_usable() }, all = { .complete = true };
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)self.pid, (int)self.pid);
+    bool listed = access(path, R_OK) == 0;
+    if (f.complete && !listed)
+        all = family_scan();
+    for (size_t i = 0; f.complete && i <= (children_only ? 0 : f.count); i++) {
+        const struct kin *parent = i ? &f.all[i - 1] : &self;
+        if (listed)
+            family_read_children(&f, parent, spared);
+        else
+            family_pick(&f, &all, parent->pid, spared);
+    }
+    f.complete = f.complete && all.complete;
+    free(all.all);
+    return f;
 }
 
-/* Reaps the dead whom nobody else waits for: as PID 1 we inherit strangers. The
- * two that are spared are reaped where they are missed. */
-static void family_reap_strangers(pid_t spared, pid_t spared_too)
+/* Records the children that no guard has started: those that are there before the
+ * first one, and later, as long as the guard lives and adopts what is its own, what
+ * dead strangers left to us. */
+static void family_spare(struct strangers *s, pid_t guard)
 {
+    struct family f = family_read(s, true);
+    pid_t *larger = f.count ? realloc(s->pids, (s->count + f.count) * sizeof *larger) : NULL;
+    if (larger)
+        s->pids = larger;
+    if (larger && (guard == 0 || child_state(guard) == CHILD_ALIVE))
+        for (size_t i = 0; i < f.count; i++)
+            if (f.all[i].pid != guard)
+                s->pids[s->count++] = f.all[i].pid;
+    free(f.all);
+}
+
+/* To a whole group, which leaves it no time to fork: only if a child of ours is in
+ * it that has not been reaped; otherwise its number may be another group's by now. */
+static bool group_signal(pid_t group, int number)
+{
+    siginfo_t seen;
+    return group > 0 && waitid(P_PGID, (id_t)group, &seen, WEXITED | WNOHANG | WNOWAIT) == 0 && kill(-group, number) == 0;
+}
+
+/* Returns 0, or why not. A child's pid stays its own until we reap it; any other is
+ * looked at again through a descriptor, or with what is left where there is none. */
+static int kin_signal(const struct kin *k, int number)
+{
+    struct kin again;
+    if (k->parent == getpid())
+        return kill(k->pid, number) == 0 ? 0 : errno;
+    int fd = process_open(k->pid), rc = 0;
+    if (kin_read(k->pid, &again) && again.start == k->start)
+        rc = fd >= 0 ? process_signal(fd, number) : kill(k->pid, number);
+    int why = rc == 0 ? 0 : errno;
+    fd_close(&fd);
+    return why;
+}
+
+/* Two families with the same sum are the same. */
+static uint64_t kin_sum(const struct kin *k)
+{
+    return (uint64_t)k->pid * 1000003 + k->start;
+}
+
+static uint64_t family_sum(const struct family *f)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < f->count; i++)
+        sum += kin_sum(&f->all[i]);
+    return sum;
+}
+
+/* As family_read(), but read until it stays the same: a process that dies meanwhile
+ * leaves its children to us behind our back. One that keeps forking is not waited for. */
+static struct family family_read_calm(const struct strangers *spared)
+{
+    struct family f = family_read(spared, false);
+    uint64_t before = family_sum(&f) + 1;
+    for (int i = 0; i < 5 && family_sum(&f) != before; i++) {
+        before = family_sum(&f);
+        free(f.all);
+        f = family_read(spared, false);
+    }
+    return f;
+}
+
+/* Asks all that descends from this process to end; a stopped process hears nothing
+ * until it is continued. */
+static void family_stop(int number, pid_t group, const struct strangers *spared)
+{
+    const int numbers[] = { number, SIGCONT };
+    struct family f = family_read_calm(spared); /* first: what they start to clean up is not to be stopped */
+    for (size_t n = 0; n < COUNT(numbers); n++) {
+        pid_t done = group_signal(group, numbers[n]) ? group : 0;
+        for (size_t i = 0; i < f.count; i++)
+            if (done == 0 || f.all[i].group != done)
+                kin_signal(&f.all[i], numbers[n]);
+    }
+    free(f.all);
+}
+
+/* What SIGKILL has not ended yet. */
+struct ending {
+    uint64_t killed; /* stands for the processes that took the last SIGKILL       */
+    nanos since;     /* since when it is the same ones                            */
+    nanos due;       /* the next try                                              */
+    pid_t named;     /* the eldest that was left when that was logged; -1: unseen */
+};
+
+static void ending_say(const struct family *f, int why, struct log *log)
+{
+    char buffer[256];
+    struct text pids = text_in(buffer, sizeof buffer);
+    for (size_t i = 0; i < f->count; i++)
+        text_format(&pids, " %d", (int)f->all[i].pid);
+    if (f->count)
+        LOG(log, ERROR, "cannot end pid%s, which the command has left behind: %s; waiting for its end, trying again every second",
+            pids.data, why ? strerror(why) : "SIGKILL has no effect");
+    else
+        LOG(log, ERROR, "what the command has left behind does not end, and is not to be found in /proc; waiting for its end");
+}
+
+/* Kills all that descends from this process. What is left after a second of tries
+ * is named, and tried again every second: a process of another user, say. */
+static void family_end(struct ending *e, pid_t group, const struct strangers *spared, struct log *log)
+{
+    nanos now = clock_now();
+    pid_t done = group_signal(group, SIGKILL) ? group : 0;
+    struct family f = family_read(spared, false);
+    int why = 0;
+    uint64_t killed = 1;
+    for (size_t i = 0; i < f.count; i++) {
+        int error = done && f.all[i].group == done ? 0 : kin_signal(&f.all[i], SIGKILL);
+        why = error && error != ESRCH ? error : why;
+        killed += error ? 0 : kin_sum(&f.all[i]);
+    }
+    e->since = killed == e->killed ? e->since : now;
+    e->killed = killed;
+    bool stuck = now - e->since >= SECOND;
+    pid_t eldest = f.count ? f.all[0].pid : -1;
+    if (stuck && eldest != e->named) {
+        ending_say(&f, why, log);
+        e->named = eldest;
+    }
+    e->due = now + (stuck ? SECOND : 5 * MILLISECOND);
+    free(f.all);
+}
+
+/* Reaps the dead whom nobody else waits for: as PID 1 we inherit strangers. Guard
+ * and resolver are reaped where they are missed. Returns whether any was. */
+static bool family_reap_strangers(struct strangers *s, pid_t guard)
+{
+    bool any = false;
     siginfo_t dead = { .si_pid = 0 };
     while (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) == 0 && dead.si_pid != 0 &&
-           dead.si_pid != spared && dead.si_pid != spared_too) {
+           dead.si_pid != guard && dead.si_pid != s->resolver) {
         waitpid(dead.si_pid, NULL, 0);
+        stranger_reaped(s, dead.si_pid);
         dead.si_pid = 0;
+        any = true;
     }
+    return any;
+}
+
+/* Whether any child is left but the spared. */
+static bool family_left(const struct strangers *spared)
+{
+    if (spared->count == 0 && spared->resolver == 0)
+        return true;
+    struct family f = family_read(spared, true);
+    free(f.all);
+    return f.count || !f.complete;
 }
 
 /* Reaps what is dead. The status of `watched` goes to *status, and *ended is
- * set. Returns whether any child is left. */
-static bool family_reap(pid_t watched, int *status, bool *ended)
+ * set. Returns whether any child is left but the spared. */
+static bool family_reap(pid_t watched, int *status, bool *ended, struct strangers *spared)
 {
     for (;;) {
         int any;
         pid_t pid = waitpid(-1, &any, WNOHANG);
         if (pid == 0)
-            return true;
+            return family_left(spared);
         if (pid < 0 && errno != EINTR)
             return false;
+        stranger_reaped(spared, pid);
         if (pid == watched && pid > 0) {
             *status = any;
             *ended = true;
         }
     }
+}
+
+/* Says at the start what will not be found and ended: nothing shows it later. */
+static void family_warn(bool adopts, struct log *log)
+{
+    int why = errno;
+    if (!adopts)
+        LOG(log, WARN, "orphans cannot be adopted (%s): of what the command starts only its process group is sure to be ended", strerror(why));
+    if (!proc_usable())
+        LOG(log, WARN, "/proc is not mounted, or shows another PID namespace: "
+            "what leaves the command's process group cannot be found; ballot waits until it has ended");
+    else if (access("/proc/1/stat", R_OK) != 0)
+        LOG(log, WARN, "/proc hides other users' processes (hidepid): "
+            "of what the command starts under another user, some may not be found; ballot waits until it has ended");
 }
 
 /* ---------------------------------------------------------------------------
@@ -5480,7 +5767,9 @@ struct guard {
     int stop_signal;
     nanos grace;          /* from the first signal to SIGKILL                   */
     nanos stopping_since; /* 0: not stopping                                    */
-    nanos killed_at;
+    bool adopts;          /* orphans become our children                        */
+    struct ending ending; /* by SIGKILL                                         */
+    struct strangers none; /* the guard has none                                */
 };
 
 static void __attribute__((format(printf, 3, 4))) export_format(const char *name, bool wanted, const char *format, ...)
@@ -5552,7 +5841,8 @@ static void guard_start(struct guard *g)
     g->failure = (struct exec_failure){ .error = g->command < 0 ? errno : 0 };
     fd_close(&ends[1]);
     g->ours = g->reaped = false;
-    g->stopping_since = g->killed_at = 0;
+    g->stopping_since = 0;
+    g->ending = (struct ending){ .due = 0 };
     g->exec_error = ends[0];
     if (g->command < 0) {
         fd_close(&g->exec_error);
@@ -5614,14 +5904,6 @@ static void guard_listen(struct guard *g)
     }
 }
 
-/* To the whole group in one go, then to whoever left it. */
-static void guard_signal(struct guard *g, int number)
-{
-    if (!g->reaped)
-        kill(-g->command, number);
-    family_signal(number, g->reaped ? 0 : g->command);
-}
-
 static bool guard_must_stop(const struct guard *g, nanos now)
 {
     return g->stopping_since || g->stop_asked || g->alone || g->reaped || (g->plan->stop && now >= lease_term(&g->lease));
@@ -5634,7 +5916,7 @@ static nanos guard_kill_time(const struct guard *g)
         when = nanos_min(when, lease_kill(&g->lease));
     if (g->alone)
         when = nanos_min(when, lease_over(&g->lease));
-    return nanos_max(when, g->killed_at ? g->killed_at + 10 * MILLISECOND : 0);
+    return nanos_max(when, g->ending.due);
 }
 
 /* Ends what must end; harmless to call at any time. */
@@ -5645,19 +5927,18 @@ static void guard_enforce(struct guard *g, nanos now)
     g->ours = g->ours || !g->reaped;
     if (!g->stopping_since) {
         g->stopping_since = now;
-        guard_signal(g, g->stop_asked ? g->stop_signal : SIGTERM);
-        guard_signal(g, SIGCONT); /* a stopped process hears nothing else */
+        family_stop(g->stop_asked ? g->stop_signal : SIGTERM, g->command, &g->none);
     }
-    if (now >= guard_kill_time(g)) {
-        g->killed_at = now;
-        guard_signal(g, SIGKILL);
-    }
+    if (now >= guard_kill_time(g))
+        family_end(&g->ending, g->command, &g->none, g->plan->log);
 }
 
 /* Reaps; when all of the command is dead, tells how its first process ended. */
 static void guard_reap(struct guard *g)
 {
-    bool ran = !g->reaped, left = family_reap(g->command, &g->status, &g->reaped);
+    if (g->command && !g->adopts && !g->reaped && child_state(g->command) == CHILD_DEAD)
+        kill(-g->command, SIGKILL); /* once it is reaped, nothing shows what is left of its group */
+    bool ran = !g->reaped, left = family_reap(g->command, &g->status, &g->reaped, &g->none);
     if (!g->command || !g->reaped)
         return;
     if (left) {
@@ -5861,7 +6142,7 @@ static void __attribute__((noreturn)) guard_main(struct guard *g)
     queue_open(&g->plan->log->err, STDERR_FILENO);
     log_library_open(g->plan->log); /* the candidate's went with its descriptors */
     setsid();
-    family_adopt_orphans();
+    g->adopts = family_adopt_orphans();
     if (!signals_open(heard, deaf))
         _exit(EXIT_BALLOT);
     for (;;) {
@@ -6193,6 +6474,7 @@ struct facts {
     nanos stop_due;       /* when its death must be confirmed                    */
     bool guard_lost;
     nanos guard_due;      /* no guard could be forked: when to try again; 0: there is one */
+    nanos orphans_due;    /* ORPHANED: when to try again to end what is left      */
     nanos stalled_at;     /* when this process last went on after a standstill   */
     nanos unheard_since;  /* oldest lease that the guard has not acknowledged; 0: none */
 
@@ -6269,7 +6551,7 @@ static void decide_alive(const struct facts *f, struct wish *w)
     w->line = leads || f->anyway ? LINE_STAND : LINE_HOLD;
     w->cause = CAUSE_BALLOT;
     if (f->life == LIFE_ORPHANED)
-        w->wake = nanos_min(w->wake, f->now + 5 * MILLISECOND);
+        w->wake = nanos_min(w->wake, f->orphans_due);
     else if (f->end_signals)
         w->command = f->end_signals > 1 ? COMMAND_KILL : COMMAND_STOP;
     else if (f->lost)
@@ -6409,8 +6691,9 @@ struct agent {
     unsigned unheard;      /* START and LEASE notes that the guard has not acknowledged */
     pid_t command;         /* of the first process; 0: not known                        */
     bool command_lost;     /* the guard died while it ran one: we find out how that ended */
-    bool command_reaped;   /* by us, after the guard died                               */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
+    struct ending ending;  /* of what a dead guard left                                 */
+    struct strangers strangers; /* children of ours that no guard started               */
     enum line line;        /* the last wish for the line                                */
     unsigned losses;       /* the election's count when the command was started         */
     unsigned errors;       /* in a row                                                  */
@@ -6583,8 +6866,9 @@ static void agent_learn_signal(struct agent *a, int number)
     struct facts *f = &a->facts;
     bool ends = number == SIGINT || number == SIGQUIT || number == SIGTERM || (number == SIGHUP && a->terminal);
     if (number == SIGCHLD) { /* the guard's death is learned from the pair, the command's from the guard */
-        if (f->life != LIFE_ORPHANED)
-            family_reap_strangers(a->guard, a->ballot->resolver.pid);
+        a->strangers.resolver = a->ballot->resolver.pid;
+        if (f->life != LIFE_ORPHANED && family_reap_strangers(&a->strangers, a->guard))
+            family_spare(&a->strangers, a->guard);
         return;
     }
     if (!ends) {
@@ -6923,19 +7207,19 @@ static void agent_orphan(struct agent *a)
     }
     f->stop_sent = f->stop_sent ? f->stop_sent : 1;
     f->life = LIFE_ORPHANED;
-    a->command_reaped = false;
-    if (a->ballot)
-        resolver_end(a->ballot); /* no other child is to be reaped with the orphans */
+    a->ending = (struct ending){ .due = 0 };
     kill(a->guard, SIGKILL);
 }
 
 static void agent_end_orphans(struct agent *a)
 {
     struct facts *f = &a->facts;
-    if (a->command && !a->command_reaped)
-        kill(-a->command, SIGKILL);
-    family_signal(SIGKILL, 0);
-    if (family_reap(a->command, &a->command_status, &a->command_reaped))
+    bool reaped;
+    a->strangers.resolver = a->ballot->resolver.pid;
+    if (clock_now() >= a->ending.due)
+        family_end(&a->ending, a->command, &a->strangers, a->log);
+    f->orphans_due = a->ending.due;
+    if (family_reap(a->command, &a->command_status, &reaped, &a->strangers))
         return;
     if (a->command_lost)
         agent_ended(a, a->command_status, (struct exec_failure){ .error = 0 }, true); /* the cause is known */
@@ -7140,7 +7424,8 @@ static bool agent_open(struct agent *a)
     fd_close(&tty);
     if (!a->plan.debug)
         family_no_core();
-    family_adopt_orphans();
+    family_warn(family_adopt_orphans(), a->log);
+    family_spare(&a->strangers, 0);
     if (!signals_open(heard, deaf) || !agent_new_guard(a)) {
         LOG(a->log, FATAL, "cannot start the guard process: %s", strerror(errno));
         return false;
@@ -7169,6 +7454,7 @@ static void agent_close(struct agent *a)
     if (a->ballot && ballot_role(a->ballot) != BALLOT_OUT)
         contact_cut(a->ballot); /* nobody answered in time: do not wait again */
     ballot_close(a->ballot);
+    free(a->strangers.pids);
     if (a->pair >= 0)
         note_send(a->pair, &goodbye, NULL);
     fd_close(&a->pair);

@@ -3,6 +3,8 @@
  *     job now                   prints the clock that all records use, in ns
  *     job spawn                 prints how long it takes to start itself, in ns
  *     job spew MB               writes lines of 80 bytes
+ *     job beside N deep|flat    N processes, each the child of the last, or all of one;
+ *                               prints "ready", ends when its input does
  *     job FOLDER MS [WORD...]   runs MS milliseconds (-1: until it is stopped)
  *
  * FOLDER/record gets lines of "start|ready|end|term NS PID TOKEN": ready when all
@@ -28,10 +30,13 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t termed;
+static pid_t first; /* the process that keeps the record */
 
 static void on_term(int number)
 {
     (void)number;
+    if (getpid() != first)
+        _exit(143); /* a child that has not set its own disposition yet */
     termed = 1;
 }
 
@@ -134,6 +139,28 @@ static int spew(long bytes)
     return 0;
 }
 
+/* Processes that have nothing to do with a ballot that runs beside them. In depth each
+ * is executed anew: the kernel takes ever longer to fork what has forked ever so often. */
+static int beside(const char *program, long count, bool deep)
+{
+    char none, left[24];
+    pid_t child = 1;
+    long wanted = deep && count ? 1 : count;
+    for (long i = 0; i < wanted && child; i++)
+        if ((child = fork()) < 0)
+            return 1;
+    snprintf(left, sizeof left, "%ld", count - 1);
+    if (!child && deep)
+        execl(program, program, "beside", left, "deep", (char *)NULL);
+    if (child && !(deep && count) && write(STDOUT_FILENO, "ready\n", 6) != 6)
+        return 1;
+    while (read(STDIN_FILENO, &none, 1) > 0)
+        ;
+    while (wait(NULL) > 0)
+        ;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     int64_t begun = now();
@@ -147,6 +174,8 @@ int main(int argc, char **argv)
         return printf("%" PRId64 "\n", begun - (int64_t)strtoll(argv[2], NULL, 10)) < 0;
     if (argc == 3 && !strcmp(argv[1], "spew"))
         return spew(atol(argv[2]) * 1000000);
+    if (argc == 4 && !strcmp(argv[1], "beside"))
+        return beside(argv[0], atol(argv[2]), argv[3][0] == 'd');
     if (argc < 3)
         return 2;
     char path[512];
@@ -155,6 +184,7 @@ int main(int argc, char **argv)
     hold(argv[1], log);
     record(log, "start", begun);
     struct sigaction action = { .sa_handler = on_term };
+    first = getpid();
     sigaction(SIGTERM, &action, NULL);
     for (int i = 3; i < argc; i++) {
         if (!strcmp(argv[i], "ignore-term"))
