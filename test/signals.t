@@ -206,6 +206,7 @@ terminal tty "bash --norc -i"
 echo "stty tostop; ${line/--on-disconnect=stop/} & echo \$! >$T/background.pid" >&7
 check "in the background of a terminal that stops background writers (stty tostop): it runs" within 10 started_least 1
 PID[background]=$(cat "$T/background.pid")
+# shellcheck disable=SC2034 # used below
 version=$(zk stat "$BASE")
 check "... and its heartbeats go on" within 5 eval '[ "$(zk stat "$BASE")" != "$version" ]'
 kill -TERM "${PID[background]}"

@@ -192,6 +192,7 @@ BASE=/itself
 candidate a "${T2[@]}" --stop-timeout=3s --on-child-success=exit --on-child-error=exit -- \
     sh -c '"$0" "$1" -1 ignore-term & echo $$ >"$1/pid"; until [ -e "$1/go" ]; do sleep 0.02; done' "$JOB" "$JOBS"
 within 10 ready
+# shellcheck disable=SC2034 # used below
 left=$(last_pid)
 candidate b "${T2[@]}" -- "$JOB" "$JOBS" -1
 within 10 proposals_are 2
