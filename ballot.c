@@ -488,20 +488,6 @@ static bool character_special(unsigned c)
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || turns || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff;
 }
 
-/* Text as it is, but for what is special and for bytes that are not UTF-8: these
- * become \xNN. */
-static void text_visible(struct text *t, const char *bytes, size_t count)
-{
-    for (size_t i = 0, n; i < count; i += n ? n : 1) {
-        n = utf8_length(bytes + i, count - i);
-        if (n && !character_special(utf8_character(bytes + i, n)))
-            text_bytes(t, bytes + i, n);
-        else
-            for (size_t k = 0; k < (n ? n : 1); k++)
-                text_format(t, "\\x%02x", (unsigned char)bytes[i + k]);
-    }
-}
-
 static void json_special(struct text *t, unsigned c)
 {
     switch (c) {
@@ -4058,6 +4044,20 @@ static size_t word_distance(const char *a, const char *b)
 static bool word_close(const char *typed, const char *known)
 {
     return word_distance(typed, known) <= 1 + strlen(known) / 4;
+}
+
+/* Text as it is, but for what is special and for bytes that are not UTF-8: these
+ * become \xNN. */
+static void text_visible(struct text *t, const char *bytes, size_t count)
+{
+    for (size_t i = 0, n; i < count; i += n ? n : 1) {
+        n = utf8_length(bytes + i, count - i);
+        if (n && !character_special(utf8_character(bytes + i, n)))
+            text_bytes(t, bytes + i, n);
+        else
+            for (size_t k = 0; k < (n ? n : 1); k++)
+                text_format(t, "\\x%02x", (unsigned char)bytes[i + k]);
+    }
 }
 
 /* Adds a message that may repeat what was read or typed: a terminal is to show it,
