@@ -167,15 +167,15 @@ on_terminal() { # NAME PREFIX... -- COMMAND...: on a terminal whose reader has t
     exec {screen}<>"$T/$name.screen"
     BASE=/$name
     echo 'echo $$ >"'"$T/$name.pid"'"; exec' "${prefix[@]@Q}" "$T/ballot" run once --candidate-id="$name" --zookeeper-servers="$(servers zk)" \
-        --zookeeper-base-path="$BASE" --zookeeper-session-timeout=1s "${@@Q}" >"$T/$name.sh"
+        --zookeeper-base-path="$BASE" --zookeeper-session-timeout=2s "${@@Q}" >"$T/$name.sh"
     (exec script -qfec "sh $T/$name.sh" /dev/null </dev/null >"$T/$name.screen" 2>&1) &
     within 5 test -s "$T/$name.pid"
     PID[$name]=$(cat "$T/$name.pid")
 }
 goes_on() { # beyond its session timeout, with the proposal that it began with
     local proposal later
-    proposal=$(zk ls "$BASE") later=$(($(version) + 7))
-    within 10 eval "[ \"\$(version)\" -ge $later ]" && [ "$(zk ls "$BASE")" = "$proposal" ]
+    proposal=$(zk ls "$BASE") later=$(($(version) + 6))
+    within 15 eval "[ \"\$(version)\" -ge $later ]" && [ "$(zk ls "$BASE")" = "$proposal" ]
 }
 in_order() { # COUNT LOG: the command's lines, each once
     sed -n 's/.*\[cmd-run-stdout\] \([0-9]*\)\r*$/\1/p' "$2" | cmp -s - <(seq "$1")
