@@ -2358,6 +2358,7 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     if (!base->exists) {
         base_parse(b, base, "", 0);
         base->timeout = longest;
+        base->read_at = line_place(b) > 1 ? 0 : clock_now();
         return;
     }
     bool same_node = base->seen && stat->czxid == base->czxid && stat->ctime == base->ctime;
@@ -3010,7 +3011,7 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     const struct base *base = &b->base;
     if (place == 1 && base->read_at == 0 && !due(b->calm_at, now, wake))
         return STEP_NONE;
-    if (!base->fresh)
+    if (!base->fresh || base->read_at == 0) /* 0: read when it was not our turn, its silence was not watched since */
         return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
     if (b->broke_at)
         return STEP_DOUBT;

@@ -142,3 +142,23 @@ for mode in keep stop; do
     wait "${PID[a]}" 2>/dev/null
     stop b
 done
+
+# --- the first two of the queue at once, before the third has seen a heartbeat
+
+fresh
+rm -f "$T"/[abc].log
+all=
+for n in a b; do
+    candidate $n --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
+    within 10 logged $n "standing as"
+    all+=" ${PID[$n]} $(guard_of $n)"
+done
+within 10 started_least 1
+# shellcheck disable=SC2086
+kill -STOP $all && kill -KILL $all
+wait "${PID[a]}" "${PID[b]}" 2>/dev/null
+candidate c --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
+before=$(requests) at=$(now)
+check "the leader and the next in line are killed, then a third one comes: it takes over" within 10 started_least 2
+below $((($(requests) - before) * 1000 / $(ms_since "$at"))) 50 "... and leaves the servers in peace meanwhile, in requests a second"
+stop c
