@@ -7245,7 +7245,8 @@ static void agent_inform_guard(struct agent *a)
         a->told = b->session;
         string_copy(a->told_addresses, sizeof a->told_addresses, b->addresses);
     }
-    if (f->life != LIFE_NONE && f->role == BALLOT_LEADER && memcmp(&b->lease, &f->lease, sizeof f->lease) != 0) {
+    bool counts = f->role == BALLOT_LEADER || (f->rules.stop && b->leading); /* stop: a lease that was cut and is over, too */
+    if (f->life != LIFE_NONE && counts && memcmp(&b->lease, &f->lease, sizeof f->lease) != 0) {
         struct note note = { .kind = NOTE_LEASE, .lease = b->lease };
         agent_note(a, &note, NULL);
     }

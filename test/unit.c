@@ -657,6 +657,35 @@ static bool starts(bool stop, nanos timeout, nanos age)
     return child != 0;
 }
 
+/* A leader of stop stood still between cutting its lease and telling the guard: what is
+ * cut is over. Returns whether the guard is told, as the heartbeat goes out next. */
+static bool cut_is_told(void)
+{
+    struct agent *a = calloc(1, sizeof *a);
+    struct note told = { .text = "" };
+    int ends[2] = { -1, -1 }, passed[2];
+    if (!a || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
+        abort();
+    a->pair = ends[0];
+    a->ballot = member(BALLOT_STOP);
+    a->told = a->ballot->session;
+    a->ballot->leading = a->facts.rules.stop = true;
+    a->facts.life = LIFE_RUNNING;
+    a->facts.now = clock_now();
+    a->facts.lease = a->ballot->lease = (struct lease){ .sent = clock_now() - 3 * SECOND, .timeout = 30 * SECOND };
+    a->ballot->lease.cut_sent = clock_now() - 3 * SECOND;
+    a->ballot->lease.cut_timeout = 4 * SECOND;
+    agent_learn_election(a);
+    agent_inform_guard(a);
+    bool got = note_receive(ends[1], &told, passed) == RECEIVED_NOTE && told.kind == NOTE_LEASE &&
+               told.lease.cut_timeout == 4 * SECOND;
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+    ballot_close(a->ballot);
+    free(a);
+    return got;
+}
+
 static void test_starts(void)
 {
     check(starts(false, MINUTE, 39 * SECOND), "keep: the guard starts a command within 2/3 T of the write's sending");
@@ -664,6 +693,7 @@ static void test_starts(void)
     check(starts(true, MINUTE, 29 * SECOND), "stop: within T/2");
     check(!starts(true, MINUTE, 30 * SECOND), "... none after that: it would be ended at once");
     check(starts(false, 0, HOUR), "without a lease (run-anyway) it does not look at the clock");
+    check(cut_is_told(), "the guard is told of a lease that was cut, even if it is over by then");
 }
 
 /* --- the observer ------------------------------------------------------------- */
