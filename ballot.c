@@ -5278,7 +5278,7 @@ struct kin {
 struct family {
     struct kin *all; /* parents before their children */
     size_t count, room;
-    bool complete;   /* false: /proc is of no use, or memory was short */
+    bool complete;   /* false: /proc is of no use, or memory or descriptors were short */
 };
 
 /* Children of the candidate that no guard started: neither ended nor waited for.
@@ -5354,6 +5354,7 @@ static void family_read_thread(struct family *f, pid_t parent, const char *threa
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)parent, thread);
     FILE *list = fopen(path, "r");
     bool own = parent == getpid();
+    f->complete = f->complete && (list || !own);
     while (list && fscanf(list, "%d", &pid) == 1) {
         struct kin k;
         if (stranger_known(spared, pid))
@@ -5377,6 +5378,7 @@ static void family_read_children(struct family *f, const struct kin *parent, con
     struct kin again, expected = *parent; /* f->all may move */
     snprintf(path, sizeof path, "/proc/%d/task", (int)expected.pid);
     DIR *threads = opendir(path);
+    f->complete = f->complete && (threads || expected.pid != getpid());
     for (struct dirent *entry; threads && (entry = readdir(threads));)
         if (isdigit((unsigned char)entry->d_name[0]))
             family_read_thread(f, expected.pid, entry->d_name, spared);
@@ -5403,6 +5405,7 @@ static struct family family_scan(void)
             family_add(&all, &k);
     if (proc)
         closedir(proc);
+    all.complete = all.complete && all.count; /* we ourselves are among them */
     if (all.count)
         qsort(all.all, all.count, sizeof *all.all, kin_by_parent);
     return all;

@@ -87,6 +87,26 @@ stop a
 kill -KILL "$strangers_child" 2>/dev/null
 exec 7>&-
 
+# --- no descriptors left
+
+if able prlimit --pid $$ --nofile; then
+    fresh
+    BALLOT=$T/born candidate a --restart-delay=0s -- "$JOB" "$JOBS" -1 daemon
+    within 10 ready
+    stranger=$(cat "$T/stranger") guard=$(guard_of a)
+    prlimit --pid "${PID[a]}" --nofile=8:1024 # as many as are in use, less one or two
+    kill -KILL "$guard"
+    check "a guard dies, and its candidate can open nothing in /proc: that is said" within 5 logged a "left behind does not end"
+    is "$(lock_held; echo $?) $(proposals)" "0 1" "... while what the command left lives, the leadership is not given up"
+    prlimit --pid "${PID[a]}" --nofile=1024:1024
+    check "... until it can, and has ended that" within 10 started_least 2
+    is "$(overlaps)" 0 "... all of it"
+    stop a
+    kill -KILL "$stranger" "$(cat "$T/strangers-child")"
+else
+    skips 4 "no prlimit"
+fi
+
 # --- a pid that has been used again
 
 cat >"$T/recycle" <<'X'
