@@ -7184,7 +7184,7 @@ static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
     int level = kill_now ? 2 : 1;
     if (f->stop_sent >= level)
         return;
-    if (f->stop_sent == 0)
+    if (f->stop_sent == 0 && a->command_status < 0)
         f->cause = cause;
     if (cause == CAUSE_RUNTIME)
         LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it",

@@ -203,3 +203,21 @@ ended a
 is "$STATUS" 0 "... the leader is asked to step down meanwhile: the policy applies"
 check "... and another leads" within 5 leader_is b
 stop b
+
+fresh
+BASE=/itself/again
+candidate a "${T2[@]}" --stop-timeout=60s --on-child-success=exit --on-child-error=exit -- \
+    sh -c '"$0" "$1" -1 ignore-term & echo $$ >"$1/pid"; until [ -e "$1/go" ]; do sleep 0.02; done' "$JOB" "$JOBS"
+within 10 ready
+guard=$(guard_of a)
+candidate b "${T2[@]}" -- sleep 1000
+within 10 proposals_are 2
+: >"$JOBS/go"
+within 3 dead "$(cat "$JOBS/pid")"
+step_down &
+check "another has ended by itself; its leader is asked to step down" within 5 eval '[ $(grep -c "asked to step down" "$T/a.log") = 2 ]'
+kill -KILL "$guard"
+ended a
+is "$STATUS" 0 "... and its guard is killed: the policy applies all the same"
+wait $!
+stop b
