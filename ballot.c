@@ -6865,6 +6865,14 @@ static void agent_forward(struct agent *a, int number)
         agent_note(a, &note, NULL);
 }
 
+/* Again and again: no signal tells that a descendant of a stranger died and left us
+ * its children. */
+static void agent_spare(struct agent *a)
+{
+    a->strangers.resolver = a->ballot->resolver.pid;
+    family_spare(&a->strangers, a->guard);
+}
+
 static void agent_learn_signal(struct agent *a, int number)
 {
     struct facts *f = &a->facts;
@@ -6872,7 +6880,7 @@ static void agent_learn_signal(struct agent *a, int number)
     if (number == SIGCHLD) { /* the guard's death is learned from the pair, the command's from the guard */
         a->strangers.resolver = a->ballot->resolver.pid;
         if (f->life != LIFE_ORPHANED && family_reap_strangers(&a->strangers, a->guard))
-            family_spare(&a->strangers, a->guard);
+            agent_spare(a);
         return;
     }
     if (!ends) {
@@ -7251,6 +7259,7 @@ static void agent_inform_guard(struct agent *a)
     bool counts = f->role == BALLOT_LEADER || (f->rules.stop && b->leading); /* stop: a lease that was cut and is over, too */
     if (f->life != LIFE_NONE && counts && memcmp(&b->lease, &f->lease, sizeof f->lease) != 0) {
         struct note note = { .kind = NOTE_LEASE, .lease = b->lease };
+        agent_spare(a);
         agent_note(a, &note, NULL);
     }
 }

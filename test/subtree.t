@@ -56,36 +56,37 @@ ended a
 
 # --- children that ballot was born with
 
-mkfifo "$T/end"
-exec 7<>"$T/end"
 cat >"$T/born" <<X
 #!/bin/sh
 sleep 1000 &
 echo \$! >"$T/stranger"
-(sleep 1000 & echo \$! >"$T/strangers-child"; read -r end <"$T/end") &
+(sleep 1000 & echo \$! >"$T/strangers-child"; until [ -e "$T/leave" ]; do sleep 0.02; done) &
+(sh -c 'sleep 1000 & echo \$! >"$T/far"; until [ -e "$T/leave" ]; do sleep 0.02; done'; exec sleep 1000) &
+echo \$! >"$T/strangers-parent"
 exec "$BALLOT" "\$@"
 X
 chmod +x "$T/born"
 fresh
-BALLOT=$T/born candidate a -- "$JOB" "$JOBS" -1 fork daemon
+left_to() { [ "$(ps -o ppid= -p "$1" | tr -d ' ')" = "$2" ]; } # PID PARENT
+heartbeat() { before=$(zk get "$BASE"); within 5 eval '[ "$(zk get "$BASE")" != "$before" ]'; }
+BALLOT=$T/born candidate a --zookeeper-session-timeout=1s -- "$JOB" "$JOBS" -1 fork daemon
 within 10 ready
-stranger=$(cat "$T/stranger") strangers_child=$(cat "$T/strangers-child")
+stranger=$(cat "$T/stranger") strangers_child=$(cat "$T/strangers-child") far=$(cat "$T/far")
+: >"$T/leave"
+within 5 left_to "$strangers_child" "${PID[a]}"
+within 5 left_to "$far" "${PID[a]}"
+heartbeat
+heartbeat
 kill -KILL "$(guard_of a)"
 check "a guard is killed: the command is started anew, though ballot has other children" within 10 started_least 2
 is "$(overlaps)" 0 "... after all of the old one was dead"
 check "... a child that ballot was born with lives" alive "$stranger"
-check "... and a child of such a one" alive "$strangers_child"
-echo >&7
-within 5 eval '[ "$(ps -o ppid= -p $strangers_child | tr -d " ")" = ${PID[a]} ]'
-within 5 guard_of a >/dev/null
-kill -KILL "$(guard_of a)"
-check "the other's parent dies, then the new guard: the command is started anew" within 10 started_least 3
-check "... and what the parent left behind lives" alive "$strangers_child"
-kill -KILL "$stranger" 2>/dev/null
-check "a child that ballot was born with is reaped when it dies" within 5 eval '[ ! -e /proc/$stranger ]'
+check "... and what a dead one of those left behind" alive "$strangers_child"
+check "... and what a dead descendant of those left behind" alive "$far"
+kill -KILL "$stranger"
+check "... which is reaped when it dies" within 5 eval '[ ! -e /proc/$stranger ]'
 stop a
-kill -KILL "$strangers_child" 2>/dev/null
-exec 7>&-
+kill -KILL "$strangers_child" "$far" "$(cat "$T/strangers-parent")"
 
 # --- no descriptors left
 
@@ -102,7 +103,7 @@ if able prlimit --pid $$ --nofile; then
     check "... until it can, and has ended that" within 10 started_least 2
     is "$(overlaps)" 0 "... all of it"
     stop a
-    kill -KILL "$stranger" "$(cat "$T/strangers-child")"
+    kill -KILL "$stranger" "$(cat "$T/strangers-child")" "$(cat "$T/far")" "$(cat "$T/strangers-parent")"
 else
     skips 4 "no prlimit"
 fi
