@@ -4489,9 +4489,13 @@ static const char *file_planted(const struct stat *about, bool folder)
     return NULL;
 }
 
-static const char *folder_refused(void)
+/* Why nothing of that name in the working folder is opened, not even a link that
+ * leads nowhere; NULL: it may be. */
+static const char *folder_refused(const char *path)
 {
     struct stat about;
+    if (lstat(path, &about) != 0)
+        return NULL;
     return stat(".", &about) == 0 ? file_planted(&about, true) : strerror(errno);
 }
 
@@ -4520,7 +4524,7 @@ static const char *file_refused(int fd, enum file_kind kind)
  * device. NULL: *why says why; errno is EINVAL if it is there and not to be read. */
 static FILE *file_open(const char *path, enum file_kind kind, const char **why)
 {
-    *why = kind == FILE_HERE && access(path, F_OK) == 0 ? folder_refused() : NULL;
+    *why = kind == FILE_HERE ? folder_refused(path) : NULL;
     int fd = *why ? -1 : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0 && !*why) {
         *why = strerror(errno);

@@ -75,6 +75,8 @@ planted 'others may write it' chmod 664 ballot.ini
 planted 'others may write into its folder' chmod 777 .
 planted 'others may write into its folder' chmod 1777 .
 planted 'others may write into its folder' chmod 775 .
+endless() { chmod 777 . && instead ln -s ballot.ini; } # open() fails for it
+planted 'others may write into its folder' endless
 planted 'it is not a regular file' instead mkfifo
 planted 'it is not a regular file' instead ln -s /dev/zero
 planted 'Is a directory' instead mkdir
