@@ -2103,9 +2103,9 @@ static void election_denied(struct ballot *b, const char *what, const char *path
     char why[sizeof b->trouble];
     struct text t = text_in(why, sizeof why);
     refusal_text(b, &t, what, path, rc, right);
-    if (b->denied)
+    if (b->denied && strcmp(why, b->trouble) != 0)
         SAY(b, WARN, "%s", why);
-    else {
+    if (!b->denied) {
         string_copy(b->trouble, sizeof b->trouble, why);
         SAY(b, ERROR, "%s; %s, and standing again after %s", why, b->leading ? "handing over the leadership"
             : "leaving the queue, so that it does not wait for us", duration_string(denial_pause(b)).data);
@@ -6564,8 +6564,8 @@ static void decide_alive(const struct facts *f, struct wish *w)
         w->command = f->end_signals > 1 ? COMMAND_KILL : COMMAND_STOP;
     else if (f->lost)
         w->command = f->revoked ? COMMAND_KILL : COMMAND_STOP;
-    else if (f->step_down && leads)
-        w->command = COMMAND_STOP;
+    else if (f->step_down && leads) /* one whose heartbeats are refused is taken for mute, and revoked, after 2 T */
+        w->command = f->refused && due(lease_moment(&f->lease, 3, 2), f->now, &w->wake) ? COMMAND_KILL : COMMAND_STOP;
     else if (f->rules.max_runtime && due(f->started_at + f->rules.max_runtime, f->now, &w->wake)) {
         w->command = COMMAND_STOP;
         w->cause = CAUSE_RUNTIME;

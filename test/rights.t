@@ -79,6 +79,18 @@ check "the rights are exchanged: so are the leaders" within 12 started_least 3
 is "$(overlaps)" 0 "... not two at a time"
 stop c3 c4
 
+election slow
+zk create $BASE "" >/dev/null
+candidate c5 --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1 ignore-term # it takes 10 s to end, stop-timeout
+within 5 ready
+candidate c6 "$(as two)" --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
+within 5 logged c6 "standing as"
+zk acl "$BASE" "world:anyone:rcda,$(entry two rwcd)"
+check "a leader that may not write the base any more, and a command that is slow to end: another one takes over" within 12 started_least 2
+is "$(overlaps)" 0 "... when the command is dead"
+below "$(grep -c 'writing /slow is refused' "$T/c5.log")" 1 "... and the log says it once"
+stop c5 c6
+
 # --- the record of the activations
 
 for rights in wcd rcd; do
