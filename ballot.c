@@ -7224,7 +7224,8 @@ static void agent_orphan(struct agent *a)
     f->stop_sent = f->stop_sent ? f->stop_sent : 1;
     f->life = LIFE_ORPHANED;
     a->ending = (struct ending){ .due = 0 };
-    kill(a->guard, SIGKILL);
+    if (a->guard > 0)
+        kill(a->guard, SIGKILL);
 }
 
 static void agent_end_orphans(struct agent *a)

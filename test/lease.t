@@ -36,8 +36,8 @@ mode slow 40
 kill -STOP "${PID[a]}"
 check "stop: the leader's candidate is frozen, with T = 2 s: another takes over" within 15 started_least 2
 timeouts 60000
-before=$(version)
-within 10 eval '[ "$(version)" -gt "$before" ]' # b is back
+back() { [ "$(version)" -gt "$1" ]; } # VERSION: the leader has written since
+within 10 back "$(version)"
 within 10 lock_held
 kill -CONT "${PID[a]}"
 check "... thawed, with T = 30 s, it sees that it has lost" within 10 logged a "lost the leadership"

@@ -80,7 +80,7 @@ is "$(overlaps)" 0 "... not two at a time"
 stop c3 c4
 
 election slow
-zk create $BASE "" >/dev/null
+zk create "$BASE" "" >/dev/null
 candidate c5 --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1 ignore-term # it takes 10 s to end, stop-timeout
 within 5 ready
 candidate c6 "$(as two)" --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1

@@ -640,7 +640,7 @@ static bool starts(bool stop, nanos timeout, nanos age)
     char *command[] = { "true", NULL };
     const struct plan plan = { .command = command, .id = "a", .stop = stop };
     struct guard g = { .plan = &plan, .exec_error = -1 };
-    struct note start = { .kind = NOTE_START, .lease = { clock_now() - age, timeout }, .scheduled = BALLOT_NEVER }, told;
+    struct note start = { .kind = NOTE_START, .lease = { .sent = clock_now() - age, .timeout = timeout }, .scheduled = BALLOT_NEVER }, told;
     int ends[2] = { -1, -1 }, passed[2] = { -1, -1 };
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
         abort();
