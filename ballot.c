@@ -3164,7 +3164,8 @@ static void handle_close(struct ballot *b)
 
 static void handle_reopen(struct ballot *b)
 {
-    SAY(b, INFO, "connecting anew to %s", b->addresses);
+    if (!b->avoiding) /* else it is one more attempt, as the library makes them */
+        SAY(b, INFO, "connecting anew to %s", b->addresses);
     handle_close(b);
     handle_open(b);
 }

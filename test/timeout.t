@@ -18,6 +18,10 @@ foolish="0 -1 -2147483648 2147483647 50"
 for ms in $foolish; do fake_start "$ms" "$ms"; done
 for ms in $foolish; do SERVER=$ms candidate "c$ms" "${T3[@]}" -- "$JOB" "$JOBS" -1; done
 SERVER=0 candidate exits --on-election-failure=exit --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
+fake_start beside 0
+PORT[dead]=$(port_choose)
+setsid "$BALLOT" run once --candidate-id=both --zookeeper-servers="$(servers beside dead)" "${T3[@]}" -- true >/dev/null 2>"$T/both.log" &
+PID[both]=$!
 within 3 false
 for ms in $foolish; do
     below "$(connects "$ms")" 12 "a server that gives a session timeout of $ms ms is left in peace: connections in 3 s" # one is port_free's
@@ -28,6 +32,9 @@ done
 for ms in $foolish; do check "$ms ms: it is tried again, whatever it said" within 12 connects_least "$ms" 4; done
 ended exits
 is "$STATUS" 125 "on-election-failure=exit applies"
+check "beside a server that is dead both are tried, again and again" within 12 connects_least beside 4
+below "$(grep -c 'connecting anew' "$T/both.log")" 0 "... which the log does not repeat"
+stop both
 for ms in $foolish; do stop "c$ms"; done
 is "$(started)" 0 "nothing was run"
 
