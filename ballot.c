@@ -2373,6 +2373,8 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     if (base->empty)
         base->timeout = longest; /* of whoever led last: he counts where the base was made again */
     base->recreated = base->empty && ((base->seen && !same_node) || base->recreated);
+    if (!same_node) /* numbers begin anew: these names are others' now */
+        b->examined[0] = base->led[0] = '\0';
     if (base->named[0])
         string_copy(base->led, sizeof base->led, base->named);
     base->seen = true;

@@ -338,7 +338,10 @@ static void test_base_made_again(void)
     string_copy(b->wrote, sizeof b->wrote, "proposal-5");
     base_reads(b, 1, 7, OURS);
     check(b->base.ours, "what we wrote into the base is ours");
+    string_copy(b->examined, sizeof b->examined, "proposal-1");
+    string_copy(b->base.led, sizeof b->base.led, "proposal-1");
     base_reads(b, 2, 0, OURS);
+    check(!b->examined[0] && strcmp(b->base.led, "proposal-1") != 0, "in a base that was made again proposal-1 is another one: whether it may be revoked is asked anew");
     check(!b->base.ours, "the same bytes in a base that was made again are not");
     base_reads(b, 2, 0, OURS);
     check(!b->base.ours, "... nor when they are read again");
