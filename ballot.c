@@ -4727,6 +4727,7 @@ static void settings_free(struct settings *s)
 #define WRITE_TICK     (2 * MILLISECOND)   /* a write that waits is interrupted at the first or second of these */
 #define WRITE_PAUSE    (20 * MILLISECOND)  /* to the next attempt after a write that took less than it was given */
 #define UNREAD_PAUSE   (200 * MILLISECOND) /* ... or nothing: it may be long until the next reader              */
+#define FLUSH_MAX      (20 * MILLISECOND)  /* a disk may be slow: the election comes in between                  */
 
 struct queue {
     int fd;              /* to write to                                         */
@@ -4877,7 +4878,9 @@ static void queue_flush(struct queue *q)
     if (queue_waits(q) && q->retry_at && clock_now() < q->retry_at)
         return;
     q->retry_at = 0;
-    while (queue_waits(q) && !q->retry_at && fd_ready(q->fd, POLLOUT)) {
+    nanos until = clock_now() + FLUSH_MAX;
+    bool more = true;
+    for (; more && queue_waits(q) && !q->retry_at && fd_ready(q->fd, POLLOUT); more = clock_now() < until) {
         ssize_t n = queue_write(q);
         if (n > 0) {
             q->start += (size_t)n;

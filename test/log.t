@@ -207,3 +207,27 @@ within 5 test -s "$T/behind.pid" && PID[h]=$(cat "$T/behind.pid")
 check "a terminal that stops what writes from the background: ballot leads" within 5 leader_is h
 check "... beyond its session timeout" goes_on
 stop h
+
+# --- a disk that takes little at a time
+
+cat >"$T/slow.c" <<'X'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+#include <unistd.h>
+ssize_t write(int fd, const void *data, size_t count)
+{
+    struct timespec tick = { 0, 10000000 };
+    if (fd == STDOUT_FILENO)
+        nanosleep(&tick, NULL);
+    return ((ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write"))(fd, data, count);
+}
+X
+if "${CC:-cc}" -shared -fPIC -o "$T/slow.so" "$T/slow.c" -ldl 2>/dev/null; then
+    LD_PRELOAD=$T/slow.so candidate i --zookeeper-session-timeout=1s -- env -u LD_PRELOAD "$JOB" spew 16
+    check "stdout is on a slow disk: ballot leads" within 5 leader_is i
+    check "... beyond its session timeout" goes_on
+    stop i
+else
+    skip "stdout is on a slow disk" "no compiler"
+fi
