@@ -103,7 +103,7 @@ if able prlimit --pid $$ --nofile; then
     check "... until it can, and has ended that" within 10 started_least 2
     is "$(overlaps)" 0 "... all of it"
     stop a
-    kill -KILL "$stranger" "$(cat "$T/strangers-child")" "$(cat "$T/far")" "$(cat "$T/strangers-parent")"
+    kill -KILL "$stranger" "$(cat "$T/strangers-child")" "$(cat "$T/far")" "$(cat "$T/strangers-parent")" 2>/dev/null
 else
     skips 4 "no prlimit"
 fi
