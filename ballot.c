@@ -1754,7 +1754,7 @@ struct ballot {
     bool met;           /* connected at least once                           */
     bool connected, expired, exhausted;
     bool moved;         /* the servers' names mean other addresses now       */
-    bool unfit;         /* connected, with a session timeout that nobody can lead with */
+    bool unfit;         /* connected, with a session timeout that leaves no time to lead */
     char avoided[80];   /* the server that gave it: the next handle does without */
     bool avoiding;      /* this one does                                     */
     bool associated;    /* a server accepted a connect since contact was lost */
@@ -2092,7 +2092,7 @@ static nanos denial_pause(const struct ballot *b)
     return nanos_min(2 * b->timeout, PAUSE_MAX);
 }
 
-/* Without what is refused nobody can lead: a candidate that stayed in the queue would
+/* Leading needs what is refused: a candidate that stayed in the queue would
  * block those that can. It leaves by itself; a leader when its owner says that it may. */
 static void election_denied(struct ballot *b, const char *what, const char *path, int rc, const char *right)
 {
@@ -5589,7 +5589,7 @@ static void family_end(struct ending *e, pid_t group, const struct strangers *sp
     free(f.all);
 }
 
-/* Reaps the dead whom nobody else waits for: as PID 1 we inherit strangers. Guard
+/* Reaps dead children that are not missed elsewhere: as PID 1 we inherit strangers. Guard
  * and resolver are reaped where they are missed. Returns whether any was. */
 static bool family_reap_strangers(struct strangers *s, pid_t guard)
 {
