@@ -64,7 +64,7 @@ test: deps-test
 # What takes longer: more rounds, random faults, and all of it with sanitizers,
 # whose reports are files, because who dies at its end is not always asked how.
 ASAN_REPORT = $(CURDIR)/test/bin/asan/report
-SANITIZED = $(patsubst %,test/%.t,kill freeze policy signals command election settings config auth next info stepdown runcron cronfault)
+SANITIZED = $(patsubst %,test/%.t,kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
 soak: deps test/bin/asan/ballot
 	@$(MAKE) -s tools
 	@SOAK=1 prove -j 2 test/soak.t test/cronfault.t test/race.t test/kill.t test/election.t test/command.t

@@ -181,32 +181,36 @@ in_order() { # COUNT LOG: the command's lines, each once
     sed -n 's/.*\[cmd-run-stdout\] \([0-9]*\)\r*$/\1/p' "$2" | cmp -s - <(seq "$1")
 }
 
-on_terminal e "$T/su" "${ordinary[@]}" -- -- sh -c "seq 100000; exec $T/job $JOBS -1"
-check "another user's terminal, unread: ballot leads" within 5 leader_is e
-check "... beyond its session timeout" goes_on
-cat <"$T/e.screen" >"$T/e.log" &
-check "... once it is read, nothing of the command's output is missing" within 20 eval 'in_order 100000 "$T/e.log" && started_least 1'
-stop e
-on_terminal f "$T/su" "${ordinary[@]}" -- --on-disconnect=stop --log-level=trace -- yes
-check "... which is never read: ballot leads" within 5 leader_is f
-check "... beyond its session timeout" goes_on
-kill -TERM "${PID[f]}"
-check "... and ends when it is told to" within 5 dead "${PID[f]}"
-namespace=(unshare --mount)
-[ "$(id -u)" = 0 ] || namespace+=(--map-root-user)
-if "${namespace[@]}" mount -t tmpfs none /dev/pts 2>/dev/null; then
-    on_terminal g "${namespace[@]}" "$T/elsewhere" -- -- yes
-    check "another mount namespace's terminal, unread: ballot leads" within 5 leader_is g
+if able_to_pty; then
+    on_terminal e "$T/su" "${ordinary[@]}" -- -- sh -c "seq 100000; exec $T/job $JOBS -1"
+    check "another user's terminal, unread: ballot leads" within 5 leader_is e
     check "... beyond its session timeout" goes_on
-    stop g
+    cat <"$T/e.screen" >"$T/e.log" &
+    check "... once it is read, nothing of the command's output is missing" within 20 eval 'in_order 100000 "$T/e.log" && started_least 1'
+    stop e
+    on_terminal f "$T/su" "${ordinary[@]}" -- --on-disconnect=stop --log-level=trace -- yes
+    check "... which is never read: ballot leads" within 5 leader_is f
+    check "... beyond its session timeout" goes_on
+    kill -TERM "${PID[f]}"
+    check "... and ends when it is told to" within 5 dead "${PID[f]}"
+    namespace=(unshare --mount)
+    [ "$(id -u)" = 0 ] || namespace+=(--map-root-user)
+    if "${namespace[@]}" mount -t tmpfs none /dev/pts 2>/dev/null; then
+        on_terminal g "${namespace[@]}" "$T/elsewhere" -- -- yes
+        check "another mount namespace's terminal, unread: ballot leads" within 5 leader_is g
+        check "... beyond its session timeout" goes_on
+        stop g
+    else
+        skip "another mount namespace's terminal" "nothing can be mounted here"
+    fi
+    on_terminal h "$T/behind" -- -- "$T/job" "$JOBS" -1
+    within 5 test -s "$T/behind.pid" && PID[h]=$(cat "$T/behind.pid")
+    check "a terminal that stops what writes from the background: ballot leads" within 5 leader_is h
+    check "... beyond its session timeout" goes_on
+    stop h
 else
-    ok 0 "another mount namespace's terminal # skip nothing can be mounted here"
+    skip "terminals that no program reads" "$WHY"
 fi
-on_terminal h "$T/behind" -- -- "$T/job" "$JOBS" -1
-within 5 test -s "$T/behind.pid" && PID[h]=$(cat "$T/behind.pid")
-check "a terminal that stops what writes from the background: ballot leads" within 5 leader_is h
-check "... beyond its session timeout" goes_on
-stop h
 
 # --- a disk that takes little at a time
 
