@@ -142,7 +142,7 @@ is "$(overlaps)" 0 "... without overlap"
 stop a b
 
 fresh
-rm -f "$T/a.log"
+rm -f "$T"/[abc].log
 candidate a "${T1[@]}" -- "$JOB" "$JOBS" -1
 within 10 started_least 1
 zk set $BASE overwritten >/dev/null
