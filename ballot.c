@@ -1758,11 +1758,12 @@ struct ballot {
     char avoided[80];   /* the server that gave it: the next handle does without */
     bool avoiding;      /* this one does                                     */
     bool associated;    /* a server accepted a connect since contact was lost */
+    bool accepted;      /* one has accepted the present one                  */
     bool turn_again;    /* something was learned outside poll()              */
     nanos timeout;      /* T: asked for, then negotiated                     */
     nanos hold_until;   /* no connect before that                            */
     nanos backoff;
-    nanos attempt_at;   /* the present connect began; 0: none                */
+    nanos attempt_at;   /* the present connect began, or was accepted; 0: none */
     nanos processed_at;
     nanos contact_since, remind_at; /* of the present state of `connected`   */
     nanos opened_at;    /* the handle                                        */
@@ -2361,7 +2362,7 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
         base->read_at = line_place(b) > 1 ? 0 : clock_now();
         return;
     }
-    bool same_node = base->seen && stat->czxid == base->czxid && stat->ctime == base->ctime;
+    bool known = base->seen, same_node = known && stat->czxid == base->czxid && stat->ctime == base->ctime;
     bool moved = !same_node || stat->version != base->version;
     if (!same_node)
         b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
@@ -2385,6 +2386,8 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     base_warn(b);
     if (strcmp(before_named, base->named) != 0 && !names_known(b))
         b->list_fresh = false; /* gone, or newer than our list? */
+    if (known && !same_node)
+        election_doubt(b); /* numbers begin anew: the proposal of our name may be another candidate's */
 }
 
 static void on_own(int rc, const char *value, int length, const struct Stat *stat, const void *data)
@@ -2459,6 +2462,7 @@ static void proposal_adopt(struct ballot *b, const char *name)
     b->proposal_session = b->session.client_id;
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
+    b->base.fresh = b->base.fresh && b->base.exists; /* a missing one has no watch */
     b->trouble[0] = '\0';
     b->refused = false;
     b->step_down = b->step_down && b->leading;
@@ -3517,7 +3521,11 @@ static nanos contact_interest(struct ballot *b, nanos now)
     b->fd = rc == ZOK ? fd : -1;
     if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
         on_disconnected(b);
-    b->associated = b->associated || zoo_state(b->handle) == ZOO_ASSOCIATING_STATE;
+    bool accepted = zoo_state(b->handle) == ZOO_ASSOCIATING_STATE;
+    if (accepted && !b->accepted)
+        b->attempt_at = now; /* a connect takes two round trips, and each its time */
+    b->accepted = accepted;
+    b->associated = b->associated || accepted;
     if (rc != ZOK) {
         b->attempt_at = 0;
         b->hold_until = now + 2 * MILLISECOND; /* one address failed: on to the next */
@@ -6566,10 +6574,10 @@ static void decide_alive(const struct facts *f, struct wish *w)
     w->cause = CAUSE_BALLOT;
     if (f->life == LIFE_ORPHANED)
         w->wake = nanos_min(w->wake, f->orphans_due);
-    else if (f->end_signals)
-        w->command = f->end_signals > 1 ? COMMAND_KILL : COMMAND_STOP;
-    else if (f->lost)
-        w->command = f->revoked ? COMMAND_KILL : COMMAND_STOP;
+    else if (f->end_signals > 1 || (f->lost && f->revoked))
+        w->command = COMMAND_KILL;
+    else if (f->end_signals || f->lost)
+        w->command = COMMAND_STOP;
     else if (f->step_down && leads) /* one whose heartbeats are refused is taken for mute, and revoked, after 2 T */
         w->command = f->refused && due(lease_moment(&f->lease, 3, 2), f->now, &w->wake) ? COMMAND_KILL : COMMAND_STOP;
     else if (f->rules.max_runtime && due(f->started_at + f->rules.max_runtime, f->now, &w->wake)) {

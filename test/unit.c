@@ -283,6 +283,7 @@ static void test_silence(void)
 {
     nanos wake = NEVER;
     ballot *b = member(BALLOT_KEEP);
+    b->base.seen = false;
     base_reads(b, 1, 1, GONE);
     b->broke_at = 0;
     base_reads(b, 1, 1, GONE);
@@ -343,12 +344,16 @@ static void test_base_made_again(void)
     base_reads(b, 2, 0, OURS);
     check(!b->examined[0] && strcmp(b->base.led, "proposal-1") != 0, "in a base that was made again proposal-1 is another one: whether it may be revoked is asked anew");
     check(!b->base.ours, "the same bytes in a base that was made again are not");
+    check(b->unsettled && !b->own_fresh, "... and whose the proposal of our name is has to be read");
     base_reads(b, 2, 0, OURS);
     check(!b->base.ours, "... nor when they are read again");
     b->leading = true;
     b->session.client_id++; /* it has expired */
     election_settle(b);
     check(!b->leading, "... they keep nobody in the lead");
+    on_base(ZNONODE, NULL, 0, NULL, &b->requests[REQUEST_BASE]);
+    proposal_adopt(b, "proposal-0");
+    check(!b->base.fresh, "a base that was missing is read again when we stand: nothing tells that it was made");
     ballot_close(b);
 }
 
@@ -549,6 +554,9 @@ static void test_decisions(void)
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_RUNTIME, "max-runtime");
     f.end_signals = 1;
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT, "told to end: stop");
+    f.lost = f.revoked = true;
+    check(agent_decide(&f).command == COMMAND_KILL, "... and revoked meanwhile: kill");
+    f.lost = f.revoked = false;
     f.end_signals = 2;
     check(agent_decide(&f).command == COMMAND_KILL, "... twice: kill");
 
