@@ -1,0 +1,1452 @@
+/* sim.c - ballot.c in a simulated world: elections under faults, each of them repeatable.
+ *
+ *     sim --seed N [--faults 3,7] [--hosts 0,1]   the story of one seed
+ *     sim --seconds S | --hours H [--from N]      seeds, until so much real (simulated) time has passed
+ *     sim --file test/sim.seeds                   seeds that once found something
+ *
+ * A seed decides all: machines, servers, timeouts, delays, what commands do, and when
+ * which fault strikes. Judged is from outside: by the commands that run, and when. A
+ * seed that breaks a rule is shrunk: faults and machines that are not needed are left out.
+ *
+ * simos.c is the operating system, simzk.c the ensemble and the client library,
+ * simballot.c the program. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "simos.h"
+#include "simzk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define SERVERS      5
+#define FAULTS       400
+#define BASE         "/ballot/election"
+
+/* --- the world ------------------------------------------------------------------- */
+
+/* One life of a candidate, with its guards. */
+struct instance {
+    struct instance *next;
+    int host, candidate, guard; /* pids                                            */
+    bool helpless;          /* neither of them can act                             */
+    int64_t helpless_at;    /* when that was so last                               */
+    int64_t lease_end;      /* as far as acknowledged writes show; by its host's clock */
+    bool killed;            /* both were: what lives on belongs to nobody          */
+};
+
+struct run {
+    struct run *next;
+    struct instance *instance;
+    int alive;              /* processes                                           */
+    int64_t token, started, disturbed_at;
+    int host;
+};
+
+struct host {
+    bool present, down, no_fork, stop; /* stop: on-disconnect                      */
+    int64_t timeout, stop_timeout;
+    int candidate;          /* pid; 0: none                                        */
+    struct instance *instance;
+    const char *on_success, *on_error;
+    int64_t sent;           /* its last transaction                                */
+    int64_t base_delay, busy;
+    int disturbances;       /* faults at work on it                                */
+    int64_t disturbed_at;   /* the end of the last, or when it was heard again     */
+    int64_t heard_at;       /* the last answer that it got                         */
+    int cut_out[SERVERS], cut_in[SERVERS];
+    int mute_out, mute_in;  /* lost, but for TCP's handshake                       */
+    int64_t slow;
+    int patience;           /* what its commands do with SIGTERM, in %             */
+};
+
+enum moment_kind { AIM_NONE, AIM_REQUEST, AIM_CALL };
+
+struct fault {
+    int kind, host, server;
+    bool leader;            /* strikes the leader's host instead                   */
+    int64_t at, span, amount;
+    enum moment_kind aim;
+    enum sim_moment moment;
+    enum sim_request request;
+    const char *call;
+    int countdown;          /* of such moments                                     */
+    bool left_out, armed, working;
+    int struck;             /* the host                                            */
+    int64_t ended_at;
+};
+
+static struct world {
+    uint64_t seed, dice;    /* dice: for what is decided before the start          */
+    int servers, hosts, faults, armed;
+    struct zk_options options;
+    struct host host[HOSTS];
+    struct fault fault[FAULTS];
+    struct instance *instances;
+    struct run *runs;
+    int64_t longest, shortest; /* T, whatever is negotiated                        */
+    int64_t slowest;        /* round trip                                          */
+    int64_t end_of_faults, end;
+    int64_t calm_since, ran_at; /* ran_at: a command was alive                     */
+    int64_t global_at;      /* the end of the last that stops all; -1: there was none */
+    int64_t tampered_at;    /* a fault that may make two of one; -1: never         */
+    int64_t expired_at;     /* a session was ended early                           */
+    int tampering, global;  /* such faults at work                                 */
+    int64_t last_token;
+    int last_host;          /* that started with it                                */
+    int server_cut[SERVERS];
+    int calls_left;         /* to the next preemption                              */
+    bool ending, telling, tracing;
+    int rights_due;         /* so many times to be given back: a leader may lose it */
+    char violation[256];
+    uint64_t claims, starts;
+} world;
+
+static const char *skipped; /* names of faults that do not strike, with semicolons between */
+static bool far; /* round trips up to T/8, not T/11: a connect takes two, and has T/5 */
+
+static struct totals {
+    uint64_t seeds, faults, starts, claims;
+    int64_t simulated;
+    struct zk_counts zk;
+    uint64_t kinds[64], rules[24][64];
+} totals;
+
+/* For decisions before the start: they must not depend on what happens later. */
+static int64_t dice(int64_t least, int64_t most)
+{
+    uint64_t z = world.dice += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    return most <= least ? least : least + (int64_t)(z % (uint64_t)(most - least + 1));
+}
+
+static bool dice_chance(int percent)
+{
+    return dice(1, 100) <= percent;
+}
+
+/* --- the story -------------------------------------------------------------------- */
+
+static void tell_head(void)
+{
+    printf("%11.6f  ", (double)sim_now() / 1e9);
+}
+
+void sim_tell(const char *format, ...)
+{
+    if (!world.telling)
+        return;
+    va_list args;
+    va_start(args, format);
+    tell_head();
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+void sim_violation(const char *format, ...)
+{
+    va_list args;
+    if (world.violation[0] || world.ending)
+        return;
+    va_start(args, format);
+    vsnprintf(world.violation, sizeof world.violation, format, args);
+    va_end(args);
+    sim_tell("VIOLATION: %s", world.violation);
+    os_stop();
+}
+
+static const char *process_role(const struct process *p)
+{
+    const struct instance *i = p->family ? p->family->instance : NULL;
+    return !i ? "operator" : p->pid == i->candidate ? "candidate" : "guard";
+}
+
+/* What tells that a rule has decided something: the beginning of its log line. */
+static const struct { const char *rule, *text; } rules[] = {
+    { "claim", "info  leading, with" }, { "resign", "info  resigned" }, { "lost", "error lost the lead" }, { "expired", "warn  session 0x" },
+    { "new handle", "info  connecting anew" }, { "refused", "error writing " }, { "no create", "error creating " }, { "step-down", "warn  asked to step" },
+    { "watchdog", "warn  no answer to a write" }, { "other T", "warn  the servers allow" }, { "guard dead", "error the guard process has died" },
+    { "guard mute", "error the guard process does" }, { "candidate dead", "error the candidate process" }, { "will", "warn  the dead candidate" },
+    { "lease over", "warn  the command was not started" }, { "mute", "warn  " BASE "/proposal" }, { "no guard", "error cannot start the guard" },
+};
+
+static void rules_count(const char *line)
+{
+    for (size_t r = 0; r < COUNT(rules); r++)
+        if (!strncmp(line, rules[r].text, strlen(rules[r].text)))
+            for (int i = 0; i < world.faults; i++) {
+                const struct fault *f = &world.fault[i];
+                if (f->working || (f->ended_at && sim_now() - f->ended_at < 2 * world.longest))
+                    totals.rules[r][f->kind]++;
+            }
+}
+
+/* A log line without its time. */
+void world_output(struct process *p, const char *text, size_t length)
+{
+    const char *end = text + length;
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *stop = newline ? newline : end, *message = text;
+        if (stop - text > 24 && text[4] == '-' && text[10] == ' ')
+            message += strlen("2023-11-17 14:07:58.305 ");
+        os_hash_add((uint64_t)(stop - message));
+        rules_count(message);
+        if (!strncmp(message, "info  leading, ", 15))
+            world.claims++;
+        if (world.tracing || strncmp(message, "trace", 5) != 0)
+            sim_tell("host%d %s %d: %.*s", p->host, process_role(p), p->pid, (int)(stop - message), message);
+        text = stop + 1;
+    }
+}
+
+/* --- candidates ------------------------------------------------------------------------ */
+
+static void candidate_entry(void)
+{
+    const struct host *h = &world.host[sim_host()];
+    char id[32], servers[256] = "", timeout[32], stop[32];
+    snprintf(id, sizeof id, "host%d", sim_host());
+    snprintf(timeout, sizeof timeout, "%" PRId64 "ms", h->timeout / SIM_MS);
+    snprintf(stop, sizeof stop, "%" PRId64 "ms", h->stop_timeout / SIM_MS);
+    for (int s = 0; s < world.servers; s++)
+        snprintf(servers + strlen(servers), sizeof servers - strlen(servers), "%s10.0.0.%d:2181", s ? "," : "", s + 1);
+    char *argv[] = { "ballot", "run", "once", "--candidate-id", id, "--zookeeper-servers", servers, "--zookeeper-base-path", BASE,
+                     "--zookeeper-session-timeout", timeout, "--stop-timeout", stop, "--on-disconnect", h->stop ? "stop" : "keep",
+                     "--on-child-success", (char *)(uintptr_t)h->on_success, "--on-child-error", (char *)(uintptr_t)h->on_error,
+                     "--log-level", "trace", "--restart-delay", "100ms", "--restart-delay-max", "400ms", "--", "command", NULL };
+    sim_exit(sim_ballot_main(COUNT(argv) - 1, argv));
+}
+
+static void operator_entry(void)
+{
+    char servers[] = "10.0.0.1:2181,10.0.0.2:2181,10.0.0.3:2181";
+    char *argv[] = { "ballot", "step-down", "--zookeeper-servers", servers, "--zookeeper-base-path", BASE, NULL };
+    if (world.servers == 1)
+        servers[strlen("10.0.0.1:2181")] = '\0';
+    sim_exit(sim_ballot_main(COUNT(argv) - 1, argv));
+}
+
+static void host_start(void *arg)
+{
+    int number = (int)(intptr_t)arg;
+    struct host *h = &world.host[number];
+    if (h->down || h->candidate || world.ending)
+        return;
+    for (int i = 0; i < PROCESSES; i++) /* what the last one left: a service manager ends it */
+        if (os_each(i) && os_each(i)->host == number)
+            os_kill(os_each(i), SIGKILL);
+    struct process *p = os_spawn(number, candidate_entry);
+    struct instance *new = calloc(1, sizeof *new);
+    assert(new);
+    *new = (struct instance){ .next = world.instances, .host = number, .candidate = p->pid, .helpless_at = -1 };
+    world.instances = p->family->instance = h->instance = new;
+    h->candidate = p->pid;
+    world.calm_since = sim_now();
+    sim_tell("host%d starts candidate %d", number, p->pid);
+}
+
+static bool process_out(int pid)
+{
+    const struct process *p = os_process(pid);
+    return !p || p->state != ALIVE || p->frozen;
+}
+
+/* Candidate and guard: if neither can act, nobody ends the command. */
+static void instance_look(struct instance *i)
+{
+    const struct process *p = os_process(i->candidate);
+    if (p && p->state == ALIVE)
+        i->guard = p->family->guard;
+    bool helpless = i->guard && process_out(i->candidate) && process_out(i->guard);
+    if (i->helpless || helpless)
+        i->helpless_at = sim_now();
+    i->helpless = helpless;
+}
+
+static void instances_look(void)
+{
+    for (struct instance *i = world.instances; i; i = i->next)
+        instance_look(i);
+}
+
+/* --- commands ----------------------------------------------------------------------------- */
+
+/* What a command's process is like: its script[]. */
+enum { LIFE_MS, STATUS, TERM_MS, CHILD_MS, CHILD_KIND, GENERATION };
+enum { CHILD_NONE, CHILD_IN_GROUP, CHILD_LEAVES, CHILD_ORPHAN };
+#define IGNORES_TERM (-1)
+
+static void command_script(struct process *p, int generation)
+{
+    int64_t T = world.longest / SIM_MS;
+    const struct host *h = &world.host[p->host];
+    bool brief = sim_chance(25), child = sim_chance(generation == 0 ? 35 : 20) && generation < 3;
+    p->script[LIFE_MS] = (int)(brief ? sim_between(0, T / 4) : sim_between(T, 30 * T));
+    p->script[STATUS] = sim_chance(75) ? 0 : (int)sim_between(1, 3);
+    p->script[TERM_MS] = sim_chance(h->patience) ? 0 : sim_chance(60) ? (int)sim_between(0, h->stop_timeout / SIM_MS) : IGNORES_TERM;
+    p->script[CHILD_MS] = (int)sim_between(0, sim_chance(50) ? 3 : T);
+    p->script[CHILD_KIND] = child ? (int)sim_between(CHILD_IN_GROUP, CHILD_ORPHAN) : CHILD_NONE;
+    p->script[GENERATION] = generation;
+}
+
+static void command_begin(struct process *p, int generation);
+
+/* A step of a command that is due: not while it is stopped. */
+static struct process *command_due(void *arg, void (*again)(void *))
+{
+    struct process *p = os_process((int)(intptr_t)arg);
+    if (p && p->state == SCRIPTED && !p->frozen)
+        return p;
+    if (p && p->state == SCRIPTED)
+        sim_at(sim_now() + 20 * SIM_MS, again, arg);
+    return NULL;
+}
+
+static void command_end(void *arg)
+{
+    struct process *p = command_due(arg, command_end);
+    if (p)
+        os_kill(p, p->script[STATUS] << 8);
+}
+
+static void command_fork(void *arg)
+{
+    struct process *p = command_due(arg, command_fork);
+    if (!p)
+        return;
+    struct process *child = os_child(p);
+    int pid = child->pid;
+    if (p->script[CHILD_KIND] != CHILD_IN_GROUP)
+        child->group = pid;
+    child->run->alive++;
+    command_begin(child, p->script[GENERATION] + 1);
+    if (p->script[CHILD_KIND] != CHILD_ORPHAN || !os_process(pid))
+        return;
+    struct process *orphan = os_child(child);
+    orphan->run->alive++;
+    command_begin(orphan, p->script[GENERATION] + 2);
+    os_kill(child, 0);
+}
+
+static void command_begin(struct process *p, int generation)
+{
+    command_script(p, generation);
+    void *pid = (void *)(intptr_t)p->pid;
+    sim_at(sim_now() + p->script[LIFE_MS] * SIM_MS, command_end, pid);
+    if (p->script[CHILD_KIND] != CHILD_NONE)
+        sim_at(sim_now() + p->script[CHILD_MS] * SIM_MS, command_fork, pid);
+}
+
+void world_signalled(struct process *p, int number)
+{
+    if (number == SIGKILL) {
+        os_kill(p, SIGKILL);
+        return;
+    }
+    if (number == SIGCHLD || number == SIGCONT || number == SIGSTOP || p->script[TERM_MS] == IGNORES_TERM)
+        return;
+    sim_at(sim_now() + p->script[TERM_MS] * SIM_MS + sim_between(0, SIM_MS), command_end, (void *)(intptr_t)p->pid);
+}
+
+/* --- the judges of commands ------------------------------------------------------------------ */
+
+/* For how long a fault excuses what comes after it. */
+static int64_t excuse_span(const struct host *h)
+{
+    return 2 * world.longest + h->stop_timeout + 2 * world.options.tick + 4 * world.slowest;
+}
+
+static bool recent(int64_t at, const struct host *h)
+{
+    return at >= 0 && sim_now() - at <= excuse_span(h);
+}
+
+static bool instance_excused(const struct instance *i)
+{
+    return i->killed || i->helpless || recent(i->helpless_at, &world.host[i->host]);
+}
+
+static bool tampered(const struct host *h)
+{
+    return world.tampering || (world.tampered_at >= 0 && sim_now() - world.tampered_at <= 3 * excuse_span(h));
+}
+
+/* Also where its session ended early and nothing could be written for a while: others
+ * count its silence, and it cannot make another proposal. */
+static bool disturbed(const struct run *r)
+{
+    const struct host *h = &world.host[r->host];
+    bool unheard = recent(world.expired_at, h) && (world.global || recent(world.global_at, h) || !zk_serves());
+    return h->disturbances || h->heard_at < h->disturbed_at || recent(h->disturbed_at, h) || unheard;
+}
+
+static void judge_start(const struct run *new)
+{
+    const struct host *h = &world.host[new->host];
+    instances_look();
+    for (const struct run *r = world.runs; r; r = r->next) {
+        const struct host *older = &world.host[r->host];
+        if (r == new || !r->alive || instance_excused(r->instance) || instance_excused(new->instance) || tampered(older))
+            continue;
+        if (older->stop || !disturbed(r))
+            sim_violation("two commands (%s): host%d's since %.3f, host%d's since now", older->stop ? "stop" : "keep",
+                          r->host, (double)r->started / 1e9, new->host);
+    }
+    bool again = new->token == world.last_token && new->host == world.last_host; /* rerun */
+    if (new->token <= world.last_token && !again && !instance_excused(new->instance) && !tampered(h))
+        sim_violation("token out of order: host%d starts with %" PRId64 " after %" PRId64, new->host, new->token, world.last_token);
+    if (new->token > world.last_token || tampered(h)) {
+        world.last_token = new->token;
+        world.last_host = new->host;
+    }
+}
+
+static void judge_lease(const struct run *r)
+{
+    const struct host *h = &world.host[r->host];
+    if (!h->stop || !r->instance->lease_end || instance_excused(r->instance) || tampered(h))
+        return;
+    int64_t over = os_boot_clock(r->host) - r->instance->lease_end;
+    if (over > h->timeout / 20 + 20 * SIM_MS)
+        sim_violation("lease outlived: host%d's command by %" PRId64 " ms", r->host, over / SIM_MS);
+}
+
+bool world_exec(struct process *p)
+{
+    const struct family *f = p->family;
+    if (sim_chance(2) && !world.ending)
+        return false;
+    struct run *new = calloc(1, sizeof *new);
+    assert(new && f->instance);
+    *new = (struct run){ .next = world.runs, .instance = f->instance, .alive = 1, .token = p->token, .started = sim_now(), .host = p->host };
+    world.runs = p->run = new;
+    world.starts++;
+    strcpy(p->name, "command");
+    sim_tell("host%d command %d starts, token %" PRId64, p->host, p->pid, p->token);
+    judge_start(new);
+    command_begin(p, 0);
+    p->state = SCRIPTED;
+    return true;
+}
+
+static void run_leave(struct process *p)
+{
+    struct run *r = p->run;
+    world.ran_at = sim_now();
+    if (--r->alive > 0)
+        return;
+    sim_tell("host%d the last of its command is dead", r->host);
+    instances_look();
+    judge_lease(r);
+    for (struct run **at = &world.runs; *at; at = &(*at)->next)
+        if (*at == r) {
+            *at = r->next;
+            free(r);
+            return;
+        }
+}
+
+static void host_restart(int number, int64_t delay)
+{
+    sim_at(sim_now() + delay, host_start, (void *)(intptr_t)number);
+}
+
+void world_ended(struct process *p)
+{
+    struct instance *i = p->family ? p->family->instance : NULL;
+    struct host *h = &world.host[p->host];
+    if (p->run)
+        run_leave(p);
+    if (i && (p->pid == i->candidate || p->pid == i->guard)) {
+        i->guard = p->pid == i->candidate ? p->family->guard : i->guard;
+        instance_look(i);
+        i->killed = process_out(i->candidate) && process_out(i->guard) && p->status == SIGKILL;
+        sim_tell("host%d %s %d is dead, status %d", p->host, process_role(p), p->pid, p->status);
+    }
+    if (p->pid != h->candidate)
+        return;
+    h->candidate = 0;
+    world.calm_since = sim_now();
+    if (!h->down && !world.ending)
+        host_restart(p->host, sim_between(world.longest / 50, world.longest));
+}
+
+/* --- links ------------------------------------------------------------------------------------- */
+
+bool sim_link(int from, int to, int64_t *delay)
+{
+    bool out = from < SIM_SERVER;
+    if (from >= SIM_SERVER && to >= SIM_SERVER) {
+        *delay = sim_between(100000, 1000000);
+        return !world.server_cut[from - SIM_SERVER] && !world.server_cut[to - SIM_SERVER];
+    }
+    const struct host *h = &world.host[out ? from : to];
+    int server = (out ? to : from) - SIM_SERVER;
+    *delay = h->base_delay + sim_between(0, h->base_delay / 8) + (h->slow ? sim_between(h->slow / 2, h->slow) : 0);
+    return !(out ? h->cut_out : h->cut_in)[server];
+}
+
+bool sim_mute(int from, int to)
+{
+    return to < SIM_SERVER ? world.host[to].mute_in : from < SIM_SERVER && world.host[from].mute_out;
+}
+
+int64_t world_latency(const struct process *p)
+{
+    int64_t busy = world.host[p->host].busy;
+    return sim_between(10000, 60000) + (busy && sim_chance(20) ? sim_between(0, busy) : 0);
+}
+
+bool world_fork_fails(struct process *p)
+{
+    return world.host[p->host].no_fork;
+}
+
+/* --- faults ---------------------------------------------------------------------------------------- */
+
+static int leader_host(void)
+{
+    for (const struct run *r = world.runs; r; r = r->next)
+        if (r->alive)
+            return r->host;
+    return -1;
+}
+
+static struct process *candidate_of(int host)
+{
+    return os_process(world.host[host].candidate);
+}
+
+static struct process *guard_of(int host)
+{
+    const struct process *c = candidate_of(host);
+    return c && c->family ? os_process(c->family->guard) : NULL;
+}
+
+static void freeze(struct process *p, bool frozen)
+{
+    if (p && p->state != ZOMBIE)
+        os_freeze(p, frozen);
+}
+
+static void end_process(struct process *p)
+{
+    if (p && p->state != ZOMBIE)
+        os_signal(p, SIGKILL);
+}
+
+static void kill_candidate(struct fault *f) { end_process(candidate_of(f->struck)); }
+static void kill_guard(struct fault *f) { end_process(guard_of(f->struck)); }
+
+static void kill_both(struct fault *f)
+{
+    const struct process *guard = guard_of(f->struck);
+    int pid = guard ? guard->pid : 0;
+    end_process(candidate_of(f->struck));
+    end_process(os_process(pid));
+}
+
+static void freeze_candidate(struct fault *f) { freeze(candidate_of(f->struck), true); }
+static void thaw_candidate(struct fault *f) { freeze(candidate_of(f->struck), false); }
+static void freeze_guard(struct fault *f) { freeze(guard_of(f->struck), true); }
+static void thaw_guard(struct fault *f) { freeze(guard_of(f->struck), false); }
+
+static void machine(int host, bool frozen)
+{
+    for (int i = 0; i < PROCESSES; i++)
+        if (os_each(i) && os_each(i)->host == host)
+            freeze(os_each(i), frozen);
+}
+
+static void freeze_machine(struct fault *f) { machine(f->struck, true); }
+static void thaw_machine(struct fault *f) { machine(f->struck, false); }
+
+static void cut(int host, int out, int in)
+{
+    for (int s = 0; s < world.servers; s++) {
+        world.host[host].cut_out[s] += out;
+        world.host[host].cut_in[s] += in;
+    }
+}
+
+static void crash_machine(struct fault *f)
+{
+    struct host *h = &world.host[f->struck];
+    cut(f->struck, 1, 1);
+    h->down = true;
+    for (int i = 0; i < PROCESSES; i++)
+        if (os_each(i) && os_each(i)->host == f->struck)
+            end_process(os_each(i));
+}
+
+static void boot_machine(struct fault *f)
+{
+    cut(f->struck, -1, -1);
+    world.host[f->struck].down = !world.host[f->struck].present;
+    host_restart(f->struck, 1);
+}
+
+static void term(struct fault *f)
+{
+    if (candidate_of(f->struck))
+        os_signal(candidate_of(f->struck), SIGTERM);
+}
+
+static void busy(struct fault *f) { world.host[f->struck].busy = world.host[f->struck].timeout / 60; }
+static void idle(struct fault *f) { world.host[f->struck].busy = 0; }
+static void fork_fails(struct fault *f) { world.host[f->struck].no_fork = true; }
+static void fork_works(struct fault *f) { world.host[f->struck].no_fork = false; }
+static void cut_both(struct fault *f) { cut(f->struck, 1, 1); }
+static void join_both(struct fault *f) { cut(f->struck, -1, -1); }
+static void cut_answers(struct fault *f) { cut(f->struck, 0, 1); }
+static void join_answers(struct fault *f) { cut(f->struck, 0, -1); }
+static void cut_requests(struct fault *f) { cut(f->struck, 1, 0); }
+static void join_requests(struct fault *f) { cut(f->struck, -1, 0); }
+
+static void mute_answers(struct fault *f) { world.host[f->struck].mute_in++; }
+static void hear_answers(struct fault *f) { world.host[f->struck].mute_in--; }
+static void mute_requests(struct fault *f) { world.host[f->struck].mute_out++; }
+static void hear_requests(struct fault *f) { world.host[f->struck].mute_out--; }
+
+static void cut_one(struct fault *f)
+{
+    world.host[f->struck].cut_out[f->server]++;
+    world.host[f->struck].cut_in[f->server]++;
+}
+
+static void join_one(struct fault *f)
+{
+    world.host[f->struck].cut_out[f->server]--;
+    world.host[f->struck].cut_in[f->server]--;
+}
+
+static void slow(struct fault *f) { world.host[f->struck].slow = f->amount; }
+static void fast(struct fault *f) { world.host[f->struck].slow = 0; }
+static void cut_server(struct fault *f) { world.server_cut[f->server]++; }
+static void join_server(struct fault *f) { world.server_cut[f->server]--; }
+static void reset_connection(struct fault *f) { zk_disconnect(f->struck, true); }
+static void lose_connection(struct fault *f) { zk_disconnect(f->struck, false); }
+
+static void server_kill(struct fault *f) { zk_server_kill(f->server); }
+static void server_start(struct fault *f) { zk_server_start(f->server, ZK_KEPT); }
+static void server_stale(struct fault *f) { zk_server_start(f->server, ZK_STALE); }
+static void server_lost(struct fault *f) { zk_server_start(f->server, ZK_LOST); }
+static void server_freeze(struct fault *f) { zk_server_freeze(f->server, true); }
+static void server_thaw(struct fault *f) { zk_server_freeze(f->server, false); }
+static void all_kill(struct fault *f) { (void)f; zk_server_kill(-1); }
+static void all_start(struct fault *f) { (void)f; zk_server_start(-1, ZK_KEPT); }
+static void all_stale(struct fault *f) { (void)f; zk_server_start(-1, ZK_STALE); }
+static void all_lost(struct fault *f) { (void)f; zk_server_start(-1, ZK_LOST); }
+static void all_freeze(struct fault *f) { (void)f; zk_server_freeze(-1, true); }
+static void all_thaw(struct fault *f) { (void)f; zk_server_freeze(-1, false); }
+
+static void most(void (*fn)(int))
+{
+    for (int s = 0; s <= world.servers / 2; s++)
+        fn(s);
+}
+
+static void start_kept(int server) { zk_server_start(server, ZK_KEPT); }
+static void most_kill(struct fault *f) { (void)f; most(zk_server_kill); }
+static void most_start(struct fault *f) { (void)f; most(start_kept); }
+static void nothing(struct fault *f) { (void)f; }
+static void stall(struct fault *f) { zk_disk_stall(f->server, f->span); }
+static void lag(struct fault *f) { zk_follower_lag(f->server, f->amount); }
+static void lag_no_more(struct fault *f) { zk_follower_lag(f->server, 0); }
+static void elect(struct fault *f) { (void)f; zk_leader_resign(); }
+static void expire(struct fault *f)
+{
+    zk_session_expire(f->struck);
+    world.expired_at = sim_now();
+}
+
+
+static void renegotiate(struct fault *f)
+{
+    zk_timeouts(-1, f->amount, f->amount);
+    zk_disconnect(f->struck, true);
+}
+
+static void negotiate_all(struct fault *f)
+{
+    zk_timeouts(-1, f->amount, f->amount);
+    for (int h = 0; h < world.hosts; h++)
+        zk_disconnect(h, true);
+}
+
+static void negotiate(struct fault *f) { (void)f; zk_timeouts(-1, world.options.least, world.options.most); }
+static void clock_rate(struct fault *f) { os_clock(f->struck, 1000 + (int)(f->amount % 101) * (f->span % 2 ? 1 : -1), 0); }
+static void clock_true(struct fault *f) { os_clock(f->struck, 1000, 0); }
+static void clock_step(struct fault *f) { os_clock(f->struck, 1000, (f->amount - world.longest) * 1000); }
+
+/* The proposal that the base names, or else the first. */
+static bool proposal_path(char *path, size_t size, bool leader)
+{
+    struct zk_view view;
+    const char *mark = "\"proposalNode\":\"", *name = zk_child(BASE, 0);
+    if (leader && zk_look(BASE, &view) && view.length) {
+        char data[2048];
+        snprintf(data, sizeof data, "%.*s", (int)view.length, view.data);
+        const char *at = strstr(data, mark);
+        if (!at)
+            return false;
+        snprintf(path, size, "%.*s", (int)strcspn(at + strlen(mark), "\""), at + strlen(mark));
+        return true;
+    }
+    if (!name || strncmp(name, "proposal-", 9) != 0)
+        return false;
+    snprintf(path, size, "%s/%s", BASE, name);
+    return true;
+}
+
+static void delete_proposal(struct fault *f)
+{
+    char path[512];
+    if (proposal_path(path, sizeof path, f->leader))
+        zk_stranger_delete(path);
+}
+
+static void delete_base(struct fault *f) { (void)f; zk_stranger_delete(BASE); }
+static void empty_base(struct fault *f) { (void)f; zk_stranger_set(BASE, ""); }
+static void rewrite_base(struct fault *f) { (void)f; zk_stranger_set(BASE, "{\"candidateId\":7"); }
+static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
+static void refuse(struct fault *f) { world.rights_due = 0, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
+static void allow(struct fault *f) { (void)f; world.rights_due = 8; }
+
+static void step_down(struct fault *f)
+{
+    if (!world.host[f->struck].down)
+        os_spawn(f->struck, operator_entry);
+}
+
+/* LOCAL: disturbs the host; DATA: may make two of one; THREE: of 3 servers; LONGER: its amount is a T;
+ * GLOBAL: nobody can lead */
+enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16 };
+
+static const struct kind {
+    const char *name;
+    int weight, flags;
+    void (*begin)(struct fault *);
+    void (*end)(struct fault *);
+} kinds[] = {
+    { "kill candidate", 6, LOCAL, kill_candidate, NULL }, { "kill guard", 6, 0, kill_guard, NULL },
+    { "kill both", 3, LOCAL, kill_both, NULL }, { "freeze candidate", 6, LOCAL, freeze_candidate, thaw_candidate },
+    { "freeze guard", 6, LOCAL, freeze_guard, thaw_guard }, { "freeze machine", 4, LOCAL, freeze_machine, thaw_machine },
+    { "crash machine", 3, LOCAL, crash_machine, boot_machine }, { "SIGTERM", 3, 0, term, NULL },
+    { "busy machine", 3, LOCAL, busy, idle }, { "no fork", 1, 0, fork_fails, fork_works },
+    { "cut", 8, LOCAL, cut_both, join_both }, { "answers lost", 10, LOCAL, cut_answers, join_answers },
+    { "requests lost", 4, LOCAL, cut_requests, join_requests }, { "answers lost behind a proxy", 6, LOCAL, mute_answers, hear_answers },
+    { "requests lost behind a proxy", 3, LOCAL, mute_requests, hear_requests }, { "cut from one server", 5, LOCAL, cut_one, join_one },
+    { "slow link", 5, LOCAL, slow, fast }, { "server cut off", 3, THREE, cut_server, join_server },
+    { "connection reset", 8, 0, reset_connection, NULL }, { "connection lost", 5, 0, lose_connection, NULL },
+    { "server killed", 6, 0, server_kill, server_start }, { "server killed, stale", 1, THREE, server_kill, server_stale },
+    { "server killed, empty", 1, THREE, server_kill, server_lost }, { "server frozen", 5, 0, server_freeze, server_thaw },
+    { "ensemble killed", 2, 0, all_kill, all_start }, { "ensemble killed, stale", 1, DATA, all_kill, all_stale },
+    { "ensemble killed, empty", 1, DATA, all_kill, all_lost }, { "ensemble frozen", 3, 0, all_freeze, all_thaw },
+    { "majority killed", 2, 0, most_kill, most_start }, { "disk stalls", 3, GLOBAL, stall, nothing },
+    { "follower lags", 3, THREE, lag, lag_no_more }, { "servers elect", 2, THREE, elect, NULL },
+    { "session expired early", 3, 0, expire, NULL }, { "T renegotiated", 8, LONGER, renegotiate, negotiate },
+    { "T renegotiated by all", 3, LONGER, negotiate_all, negotiate }, { "clock rate", 3, 0, clock_rate, clock_true },
+    { "clock set", 2, 0, clock_step, NULL }, { "proposal deleted", 3, 0, delete_proposal, NULL },
+    { "base deleted", 1, DATA, delete_base, NULL }, { "base emptied", 1, DATA, empty_base, NULL },
+    { "base rewritten", 1, DATA, rewrite_base, NULL }, { "odd child", 1, 0, odd_child, NULL },
+    { "rights taken", 2, GLOBAL, refuse, allow }, { "step-down", 3, 0, step_down, NULL },
+};
+
+static void fault_describe(const struct fault *f, char *out, size_t size)
+{
+    int n = snprintf(out, size, "%s, host%d, server %d, %" PRId64 " ms, amount %" PRId64 " ms", kinds[f->kind].name,
+                     f->struck, f->server, f->span / SIM_MS, f->amount / SIM_MS);
+    if (f->aim != AIM_NONE && n > 0 && (size_t)n < size)
+        snprintf(out + n, size - (size_t)n, ", aimed at %s %d/%d", f->aim == AIM_CALL ? f->call : "request", f->moment, f->request);
+}
+
+static void fault_end(void *arg)
+{
+    struct fault *f = &world.fault[(intptr_t)arg];
+    const struct kind *k = &kinds[f->kind];
+    struct host *h = &world.host[f->struck];
+    if (!f->working || world.ending)
+        return;
+    f->working = false;
+    f->ended_at = sim_now();
+    if (k->end)
+        k->end(f);
+    if (k->flags & LOCAL)
+        h->disturbances--;
+    if (k->flags & GLOBAL) {
+        world.global--;
+        world.global_at = sim_now();
+    }
+    if (k->flags & DATA) {
+        world.tampering--;
+        world.last_token = 0;
+    }
+    h->disturbed_at = k->flags & LOCAL ? sim_now() : h->disturbed_at;
+    world.tampered_at = k->flags & DATA ? sim_now() : world.tampered_at;
+    world.calm_since = sim_now();
+    instances_look();
+    if (k->end)
+        sim_tell("--- fault %d ends: %s, host%d", (int)(intptr_t)arg, k->name, f->struck);
+}
+
+static void fault_strike(struct fault *f)
+{
+    const struct kind *k = &kinds[f->kind];
+    int leader = f->leader ? leader_host() : -1;
+    char text[160];
+    f->struck = leader >= 0 ? leader : f->host;
+    f->working = true;
+    if (k->flags & LOCAL)
+        world.host[f->struck].disturbances++;
+    if (k->flags & GLOBAL)
+        world.global++;
+    if (k->flags & DATA)
+        world.tampering++;
+    if (f->span > world.end_of_faults - sim_now())
+        f->span = world.end_of_faults - sim_now();
+    fault_describe(f, text, sizeof text);
+    sim_tell("--- fault %d: %s", (int)(f - world.fault), text);
+    instances_look();
+    totals.kinds[f->kind]++;
+    k->begin(f);
+    instances_look();
+    world.calm_since = sim_now();
+    sim_at(sim_now() + (k->end ? f->span : 1), fault_end, (void *)(intptr_t)(f - world.fault));
+}
+
+static bool fault_skipped(const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = skipped; p; p = strchr(p, ';')) {
+        p += *p == ';';
+        if (!strncmp(p, name, n) && (p[n] == ';' || p[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static void fault_due(void *arg)
+{
+    struct fault *f = &world.fault[(intptr_t)arg];
+    if (f->left_out || fault_skipped(kinds[f->kind].name) || sim_now() >= world.end_of_faults)
+        return;
+    if (f->aim == AIM_NONE) {
+        fault_strike(f);
+        return;
+    }
+    f->armed = true;
+    world.armed++;
+}
+
+static void fault_hit(void *arg)
+{
+    if (sim_now() < world.end_of_faults)
+        fault_strike(&world.fault[(intptr_t)arg]);
+}
+
+/* Inside a server what it does is finished first: it is one step. */
+static void fault_aimed(struct fault *f)
+{
+    if (--f->countdown > 0)
+        return;
+    f->armed = false;
+    world.armed--;
+    if (os_current())
+        fault_hit((void *)(intptr_t)(f - world.fault));
+    else
+        sim_at(sim_now(), fault_hit, (void *)(intptr_t)(f - world.fault));
+}
+
+static bool fault_meant(const struct fault *f, int host)
+{
+    int leader = f->leader ? leader_host() : -1;
+    return f->armed && host == (leader >= 0 ? leader : f->host);
+}
+
+void world_call(struct process *p, const char *name)
+{
+    if (--world.calls_left <= 0) {
+        world.calls_left = (int)sim_between(1, 8000);
+        os_hold(p, sim_now() + sim_between(0, sim_chance(10) ? world.longest / 100 : SIM_MS / 5));
+    }
+    if (!world.armed || !p->family || !p->family->instance)
+        return;
+    for (int i = 0; i < world.faults; i++) {
+        struct fault *f = &world.fault[i];
+        if (f->armed && f->aim == AIM_CALL && !strcmp(f->call, name) && fault_meant(f, p->host))
+            fault_aimed(f);
+    }
+}
+
+/* --- requests: what leases are made of -------------------------------------------------------- */
+
+static int64_t duration_ms(const char *text)
+{
+    double value = 0, sum = 0;
+    char unit[4];
+    int n;
+    for (; sscanf(text, "%lf%3[a-z]%n", &value, unit, &n) == 2; text += n)
+        sum += value * (!strcmp(unit, "ms") ? 1 : !strcmp(unit, "s") ? 1000 : !strcmp(unit, "m") ? 60000 : 3600000);
+    return (int64_t)sum;
+}
+
+/* An acknowledged transaction, after which the base names that host: a lease. */
+static void lease_learn(int host)
+{
+    struct zk_view view;
+    struct host *h = &world.host[host];
+    char data[2048], mark[32];
+    if (!h->instance || !zk_look(BASE, &view) || !view.length)
+        return;
+    snprintf(data, sizeof data, "%.*s", (int)view.length, view.data);
+    snprintf(mark, sizeof mark, "\"hostname\":\"host%d\"", host);
+    const char *timeout = strstr(data, "\"sessionTimeout\":\"");
+    if (!strstr(data, mark) || !timeout)
+        return;
+    int64_t T = duration_ms(timeout + strlen("\"sessionTimeout\":\"")) * SIM_MS;
+    int64_t end = h->sent + T / 3 * 2;
+    if (h->instance->lease_end < end)
+        h->instance->lease_end = end;
+}
+
+void sim_request(enum sim_moment moment, enum sim_request request, int host, int server, const char *path)
+{
+    (void)server;
+    (void)path;
+    const struct process *p = os_current();
+    bool ours = p && p->family && p->family->instance;
+    if (moment == SIM_LEARNED && ours) {
+        struct host *h = &world.host[host];
+        h->disturbed_at = h->heard_at < h->disturbed_at ? sim_now() : h->disturbed_at;
+        h->heard_at = sim_now();
+    }
+    if (request == SIM_MULTI && moment == SIM_SENT && ours)
+        world.host[host].sent = os_boot_clock(host);
+    if (request == SIM_MULTI && moment == SIM_LEARNED && ours)
+        lease_learn(host);
+    for (int i = 0; world.armed && i < world.faults; i++) {
+        struct fault *f = &world.fault[i];
+        if (f->armed && f->aim == AIM_REQUEST && f->moment == moment && f->request == request && fault_meant(f, host))
+            fault_aimed(f);
+    }
+}
+
+/* --- the judges of the whole ---------------------------------------------------------------------- */
+
+static bool host_well(const struct host *h)
+{
+    const struct process *p = os_process(h->candidate);
+    return h->present && !h->down && !h->no_fork && !h->disturbances && p && p->state == ALIVE && !p->frozen;
+}
+
+/* After the last change of the world a command must run again within that. */
+static int64_t takeover_bound(void)
+{
+    int64_t stop = 0;
+    for (int i = 0; i < world.hosts; i++)
+        stop = world.host[i].stop_timeout > stop ? world.host[i].stop_timeout : stop;
+    return 4 * world.longest + 2 * world.options.tick + stop + 20 * world.slowest + 2 * SIM_SECOND;
+}
+
+static void judge_takeover(void)
+{
+    bool well = false, rerun = false, mute = false;
+    for (int i = 0; i < world.hosts; i++) {
+        well = well || host_well(&world.host[i]);
+        mute = mute || world.host[i].mute_in;
+        rerun = rerun || (world.host[i].no_fork && !strcmp(world.host[i].on_error, "rerun"));
+    }
+    if (leader_host() >= 0)
+        world.ran_at = sim_now();
+    /* A leader that is to rerun what it cannot start leads on. A mute one whose base was
+     * overwritten is never revoked: it may still be stopping its command. */
+    if (rerun || !zk_serves() || (mute && tampered(&world.host[0])))
+        world.calm_since = sim_now();
+    int64_t since = world.ran_at > world.calm_since ? world.ran_at : world.calm_since;
+    if (well && !world.global && sim_now() - since > takeover_bound())
+        sim_violation("nobody runs: for %.3f s, though a candidate is well", (double)(sim_now() - since) / 1e9);
+}
+
+static void judge_often(void *arg)
+{
+    (void)arg;
+    if (world.rights_due && zk_serves()) {
+        zk_stranger_access(BASE, ZK_OPEN);
+        world.rights_due--;
+        world.calm_since = sim_now();
+    }
+    judge_takeover();
+    sim_at(sim_now() + world.longest / 10, judge_often, NULL);
+}
+
+/* --- a seed -------------------------------------------------------------------------------------------- */
+
+static int64_t dice_span(int64_t T)
+{
+    int64_t c = dice(1, 100);
+    return c <= 35 ? dice(0, T / 2) : c <= 80 ? dice(T / 2, 2 * T) : dice(2 * T, 14 * T);
+}
+
+static void dice_aim(struct fault *f)
+{
+    static const char *const calls[] = { "sendmsg", "recvmsg", "kill", "fork", "execvp", "waitpid", "poll", "clock_gettime", "close" };
+    if (!dice_chance(30))
+        return;
+    f->aim = dice_chance(60) ? AIM_REQUEST : AIM_CALL;
+    f->call = calls[dice(0, COUNT(calls) - 1)];
+    f->moment = (enum sim_moment)dice(SIM_SENT, SIM_LEARNED);
+    f->request = dice_chance(50) ? SIM_MULTI : (enum sim_request)dice(SIM_CREATE, SIM_SYNC);
+    f->countdown = dice_chance(40) ? 1 : (int)dice(1, dice_chance(50) ? 3 : 30);
+}
+
+static int dice_kind(void)
+{
+    int64_t sum = 0, at;
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        sum += kinds[i].weight;
+    at = dice(1, sum);
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if ((at -= kinds[i].weight) <= 0)
+            return kinds[i].flags & THREE && world.servers < 3 ? 0 : (int)i;
+    return 0;
+}
+
+static int64_t dice_amount(int64_t T, bool longer)
+{
+    bool grow = dice_chance(50) || world.slowest > T / 40; /* a connect is two round trips, and has T/5 */
+    if (longer)
+        return grow ? dice(T, 4 * T) : dice(T / 3, T);
+    return dice(T / 50, 2 * T);
+}
+
+static void dice_storm(int64_t at, int64_t T)
+{
+    int64_t count = dice_chance(40) ? 1 : dice(2, 6);
+    int host = (int)dice(0, world.hosts - 1);
+    bool leader = dice_chance(65);
+    for (int64_t i = 0; i < count && world.faults < FAULTS; i++) {
+        struct fault *f = &world.fault[world.faults++];
+        *f = (struct fault){ .kind = dice_kind(), .host = dice_chance(80) ? host : (int)dice(0, world.hosts - 1),
+                             .server = (int)dice(0, world.servers - 1), .leader = leader && dice_chance(85), .at = at, .span = dice_span(T) };
+        f->amount = dice_amount(T, kinds[f->kind].flags & LONGER);
+        if (kinds[f->kind].flags & LONGER && f->amount > world.longest)
+            world.longest = f->amount;
+        if (kinds[f->kind].flags & LONGER && f->amount < world.shortest)
+            world.shortest = f->amount;
+        dice_aim(f);
+        at += dice_chance(25) ? 0 : dice_chance(50) ? dice(0, T / 8) : dice(0, T);
+    }
+}
+
+static void dice_faults(int64_t T)
+{
+    int storms = (int)dice(3, 9);
+    int64_t at = 3 * T + SIM_SECOND;
+    for (int i = 0; i < storms; i++) {
+        dice_storm(at, T);
+        at += dice_chance(40) ? dice(0, 3 * T) : dice(4 * T, 12 * T);
+    }
+    world.end_of_faults = at;
+}
+
+static void dice_host(struct host *h, int64_t T, int mode, int64_t delay)
+{
+    static const char *const policies[] = { "reelect", "reelect", "rerun", "ignore" };
+    *h = (struct host){ .present = true, .stop = mode == 2 ? dice_chance(50) : mode == 1, .disturbed_at = -1 };
+    h->timeout = mode == 2 && dice_chance(50) && delay < T / 60 ? dice(T / 2, T) : T;
+    if (h->timeout < world.shortest)
+        world.shortest = h->timeout;
+    h->stop_timeout = dice_chance(50) ? T / 6 : dice(0, T);
+    h->on_success = policies[dice(0, COUNT(policies) - 1)];
+    h->on_error = policies[dice(0, COUNT(policies) - 1)];
+    h->base_delay = dice(delay / 2, delay);
+    h->patience = (int)dice(20, 100);
+}
+
+static void dice_world(void)
+{
+    static const int64_t timeouts[] = { 1000, 2000, 2000, 5000, 10000 };
+    int64_t T = timeouts[dice(0, COUNT(timeouts) - 1)] * SIM_MS, net = dice(1, 100);
+    world.servers = dice_chance(60) ? 3 : dice_chance(60) ? 1 : 5;
+    world.hosts = (int)dice(2, 5);
+    int mode = (int)dice(0, 9);
+    mode = mode < 4 ? 0 : mode < 9 ? 1 : 2;
+    int64_t delay = net <= 70 ? dice(SIM_MS / 10, SIM_MS) : net <= 85 ? dice(T / 200, T / 50) : dice(T / 50, far ? T / 18 : T / 25);
+    world.longest = world.shortest = T;
+    for (int i = 0; i < world.hosts; i++)
+        dice_host(&world.host[i], T, mode, delay);
+    world.slowest = 2 * delay + delay / 4;
+    world.options = (struct zk_options){ .servers = world.servers, .tick = T / dice(4, 10), .least = T / 4, .most = 4 * T,
+                                         .disk_least = SIM_MS / 10, .disk_most = dice(1, 10) * SIM_MS, .wall = INT64_C(1700000000) * SIM_SECOND };
+    dice_faults(T);
+}
+
+static void heal(void *arg)
+{
+    (void)arg;
+    world.rights_due = 8;
+    sim_tell("--- no more faults");
+    for (int i = 0; i < world.faults; i++) {
+        world.fault[i].armed = false;
+        fault_end((void *)(intptr_t)i);
+    }
+    world.armed = 0;
+    zk_server_freeze(-1, false);
+    zk_server_start(-1, ZK_KEPT);
+}
+
+/* Nobody twice in the queue, no descriptor lost, no loop that never rests. */
+static void judge_end(void)
+{
+    int64_t owners[64];
+    int count = 0;
+    const char *name;
+    struct zk_view view;
+    char path[256];
+    for (int i = 0; (name = zk_child(BASE, i)) && count < 64; i++) {
+        snprintf(path, sizeof path, "%s/%s", BASE, name);
+        if (strncmp(name, "proposal-", 9) != 0 || !zk_look(path, &view) || !view.ephemeral_owner)
+            continue;
+        for (int k = 0; k < count; k++)
+            if (owners[k] == view.ephemeral_owner)
+                sim_violation("in the queue twice: session %" PRIx64, (uint64_t)view.ephemeral_owner);
+        owners[count++] = view.ephemeral_owner;
+    }
+    for (int i = 0; i < PROCESSES; i++)
+        if (os_each(i) && os_each(i)->state == ALIVE && os_fds(os_each(i)) > 20)
+            sim_violation("descriptors are lost: %d open", os_fds(os_each(i)));
+}
+
+static void judge_rest(const unsigned long *polls, uint64_t requests)
+{
+    unsigned long T = 5 * (unsigned long)(world.longest / world.shortest + 1), most = 400;
+    if (zk_counts()->requests - requests > 60 * T * (uint64_t)world.hosts)
+        sim_violation("requests do not rest: %" PRIu64 " within %lu T", zk_counts()->requests - requests, T);
+    for (int i = 0; i < PROCESSES; i++)
+        if (os_each(i) && os_each(i)->state == ALIVE && os_each(i)->polls > polls[i] + most * T)
+            sim_violation("a busy loop: %lu polls of pid %d within %lu T", os_each(i)->polls - polls[i], os_each(i)->pid, T);
+}
+
+static void quiet(void)
+{
+    unsigned long polls[PROCESSES] = { 0 };
+    if (!os_run(world.end_of_faults + 2 * takeover_bound()))
+        return;
+    uint64_t requests = zk_counts()->requests;
+    for (int i = 0; i < PROCESSES; i++)
+        polls[i] = os_each(i) ? os_each(i)->polls : 0;
+    if (os_run(sim_now() + 5 * world.longest)) {
+        judge_end();
+        judge_rest(polls, requests);
+    }
+}
+
+static void tell_world(void)
+{
+    sim_tell("seed %" PRIu64 ": %d servers, tick %" PRId64 " ms, round trip up to %.1f ms", world.seed, world.servers,
+             world.options.tick / SIM_MS, (double)world.slowest / 1e6);
+    for (int i = 0; i < world.hosts; i++)
+        if (world.host[i].present)
+            sim_tell("host%d: T %" PRId64 " ms, on-disconnect=%s, stop-timeout %" PRId64 " ms, on success %s, on error %s", i,
+                     world.host[i].timeout / SIM_MS, world.host[i].stop ? "stop" : "keep", world.host[i].stop_timeout / SIM_MS,
+                     world.host[i].on_success, world.host[i].on_error);
+}
+
+static void world_end(void)
+{
+    world.ending = true;
+    os_end();
+    zk_end();
+    for (struct instance *i = world.instances, *next; i; i = next) {
+        next = i->next;
+        free(i);
+    }
+    for (struct run *r = world.runs, *next; r; r = next) {
+        next = r->next;
+        free(r);
+    }
+}
+
+/* What of a seed is played: all, but for what shrinking left out. */
+struct play {
+    uint64_t seed;
+    bool left_out[FAULTS];
+    bool absent[HOSTS];
+    bool tracing;
+};
+
+static void totals_add(void)
+{
+    const struct zk_counts *c = zk_counts();
+    totals.seeds++;
+    totals.starts += world.starts;
+    totals.claims += world.claims;
+    totals.simulated += sim_now();
+    totals.zk.expiries += c->expiries;
+    totals.zk.lost_answers += c->lost_answers;
+    totals.zk.requests += c->requests;
+    totals.zk.elections += c->elections;
+    totals.zk.renegotiated += c->renegotiated;
+    totals.zk.connects += c->connects;
+}
+
+/* Returns whether nothing was broken; else world.violation says what. */
+static bool play(const struct play *p, bool telling)
+{
+    world = (struct world){ .seed = p->seed, .dice = p->seed * 7919 + 1, .telling = telling, .tracing = p->tracing, .tampered_at = -1, .global_at = -1, .expired_at = -1 };
+    os_begin(p->seed);
+    dice_world();
+    zk_begin(&world.options);
+    for (int i = 0; i < world.hosts; i++) {
+        world.host[i].present = !p->absent[i];
+        world.host[i].down = p->absent[i];
+        sim_at(dice(0, world.longest), host_start, (void *)(intptr_t)i);
+    }
+    tell_world();
+    for (int i = 0; i < world.faults; i++) { /* also what is left out: it must not change what chance brings */
+        world.fault[i].left_out = p->left_out[i];
+        sim_at(world.fault[i].at, fault_due, (void *)(intptr_t)i);
+    }
+    sim_at(world.end_of_faults, heal, NULL);
+    judge_often(NULL);
+    quiet();
+    totals_add();
+    world_end();
+    return world.violation[0] == '\0';
+}
+
+/* --- shrinking ------------------------------------------------------------------------------------------- */
+
+/* The kind of a violation: what stands before the colon. */
+static bool same_kind(const char *a, const char *b)
+{
+    size_t n = strcspn(a, ":");
+    return n == strcspn(b, ":") && !strncmp(a, b, n);
+}
+
+static bool try_without(struct play *p, bool *what, size_t count, const char *kind)
+{
+    bool before[FAULTS], any = false;
+    memcpy(before, what, count * sizeof *what);
+    for (size_t i = 0; i < count; i++) {
+        any = any || !what[i];
+        what[i] = true;
+    }
+    if (any && !play(p, false) && same_kind(world.violation, kind))
+        return true;
+    memcpy(what, before, count * sizeof *what);
+    return false;
+}
+
+static void shrink(struct play *p, const char *kind)
+{
+    int faults = world.faults, hosts = world.hosts;
+    for (int size = faults / 2; size > 0; size = size > 1 ? size / 2 : 0)
+        for (int i = 0; i + size <= faults; i += size)
+            try_without(p, p->left_out + i, (size_t)size, kind);
+    for (int i = 0; i < hosts; i++)
+        try_without(p, p->absent + i, 1, kind);
+    for (int i = 0; i < faults; i++)
+        try_without(p, p->left_out + i, 1, kind);
+    play(p, false);
+}
+
+static bool fault_played(const struct play *p, int fault)
+{
+    return !p->left_out[fault] && !fault_skipped(kinds[world.fault[fault].kind].name);
+}
+
+static void play_print(const struct play *p)
+{
+    const char *comma = "";
+    printf("SEED=%" PRIu64 " FAULTS=", p->seed);
+    for (int i = 0; i < world.faults; i++)
+        if (fault_played(p, i)) {
+            printf("%s%d", comma, i);
+            comma = ",";
+        }
+    printf(" HOSTS=");
+    comma = "";
+    for (int i = 0; i < world.hosts; i++)
+        if (!p->absent[i]) {
+            printf("%s%d", comma, i);
+            comma = ",";
+        }
+    printf("  # %s", world.violation);
+    for (int i = 0, told = 0; i < world.faults && told < 8; i++)
+        if (fault_played(p, i))
+            printf("%s%s", told++ ? ", " : "; ", kinds[world.fault[i].kind].name);
+    printf("; round trip T/%" PRId64 "\n", world.shortest / (world.slowest + 1));
+    fflush(stdout);
+}
+
+/* --- from words to seeds ------------------------------------------------------------------------------------ */
+
+/* "3,7": all but these are left out. */
+static void play_keep(bool *out, size_t count, const char *list)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = true;
+    for (char *end; *list; list = *end ? end + 1 : end) {
+        unsigned long n = strtoul(list, &end, 10);
+        if (end == list)
+            return;
+        if (n < count)
+            out[n] = false;
+    }
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void aborted(int number)
+{
+    char line[80];
+    int n = snprintf(line, sizeof line, "# signal %d in seed %" PRIu64 " at %.6f\n", number, world.seed, (double)sim_now() / 1e9);
+    if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+        _exit(2);
+    _exit(2);
+}
+
+static void totals_print(double took)
+{
+    double hours = (double)totals.simulated / 3600e9;
+    uint64_t faults = 0;
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        faults += totals.kinds[i];
+    printf("# %" PRIu64 " seeds, %.2f simulated hours in %.1f s: %.0f simulated seconds a second\n", totals.seeds, hours, took,
+           hours * 3600 / took);
+    printf("# an hour: %.0f faults, %.0f claims, %.0f starts, %.0f expiries, %.0f lost answers, %.0f elections of servers, %.0f renegotiated, %.0f connects, %.0f requests\n",
+           (double)faults / hours, (double)totals.claims / hours, (double)totals.starts / hours, (double)totals.zk.expiries / hours,
+           (double)totals.zk.lost_answers / hours, (double)totals.zk.elections / hours, (double)totals.zk.renegotiated / hours,
+           (double)totals.zk.connects / hours, (double)totals.zk.requests / hours);
+}
+
+/* How often each rule decided something while, or soon after, each fault was at work. */
+static void totals_table(void)
+{
+    printf("# %-28s %8s", "fault", "strikes");
+    for (size_t r = 0; r < COUNT(rules); r++)
+        printf(" %s,", rules[r].rule);
+    for (size_t k = 0; k < COUNT(kinds); k++) {
+        printf("\n# %-28s %8" PRIu64, kinds[k].name, totals.kinds[k]);
+        for (size_t r = 0; r < COUNT(rules); r++)
+            printf(" %7" PRIu64, totals.rules[r][k]);
+    }
+    printf("\n");
+}
+
+static bool seed_hunt(uint64_t seed, bool shrinking, double began)
+{
+    struct play p = { .seed = seed };
+    alarm(60);
+    if (play(&p, false))
+        return true;
+    printf("# seed %" PRIu64 ", after %.1f s: %s\n", seed, seconds() - began, world.violation);
+    fflush(stdout);
+    char kind[sizeof world.violation];
+    strcpy(kind, world.violation);
+    if (shrinking) {
+        alarm(300);
+        shrink(&p, kind);
+    }
+    play_print(&p);
+    return false;
+}
+
+/* Lines of a file of seeds: "SEED=n FAULTS=a,b HOSTS=c,d  # why". */
+static int seeds_check(const char *file)
+{
+    char line[4096], faults[2048], hosts[64];
+    FILE *in = fopen(file, "r");
+    int broken = 0, count = 0;
+    while (in && fgets(line, sizeof line, in)) {
+        struct play p = { .seed = 0 };
+        int n = sscanf(line, "SEED=%" SCNu64 " FAULTS=%2047s HOSTS=%63s", &p.seed, faults, hosts);
+        if (n < 1)
+            continue;
+        if (n == 3) {
+            play_keep(p.left_out, FAULTS, faults);
+            play_keep(p.absent, HOSTS, hosts);
+        }
+        count++;
+        alarm(60);
+        bool fine = play(&p, false);
+        broken += !fine;
+        printf("%s %d - seed %" PRIu64 "%s%s\n", fine ? "ok" : "not ok", count, p.seed, fine ? "" : ": ", world.violation);
+    }
+    if (in)
+        fclose(in);
+    return broken != 0;
+}
+
+static int story(struct play *p)
+{
+    bool fine = play(p, true);
+    printf("# hash %016" PRIx64 "\n", os_hash());
+    play_print(p);
+    return !fine;
+}
+
+int main(int argc, char **argv)
+{
+    struct play p = { .seed = 0 };
+    double limit = 0, hours = 0, began = seconds();
+    uint64_t from = (uint64_t)time(NULL) * 1000, most = UINT64_MAX, broken = 0;
+    const char *file = NULL;
+    bool one = false, shrinking = true, check = false, table = false;
+    setenv("TZ", "UTC", 1);
+    signal(SIGABRT, aborted);
+    signal(SIGALRM, aborted);
+    signal(SIGSEGV, aborted);
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (!strcmp(argv[i], "--seed")) p.seed = strtoull(value, NULL, 10), one = true;
+        else if (!strcmp(argv[i], "--faults")) play_keep(p.left_out, FAULTS, value);
+        else if (!strcmp(argv[i], "--hosts")) play_keep(p.absent, HOSTS, value);
+        else if (!strcmp(argv[i], "--seconds")) limit = strtod(value, NULL);
+        else if (!strcmp(argv[i], "--hours")) hours = strtod(value, NULL);
+        else if (!strcmp(argv[i], "--from")) from = strtoull(value, NULL, 10);
+        else if (!strcmp(argv[i], "--seeds")) most = strtoull(value, NULL, 10);
+        else if (!strcmp(argv[i], "--file")) file = value;
+        else if (!strcmp(argv[i], "--skip")) skipped = value;
+        else if (!strcmp(argv[i], "--far")) far = atoi(value) != 0;
+        else if (!strcmp(argv[i], "--trace")) p.tracing = atoi(value) != 0;
+        else if (!strcmp(argv[i], "--table")) table = atoi(value) != 0;
+        else if (!strcmp(argv[i], "--shrink")) shrinking = atoi(value) != 0;
+        else if (!strcmp(argv[i], "--check")) check = atoi(value) != 0;
+    }
+    if (one)
+        return story(&p);
+    if (file)
+        return seeds_check(file);
+    for (uint64_t n = 0; n < most && (limit <= 0 || seconds() - began < limit) && (hours <= 0 || (double)totals.simulated < hours * 3600e9); n++) {
+        broken += !seed_hunt(from + n, shrinking, began);
+        if (check) {
+            const struct play again = { .seed = from + n };
+            play(&again, false);
+            uint64_t hash = os_hash();
+            play(&again, false);
+            if (hash != os_hash())
+                printf("# seed %" PRIu64 " is not the same twice\n", from + n);
+        }
+    }
+    totals_print(seconds() - began);
+    if (table)
+        totals_table();
+    return broken != 0;
+}

@@ -1,0 +1,1635 @@
+/* simos.c - a simulated operating system: time, processes, signals, descriptors.
+ *
+ * Processes are coroutines that share one stack region: what is used of it is copied
+ * out and in when another runs, so that fork() can return twice. A process gives way
+ * inside poll() and waitpid() only, or where sim.c holds it up. Candidate and guard
+ * share their heap, which is harmless: after its fork the guard reads what is constant
+ * and writes what is its own. What a guard forks has a copy of what the guard allocated,
+ * for it writes there before it executes the command. */
+#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
+
+#include "simos.h"
+#include "simzk.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+/* --- chance and time ---------------------------------------------------------- */
+
+struct event {
+    int64_t when;
+    uint64_t tie;
+    void (*fn)(void *);
+    void *arg;
+};
+
+struct clock {
+    int64_t boot, at;  /* it showed boot at the true time at */
+    int permille;      /* of its rate                        */
+    int64_t wall;      /* wall clock less boot clock         */
+};
+
+#define STACK_SIZE (1024 * 1024)
+
+static struct os {
+    uint64_t seed, hash;
+    int64_t now;
+    bool stopped;
+    struct event *heap;
+    size_t events, room;
+    struct clock clocks[HOSTS];
+    struct process *processes[PROCESSES];
+    int generation;
+    struct process *current, *holder; /* holder: whose stack lies in the region */
+    jmp_buf scheduler;
+    void (*entry)(void);
+} os;
+
+static char stack_region[STACK_SIZE] __attribute__((aligned(64)));
+
+/* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators". */
+uint64_t sim_random(void)
+{
+    uint64_t z = os.seed += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+int64_t sim_between(int64_t least, int64_t most)
+{
+    return most <= least ? least : least + (int64_t)(sim_random() % (uint64_t)(most - least + 1));
+}
+
+bool sim_chance(int percent)
+{
+    return sim_between(1, 100) <= percent;
+}
+
+int64_t sim_now(void)
+{
+    return os.now;
+}
+
+void os_hash_add(uint64_t value)
+{
+    os.hash = (os.hash ^ value) * UINT64_C(0x100000001b3);
+}
+
+uint64_t os_hash(void)
+{
+    return os.hash;
+}
+
+static bool event_before(const struct event *a, const struct event *b)
+{
+    return a->when != b->when ? a->when < b->when : a->tie < b->tie;
+}
+
+void sim_at(int64_t when, void (*fn)(void *), void *arg)
+{
+    if (os.events == os.room) {
+        os.room = 2 * os.room + 1024;
+        os.heap = realloc(os.heap, os.room * sizeof *os.heap);
+        if (!os.heap)
+            abort();
+    }
+    const struct event new = { when < os.now ? os.now : when, sim_random(), fn, arg };
+    size_t i = os.events++;
+    for (; i > 0 && event_before(&new, &os.heap[(i - 1) / 2]); i = (i - 1) / 2)
+        os.heap[i] = os.heap[(i - 1) / 2];
+    os.heap[i] = new;
+}
+
+static struct event event_take(void)
+{
+    const struct event first = os.heap[0], last = os.heap[--os.events];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < os.events; i = child) {
+        if (child + 1 < os.events && event_before(&os.heap[child + 1], &os.heap[child]))
+            child++;
+        if (!event_before(&os.heap[child], &last))
+            break;
+        os.heap[i] = os.heap[child];
+    }
+    os.heap[i] = last;
+    return first;
+}
+
+bool os_run(int64_t until)
+{
+    while (!os.stopped && os.events && os.heap[0].when <= until) {
+        const struct event e = event_take();
+        os.now = e.when;
+        e.fn(e.arg);
+    }
+    if (!os.stopped && os.now < until)
+        os.now = until;
+    return !os.stopped;
+}
+
+void os_stop(void)
+{
+    os.stopped = true;
+}
+
+int64_t os_boot_clock(int host)
+{
+    const struct clock *c = &os.clocks[host];
+    int64_t span = os.now - c->at;
+    return c->boot + span / 1000 * c->permille + span % 1000 * c->permille / 1000;
+}
+
+void os_clock(int host, int permille, int64_t step)
+{
+    struct clock *c = &os.clocks[host];
+    c->boot = os_boot_clock(host);
+    c->at = os.now;
+    c->permille = permille;
+    c->wall += step;
+}
+
+int64_t os_true_span(int host, int64_t span)
+{
+    int permille = os.clocks[host].permille;
+    return span / permille * 1000 + (span % permille * 1000 + permille - 1) / permille;
+}
+
+/* --- memory: freed with its family, if another process of it may have seen it ------- */
+
+struct block {
+    struct block *before, *after;
+    struct family *family;
+    unsigned long forks;
+    int owner; /* its pid */
+    size_t size;
+    long double align[]; /* of what follows */
+};
+
+void *sim_malloc(size_t size)
+{
+    struct family *f = os.current->family;
+    struct block *b = malloc(sizeof *b + size);
+    if (!b)
+        abort();
+    *b = (struct block){ NULL, f->blocks, f, f->forks, os.current->pid, size };
+    if (f->blocks)
+        f->blocks->before = b;
+    f->blocks = b;
+    return b->align;
+}
+
+static struct block *block_of(void *memory)
+{
+    return (struct block *)(void *)((char *)memory - offsetof(struct block, align));
+}
+
+void sim_free(void *memory)
+{
+    struct block *b = memory ? block_of(memory) : NULL;
+    if (!b || b->forks < b->family->forks)
+        return;
+    if (b->before)
+        b->before->after = b->after;
+    else
+        b->family->blocks = b->after;
+    if (b->after)
+        b->after->before = b->before;
+    free(b);
+}
+
+void *sim_calloc(size_t count, size_t size)
+{
+    return memset(sim_malloc(count * size), 0, count * size);
+}
+
+void *sim_realloc(void *memory, size_t size)
+{
+    void *larger = sim_malloc(size);
+    if (memory) {
+        size_t old = block_of(memory)->size;
+        memcpy(larger, memory, old < size ? old : size);
+        sim_free(memory);
+    }
+    return larger;
+}
+
+char *sim_strdup(const char *string)
+{
+    size_t size = strlen(string) + 1;
+    return memcpy(sim_malloc(size), string, size);
+}
+
+/* What a forked process has of its parent's heap while it does not run, and the
+ * parent's while it does. */
+struct copy {
+    struct copy *next;
+    struct block *block;
+    char data[];
+};
+
+static struct copy *copies_make(const struct family *f, int owner)
+{
+    struct copy *all = NULL;
+    for (struct block *b = f->blocks; b; b = b->after) {
+        struct copy *c = b->owner == owner ? malloc(sizeof *c + b->size) : NULL;
+        if (!c)
+            continue;
+        *c = (struct copy){ all, b };
+        memcpy(c->data, b->align, b->size);
+        all = c;
+    }
+    return all;
+}
+
+static void copies_swap(struct copy *c)
+{
+    for (; c; c = c->next)
+        for (size_t i = 0; i < c->block->size; i++) {
+            char byte = ((char *)c->block->align)[i];
+            ((char *)c->block->align)[i] = c->data[i];
+            c->data[i] = byte;
+        }
+}
+
+static void copies_free(struct process *p)
+{
+    for (struct copy *c = p->copies, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    p->copies = NULL;
+}
+
+static void family_leave(struct family *f)
+{
+    if (--f->members > 0)
+        return;
+    for (struct block *b = f->blocks, *after; b; b = after) {
+        after = b->after;
+        free(b);
+    }
+    free(f);
+}
+
+/* --- descriptors ------------------------------------------------------------------ */
+
+struct packet {
+    struct packet *next;
+    size_t length, taken;
+    struct file *passed[2];
+    char data[];
+};
+
+/* One direction of a pipe or of a pair. */
+struct channel {
+    int readers, writers;
+    bool packets; /* a read takes one, whole */
+    struct packet *first, **end;
+    size_t bytes;
+};
+
+#define CHANNEL_ROOM 65536
+
+struct sim_socket {
+    const struct sim_socket_ops *ops;
+    void *owner;
+    short events;
+    struct file *file;
+};
+
+struct file {
+    int references;
+    enum file_kind { FILE_NULL, FILE_TEXT, FILE_CHANNEL, FILE_SOCKET, FILE_PROCESS } kind;
+    bool nonblocking;
+    struct channel *in, *out;
+    char *text;        /* of FILE_TEXT                */
+    size_t at;
+    struct sim_socket *socket;
+    int pid;           /* of FILE_PROCESS: a pidfd    */
+};
+
+static void process_wake(struct process *p, int64_t when);
+
+static struct file *file_new(enum file_kind kind)
+{
+    struct file *f = calloc(1, sizeof *f);
+    if (!f)
+        abort();
+    f->kind = kind;
+    return f;
+}
+
+static void file_release(struct file *f);
+
+static void packet_free(struct packet *p)
+{
+    for (int i = 0; i < 2; i++)
+        if (p->passed[i])
+            file_release(p->passed[i]);
+    free(p);
+}
+
+static struct channel *channel_new(bool packets)
+{
+    struct channel *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
+    *c = (struct channel){ .packets = packets, .end = &c->first };
+    return c;
+}
+
+/* Who polls what has changed, looks again. */
+static void waiters_wake(const struct channel *channel, const struct file *file)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        struct process *p = os.processes[i];
+        if (!p || !p->waiting)
+            continue;
+        for (int n = 0; n < p->polled_count; n++) {
+            const struct file *f = p->polled[n];
+            if (f == file || (channel && (f->in == channel || f->out == channel))) {
+                process_wake(p, os.now + world_latency(p));
+                break;
+            }
+        }
+    }
+}
+
+static struct packet *packet_take(struct channel *c)
+{
+    struct packet *p = c->first;
+    c->first = p->next;
+    if (!c->first)
+        c->end = &c->first;
+    return p;
+}
+
+static void channel_close(struct channel *c, bool reader)
+{
+    if (!c)
+        return;
+    if (reader)
+        c->readers--;
+    else
+        c->writers--;
+    if (c->readers + c->writers > 0) {
+        waiters_wake(c, NULL);
+        return;
+    }
+    while (c->first)
+        packet_free(packet_take(c));
+    free(c);
+}
+
+static void file_release(struct file *f)
+{
+    if (--f->references > 0)
+        return;
+    struct sim_socket *s = f->socket;
+    f->socket = NULL;
+    if (s) {
+        s->ops->closed(s->owner);
+        free(s);
+    }
+    channel_close(f->in, true);
+    channel_close(f->out, false);
+    free(f->text);
+    free(f);
+}
+
+static bool channel_full(const struct channel *c)
+{
+    return c->bytes >= CHANNEL_ROOM;
+}
+
+static short file_events(const struct file *f)
+{
+    short events = 0;
+    if (f->kind == FILE_SOCKET)
+        return f->socket->events;
+    if (f->kind != FILE_CHANNEL)
+        return POLLIN | POLLOUT;
+    if (f->in)
+        events |= (short)((f->in->first || (f->in->packets && !f->in->writers) ? POLLIN : 0) | (f->in->writers ? 0 : POLLHUP));
+    if (f->out && !f->out->readers)
+        events |= f->in ? POLLHUP | POLLOUT : POLLERR;
+    else if (f->out && !channel_full(f->out))
+        events |= POLLOUT;
+    return events;
+}
+
+/* Returns the descriptor, or -1. */
+static int fd_install(struct file *f)
+{
+    struct process *p = os.current;
+    for (int fd = 0; fd < FDS; fd++)
+        if (!p->files[fd]) {
+            p->files[fd] = f;
+            p->cloexec[fd] = false;
+            f->references++;
+            return fd;
+        }
+    sim_violation("a process has %d descriptors open", FDS);
+    errno = EMFILE;
+    return -1;
+}
+
+static struct file *fd_file(int fd)
+{
+    struct file *f = fd >= 0 && fd < FDS ? os.current->files[fd] : NULL;
+    if (!f)
+        errno = EBADF;
+    return f;
+}
+
+void sim_fd_close(int fd)
+{
+    struct file *f = fd_file(fd);
+    if (!f)
+        return;
+    os.current->files[fd] = NULL;
+    file_release(f);
+}
+
+int os_fds(const struct process *p)
+{
+    int count = 0;
+    for (int fd = 0; fd < FDS; fd++)
+        count += p->files[fd] != NULL;
+    return count;
+}
+
+struct sim_socket *sim_socket_new(const struct sim_socket_ops *ops, void *owner, int *fd)
+{
+    struct sim_socket *s = calloc(1, sizeof *s);
+    struct file *f = file_new(FILE_SOCKET);
+    if (!s)
+        abort();
+    *s = (struct sim_socket){ ops, owner, 0, f };
+    f->socket = s;
+    *fd = fd_install(f);
+    return s;
+}
+
+void sim_socket_ready(struct sim_socket *s, short events)
+{
+    if (s->events == events)
+        return;
+    s->events = events;
+    waiters_wake(NULL, s->file);
+}
+
+/* --- processes ------------------------------------------------------------------------ */
+
+struct process *os_current(void)
+{
+    return os.current;
+}
+
+struct process *os_each(int slot)
+{
+    return os.processes[slot];
+}
+
+struct process *os_process(int pid)
+{
+    struct process *p = pid > PID_INIT ? os.processes[pid % PROCESSES] : NULL;
+    return p && p->pid == pid ? p : NULL;
+}
+
+int sim_host(void)
+{
+    return os.current->host;
+}
+
+int64_t sim_clock(void)
+{
+    return os_boot_clock(os.current->host);
+}
+
+static struct process *process_new(int host)
+{
+    for (int slot = PID_INIT + 1; slot < PROCESSES; slot++)
+        if (!os.processes[slot]) {
+            struct process *p = calloc(1, sizeof *p);
+            if (!p)
+                abort();
+            p->pid = p->group = slot + PROCESSES * ++os.generation;
+            p->host = host;
+            p->wake_at = NO_TIME;
+            p->born = os.now;
+            os.processes[slot] = p;
+            return p;
+        }
+    abort();
+}
+
+static void process_free(struct process *p)
+{
+    os.processes[p->pid % PROCESSES] = NULL;
+    copies_free(p);
+    free(p->stack);
+    free(p);
+}
+
+/* The region's lowest byte that is in use, seen from a function that is called. */
+static __attribute__((noinline)) char *stack_low(void)
+{
+    return __builtin_frame_address(0);
+}
+
+static void stack_save(struct process *p)
+{
+    p->used = (size_t)(stack_region + STACK_SIZE - p->low);
+    if (p->used > p->room) {
+        p->room = p->used + 4096;
+        free(p->stack);
+        p->stack = malloc(p->room);
+        if (!p->stack)
+            abort();
+    }
+    memcpy(p->stack, p->low, p->used);
+}
+
+static void process_begin(void)
+{
+    os.entry();
+    sim_exit(EXIT_FAILURE);
+}
+
+static void process_first(void)
+{
+    ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = stack_region;
+    context.uc_stack.ss_size = STACK_SIZE;
+    context.uc_link = NULL;
+    makecontext(&context, process_begin, 0);
+    setcontext(&context);
+}
+
+static void process_enter(struct process *p)
+{
+    if (os.holder != p) {
+        if (os.holder)
+            stack_save(os.holder);
+        if (p->started)
+            memcpy(p->low, p->stack, p->used);
+        os.holder = p;
+    }
+    if (p->started)
+        _longjmp(p->context, 1);
+    p->started = true;
+    process_first();
+}
+
+/* Runs a process until it gives way. */
+static void process_run(struct process *p)
+{
+    os.current = p;
+    p->calls = 0;
+    memcpy(sim_signal_pipe(), p->signal_pipe, sizeof p->signal_pipe);
+    copies_swap(p->copies);
+    if (_setjmp(os.scheduler) == 0)
+        process_enter(p);
+    memcpy(os.current->signal_pipe, sim_signal_pipe(), sizeof os.current->signal_pipe);
+    struct process *ran = os.current;
+    os.current = NULL;
+    copies_swap(ran->copies);
+    if (ran->state != ALIVE)
+        copies_free(ran);
+    if (ran->state == SCRIPTED && ran->family) { /* it has executed a command */
+        family_leave(ran->family);
+        ran->family = NULL;
+    }
+    if (ran->state == ZOMBIE && !os_process(ran->parent))
+        process_free(ran);
+}
+
+static void process_turn(void *arg)
+{
+    struct process *p = os_process((int)(intptr_t)arg);
+    if (!p || p->state != ALIVE || p->wake_at != os.now)
+        return;
+    p->wake_at = NO_TIME;
+    if (p->frozen) {
+        p->missed = true;
+        return;
+    }
+    if (p->held_until > os.now) {
+        process_wake(p, p->held_until);
+        return;
+    }
+    os_hash_add((uint64_t)os.now * 31 + (uint64_t)p->pid);
+    process_run(p);
+}
+
+static void process_wake(struct process *p, int64_t when)
+{
+    if (p->wake_at <= when || p->state != ALIVE)
+        return;
+    p->wake_at = when;
+    sim_at(when, process_turn, (void *)(intptr_t)p->pid);
+}
+
+/* Back to the scheduler; returns when the process is run again. */
+static __attribute__((noinline)) void process_yield(void)
+{
+    os.current->low = stack_low();
+    if (_setjmp(os.current->context) == 0)
+        _longjmp(os.scheduler, 1);
+}
+
+void os_freeze(struct process *p, bool frozen)
+{
+    p->freezes += frozen ? 1 : p->freezes ? -1 : 0;
+    p->frozen = p->freezes > 0;
+    if (!p->frozen && p->missed && p->state == ALIVE)
+        process_wake(p, os.now + world_latency(p));
+    p->missed = p->missed && p->frozen;
+}
+
+void os_hold(struct process *p, int64_t until)
+{
+    if (p->held_until < until)
+        p->held_until = until;
+}
+
+struct process *os_spawn(int host, void (*entry)(void))
+{
+    struct process *p = process_new(host);
+    struct file *null = file_new(FILE_NULL);
+    p->family = calloc(1, sizeof *p->family);
+    if (!p->family)
+        abort();
+    *p->family = (struct family){ .host = host, .members = 1, .candidate = p->pid };
+    p->parent = PID_INIT;
+    p->signal_pipe[0] = p->signal_pipe[1] = -1;
+    strcpy(p->name, "ballot");
+    for (int fd = 0; fd < 3; fd++) {
+        p->files[fd] = null;
+        null->references++;
+    }
+    os.entry = entry;
+    process_wake(p, os.now);
+    return p;
+}
+
+struct process *os_child(struct process *parent)
+{
+    struct process *p = process_new(parent->host);
+    p->state = SCRIPTED;
+    p->parent = parent->pid;
+    p->group = parent->group;
+    p->run = parent->run;
+    strcpy(p->name, "child");
+    return p;
+}
+
+static void process_reap(struct process *p)
+{
+    if (p != os.current)
+        process_free(p);
+}
+
+/* To the nearest ancestor that adopts, else to init, which reaps. */
+static int process_heir(const struct process *p)
+{
+    for (const struct process *a = os_process(p->parent); a; a = os_process(a->parent))
+        if (a->subreaper && (a->state == ALIVE || a->state == SCRIPTED))
+            return a->pid;
+    return PID_INIT;
+}
+
+static void process_orphan(struct process *child, int heir)
+{
+    int pid = child->pid;
+    bool dead = child->state == ZOMBIE;
+    child->parent = heir;
+    if (child->death_signal && !dead)
+        os_signal(child, child->death_signal);
+    if (!dead || os_process(pid) != child)
+        return;
+    if (heir == PID_INIT)
+        process_reap(child);
+    else
+        os_signal(os_process(heir), SIGCHLD);
+}
+
+static void process_close(struct process *p)
+{
+    for (int fd = 0; fd < FDS; fd++)
+        if (p->files[fd]) {
+            struct file *f = p->files[fd];
+            p->files[fd] = NULL;
+            file_release(f);
+        }
+}
+
+void os_kill(struct process *p, int status)
+{
+    if (p->state == ZOMBIE)
+        return;
+    struct family *family = p->family;
+    bool coroutine = p->state == ALIVE;
+    p->state = ZOMBIE;
+    p->status = status;
+    p->waiting = false;
+    if (os.holder == p)
+        os.holder = NULL;
+    process_close(p);
+    int pid = p->pid, heir = process_heir(p);
+    for (int i = 0; i < PROCESSES; i++)
+        if (os.processes[i] && os.processes[i]->parent == pid)
+            process_orphan(os.processes[i], heir);
+    world_ended(p);
+    if (p == os.current)
+        copies_swap(p->copies);
+    copies_free(p);
+    if (coroutine && family) {
+        p->family = NULL;
+        family_leave(family);
+    }
+    if (os_process(pid) != p)
+        return;
+    struct process *parent = os_process(p->parent);
+    if (parent && parent->state != ZOMBIE)
+        os_signal(parent, SIGCHLD);
+    else
+        process_reap(p);
+}
+
+static void __attribute__((noreturn)) process_leave(void)
+{
+    _longjmp(os.scheduler, 1);
+}
+
+/* Ends the one that runs. */
+static void __attribute__((noreturn)) current_end(int status)
+{
+    os_kill(os.current, status);
+    process_leave();
+}
+
+/* Before each call: time for what sim.c wants to happen between two of them. */
+static void call(const char *name)
+{
+    struct process *p = os.current;
+    if (++p->calls > 1000000) {
+        sim_violation("a process makes a million calls without waiting; the last is %s()", name);
+        os_stop();
+        p->doomed = true;
+    }
+    world_call(p, name);
+    if (p->doomed)
+        current_end(SIGKILL);
+    while (p->frozen || p->held_until > os.now) {
+        p->missed = p->missed || p->frozen;
+        if (!p->frozen)
+            process_wake(p, p->held_until);
+        process_yield();
+    }
+}
+
+pid_t sim_getpid(void)
+{
+    return os.current->pid;
+}
+
+pid_t sim_getppid(void)
+{
+    call("getppid");
+    return os.current->parent;
+}
+
+pid_t sim_getpgid(pid_t pid)
+{
+    const struct process *p = os_process(pid);
+    if (p)
+        return p->group;
+    errno = ESRCH;
+    return -1;
+}
+
+int sim_setpgid(pid_t pid, pid_t group)
+{
+    struct process *p = pid ? os_process(pid) : os.current;
+    if (!p || p->state == ZOMBIE || (p->state == SCRIPTED && p != os.current)) {
+        errno = p ? EACCES : ESRCH; /* EACCES: it has executed */
+        return -1;
+    }
+    p->group = group ? group : p->pid;
+    return 0;
+}
+
+pid_t sim_setsid(void)
+{
+    return os.current->group = os.current->pid;
+}
+
+static void fork_files(struct process *child, const struct process *p)
+{
+    for (int fd = 0; fd < FDS; fd++)
+        if ((child->files[fd] = p->files[fd]))
+            child->files[fd]->references++;
+    memcpy(child->cloexec, p->cloexec, sizeof child->cloexec);
+}
+
+static struct process *fork_process(struct process *p)
+{
+    struct process *child = process_new(p->host);
+    child->parent = p->pid;
+    child->group = p->group;
+    child->family = p->family;
+    child->started = true;
+    child->blocked = p->blocked;
+    strcpy(child->name, p->name);
+    memcpy(child->handlers, p->handlers, sizeof child->handlers);
+    memcpy(child->signal_pipe, sim_signal_pipe(), sizeof child->signal_pipe);
+    fork_files(child, p);
+    p->family->members++;
+    p->family->forks++;
+    if (p->pid == p->family->candidate)
+        p->family->guard = child->pid;
+    else
+        child->copies = copies_make(p->family, p->pid);
+    return child;
+}
+
+__attribute__((noinline)) pid_t sim_fork(void)
+{
+    call("fork");
+    if (world_fork_fails(os.current)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    struct process *volatile child = fork_process(os.current);
+    child->low = stack_low();
+    if (_setjmp(child->context) != 0)
+        return 0;
+    stack_save(child);
+    process_wake(child, os.now + world_latency(child));
+    return child->pid;
+}
+
+int sim_execvp(const char *file, char *const argv[])
+{
+    (void)file;
+    (void)argv;
+    call("execvp");
+    struct process *p = os.current;
+    if (!world_exec(p)) {
+        errno = ENOENT;
+        return -1;
+    }
+    for (int fd = 0; fd < FDS; fd++)
+        if (p->cloexec[fd])
+            sim_fd_close(fd);
+    if (p->state == ALIVE)
+        p->state = SCRIPTED;
+    os.holder = NULL;
+    process_leave();
+}
+
+void sim_exit(int status)
+{
+    call("_exit");
+    current_end((status & 0xff) << 8);
+}
+
+static bool wait_matches(const struct process *p, idtype_t type, pid_t id)
+{
+    return p && p->parent == os.current->pid && (type == P_ALL || (type == P_PID ? p->pid == id : p->group == id));
+}
+
+/* The first dead child of that kind; *any: there are living ones. */
+static struct process *wait_find(idtype_t type, pid_t id, bool *any)
+{
+    *any = false;
+    for (int i = 0; i < PROCESSES; i++) {
+        struct process *p = os.processes[i];
+        if (!wait_matches(p, type, id))
+            continue;
+        if (p->state == ZOMBIE)
+            return p;
+        *any = true;
+    }
+    return NULL;
+}
+
+pid_t sim_waitpid(pid_t pid, int *status, int flags)
+{
+    call("waitpid");
+    bool any;
+    for (;;) {
+        struct process *p = wait_find(pid == -1 ? P_ALL : P_PID, pid, &any);
+        if (p) {
+            pid_t found = p->pid;
+            if (status)
+                *status = p->status;
+            process_free(p);
+            return found;
+        }
+        if (!any || (flags & WNOHANG)) {
+            errno = ECHILD;
+            return any ? 0 : -1;
+        }
+        os.current->waiting = true;
+        os.current->polled_count = 0;
+        process_yield();
+        os.current->waiting = false;
+        call("waitpid");
+    }
+}
+
+int sim_waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
+{
+    call("waitid");
+    bool any;
+    struct process *p = wait_find(type, (pid_t)id, &any);
+    info->si_pid = p ? p->pid : 0;
+    if (!p && !any) {
+        errno = ECHILD;
+        return -1;
+    }
+    if (p) {
+        info->si_code = WIFSIGNALED(p->status) ? CLD_KILLED : CLD_EXITED;
+        info->si_status = WIFSIGNALED(p->status) ? WTERMSIG(p->status) : WEXITSTATUS(p->status);
+        if (!(flags & WNOWAIT))
+            process_free(p);
+    }
+    return 0;
+}
+
+int sim_prctl(int option, ...)
+{
+    va_list args;
+    va_start(args, option);
+    int value = va_arg(args, int);
+    va_end(args);
+    if (option == PR_SET_CHILD_SUBREAPER)
+        os.current->subreaper = value != 0;
+    if (option == PR_SET_PDEATHSIG)
+        os.current->death_signal = value;
+    return 0;
+}
+
+long sim_syscall(long number, ...)
+{
+    va_list args;
+    va_start(args, number);
+    int first = va_arg(args, int), second = va_arg(args, int);
+    va_end(args);
+    if (number == SYS_pidfd_open && os_process(first)) {
+        struct file *f = file_new(FILE_PROCESS);
+        f->pid = first;
+        return fd_install(f);
+    }
+    if (number == SYS_pidfd_send_signal && fd_file(first))
+        return sim_kill(fd_file(first)->pid, second);
+    errno = number == SYS_pidfd_open ? ESRCH : ENOSYS;
+    return -1;
+}
+
+/* --- signals -------------------------------------------------------------------------- */
+
+static uint64_t signal_bit(int number)
+{
+    return UINT64_C(1) << (number - 1);
+}
+
+static bool signal_harmless(int number)
+{
+    return number == SIGCHLD || number == SIGCONT || number == SIGWINCH || number == SIGURG;
+}
+
+void os_signal(struct process *p, int number)
+{
+    if (p->state == ZOMBIE)
+        return;
+    if (p->state == SCRIPTED)
+        world_signalled(p, number);
+    else if (number == SIGKILL && p == os.current)
+        p->doomed = true;
+    else if (number == SIGKILL)
+        os_kill(p, SIGKILL);
+    else if (number == SIGSTOP || p->handlers[number] == SIG_IGN)
+        return;
+    else if (!(p->blocked & signal_bit(number)) && p->handlers[number] == SIG_DFL && p != os.current) {
+        if (!signal_harmless(number))
+            os_kill(p, number);
+        else if (number == SIGCHLD && p->waiting)
+            process_wake(p, os.now + world_latency(p));
+    } else {
+        p->pending |= signal_bit(number);
+        if (p->waiting)
+            process_wake(p, os.now + world_latency(p));
+    }
+}
+
+/* Runs what is pending; whether a handler was called. */
+static bool signals_deliver(void)
+{
+    struct process *p = os.current;
+    bool handled = false;
+    for (int n = 1; n <= 64 && (p->pending & ~p->blocked); n++) {
+        if (!(p->pending & ~p->blocked & signal_bit(n)))
+            continue;
+        p->pending &= ~signal_bit(n);
+        if (p->handlers[n] == SIG_DFL && !signal_harmless(n))
+            current_end(n);
+        if (p->handlers[n] == SIG_DFL || p->handlers[n] == SIG_IGN)
+            continue;
+        p->handlers[n](n);
+        handled = true;
+    }
+    return handled;
+}
+
+int sim_kill(pid_t pid, int number)
+{
+    call("kill");
+    bool any = false;
+    int host = os.current->host;
+    for (int i = 0; i < PROCESSES; i++) {
+        struct process *p = os.processes[i];
+        if (!p || p->host != host || (pid > 0 ? p->pid != pid : p->group != -pid))
+            continue;
+        any = true;
+        if (number)
+            os_signal(p, number);
+    }
+    signals_deliver();
+    errno = ESRCH;
+    return any ? 0 : -1;
+}
+
+int sim_raise(int number)
+{
+    return sim_kill(os.current->pid, number);
+}
+
+int sim_sigaction(int number, const struct sigaction *action, struct sigaction *before)
+{
+    if (number == SIGKILL || number == SIGSTOP || number < 1 || number > 64) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (before) {
+        memset(before, 0, sizeof *before);
+        before->sa_handler = os.current->handlers[number];
+    }
+    if (action)
+        os.current->handlers[number] = action->sa_handler;
+    return 0;
+}
+
+void (*sim_signal(int number, void (*handler)(int)))(int)
+{
+    void (*before)(int) = os.current->handlers[number];
+    os.current->handlers[number] = handler;
+    return before;
+}
+
+int sim_sigprocmask(int how, const sigset_t *set, sigset_t *before)
+{
+    struct process *p = os.current;
+    if (before) {
+        sigemptyset(before);
+        for (int n = 1; n <= 64; n++)
+            if (p->blocked & signal_bit(n))
+                sigaddset(before, n);
+    }
+    uint64_t bits = 0;
+    for (int n = 1; set && n <= 64; n++)
+        bits |= sigismember(set, n) == 1 ? signal_bit(n) : 0;
+    if (set)
+        p->blocked = how == SIG_SETMASK ? bits : how == SIG_BLOCK ? p->blocked | bits : p->blocked & ~bits;
+    signals_deliver();
+    return 0;
+}
+
+int sim_setitimer(int which, const struct itimerval *value, struct itimerval *before)
+{
+    (void)which;
+    (void)value;
+    (void)before;
+    return 0; /* nothing here ever blocks for long */
+}
+
+/* --- waiting ---------------------------------------------------------------------------- */
+
+int sim_clock_gettime(clockid_t id, struct timespec *out)
+{
+    if (id != CLOCK_REALTIME) /* a log line must change nothing */
+        call("clock_gettime");
+    int host = os.current->host;
+    int64_t t = os_boot_clock(host) + (id == CLOCK_REALTIME ? os.clocks[host].wall : 0);
+    out->tv_sec = t / SIM_SECOND;
+    out->tv_nsec = t % SIM_SECOND;
+    return 0;
+}
+
+static int poll_look(struct pollfd *slots, nfds_t count)
+{
+    int ready = 0;
+    os.current->polled_count = 0;
+    for (nfds_t i = 0; i < count; i++) {
+        struct pollfd *s = &slots[i];
+        s->revents = 0;
+        if (s->fd < 0)
+            continue;
+        struct file *f = fd_file(s->fd);
+        if (!f)
+            s->revents = POLLNVAL;
+        else {
+            s->revents = (short)(file_events(f) & (s->events | POLLHUP | POLLERR));
+            os.current->polled[os.current->polled_count++] = f;
+        }
+        ready += s->revents != 0;
+    }
+    return ready;
+}
+
+#define POLL_COST 5000 /* nanoseconds: so that no loop can stop the time */
+
+int sim_poll(struct pollfd *slots, nfds_t count, int timeout)
+{
+    if (timeout == 0) /* likewise */
+        return poll_look(slots, count);
+    call("poll");
+    struct process *p = os.current;
+    int64_t deadline = timeout < 0 ? NO_TIME : os.now + os_true_span(p->host, timeout * SIM_MS);
+    p->polls++;
+    process_wake(p, os.now + POLL_COST);
+    process_yield();
+    for (;;) {
+        call("poll");
+        if (signals_deliver()) {
+            errno = EINTR;
+            return -1;
+        }
+        int ready = poll_look(slots, count);
+        if (ready || os.now >= deadline)
+            return ready;
+        p->waiting = true;
+        if (deadline != NO_TIME)
+            process_wake(p, deadline + world_latency(p));
+        process_yield();
+        p->waiting = false;
+    }
+}
+
+/* --- reading and writing ------------------------------------------------------------------ */
+
+int sim_close(int fd)
+{
+    call("close");
+    bool open = fd_file(fd) != NULL;
+    sim_fd_close(fd);
+    return open ? 0 : -1;
+}
+
+static ssize_t channel_put(struct channel *c, const void *data, size_t length, struct file *const passed[2])
+{
+    if (!c || c->readers == 0) {
+        errno = c ? EPIPE : EBADF;
+        return -1;
+    }
+    if (channel_full(c)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    struct packet *p = malloc(sizeof *p + length);
+    if (!p)
+        abort();
+    *p = (struct packet){ .length = length };
+    memcpy(p->data, data, length);
+    for (int i = 0; passed && i < 2; i++)
+        if ((p->passed[i] = passed[i]))
+            passed[i]->references++;
+    *c->end = p;
+    c->end = &p->next;
+    c->bytes += length + (c->packets ? 512 : 0);
+    waiters_wake(c, NULL);
+    return (ssize_t)length;
+}
+
+static ssize_t channel_get(struct channel *c, void *out, size_t size, struct file *passed[2])
+{
+    size_t got = 0;
+    while (c->first && got < size) {
+        struct packet *p = c->first;
+        size_t n = p->length - p->taken < size - got ? p->length - p->taken : size - got;
+        memcpy((char *)out + got, p->data + p->taken, n);
+        got += n;
+        p->taken += n;
+        if (p->taken < p->length && !c->packets)
+            break;
+        c->bytes -= p->length + (c->packets ? 512 : 0);
+        for (int i = 0; passed && i < 2; i++) {
+            passed[i] = p->passed[i];
+            p->passed[i] = NULL;
+        }
+        packet_free(packet_take(c));
+        if (c->packets)
+            break;
+    }
+    if (got)
+        waiters_wake(c, NULL);
+    return (ssize_t)got;
+}
+
+static ssize_t file_read(struct file *f, void *buffer, size_t size, struct file *passed[2])
+{
+    if (f->kind == FILE_TEXT) {
+        size_t left = strlen(f->text + f->at), n = left < size ? left : size;
+        memcpy(buffer, f->text + f->at, n);
+        f->at += n;
+        return (ssize_t)n;
+    }
+    if (f->kind == FILE_NULL)
+        return 0;
+    if (f->kind != FILE_CHANNEL || !f->in) {
+        errno = EBADF;
+        return -1;
+    }
+    if (!f->in->first && f->in->writers) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return channel_get(f->in, buffer, size, passed);
+}
+
+ssize_t sim_read(int fd, void *buffer, size_t size)
+{
+    call("read");
+    struct file *f = fd_file(fd);
+    if (!f)
+        return -1;
+    if (f->kind == FILE_CHANNEL && f->in && !f->in->first && f->in->writers && !f->nonblocking)
+        sim_violation("read() of descriptor %d blocks", fd);
+    return file_read(f, buffer, size, NULL);
+}
+
+ssize_t sim_write(int fd, const void *buffer, size_t size)
+{
+    struct file *f = fd_file(fd);
+    if (f && f->kind == FILE_NULL) {
+        world_output(os.current, buffer, size);
+        return (ssize_t)size;
+    }
+    call("write");
+    f = fd_file(fd);
+    return f ? channel_put(f->out, buffer, size, NULL) : -1;
+}
+
+ssize_t sim_send(int fd, const void *buffer, size_t size, int flags)
+{
+    (void)flags;
+    return sim_write(fd, buffer, size);
+}
+
+ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    (void)flags;
+    call("sendmsg");
+    struct file *f = fd_file(fd), *passed[2] = { NULL, NULL };
+    struct cmsghdr *c = message->msg_controllen ? CMSG_FIRSTHDR(message) : NULL;
+    int numbers[2];
+    if (!f)
+        return -1;
+    if (c) {
+        memcpy(numbers, CMSG_DATA(c), sizeof numbers);
+        for (int i = 0; i < 2; i++)
+            passed[i] = fd_file(numbers[i]);
+    }
+    return channel_put(f->out, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, passed);
+}
+
+ssize_t sim_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    (void)flags;
+    call("recvmsg");
+    struct file *f = fd_file(fd), *passed[2] = { NULL, NULL };
+    ssize_t n = f ? file_read(f, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, passed) : -1;
+    int numbers[2];
+    if (n < 0 || !passed[0]) {
+        message->msg_controllen = 0;
+        return n;
+    }
+    for (int i = 0; i < 2; i++) {
+        numbers[i] = fd_install(passed[i]);
+        file_release(passed[i]);
+    }
+    struct cmsghdr *c = message->msg_control;
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof numbers);
+    memcpy(CMSG_DATA(c), numbers, sizeof numbers);
+    message->msg_controllen = CMSG_SPACE(sizeof numbers);
+    return n;
+}
+
+int sim_shutdown(int fd, int how)
+{
+    (void)how;
+    call("shutdown");
+    struct file *f = fd_file(fd);
+    if (f && f->socket)
+        f->socket->ops->shut(f->socket->owner);
+    return f ? 0 : -1;
+}
+
+static struct file *end_new(struct channel *in, struct channel *out)
+{
+    struct file *f = file_new(FILE_CHANNEL);
+    f->in = in;
+    f->out = out;
+    if (in)
+        in->readers++;
+    if (out)
+        out->writers++;
+    return f;
+}
+
+int sim_pipe(int ends[2])
+{
+    struct channel *c = channel_new(false);
+    ends[0] = fd_install(end_new(c, NULL));
+    ends[1] = fd_install(end_new(NULL, c));
+    return 0;
+}
+
+int sim_socketpair(int domain, int type, int protocol, int ends[2])
+{
+    (void)domain;
+    (void)type;
+    (void)protocol;
+    struct channel *one = channel_new(true), *other = channel_new(true);
+    ends[0] = fd_install(end_new(one, other));
+    ends[1] = fd_install(end_new(other, one));
+    return 0;
+}
+
+int sim_dup2(int from, int to)
+{
+    struct file *f = fd_file(from);
+    if (!f || from == to)
+        return f ? to : -1;
+    f->references++;
+    sim_fd_close(to);
+    os.current->files[to] = f;
+    os.current->cloexec[to] = false;
+    return to;
+}
+
+int sim_fcntl(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    int value = command == F_SETFD || command == F_SETFL ? va_arg(args, int) : 0;
+    va_end(args);
+    struct file *f = fd_file(fd);
+    if (!f)
+        return -1;
+    if (command == F_SETFD)
+        os.current->cloexec[fd] = value & FD_CLOEXEC;
+    if (command == F_SETFL)
+        f->nonblocking = value & O_NONBLOCK;
+    return command == F_GETFD && os.current->cloexec[fd] ? FD_CLOEXEC : command == F_GETFL && f->nonblocking ? O_NONBLOCK : 0;
+}
+
+int sim_fstat(int fd, struct stat *out)
+{
+    memset(out, 0, sizeof *out);
+    out->st_mode = S_IFCHR | 0666;
+    return fd_file(fd) ? 0 : -1;
+}
+
+int sim_isatty(int fd)
+{
+    (void)fd;
+    errno = ENOTTY;
+    return 0;
+}
+
+char *sim_ttyname(int fd)
+{
+    (void)fd;
+    return NULL;
+}
+
+/* --- folders and texts: /proc and /dev/fd ---------------------------------------------------- */
+
+struct folder {
+    int count, next;
+    int names[PROCESSES];
+    struct dirent entry;
+};
+
+static const struct process *proc_process(int pid)
+{
+    const struct process *p = os_process(pid);
+    return p && p->host == os.current->host ? p : NULL;
+}
+
+DIR *sim_opendir(const char *path)
+{
+    int pid, end = 0;
+    struct folder *d = calloc(1, sizeof *d);
+    if (!d)
+        abort();
+    if (!strcmp(path, "/dev/fd")) {
+        for (int fd = 0; fd < FDS; fd++)
+            if (os.current->files[fd])
+                d->names[d->count++] = fd;
+    } else if (!strcmp(path, "/proc")) {
+        for (int i = 0; i < PROCESSES; i++)
+            if (os.processes[i] && os.processes[i]->host == os.current->host)
+                d->names[d->count++] = os.processes[i]->pid;
+    } else if (sscanf(path, "/proc/%d/task%n", &pid, &end) == 1 && end && proc_process(pid))
+        d->names[d->count++] = pid;
+    else {
+        free(d);
+        errno = ENOENT;
+        return NULL;
+    }
+    return (DIR *)d;
+}
+
+struct dirent *sim_readdir(DIR *folder)
+{
+    struct folder *d = (struct folder *)folder;
+    if (d->next == d->count)
+        return NULL;
+    snprintf(d->entry.d_name, sizeof d->entry.d_name, "%d", d->names[d->next++]);
+    return &d->entry;
+}
+
+int sim_closedir(DIR *folder)
+{
+    free(folder);
+    return 0;
+}
+
+int sim_dirfd(DIR *folder)
+{
+    (void)folder;
+    return FDS; /* no descriptor at all */
+}
+
+static char *proc_children(int pid)
+{
+    char *text = calloc(PROCESSES, 12);
+    if (!text)
+        abort();
+    for (int i = 0; i < PROCESSES; i++)
+        if (os.processes[i] && os.processes[i]->parent == pid)
+            sprintf(text + strlen(text), "%d ", os.processes[i]->pid);
+    return text;
+}
+
+/* What a file of /proc holds, to be freed; NULL: there is no such file. */
+static char *proc_text(const char *path)
+{
+    int pid, task, end = 0;
+    if (sscanf(path, "/proc/%d/task/%d/children%n", &pid, &task, &end) == 2 && end && proc_process(pid))
+        return proc_children(pid);
+    if (sscanf(path, "/proc/%d/stat%n", &pid, &end) != 1 || !end)
+        return NULL;
+    const struct process *p = proc_process(pid);
+    char *text = p || pid == PID_INIT ? malloc(256) : NULL;
+    if (text)
+        snprintf(text, 256, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %lld 0 0", pid, p ? p->name : "init",
+                 p && p->state == ZOMBIE ? 'Z' : 'S', p ? p->parent : 0, p ? p->group : PID_INIT, p ? p->group : PID_INIT,
+                 p ? (long long)(p->born / (10 * SIM_MS)) : 0);
+    return text;
+}
+
+int sim_open(const char *path, int flags, ...)
+{
+    (void)flags;
+    char *text = proc_text(path);
+    if (!text && strcmp(path, "/dev/null") != 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    struct file *f = file_new(text ? FILE_TEXT : FILE_NULL);
+    f->text = text;
+    return fd_install(f);
+}
+
+FILE *sim_fopen(const char *path, const char *mode)
+{
+    char *text = proc_text(path);
+    FILE *file = text ? fmemopen(NULL, strlen(text) + 1, "w+") : NULL;
+    (void)mode;
+    errno = ENOENT;
+    if (!file) {
+        free(text);
+        return NULL;
+    }
+    fputs(text, file);
+    rewind(file);
+    free(text);
+    return file;
+}
+
+int sim_access(const char *path, int mode)
+{
+    char *text = proc_text(path);
+    (void)mode;
+    errno = ENOENT;
+    free(text);
+    return text ? 0 : -1;
+}
+
+ssize_t sim_readlink(const char *path, char *buffer, size_t size)
+{
+    if (strcmp(path, "/proc/self") != 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    return snprintf(buffer, size, "%d", os.current->pid);
+}
+
+/* --- the rest ---------------------------------------------------------------------------- */
+
+int sim_gethostname(char *name, size_t size)
+{
+    snprintf(name, size, "host%d", os.current->host);
+    return 0;
+}
+
+char *sim_getenv(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+int sim_setenv(const char *name, const char *value, int replace)
+{
+    (void)replace;
+    if (!strcmp(name, "BALLOT_FENCING_TOKEN"))
+        os.current->token = strtoll(value, NULL, 10);
+    return 0;
+}
+
+int sim_unsetenv(const char *name)
+{
+    (void)name;
+    return 0;
+}
+
+int sim_printf(const char *format, ...)
+{
+    char line[4096];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    world_output(os.current, line, strlen(line));
+    return n;
+}
+
+int sim_puts(const char *line)
+{
+    return sim_printf("%s\n", line);
+}
+
+int sim_putchar(int c)
+{
+    return sim_printf("%c", c);
+}
+
+void os_begin(uint64_t seed)
+{
+    struct event *heap = os.heap;
+    size_t room = os.room;
+    os = (struct os){ .seed = seed, .hash = UINT64_C(0xcbf29ce484222325), .heap = heap, .room = room };
+    for (int host = 0; host < HOSTS; host++)
+        os.clocks[host] = (struct clock){ .boot = sim_between(1, 1000000) * SIM_SECOND + sim_between(0, SIM_SECOND),
+                                          .permille = 1000, .wall = INT64_C(1700000000) * SIM_SECOND };
+}
+
+void os_end(void)
+{
+    for (int i = 0; i < PROCESSES; i++)
+        if (os.processes[i])
+            os_kill(os.processes[i], SIGKILL);
+    for (int i = 0; i < PROCESSES; i++)
+        if (os.processes[i])
+            process_free(os.processes[i]);
+    os.events = 0;
+}
