@@ -514,6 +514,19 @@ static void test_session_timeouts(void)
         contact_back_off(b, 0);
     check(b->hold_until <= 30 * SECOND, "no session timeout makes the pauses between two attempts longer than 30 s");
     ballot_close(b);
+
+    b = member(BALLOT_KEEP);
+    b->leading = true;
+    b->lease = (struct lease){ .sent = 0, .timeout = b->timeout };
+    for (int i = 0; i < 40; i++)
+        contact_back_off(b, 0);
+    check(b->hold_until <= SECOND, "a leader tries again within T/6 while others do not count it as gone");
+    b->config.timeout_ms = 3600000;
+    string_copy(b->addresses, sizeof b->addresses, "127.0.0.1:1");
+    handle_open(b);
+    on_event(b->handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", b);
+    check(b->timeout == 10 * MINUTE, "a session timeout of an hour counts as 10 min");
+    ballot_close(b);
 }
 
 static struct facts facts(void)
