@@ -23,6 +23,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* much of what libc is told means nothing here */
+
 /* --- chance and time ---------------------------------------------------------- */
 
 struct event {
@@ -55,6 +57,22 @@ static struct os {
 } os;
 
 static char stack_region[STACK_SIZE] __attribute__((aligned(64)));
+
+/* The simulation's own memory; ballot's is sim_malloc()'s. */
+static void *allocate(size_t size)
+{
+    void *memory = calloc(1, size);
+    if (!memory)
+        abort();
+    return memory;
+}
+
+/* What a call returns that fails. */
+static int fail(int error)
+{
+    errno = error;
+    return -1;
+}
 
 /* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators". */
 uint64_t sim_random(void)
@@ -178,9 +196,7 @@ struct block {
 void *sim_malloc(size_t size)
 {
     struct family *f = os.current->family;
-    struct block *b = malloc(sizeof *b + size);
-    if (!b)
-        abort();
+    struct block *b = allocate(sizeof *b + size);
     *b = (struct block){ NULL, f->blocks, f, f->forks, os.current->pid, size };
     if (f->blocks)
         f->blocks->before = b;
@@ -322,9 +338,7 @@ static void process_wake(struct process *p, int64_t when);
 
 static struct file *file_new(enum file_kind kind)
 {
-    struct file *f = calloc(1, sizeof *f);
-    if (!f)
-        abort();
+    struct file *f = allocate(sizeof *f);
     f->kind = kind;
     return f;
 }
@@ -341,9 +355,7 @@ static void packet_free(struct packet *p)
 
 static struct channel *channel_new(bool packets)
 {
-    struct channel *c = calloc(1, sizeof *c);
-    if (!c)
-        abort();
+    struct channel *c = allocate(sizeof *c);
     *c = (struct channel){ .packets = packets, .end = &c->first };
     return c;
 }
@@ -440,8 +452,7 @@ static int fd_install(struct file *f)
             return fd;
         }
     sim_violation("a process has %d descriptors open", FDS);
-    errno = EMFILE;
-    return -1;
+    return fail(EMFILE);
 }
 
 static struct file *fd_file(int fd)
@@ -471,10 +482,8 @@ int os_fds(const struct process *p)
 
 struct sim_socket *sim_socket_new(const struct sim_socket_ops *ops, void *owner, int *fd)
 {
-    struct sim_socket *s = calloc(1, sizeof *s);
+    struct sim_socket *s = allocate(sizeof *s);
     struct file *f = file_new(FILE_SOCKET);
-    if (!s)
-        abort();
     *s = (struct sim_socket){ ops, owner, 0, f };
     f->socket = s;
     *fd = fd_install(f);
@@ -521,9 +530,7 @@ static struct process *process_new(int host)
 {
     for (int slot = PID_INIT + 1; slot < PROCESSES; slot++)
         if (!os.processes[slot]) {
-            struct process *p = calloc(1, sizeof *p);
-            if (!p)
-                abort();
+            struct process *p = allocate(sizeof *p);
             p->pid = p->group = slot + PROCESSES * ++os.generation;
             p->host = host;
             p->wake_at = NO_TIME;
@@ -554,9 +561,7 @@ static void stack_save(struct process *p)
     if (p->used > p->room) {
         p->room = p->used + 4096;
         free(p->stack);
-        p->stack = malloc(p->room);
-        if (!p->stack)
-            abort();
+        p->stack = allocate(p->room);
     }
     memcpy(p->stack, p->low, p->used);
 }
@@ -669,9 +674,7 @@ struct process *os_spawn(int host, void (*entry)(void))
 {
     struct process *p = process_new(host);
     struct file *null = file_new(FILE_NULL);
-    p->family = calloc(1, sizeof *p->family);
-    if (!p->family)
-        abort();
+    p->family = allocate(sizeof *p->family);
     *p->family = (struct family){ .host = host, .members = 1, .candidate = p->pid };
     p->parent = PID_INIT;
     p->signal_pipe[0] = p->signal_pipe[1] = -1;
@@ -817,17 +820,14 @@ pid_t sim_getpgid(pid_t pid)
     const struct process *p = os_process(pid);
     if (p)
         return p->group;
-    errno = ESRCH;
-    return -1;
+    return fail(ESRCH);
 }
 
 int sim_setpgid(pid_t pid, pid_t group)
 {
     struct process *p = pid ? os_process(pid) : os.current;
-    if (!p || p->state == ZOMBIE || (p->state == SCRIPTED && p != os.current)) {
-        errno = p ? EACCES : ESRCH; /* EACCES: it has executed */
-        return -1;
-    }
+    if (!p || p->state == ZOMBIE || (p->state == SCRIPTED && p != os.current))
+        return fail(p ? EACCES : ESRCH); /* EACCES: it has executed */
     p->group = group ? group : p->pid;
     return 0;
 }
@@ -869,10 +869,8 @@ static struct process *fork_process(struct process *p)
 __attribute__((noinline)) pid_t sim_fork(void)
 {
     call("fork");
-    if (world_fork_fails(os.current)) {
-        errno = EAGAIN;
-        return -1;
-    }
+    if (world_fork_fails(os.current))
+        return fail(EAGAIN);
     struct process *volatile child = fork_process(os.current);
     child->low = stack_low();
     if (_setjmp(child->context) != 0)
@@ -884,14 +882,10 @@ __attribute__((noinline)) pid_t sim_fork(void)
 
 int sim_execvp(const char *file, char *const argv[])
 {
-    (void)file;
-    (void)argv;
     call("execvp");
     struct process *p = os.current;
-    if (!world_exec(p)) {
-        errno = ENOENT;
-        return -1;
-    }
+    if (!world_exec(p))
+        return fail(ENOENT);
     for (int fd = 0; fd < FDS; fd++)
         if (p->cloexec[fd])
             sim_fd_close(fd);
@@ -958,10 +952,8 @@ int sim_waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
     bool any;
     struct process *p = wait_find(type, (pid_t)id, &any);
     info->si_pid = p ? p->pid : 0;
-    if (!p && !any) {
-        errno = ECHILD;
-        return -1;
-    }
+    if (!p && !any)
+        return fail(ECHILD);
     if (p) {
         info->si_code = WIFSIGNALED(p->status) ? CLD_KILLED : CLD_EXITED;
         info->si_status = WIFSIGNALED(p->status) ? WTERMSIG(p->status) : WEXITSTATUS(p->status);
@@ -997,8 +989,7 @@ long sim_syscall(long number, ...)
     }
     if (number == SYS_pidfd_send_signal && fd_file(first))
         return sim_kill(fd_file(first)->pid, second);
-    errno = number == SYS_pidfd_open ? ESRCH : ENOSYS;
-    return -1;
+    return fail(number == SYS_pidfd_open ? ESRCH : ENOSYS);
 }
 
 /* --- signals -------------------------------------------------------------------------- */
@@ -1081,10 +1072,8 @@ int sim_raise(int number)
 
 int sim_sigaction(int number, const struct sigaction *action, struct sigaction *before)
 {
-    if (number == SIGKILL || number == SIGSTOP || number < 1 || number > 64) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (number == SIGKILL || number == SIGSTOP || number < 1 || number > 64)
+        return fail(EINVAL);
     if (before) {
         memset(before, 0, sizeof *before);
         before->sa_handler = os.current->handlers[number];
@@ -1121,9 +1110,6 @@ int sim_sigprocmask(int how, const sigset_t *set, sigset_t *before)
 
 int sim_setitimer(int which, const struct itimerval *value, struct itimerval *before)
 {
-    (void)which;
-    (void)value;
-    (void)before;
     return 0; /* nothing here ever blocks for long */
 }
 
@@ -1175,10 +1161,8 @@ int sim_poll(struct pollfd *slots, nfds_t count, int timeout)
     process_yield();
     for (;;) {
         call("poll");
-        if (signals_deliver()) {
-            errno = EINTR;
-            return -1;
-        }
+        if (signals_deliver())
+            return fail(EINTR);
         int ready = poll_look(slots, count);
         if (ready || os.now >= deadline)
             return ready;
@@ -1202,17 +1186,11 @@ int sim_close(int fd)
 
 static ssize_t channel_put(struct channel *c, const void *data, size_t length, struct file *const passed[2])
 {
-    if (!c || c->readers == 0) {
-        errno = c ? EPIPE : EBADF;
-        return -1;
-    }
-    if (channel_full(c)) {
-        errno = EAGAIN;
-        return -1;
-    }
-    struct packet *p = malloc(sizeof *p + length);
-    if (!p)
-        abort();
+    if (!c || c->readers == 0)
+        return fail(c ? EPIPE : EBADF);
+    if (channel_full(c))
+        return fail(EAGAIN);
+    struct packet *p = allocate(sizeof *p + length);
     *p = (struct packet){ .length = length };
     memcpy(p->data, data, length);
     for (int i = 0; passed && i < 2; i++)
@@ -1260,14 +1238,10 @@ static ssize_t file_read(struct file *f, void *buffer, size_t size, struct file 
     }
     if (f->kind == FILE_NULL)
         return 0;
-    if (f->kind != FILE_CHANNEL || !f->in) {
-        errno = EBADF;
-        return -1;
-    }
-    if (!f->in->first && f->in->writers) {
-        errno = EAGAIN;
-        return -1;
-    }
+    if (f->kind != FILE_CHANNEL || !f->in)
+        return fail(EBADF);
+    if (!f->in->first && f->in->writers)
+        return fail(EAGAIN);
     return channel_get(f->in, buffer, size, passed);
 }
 
@@ -1296,13 +1270,11 @@ ssize_t sim_write(int fd, const void *buffer, size_t size)
 
 ssize_t sim_send(int fd, const void *buffer, size_t size, int flags)
 {
-    (void)flags;
     return sim_write(fd, buffer, size);
 }
 
 ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    (void)flags;
     call("sendmsg");
     struct file *f = fd_file(fd), *passed[2] = { NULL, NULL };
     struct cmsghdr *c = message->msg_controllen ? CMSG_FIRSTHDR(message) : NULL;
@@ -1319,7 +1291,6 @@ ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags)
 
 ssize_t sim_recvmsg(int fd, struct msghdr *message, int flags)
 {
-    (void)flags;
     call("recvmsg");
     struct file *f = fd_file(fd), *passed[2] = { NULL, NULL };
     ssize_t n = f ? file_read(f, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, passed) : -1;
@@ -1343,7 +1314,6 @@ ssize_t sim_recvmsg(int fd, struct msghdr *message, int flags)
 
 int sim_shutdown(int fd, int how)
 {
-    (void)how;
     call("shutdown");
     struct file *f = fd_file(fd);
     if (f && f->socket)
@@ -1373,9 +1343,6 @@ int sim_pipe(int ends[2])
 
 int sim_socketpair(int domain, int type, int protocol, int ends[2])
 {
-    (void)domain;
-    (void)type;
-    (void)protocol;
     struct channel *one = channel_new(true), *other = channel_new(true);
     ends[0] = fd_install(end_new(one, other));
     ends[1] = fd_install(end_new(other, one));
@@ -1419,14 +1386,12 @@ int sim_fstat(int fd, struct stat *out)
 
 int sim_isatty(int fd)
 {
-    (void)fd;
     errno = ENOTTY;
     return 0;
 }
 
 char *sim_ttyname(int fd)
 {
-    (void)fd;
     return NULL;
 }
 
@@ -1447,9 +1412,7 @@ static const struct process *proc_process(int pid)
 DIR *sim_opendir(const char *path)
 {
     int pid, end = 0;
-    struct folder *d = calloc(1, sizeof *d);
-    if (!d)
-        abort();
+    struct folder *d = allocate(sizeof *d);
     if (!strcmp(path, "/dev/fd")) {
         for (int fd = 0; fd < FDS; fd++)
             if (os.current->files[fd])
@@ -1485,15 +1448,12 @@ int sim_closedir(DIR *folder)
 
 int sim_dirfd(DIR *folder)
 {
-    (void)folder;
     return FDS; /* no descriptor at all */
 }
 
 static char *proc_children(int pid)
 {
-    char *text = calloc(PROCESSES, 12);
-    if (!text)
-        abort();
+    char *text = allocate(PROCESSES * 12);
     for (int i = 0; i < PROCESSES; i++)
         if (os.processes[i] && os.processes[i]->parent == pid)
             sprintf(text + strlen(text), "%d ", os.processes[i]->pid);
@@ -1509,7 +1469,7 @@ static char *proc_text(const char *path)
     if (sscanf(path, "/proc/%d/stat%n", &pid, &end) != 1 || !end)
         return NULL;
     const struct process *p = proc_process(pid);
-    char *text = p || pid == PID_INIT ? malloc(256) : NULL;
+    char *text = p || pid == PID_INIT ? allocate(256) : NULL;
     if (text)
         snprintf(text, 256, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %lld 0 0", pid, p ? p->name : "init",
                  p && p->state == ZOMBIE ? 'Z' : 'S', p ? p->parent : 0, p ? p->group : PID_INIT, p ? p->group : PID_INIT,
@@ -1519,12 +1479,9 @@ static char *proc_text(const char *path)
 
 int sim_open(const char *path, int flags, ...)
 {
-    (void)flags;
     char *text = proc_text(path);
-    if (!text && strcmp(path, "/dev/null") != 0) {
-        errno = ENOENT;
-        return -1;
-    }
+    if (!text && strcmp(path, "/dev/null") != 0)
+        return fail(ENOENT);
     struct file *f = file_new(text ? FILE_TEXT : FILE_NULL);
     f->text = text;
     return fd_install(f);
@@ -1534,7 +1491,6 @@ FILE *sim_fopen(const char *path, const char *mode)
 {
     char *text = proc_text(path);
     FILE *file = text ? fmemopen(NULL, strlen(text) + 1, "w+") : NULL;
-    (void)mode;
     errno = ENOENT;
     if (!file) {
         free(text);
@@ -1549,7 +1505,6 @@ FILE *sim_fopen(const char *path, const char *mode)
 int sim_access(const char *path, int mode)
 {
     char *text = proc_text(path);
-    (void)mode;
     errno = ENOENT;
     free(text);
     return text ? 0 : -1;
@@ -1557,10 +1512,8 @@ int sim_access(const char *path, int mode)
 
 ssize_t sim_readlink(const char *path, char *buffer, size_t size)
 {
-    if (strcmp(path, "/proc/self") != 0) {
-        errno = ENOENT;
-        return -1;
-    }
+    if (strcmp(path, "/proc/self") != 0)
+        return fail(ENOENT);
     return snprintf(buffer, size, "%d", os.current->pid);
 }
 
@@ -1574,13 +1527,11 @@ int sim_gethostname(char *name, size_t size)
 
 char *sim_getenv(const char *name)
 {
-    (void)name;
     return NULL;
 }
 
 int sim_setenv(const char *name, const char *value, int replace)
 {
-    (void)replace;
     if (!strcmp(name, "BALLOT_FENCING_TOKEN"))
         os.current->token = strtoll(value, NULL, 10);
     return 0;
@@ -1588,7 +1539,6 @@ int sim_setenv(const char *name, const char *value, int replace)
 
 int sim_unsetenv(const char *name)
 {
-    (void)name;
     return 0;
 }
 
