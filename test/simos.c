@@ -182,45 +182,28 @@ int64_t os_true_span(int host, int64_t span)
     return span / permille * 1000 + (span % permille * 1000 + permille - 1) / permille;
 }
 
-/* --- memory: freed with its family, if another process of it may have seen it ------- */
+/* --- memory: freed with its family, for another process of it may read what one frees --- */
 
 struct block {
-    struct block *before, *after;
-    struct family *family;
-    unsigned long forks;
-    int owner; /* its pid */
+    struct block *next; /* allocated before it                   */
     size_t size;
-    long double align[]; /* of what follows */
+    long double data[]; /* of any alignment                      */
 };
 
 void *sim_malloc(size_t size)
 {
     struct family *f = os.current->family;
-    struct block *b = allocate(sizeof *b + size);
-    *b = (struct block){ NULL, f->blocks, f, f->forks, os.current->pid, size };
-    if (f->blocks)
-        f->blocks->before = b;
-    f->blocks = b;
-    return b->align;
-}
-
-static struct block *block_of(void *memory)
-{
-    return (struct block *)(void *)((char *)memory - offsetof(struct block, align));
+    struct block **heap = os.current->pid == f->candidate ? &f->blocks : &f->guard_blocks;
+    struct block *b = malloc(sizeof *b + size);
+    if (!b)
+        abort();
+    *b = (struct block){ *heap, size };
+    *heap = b;
+    return memset(b->data, 0xa5, size); /* whoever reads it unset does so always */
 }
 
 void sim_free(void *memory)
 {
-    struct block *b = memory ? block_of(memory) : NULL;
-    if (!b || b->forks < b->family->forks)
-        return;
-    if (b->before)
-        b->before->after = b->after;
-    else
-        b->family->blocks = b->after;
-    if (b->after)
-        b->after->before = b->before;
-    free(b);
 }
 
 void *sim_calloc(size_t count, size_t size)
@@ -232,9 +215,8 @@ void *sim_realloc(void *memory, size_t size)
 {
     void *larger = sim_malloc(size);
     if (memory) {
-        size_t old = block_of(memory)->size;
+        size_t old = ((struct block *)memory - 1)->size;
         memcpy(larger, memory, old < size ? old : size);
-        sim_free(memory);
     }
     return larger;
 }
@@ -245,55 +227,49 @@ char *sim_strdup(const char *string)
     return memcpy(sim_malloc(size), string, size);
 }
 
-/* What a forked process has of its parent's heap while it does not run, and the
- * parent's while it does. */
-struct copy {
-    struct copy *next;
-    struct block *block;
-    char data[];
-};
-
-static struct copy *copies_make(const struct family *f, int owner)
+/* A copy of the guard's blocks: p's own while it does not run, the guard's while it does. */
+static void heap_copy(struct process *p)
 {
-    struct copy *all = NULL;
-    for (struct block *b = f->blocks; b; b = b->after) {
-        struct copy *c = b->owner == owner ? malloc(sizeof *c + b->size) : NULL;
-        if (!c)
-            continue;
-        *c = (struct copy){ all, b };
-        memcpy(c->data, b->align, b->size);
-        all = c;
-    }
-    return all;
+    size_t size = 0;
+    p->heap = p->family->guard_blocks;
+    for (const struct block *b = p->heap; b; b = b->next)
+        size += b->size;
+    char *copy = p->heap_copy = allocate(size + 1);
+    for (const struct block *b = p->heap; b; copy += b->size, b = b->next)
+        memcpy(copy, b->data, b->size);
 }
 
-static void copies_swap(struct copy *c)
+static void heap_swap(const struct process *p)
 {
-    for (; c; c = c->next)
-        for (size_t i = 0; i < c->block->size; i++) {
-            char byte = ((char *)c->block->align)[i];
-            ((char *)c->block->align)[i] = c->data[i];
-            c->data[i] = byte;
+    char *copy = p->heap_copy;
+    for (struct block *b = p->heap; b; b = b->next)
+        for (char *byte = (char *)b->data; byte < (char *)b->data + b->size; byte++, copy++) {
+            char other = *copy;
+            *copy = *byte;
+            *byte = other;
         }
 }
 
-static void copies_free(struct process *p)
+static void blocks_free(struct block *b)
 {
-    for (struct copy *c = p->copies, *next; c; c = next) {
-        next = c->next;
-        free(c);
-    }
-    p->copies = NULL;
-}
-
-static void family_leave(struct family *f)
-{
-    if (--f->members > 0)
-        return;
-    for (struct block *b = f->blocks, *after; b; b = after) {
-        after = b->after;
+    for (struct block *next; b; b = next) {
+        next = b->next;
         free(b);
     }
+}
+
+/* A process that is dead, or a command by now, has no memory. */
+static void heap_leave(struct process *p)
+{
+    struct family *f = p->family;
+    free(p->heap_copy);
+    p->heap_copy = NULL;
+    p->heap = NULL;
+    p->family = NULL;
+    if (!f || --f->members > 0)
+        return;
+    blocks_free(f->blocks);
+    blocks_free(f->guard_blocks);
     free(f);
 }
 
@@ -544,7 +520,6 @@ static struct process *process_new(int host)
 static void process_free(struct process *p)
 {
     os.processes[p->pid % PROCESSES] = NULL;
-    copies_free(p);
     free(p->stack);
     free(p);
 }
@@ -604,19 +579,15 @@ static void process_run(struct process *p)
     os.current = p;
     p->calls = 0;
     memcpy(sim_signal_pipe(), p->signal_pipe, sizeof p->signal_pipe);
-    copies_swap(p->copies);
+    heap_swap(p);
     if (_setjmp(os.scheduler) == 0)
         process_enter(p);
     memcpy(os.current->signal_pipe, sim_signal_pipe(), sizeof os.current->signal_pipe);
     struct process *ran = os.current;
     os.current = NULL;
-    copies_swap(ran->copies);
+    heap_swap(ran);
     if (ran->state != ALIVE)
-        copies_free(ran);
-    if (ran->state == SCRIPTED && ran->family) { /* it has executed a command */
-        family_leave(ran->family);
-        ran->family = NULL;
-    }
+        heap_leave(ran);
     if (ran->state == ZOMBIE && !os_process(ran->parent))
         process_free(ran);
 }
@@ -743,8 +714,6 @@ void os_kill(struct process *p, int status)
 {
     if (p->state == ZOMBIE)
         return;
-    struct family *family = p->family;
-    bool coroutine = p->state == ALIVE;
     p->state = ZOMBIE;
     p->status = status;
     p->waiting = false;
@@ -756,13 +725,8 @@ void os_kill(struct process *p, int status)
         if (os.processes[i] && os.processes[i]->parent == pid)
             process_orphan(os.processes[i], heir);
     world_ended(p);
-    if (p == os.current)
-        copies_swap(p->copies);
-    copies_free(p);
-    if (coroutine && family) {
-        p->family = NULL;
-        family_leave(family);
-    }
+    if (p != os.current)
+        heap_leave(p);
     if (os_process(pid) != p)
         return;
     struct process *parent = os_process(p->parent);
@@ -858,11 +822,10 @@ static struct process *fork_process(struct process *p)
     memcpy(child->signal_pipe, sim_signal_pipe(), sizeof child->signal_pipe);
     fork_files(child, p);
     p->family->members++;
-    p->family->forks++;
     if (p->pid == p->family->candidate)
         p->family->guard = child->pid;
     else
-        child->copies = copies_make(p->family, p->pid);
+        heap_copy(child);
     return child;
 }
 

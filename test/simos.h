@@ -100,8 +100,7 @@ struct run;            /* one command and all that it started: sim.c's       */
 /* Processes that share memory: a candidate and its guards. */
 struct family {
     int host, members;
-    unsigned long forks;          /* counts them: what is older is shared    */
-    struct block *blocks;
+    struct block *blocks, *guard_blocks; /* all that the candidate allocated, and its guards */
     int candidate, guard;         /* pids; 0: not there                      */
     struct instance *instance;    /* sim.c's                                 */
 };
@@ -129,7 +128,8 @@ struct process {
     char *low, *stack;
     size_t used, room;
     int signal_pipe[2];
-    struct copy *copies;          /* of its parent's heap                    */
+    struct block *heap;           /* the guard's, as it was when it forked this one: */
+    char *heap_copy;              /* what this one has there                 */
     /* waiting */
     bool waiting;
     struct file *polled[POLLED];
