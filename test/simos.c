@@ -50,6 +50,7 @@ static struct os {
     size_t events, room;
     struct clock clocks[HOSTS];
     struct process *processes[PROCESSES];
+    int slots;         /* of these were ever in use          */
     int generation;
     struct process *current, *holder; /* holder: whose stack lies in the region */
     jmp_buf scheduler;
@@ -187,6 +188,7 @@ int64_t os_true_span(int host, int64_t span)
 struct block {
     struct block *next; /* allocated before it                   */
     size_t size;
+    bool freed;
     long double data[]; /* of any alignment                      */
 };
 
@@ -197,13 +199,26 @@ void *sim_malloc(size_t size)
     struct block *b = malloc(sizeof *b + size);
     if (!b)
         abort();
-    *b = (struct block){ *heap, size };
+    *b = (struct block){ *heap, size, false };
     *heap = b;
     return memset(b->data, 0xa5, size); /* whoever reads it unset does so always */
 }
 
+static struct block *block_of(void *memory)
+{
+    return (struct block *)memory - 1;
+}
+
+/* Not given back, but nobody may read it again, or free it. */
 void sim_free(void *memory)
 {
+    if (!memory)
+        return;
+    struct block *b = block_of(memory);
+    if (b->freed)
+        sim_violation("memory is freed twice");
+    b->freed = true;
+    memset(memory, 0x5a, b->size);
 }
 
 void *sim_calloc(size_t count, size_t size)
@@ -215,8 +230,9 @@ void *sim_realloc(void *memory, size_t size)
 {
     void *larger = sim_malloc(size);
     if (memory) {
-        size_t old = ((struct block *)memory - 1)->size;
+        size_t old = block_of(memory)->size;
         memcpy(larger, memory, old < size ? old : size);
+        sim_free(memory);
     }
     return larger;
 }
@@ -339,7 +355,7 @@ static struct channel *channel_new(bool packets)
 /* Who polls what has changed, looks again. */
 static void waiters_wake(const struct channel *channel, const struct file *file)
 {
-    for (int i = 0; i < PROCESSES; i++) {
+    for (int i = 0; i < os.slots; i++) {
         struct process *p = os.processes[i];
         if (!p || !p->waiting)
             continue;
@@ -512,6 +528,7 @@ static struct process *process_new(int host)
             p->wake_at = NO_TIME;
             p->born = os.now;
             os.processes[slot] = p;
+            os.slots = slot < os.slots ? os.slots : slot + 1;
             return p;
         }
     abort();
@@ -721,7 +738,7 @@ void os_kill(struct process *p, int status)
         os.holder = NULL;
     process_close(p);
     int pid = p->pid, heir = process_heir(p);
-    for (int i = 0; i < PROCESSES; i++)
+    for (int i = 0; i < os.slots; i++)
         if (os.processes[i] && os.processes[i]->parent == pid)
             process_orphan(os.processes[i], heir);
     world_ended(p);
@@ -873,7 +890,7 @@ static bool wait_matches(const struct process *p, idtype_t type, pid_t id)
 static struct process *wait_find(idtype_t type, pid_t id, bool *any)
 {
     *any = false;
-    for (int i = 0; i < PROCESSES; i++) {
+    for (int i = 0; i < os.slots; i++) {
         struct process *p = os.processes[i];
         if (!wait_matches(p, type, id))
             continue;
@@ -1015,7 +1032,7 @@ int sim_kill(pid_t pid, int number)
     call("kill");
     bool any = false;
     int host = os.current->host;
-    for (int i = 0; i < PROCESSES; i++) {
+    for (int i = 0; i < os.slots; i++) {
         struct process *p = os.processes[i];
         if (!p || p->host != host || (pid > 0 ? p->pid != pid : p->group != -pid))
             continue;
@@ -1381,7 +1398,7 @@ DIR *sim_opendir(const char *path)
             if (os.current->files[fd])
                 d->names[d->count++] = fd;
     } else if (!strcmp(path, "/proc")) {
-        for (int i = 0; i < PROCESSES; i++)
+        for (int i = 0; i < os.slots; i++)
             if (os.processes[i] && os.processes[i]->host == os.current->host)
                 d->names[d->count++] = os.processes[i]->pid;
     } else if (sscanf(path, "/proc/%d/task%n", &pid, &end) == 1 && end && proc_process(pid))
@@ -1417,7 +1434,7 @@ int sim_dirfd(DIR *folder)
 static char *proc_children(int pid)
 {
     char *text = allocate(PROCESSES * 12);
-    for (int i = 0; i < PROCESSES; i++)
+    for (int i = 0; i < os.slots; i++)
         if (os.processes[i] && os.processes[i]->parent == pid)
             sprintf(text + strlen(text), "%d ", os.processes[i]->pid);
     return text;
@@ -1538,10 +1555,10 @@ void os_begin(uint64_t seed)
 
 void os_end(void)
 {
-    for (int i = 0; i < PROCESSES; i++)
+    for (int i = 0; i < os.slots; i++)
         if (os.processes[i])
             os_kill(os.processes[i], SIGKILL);
-    for (int i = 0; i < PROCESSES; i++)
+    for (int i = 0; i < os.slots; i++)
         if (os.processes[i])
             process_free(os.processes[i]);
     os.events = 0;
