@@ -62,7 +62,7 @@ static char stack_region[STACK_SIZE] __attribute__((aligned(64)));
 /* The simulation's own memory; ballot's is sim_malloc()'s. */
 static void *allocate(size_t size)
 {
-    void *memory = calloc(1, size);
+    void *memory = malloc(size);
     if (!memory)
         abort();
     return memory;
@@ -291,39 +291,41 @@ static void heap_leave(struct process *p)
 
 /* --- descriptors ------------------------------------------------------------------ */
 
+/* What one write puts into a channel. */
 struct packet {
     struct packet *next;
-    size_t length, taken;
-    struct file *passed[2];
+    size_t length, taken;     /* taken: has been read            */
+    struct file *passed[2];   /* descriptors; NULL: none         */
     char data[];
 };
 
-/* One direction of a pipe or of a pair. */
+/* One direction of a pipe or of a socket pair. */
 struct channel {
-    int readers, writers;
-    bool packets; /* a read takes one, whole */
+    struct file *reader, *writer; /* its ends; NULL: closed          */
+    bool packets;                 /* a read takes one, whole         */
     struct packet *first, **end;
-    size_t bytes;
+    size_t bytes;                 /* that fill it                    */
 };
 
-#define CHANNEL_ROOM 65536
+#define CHANNEL_ROOM    65536
+#define PACKET_OVERHEAD 512 /* that a socket counts besides a packet's bytes */
 
+/* A socket of the client library. */
 struct sim_socket {
     const struct sim_socket_ops *ops;
     void *owner;
-    short events;
+    short events;             /* that poll() finds               */
     struct file *file;
 };
 
+/* An open file: what fork() and dup2() share. */
 struct file {
-    int references;
-    enum file_kind { FILE_NULL, FILE_TEXT, FILE_CHANNEL, FILE_SOCKET, FILE_PROCESS } kind;
+    int references;           /* descriptors, and packets that pass it on */
+    enum file_kind { FILE_NULL, FILE_CHANNEL, FILE_SOCKET, FILE_PROCESS } kind;
     bool nonblocking;
-    struct channel *in, *out;
-    char *text;        /* of FILE_TEXT                */
-    size_t at;
-    struct sim_socket *socket;
-    int pid;           /* of FILE_PROCESS: a pidfd    */
+    struct channel *in, *out; /* of FILE_CHANNEL; NULL: not that way */
+    struct sim_socket socket; /* of FILE_SOCKET                  */
+    int pid;                  /* of FILE_PROCESS: a pidfd        */
 };
 
 static void process_wake(struct process *p, int64_t when);
@@ -331,8 +333,43 @@ static void process_wake(struct process *p, int64_t when);
 static struct file *file_new(enum file_kind kind)
 {
     struct file *f = allocate(sizeof *f);
-    f->kind = kind;
+    *f = (struct file){ .kind = kind };
     return f;
+}
+
+static struct file *end_new(struct channel *in, struct channel *out)
+{
+    struct file *f = file_new(FILE_CHANNEL);
+    f->in = in;
+    f->out = out;
+    if (in)
+        in->reader = f;
+    if (out)
+        out->writer = f;
+    return f;
+}
+
+static struct channel *channel_new(bool packets)
+{
+    struct channel *c = allocate(sizeof *c);
+    *c = (struct channel){ .packets = packets, .end = &c->first };
+    return c;
+}
+
+static bool process_polls(const struct process *p, const struct file *f)
+{
+    for (int i = 0; p->waiting && i < p->polled_count; i++)
+        if (p->polled[i] == f)
+            return true;
+    return false;
+}
+
+/* What polls it looks again. */
+static void file_wake(const struct file *f)
+{
+    for (int i = 0; i < os.slots; i++)
+        if (os.processes[i] && process_polls(os.processes[i], f))
+            process_wake(os.processes[i], os.now + world_latency(os.processes[i]));
 }
 
 static void file_release(struct file *f);
@@ -345,49 +382,22 @@ static void packet_free(struct packet *p)
     free(p);
 }
 
-static struct channel *channel_new(bool packets)
-{
-    struct channel *c = allocate(sizeof *c);
-    *c = (struct channel){ .packets = packets, .end = &c->first };
-    return c;
-}
-
-/* Who polls what has changed, looks again. */
-static void waiters_wake(const struct channel *channel, const struct file *file)
-{
-    for (int i = 0; i < os.slots; i++) {
-        struct process *p = os.processes[i];
-        if (!p || !p->waiting)
-            continue;
-        for (int n = 0; n < p->polled_count; n++) {
-            const struct file *f = p->polled[n];
-            if (f == file || (channel && (f->in == channel || f->out == channel))) {
-                process_wake(p, os.now + world_latency(p));
-                break;
-            }
-        }
-    }
-}
-
 static struct packet *packet_take(struct channel *c)
 {
     struct packet *p = c->first;
     c->first = p->next;
     if (!c->first)
         c->end = &c->first;
+    c->bytes -= p->length + (c->packets ? PACKET_OVERHEAD : 0);
     return p;
 }
 
-static void channel_close(struct channel *c, bool reader)
+static void channel_leave(struct channel *c, struct file *f)
 {
-    if (!c)
-        return;
-    if (reader)
-        c->readers--;
-    else
-        c->writers--;
-    if (c->readers + c->writers > 0) {
-        waiters_wake(c, NULL);
+    struct file **end = c->reader == f ? &c->reader : &c->writer;
+    *end = NULL;
+    if (c->reader || c->writer) {
+        file_wake(c->reader ? c->reader : c->writer);
         return;
     }
     while (c->first)
@@ -399,15 +409,12 @@ static void file_release(struct file *f)
 {
     if (--f->references > 0)
         return;
-    struct sim_socket *s = f->socket;
-    f->socket = NULL;
-    if (s) {
-        s->ops->closed(s->owner);
-        free(s);
-    }
-    channel_close(f->in, true);
-    channel_close(f->out, false);
-    free(f->text);
+    if (f->kind == FILE_SOCKET)
+        f->socket.ops->closed(f->socket.owner);
+    if (f->in)
+        channel_leave(f->in, f);
+    if (f->out)
+        channel_leave(f->out, f);
     free(f);
 }
 
@@ -416,16 +423,18 @@ static bool channel_full(const struct channel *c)
     return c->bytes >= CHANNEL_ROOM;
 }
 
-static short file_events(const struct file *f)
+static int file_events(const struct file *f)
 {
-    short events = 0;
+    int events = 0;
     if (f->kind == FILE_SOCKET)
-        return f->socket->events;
+        return f->socket.events;
     if (f->kind != FILE_CHANNEL)
         return POLLIN | POLLOUT;
-    if (f->in)
-        events |= (short)((f->in->first || (f->in->packets && !f->in->writers) ? POLLIN : 0) | (f->in->writers ? 0 : POLLHUP));
-    if (f->out && !f->out->readers)
+    if (f->in && !f->in->writer)
+        events |= f->in->packets ? POLLHUP | POLLIN : POLLHUP;
+    if (f->in && f->in->first)
+        events |= POLLIN;
+    if (f->out && !f->out->reader)
         events |= f->in ? POLLHUP | POLLOUT : POLLERR;
     else if (f->out && !channel_full(f->out))
         events |= POLLOUT;
@@ -455,13 +464,18 @@ static struct file *fd_file(int fd)
     return f;
 }
 
+static void fd_close(struct process *p, int fd)
+{
+    struct file *f = p->files[fd];
+    p->files[fd] = NULL;
+    if (f)
+        file_release(f);
+}
+
 void sim_fd_close(int fd)
 {
-    struct file *f = fd_file(fd);
-    if (!f)
-        return;
-    os.current->files[fd] = NULL;
-    file_release(f);
+    if (fd_file(fd))
+        fd_close(os.current, fd);
 }
 
 int os_fds(const struct process *p)
@@ -474,12 +488,10 @@ int os_fds(const struct process *p)
 
 struct sim_socket *sim_socket_new(const struct sim_socket_ops *ops, void *owner, int *fd)
 {
-    struct sim_socket *s = allocate(sizeof *s);
     struct file *f = file_new(FILE_SOCKET);
-    *s = (struct sim_socket){ ops, owner, 0, f };
-    f->socket = s;
+    f->socket = (struct sim_socket){ ops, owner, 0, f };
     *fd = fd_install(f);
-    return s;
+    return &f->socket;
 }
 
 void sim_socket_ready(struct sim_socket *s, short events)
@@ -487,7 +499,7 @@ void sim_socket_ready(struct sim_socket *s, short events)
     if (s->events == events)
         return;
     s->events = events;
-    waiters_wake(NULL, s->file);
+    file_wake(s->file);
 }
 
 /* --- processes ------------------------------------------------------------------------ */
@@ -523,10 +535,8 @@ static struct process *process_new(int host)
     for (int slot = PID_INIT + 1; slot < PROCESSES; slot++)
         if (!os.processes[slot]) {
             struct process *p = allocate(sizeof *p);
-            p->pid = p->group = slot + PROCESSES * ++os.generation;
-            p->host = host;
-            p->wake_at = NO_TIME;
-            p->born = os.now;
+            int pid = slot + PROCESSES * ++os.generation;
+            *p = (struct process){ .pid = pid, .group = pid, .host = host, .wake_at = NO_TIME, .born = os.now };
             os.processes[slot] = p;
             os.slots = slot < os.slots ? os.slots : slot + 1;
             return p;
@@ -717,16 +727,6 @@ static void process_orphan(struct process *child, int heir)
         os_signal(os_process(heir), SIGCHLD);
 }
 
-static void process_close(struct process *p)
-{
-    for (int fd = 0; fd < FDS; fd++)
-        if (p->files[fd]) {
-            struct file *f = p->files[fd];
-            p->files[fd] = NULL;
-            file_release(f);
-        }
-}
-
 void os_kill(struct process *p, int status)
 {
     if (p->state == ZOMBIE)
@@ -736,7 +736,8 @@ void os_kill(struct process *p, int status)
     p->waiting = false;
     if (os.holder == p)
         os.holder = NULL;
-    process_close(p);
+    for (int fd = 0; fd < FDS; fd++)
+        fd_close(p, fd);
     int pid = p->pid, heir = process_heir(p);
     for (int i = 0; i < os.slots; i++)
         if (os.processes[i] && os.processes[i]->parent == pid)
@@ -1166,7 +1167,7 @@ int sim_close(int fd)
 
 static ssize_t channel_put(struct channel *c, const void *data, size_t length, struct file *const passed[2])
 {
-    if (!c || c->readers == 0)
+    if (!c || !c->reader)
         return fail(c ? EPIPE : EBADF);
     if (channel_full(c))
         return fail(EAGAIN);
@@ -1178,8 +1179,8 @@ static ssize_t channel_put(struct channel *c, const void *data, size_t length, s
             passed[i]->references++;
     *c->end = p;
     c->end = &p->next;
-    c->bytes += length + (c->packets ? 512 : 0);
-    waiters_wake(c, NULL);
+    c->bytes += length + (c->packets ? PACKET_OVERHEAD : 0);
+    file_wake(c->reader);
     return (ssize_t)length;
 }
 
@@ -1194,7 +1195,6 @@ static ssize_t channel_get(struct channel *c, void *out, size_t size, struct fil
         p->taken += n;
         if (p->taken < p->length && !c->packets)
             break;
-        c->bytes -= p->length + (c->packets ? 512 : 0);
         for (int i = 0; passed && i < 2; i++) {
             passed[i] = p->passed[i];
             p->passed[i] = NULL;
@@ -1203,24 +1203,18 @@ static ssize_t channel_get(struct channel *c, void *out, size_t size, struct fil
         if (c->packets)
             break;
     }
-    if (got)
-        waiters_wake(c, NULL);
+    if (got && c->writer)
+        file_wake(c->writer);
     return (ssize_t)got;
 }
 
 static ssize_t file_read(struct file *f, void *buffer, size_t size, struct file *passed[2])
 {
-    if (f->kind == FILE_TEXT) {
-        size_t left = strlen(f->text + f->at), n = left < size ? left : size;
-        memcpy(buffer, f->text + f->at, n);
-        f->at += n;
-        return (ssize_t)n;
-    }
     if (f->kind == FILE_NULL)
         return 0;
-    if (f->kind != FILE_CHANNEL || !f->in)
+    if (!f->in)
         return fail(EBADF);
-    if (!f->in->first && f->in->writers)
+    if (!f->in->first && f->in->writer)
         return fail(EAGAIN);
     return channel_get(f->in, buffer, size, passed);
 }
@@ -1229,11 +1223,10 @@ ssize_t sim_read(int fd, void *buffer, size_t size)
 {
     call("read");
     struct file *f = fd_file(fd);
-    if (!f)
-        return -1;
-    if (f->kind == FILE_CHANNEL && f->in && !f->in->first && f->in->writers && !f->nonblocking)
+    ssize_t n = f ? file_read(f, buffer, size, NULL) : -1;
+    if (f && n < 0 && errno == EAGAIN && !f->nonblocking)
         sim_violation("read() of descriptor %d blocks", fd);
-    return file_read(f, buffer, size, NULL);
+    return n;
 }
 
 ssize_t sim_write(int fd, const void *buffer, size_t size)
@@ -1296,21 +1289,9 @@ int sim_shutdown(int fd, int how)
 {
     call("shutdown");
     struct file *f = fd_file(fd);
-    if (f && f->socket)
-        f->socket->ops->shut(f->socket->owner);
+    if (f && f->kind == FILE_SOCKET)
+        f->socket.ops->shut(f->socket.owner);
     return f ? 0 : -1;
-}
-
-static struct file *end_new(struct channel *in, struct channel *out)
-{
-    struct file *f = file_new(FILE_CHANNEL);
-    f->in = in;
-    f->out = out;
-    if (in)
-        in->readers++;
-    if (out)
-        out->writers++;
-    return f;
 }
 
 int sim_pipe(int ends[2])
@@ -1375,48 +1356,131 @@ char *sim_ttyname(int fd)
     return NULL;
 }
 
-/* --- folders and texts: /proc and /dev/fd ---------------------------------------------------- */
+/* --- what can be opened: /dev, and what ballot reads of /proc ----------------------------- */
 
-struct folder {
-    int count, next;
-    int names[PROCESSES];
-    struct dirent entry;
+#define TEXT_SIZE (PROCESSES * 12) /* a number and a blank for each process */
+
+static void text_number(char *text, int number)
+{
+    sprintf(text + strlen(text), "%d ", number);
+}
+
+static void fds_text(char *text, int pid)
+{
+    for (int fd = 0; fd < FDS; fd++)
+        if (os.current->files[fd])
+            text_number(text, fd);
+}
+
+static void processes_text(char *text, int parent)
+{
+    for (int i = 0; i < os.slots; i++) {
+        const struct process *p = os.processes[i];
+        if (p && p->host == os.current->host && (!parent || p->parent == parent))
+            text_number(text, p->pid);
+    }
+}
+
+static void proc_text(char *text, int pid)
+{
+    processes_text(text, 0);
+}
+
+static void stat_text(char *text, int pid)
+{
+    static const struct process init = { .group = PID_INIT, .name = "init" };
+    const struct process *p = pid == PID_INIT ? &init : os_process(pid);
+    sprintf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %lld 0 0", pid, p->name, p->state == ZOMBIE ? 'Z' : 'S',
+            p->parent, p->group, p->group, (long long)(p->born / (10 * SIM_MS)));
+}
+
+/* To add a path, add a row. The text of a folder is the names in it, of a link where it leads. */
+static const struct path { const char *pattern; void (*print)(char *text, int pid); } paths[] = {
+    { "/dev/fd", fds_text }, { "/proc", proc_text }, { "/proc/self", text_number }, { "/proc/%d/stat", stat_text },
+    { "/proc/%d/task", text_number }, { "/proc/%d/task/%d/children", processes_text },
 };
 
-static const struct process *proc_process(int pid)
+/* Returns false if there is no such file. */
+static bool path_text(const char *path, char text[TEXT_SIZE])
 {
+    char name[64];
+    int pid = os.current->pid;
+    const struct path *row = paths, *end = paths + sizeof paths / sizeof paths[0];
+    sscanf(path, "/proc/%d", &pid);
     const struct process *p = os_process(pid);
-    return p && p->host == os.current->host ? p : NULL;
+    bool known = pid == PID_INIT || (p && p->host == os.current->host);
+    while (row < end && (snprintf(name, sizeof name, row->pattern, pid, pid), strcmp(name, path) != 0))
+        row++;
+    text[0] = '\0';
+    errno = ENOENT;
+    if (row < end && known)
+        row->print(text, pid);
+    return row < end && known;
 }
+
+int sim_open(const char *path, int flags, ...)
+{
+    char text[TEXT_SIZE];
+    if (!strcmp(path, "/dev/null"))
+        return fd_install(file_new(FILE_NULL));
+    if (!path_text(path, text))
+        return -1;
+    struct channel *c = channel_new(false);
+    struct file *f = end_new(c, NULL);
+    channel_put(c, text, strlen(text), NULL);
+    return fd_install(f);
+}
+
+FILE *sim_fopen(const char *path, const char *mode)
+{
+    char text[TEXT_SIZE];
+    FILE *file = path_text(path, text) ? fmemopen(NULL, strlen(text) + 1, "w+") : NULL;
+    if (file) {
+        fputs(text, file);
+        rewind(file);
+    }
+    return file;
+}
+
+int sim_access(const char *path, int mode)
+{
+    char text[TEXT_SIZE];
+    return path_text(path, text) ? 0 : -1;
+}
+
+ssize_t sim_readlink(const char *path, char *buffer, size_t size)
+{
+    char text[TEXT_SIZE];
+    if (!path_text(path, text))
+        return -1;
+    size_t length = strcspn(text, " ");
+    memcpy(buffer, text, length < size ? length : size);
+    return (ssize_t)(length < size ? length : size);
+}
+
+struct folder {
+    char *next; /* the rest of names */
+    struct dirent entry;
+    char names[TEXT_SIZE];
+};
 
 DIR *sim_opendir(const char *path)
 {
-    int pid, end = 0;
     struct folder *d = allocate(sizeof *d);
-    if (!strcmp(path, "/dev/fd")) {
-        for (int fd = 0; fd < FDS; fd++)
-            if (os.current->files[fd])
-                d->names[d->count++] = fd;
-    } else if (!strcmp(path, "/proc")) {
-        for (int i = 0; i < os.slots; i++)
-            if (os.processes[i] && os.processes[i]->host == os.current->host)
-                d->names[d->count++] = os.processes[i]->pid;
-    } else if (sscanf(path, "/proc/%d/task%n", &pid, &end) == 1 && end && proc_process(pid))
-        d->names[d->count++] = pid;
-    else {
-        free(d);
-        errno = ENOENT;
-        return NULL;
-    }
-    return (DIR *)d;
+    d->next = d->names;
+    if (path_text(path, d->names))
+        return (DIR *)d;
+    free(d);
+    return NULL;
 }
 
 struct dirent *sim_readdir(DIR *folder)
 {
     struct folder *d = (struct folder *)folder;
-    if (d->next == d->count)
+    int length = 0;
+    if (sscanf(d->next, "%255s %n", d->entry.d_name, &length) != 1)
         return NULL;
-    snprintf(d->entry.d_name, sizeof d->entry.d_name, "%d", d->names[d->next++]);
+    d->next += length;
     return &d->entry;
 }
 
@@ -1429,72 +1493,6 @@ int sim_closedir(DIR *folder)
 int sim_dirfd(DIR *folder)
 {
     return FDS; /* no descriptor at all */
-}
-
-static char *proc_children(int pid)
-{
-    char *text = allocate(PROCESSES * 12);
-    for (int i = 0; i < os.slots; i++)
-        if (os.processes[i] && os.processes[i]->parent == pid)
-            sprintf(text + strlen(text), "%d ", os.processes[i]->pid);
-    return text;
-}
-
-/* What a file of /proc holds, to be freed; NULL: there is no such file. */
-static char *proc_text(const char *path)
-{
-    int pid, task, end = 0;
-    if (sscanf(path, "/proc/%d/task/%d/children%n", &pid, &task, &end) == 2 && end && proc_process(pid))
-        return proc_children(pid);
-    if (sscanf(path, "/proc/%d/stat%n", &pid, &end) != 1 || !end)
-        return NULL;
-    const struct process *p = proc_process(pid);
-    char *text = p || pid == PID_INIT ? allocate(256) : NULL;
-    if (text)
-        snprintf(text, 256, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %lld 0 0", pid, p ? p->name : "init",
-                 p && p->state == ZOMBIE ? 'Z' : 'S', p ? p->parent : 0, p ? p->group : PID_INIT, p ? p->group : PID_INIT,
-                 p ? (long long)(p->born / (10 * SIM_MS)) : 0);
-    return text;
-}
-
-int sim_open(const char *path, int flags, ...)
-{
-    char *text = proc_text(path);
-    if (!text && strcmp(path, "/dev/null") != 0)
-        return fail(ENOENT);
-    struct file *f = file_new(text ? FILE_TEXT : FILE_NULL);
-    f->text = text;
-    return fd_install(f);
-}
-
-FILE *sim_fopen(const char *path, const char *mode)
-{
-    char *text = proc_text(path);
-    FILE *file = text ? fmemopen(NULL, strlen(text) + 1, "w+") : NULL;
-    errno = ENOENT;
-    if (!file) {
-        free(text);
-        return NULL;
-    }
-    fputs(text, file);
-    rewind(file);
-    free(text);
-    return file;
-}
-
-int sim_access(const char *path, int mode)
-{
-    char *text = proc_text(path);
-    errno = ENOENT;
-    free(text);
-    return text ? 0 : -1;
-}
-
-ssize_t sim_readlink(const char *path, char *buffer, size_t size)
-{
-    if (strcmp(path, "/proc/self") != 0)
-        return fail(ENOENT);
-    return snprintf(buffer, size, "%d", os.current->pid);
 }
 
 /* --- the rest ---------------------------------------------------------------------------- */
