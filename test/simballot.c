@@ -43,7 +43,7 @@
 #define prctl sim_prctl
 #define syscall sim_syscall
 #define kill sim_kill
-#define raise sim_raise
+#define raise(number) sim_kill(sim_getpid(), number)
 #define sigaction(number, action, before) sim_sigaction(number, action, before)
 #define sigprocmask sim_sigprocmask
 #define signal sim_signal
@@ -52,7 +52,7 @@
 #define close sim_close
 #define read sim_read
 #define write sim_write
-#define send sim_send
+#define send(fd, data, size, flags) sim_write(fd, data, size)
 #define sendmsg sim_sendmsg
 #define recvmsg sim_recvmsg
 #define shutdown sim_shutdown
@@ -75,9 +75,9 @@
 #define setenv sim_setenv
 #define unsetenv sim_unsetenv
 #define printf(...) sim_printf(__VA_ARGS__)
-#define puts sim_puts
+#define puts(line) sim_printf("%s\n", line)
 #undef putchar
-#define putchar sim_putchar
+#define putchar(c) sim_printf("%c", c)
 #define malloc sim_malloc
 #define calloc sim_calloc
 #define realloc sim_realloc

@@ -2,7 +2,7 @@
  *
  * Processes are coroutines that share one stack region: what is used of it is copied
  * out and in when another runs, so that fork() can return twice. A process gives way
- * inside poll() and waitpid() only, or where sim.c holds it up. Candidate and guard
+ * inside poll() only, or where sim.c holds it up. Candidate and guard
  * share their heap, which is harmless: after its fork the guard reads what is constant
  * and writes what is its own. What a guard forks has a copy of what the guard allocated,
  * for it writes there before it executes the command. */
@@ -590,13 +590,12 @@ static void process_enter(struct process *p)
     if (os.holder != p) {
         if (os.holder)
             stack_save(os.holder);
-        if (p->started)
+        if (p->low)
             memcpy(p->low, p->stack, p->used);
         os.holder = p;
     }
-    if (p->started)
+    if (p->low)
         _longjmp(p->context, 1);
-    p->started = true;
     process_first();
 }
 
@@ -655,8 +654,7 @@ static __attribute__((noinline)) void process_yield(void)
 
 void os_freeze(struct process *p, bool frozen)
 {
-    p->freezes += frozen ? 1 : p->freezes ? -1 : 0;
-    p->frozen = p->freezes > 0;
+    p->frozen += frozen ? 1 : p->frozen ? -1 : 0;
     if (!p->frozen && p->missed && p->state == ALIVE)
         process_wake(p, os.now + world_latency(p));
     p->missed = p->missed && p->frozen;
@@ -833,7 +831,6 @@ static struct process *fork_process(struct process *p)
     child->parent = p->pid;
     child->group = p->group;
     child->family = p->family;
-    child->started = true;
     child->blocked = p->blocked;
     strcpy(child->name, p->name);
     memcpy(child->handlers, p->handlers, sizeof child->handlers);
@@ -882,13 +879,13 @@ void sim_exit(int status)
     current_end((status & 0xff) << 8);
 }
 
-static bool wait_matches(const struct process *p, idtype_t type, pid_t id)
+static bool wait_matches(const struct process *p, idtype_t type, id_t id)
 {
-    return p && p->parent == os.current->pid && (type == P_ALL || (type == P_PID ? p->pid == id : p->group == id));
+    return p && p->parent == os.current->pid && (type == P_ALL || (id_t)(type == P_PID ? p->pid : p->group) == id);
 }
 
 /* The first dead child of that kind; *any: there are living ones. */
-static struct process *wait_find(idtype_t type, pid_t id, bool *any)
+static struct process *wait_find(idtype_t type, id_t id, bool *any)
 {
     *any = false;
     for (int i = 0; i < os.slots; i++) {
@@ -906,32 +903,23 @@ pid_t sim_waitpid(pid_t pid, int *status, int flags)
 {
     call("waitpid");
     bool any;
-    for (;;) {
-        struct process *p = wait_find(pid == -1 ? P_ALL : P_PID, pid, &any);
-        if (p) {
-            pid_t found = p->pid;
-            if (status)
-                *status = p->status;
-            process_free(p);
-            return found;
-        }
-        if (!any || (flags & WNOHANG)) {
-            errno = ECHILD;
-            return any ? 0 : -1;
-        }
-        os.current->waiting = true;
-        os.current->polled_count = 0;
-        process_yield();
-        os.current->waiting = false;
-        call("waitpid");
-    }
+    struct process *p = wait_find(pid == -1 ? P_ALL : P_PID, (id_t)pid, &any);
+    if (!p && any && !(flags & WNOHANG))
+        sim_violation("waitpid() of %d blocks", pid);
+    if (!p)
+        return any ? 0 : fail(ECHILD);
+    pid_t found = p->pid;
+    if (status)
+        *status = p->status;
+    process_free(p);
+    return found;
 }
 
 int sim_waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
 {
     call("waitid");
     bool any;
-    struct process *p = wait_find(type, (pid_t)id, &any);
+    struct process *p = wait_find(type, id, &any);
     info->si_pid = p ? p->pid : 0;
     if (!p && !any)
         return fail(ECHILD);
@@ -1000,8 +988,6 @@ void os_signal(struct process *p, int number)
     else if (!(p->blocked & signal_bit(number)) && p->handlers[number] == SIG_DFL && p != os.current) {
         if (!signal_harmless(number))
             os_kill(p, number);
-        else if (number == SIGCHLD && p->waiting)
-            process_wake(p, os.now + world_latency(p));
     } else {
         p->pending |= signal_bit(number);
         if (p->waiting)
@@ -1044,11 +1030,6 @@ int sim_kill(pid_t pid, int number)
     signals_deliver();
     errno = ESRCH;
     return any ? 0 : -1;
-}
-
-int sim_raise(int number)
-{
-    return sim_kill(os.current->pid, number);
 }
 
 int sim_sigaction(int number, const struct sigaction *action, struct sigaction *before)
@@ -1239,11 +1220,6 @@ ssize_t sim_write(int fd, const void *buffer, size_t size)
     call("write");
     f = fd_file(fd);
     return f ? channel_put(f->out, buffer, size, NULL) : -1;
-}
-
-ssize_t sim_send(int fd, const void *buffer, size_t size, int flags)
-{
-    return sim_write(fd, buffer, size);
 }
 
 ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags)
@@ -1529,16 +1505,6 @@ int sim_printf(const char *format, ...)
     va_end(args);
     world_output(os.current, line, strlen(line));
     return n;
-}
-
-int sim_puts(const char *line)
-{
-    return sim_printf("%s\n", line);
-}
-
-int sim_putchar(int c)
-{
-    return sim_printf("%c", c);
 }
 
 void os_begin(uint64_t seed)

@@ -31,7 +31,6 @@ int sim_prctl(int option, ...);
 long sim_syscall(long number, ...);
 
 int sim_kill(pid_t pid, int number);
-int sim_raise(int number);
 int sim_sigaction(int number, const struct sigaction *action, struct sigaction *before);
 int sim_sigprocmask(int how, const sigset_t *set, sigset_t *before);
 void (*sim_signal(int number, void (*handler)(int)))(int);
@@ -41,7 +40,6 @@ int sim_open(const char *path, int flags, ...);
 int sim_close(int fd);
 ssize_t sim_read(int fd, void *buffer, size_t size);
 ssize_t sim_write(int fd, const void *buffer, size_t size);
-ssize_t sim_send(int fd, const void *buffer, size_t size, int flags);
 ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t sim_recvmsg(int fd, struct msghdr *message, int flags);
 int sim_shutdown(int fd, int how);
@@ -66,8 +64,6 @@ char *sim_getenv(const char *name);
 int sim_setenv(const char *name, const char *value, int replace);
 int sim_unsetenv(const char *name);
 int sim_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int sim_puts(const char *line);
-int sim_putchar(int c);
 
 void *sim_malloc(size_t size);
 void *sim_calloc(size_t count, size_t size);
@@ -118,14 +114,13 @@ struct process {
     /* time */
     int64_t wake_at;
     int64_t held_until;           /* preempted till then                     */
-    int freezes;                  /* by so many faults at a time             */
-    bool frozen, missed;          /* missed: it would have run meanwhile     */
+    int frozen;                   /* by so many faults at a time             */
+    bool missed;                  /* it would have run meanwhile             */
     unsigned long calls;          /* since it last waited                    */
     unsigned long polls;          /* ever                                    */
     /* stack */
-    bool started;
     jmp_buf context;
-    char *low, *stack;
+    char *low, *stack;            /* low: its lowest byte in the region; NULL: it has not run */
     size_t used, room;
     int signal_pipe[2];
     struct block *heap;           /* the guard's, as it was when it forked this one: */
