@@ -9,19 +9,12 @@
 #define _POSIX_C_SOURCE 200809L
 #define _XOPEN_SOURCE 700
 
+#define SIM_LIBC
 #include "simos.h"
 #include "simzk.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* much of what libc is told means nothing here */
 

@@ -1,75 +1,84 @@
-/* simos.h - the functions of libc that reach the world, as test/sim.c simulates them.
- * test/simballot.c compiles ballot.c, unchanged, with these in place of libc's. */
+/* simos.h - a simulated operating system: simos.c, for ballot.c and for test/sim.c. */
 #ifndef SIMOS_H
 #define SIMOS_H
 
+/* The functions of libc that reach the world, by names of their own: libc's headers,
+ * included below and later, declare these, so that what simos.c defines and
+ * what ballot.c calls has libc's types. To add one, add a line here, and define it. */
+#ifdef SIM_LIBC
+#undef _FORTIFY_SOURCE /* it would call libc's */
+#define clock_gettime sim_clock_gettime
+#define poll sim_poll
+#define fork sim_fork
+#define getpid sim_getpid
+#define getppid sim_getppid
+#define getpgid sim_getpgid
+#define setpgid sim_setpgid
+#define setsid sim_setsid
+#define execvp sim_execvp
+#define _exit sim_exit
+#define waitpid sim_waitpid
+#define waitid sim_waitid
+#define prctl sim_prctl
+#define syscall sim_syscall
+#define kill sim_kill
+#define sigaction(number, action, before) sim_sigaction(number, action, before) /* not the struct */
+#define sigprocmask sim_sigprocmask
+#define setitimer sim_setitimer
+#define open sim_open
+#define close sim_close
+#define read sim_read
+#define write sim_write
+#define sendmsg sim_sendmsg
+#define recvmsg sim_recvmsg
+#define shutdown sim_shutdown
+#define pipe sim_pipe
+#define socketpair sim_socketpair
+#define dup2 sim_dup2
+#define fcntl sim_fcntl
+#define fstat sim_fstat
+#define isatty sim_isatty
+#define ttyname sim_ttyname
+#define opendir sim_opendir
+#define readdir sim_readdir
+#define closedir sim_closedir
+#define dirfd sim_dirfd
+#define fopen sim_fopen
+#define access sim_access
+#define readlink sim_readlink
+#define gethostname sim_gethostname
+#define setenv sim_setenv
+#define unsetenv sim_unsetenv
+#endif
+
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
-int sim_clock_gettime(clockid_t id, struct timespec *out);
-int sim_poll(struct pollfd *slots, nfds_t count, int timeout);
-
-pid_t sim_fork(void);
-pid_t sim_getpid(void);
-pid_t sim_getppid(void);
-pid_t sim_getpgid(pid_t pid);
-int sim_setpgid(pid_t pid, pid_t group);
-pid_t sim_setsid(void);
-int sim_execvp(const char *file, char *const argv[]);
-void sim_exit(int status) __attribute__((noreturn));
-pid_t sim_waitpid(pid_t pid, int *status, int flags);
-int sim_waitid(idtype_t type, id_t id, siginfo_t *info, int flags);
-int sim_prctl(int option, ...);
-long sim_syscall(long number, ...);
-
-int sim_kill(pid_t pid, int number);
-int sim_sigaction(int number, const struct sigaction *action, struct sigaction *before);
-int sim_sigprocmask(int how, const sigset_t *set, sigset_t *before);
+/* More of them, which libc's headers may have as macros, or use. */
 void (*sim_signal(int number, void (*handler)(int)))(int);
-int sim_setitimer(int which, const struct itimerval *value, struct itimerval *before);
-
-int sim_open(const char *path, int flags, ...);
-int sim_close(int fd);
-ssize_t sim_read(int fd, void *buffer, size_t size);
-ssize_t sim_write(int fd, const void *buffer, size_t size);
-ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags);
-ssize_t sim_recvmsg(int fd, struct msghdr *message, int flags);
-int sim_shutdown(int fd, int how);
-int sim_pipe(int ends[2]);
-int sim_socketpair(int domain, int type, int protocol, int ends[2]);
-int sim_dup2(int from, int to);
-int sim_fcntl(int fd, int command, ...);
-int sim_fstat(int fd, struct stat *out);
-int sim_isatty(int fd);
-char *sim_ttyname(int fd);
-
-DIR *sim_opendir(const char *path);
-struct dirent *sim_readdir(DIR *folder);
-int sim_closedir(DIR *folder);
-int sim_dirfd(DIR *folder);
-FILE *sim_fopen(const char *path, const char *mode);
-int sim_access(const char *path, int mode);
-ssize_t sim_readlink(const char *path, char *buffer, size_t size);
-
-int sim_gethostname(char *name, size_t size);
 char *sim_getenv(const char *name);
-int sim_setenv(const char *name, const char *value, int replace);
-int sim_unsetenv(const char *name);
 int sim_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 void *sim_malloc(size_t size);
 void *sim_calloc(size_t count, size_t size);
 void *sim_realloc(void *memory, size_t size);
 char *sim_strdup(const char *string);
 void sim_free(void *memory);
+void sim_exit(int status) __attribute__((noreturn));
 
 /* What simballot.c offers of ballot.c. */
 int sim_ballot_main(int argc, char **argv);
