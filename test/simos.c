@@ -1363,28 +1363,37 @@ static void stat_text(char *text, int pid)
             p->parent, p->group, p->group, (long long)(p->born / (10 * SIM_MS)));
 }
 
-/* To add a path, add a row. The text of a folder is the names in it, of a link where it leads. */
-static const struct path { const char *pattern; void (*print)(char *text, int pid); } paths[] = {
-    { "/dev/fd", fds_text }, { "/proc", proc_text }, { "/proc/self", text_number }, { "/proc/%d/stat", stat_text },
-    { "/proc/%d/task", text_number }, { "/proc/%d/task/%d/children", processes_text },
+/* To add a path, add a row; # is a pid. The text of a folder is the names in it, of a link where it leads. */
+static const struct { const char *pattern; void (*print)(char *text, int pid); } paths[] = {
+    { "/dev/fd", fds_text }, { "/proc", proc_text }, { "/proc/self", text_number }, { "/proc/#/stat", stat_text },
+    { "/proc/#/task", text_number }, { "/proc/#/task/#/children", processes_text },
 };
+
+static bool path_matches(const char *path, const char *pattern)
+{
+    for (; *pattern; pattern++)
+        if (*pattern == '#')
+            path += strspn(path, "0123456789");
+        else if (*pattern != *path++)
+            return false;
+    return *path == '\0';
+}
 
 /* Returns false if there is no such file. */
 static bool path_text(const char *path, char text[TEXT_SIZE])
 {
-    char name[64];
-    int pid = os.current->pid;
-    const struct path *row = paths, *end = paths + sizeof paths / sizeof paths[0];
-    sscanf(path, "/proc/%d", &pid);
+    const char *digits = strpbrk(path, "0123456789");
+    int pid = digits ? atoi(digits) : os.current->pid;
     const struct process *p = os_process(pid);
     bool known = pid == PID_INIT || (p && p->host == os.current->host);
-    while (row < end && (snprintf(name, sizeof name, row->pattern, pid, pid), strcmp(name, path) != 0))
-        row++;
     text[0] = '\0';
+    for (size_t i = 0; known && i < sizeof paths / sizeof paths[0]; i++)
+        if (path_matches(path, paths[i].pattern)) {
+            paths[i].print(text, pid);
+            return true;
+        }
     errno = ENOENT;
-    if (row < end && known)
-        row->print(text, pid);
-    return row < end && known;
+    return false;
 }
 
 int sim_open(const char *path, int flags, ...)
