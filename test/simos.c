@@ -316,6 +316,7 @@ struct file {
     int references;           /* descriptors, and packets that pass it on */
     enum file_kind { FILE_NULL, FILE_CHANNEL, FILE_SOCKET, FILE_PROCESS } kind;
     bool nonblocking;
+    bool reset;               /* the other end of its pair was closed with packets unread: the next call says so */
     struct channel *in, *out; /* of FILE_CHANNEL; NULL: not that way */
     struct sim_socket socket; /* of FILE_SOCKET                  */
     int pid;                  /* of FILE_PROCESS: a pidfd        */
@@ -387,15 +388,17 @@ static struct packet *packet_take(struct channel *c)
 
 static void channel_leave(struct channel *c, struct file *f)
 {
-    struct file **end = c->reader == f ? &c->reader : &c->writer;
+    bool reads = c->reader == f;
+    struct file **end = reads ? &c->reader : &c->writer, *other = reads ? c->writer : c->reader;
     *end = NULL;
-    if (c->reader || c->writer) {
-        file_wake(c->reader ? c->reader : c->writer);
-        return;
-    }
-    while (c->first)
+    if (reads && other && c->packets && c->first)
+        other->reset = true;
+    while (c->first && (reads || !other))
         packet_free(packet_take(c));
-    free(c);
+    if (other)
+        file_wake(other);
+    else
+        free(c);
 }
 
 static void file_release(struct file *f)
@@ -423,6 +426,8 @@ static int file_events(const struct file *f)
         return f->socket.events;
     if (f->kind != FILE_CHANNEL)
         return POLLIN | POLLOUT;
+    if (f->reset)
+        events |= POLLERR;
     if (f->in && !f->in->writer)
         events |= f->in->packets ? POLLHUP | POLLIN : POLLHUP;
     if (f->in && f->in->first)
@@ -1141,8 +1146,8 @@ int sim_close(int fd)
 
 static ssize_t channel_put(struct channel *c, const void *data, size_t length, struct file *const passed[2])
 {
-    if (!c || !c->reader)
-        return fail(c ? EPIPE : EBADF);
+    if (!c->reader)
+        return fail(EPIPE);
     if (channel_full(c))
         return fail(EAGAIN);
     struct packet *p = allocate(sizeof *p + length);
@@ -1182,12 +1187,26 @@ static ssize_t channel_get(struct channel *c, void *out, size_t size, struct fil
     return (ssize_t)got;
 }
 
+/* Says, once, that the other end is gone, before what it sent: as unix(7) sockets do. */
+static bool file_fails(struct file *f, bool open)
+{
+    errno = open ? ECONNRESET : EBADF;
+    bool fails = !open || f->reset;
+    f->reset = false;
+    return fails;
+}
+
+static ssize_t file_write(struct file *f, const void *data, size_t size, struct file *const passed[2])
+{
+    return file_fails(f, f->out) ? -1 : channel_put(f->out, data, size, passed);
+}
+
 static ssize_t file_read(struct file *f, void *buffer, size_t size, struct file *passed[2])
 {
     if (f->kind == FILE_NULL)
         return 0;
-    if (!f->in)
-        return fail(EBADF);
+    if (file_fails(f, f->in))
+        return -1;
     if (!f->in->first && f->in->writer)
         return fail(EAGAIN);
     return channel_get(f->in, buffer, size, passed);
@@ -1212,7 +1231,7 @@ ssize_t sim_write(int fd, const void *buffer, size_t size)
     }
     call("write");
     f = fd_file(fd);
-    return f ? channel_put(f->out, buffer, size, NULL) : -1;
+    return f ? file_write(f, buffer, size, NULL) : -1;
 }
 
 ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags)
@@ -1228,7 +1247,7 @@ ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags)
         for (int i = 0; i < 2; i++)
             passed[i] = fd_file(numbers[i]);
     }
-    return channel_put(f->out, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, passed);
+    return file_write(f, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, passed);
 }
 
 ssize_t sim_recvmsg(int fd, struct msghdr *message, int flags)
