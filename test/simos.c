@@ -973,6 +973,7 @@ static bool signal_harmless(int number)
 
 void os_signal(struct process *p, int number)
 {
+    bool blocked = p->blocked & signal_bit(number);
     if (p->state == ZOMBIE)
         return;
     if (p->state == SCRIPTED)
@@ -981,9 +982,9 @@ void os_signal(struct process *p, int number)
         p->doomed = true;
     else if (number == SIGKILL)
         os_kill(p, SIGKILL);
-    else if (number == SIGSTOP || p->handlers[number] == SIG_IGN)
-        return;
-    else if (!(p->blocked & signal_bit(number)) && p->handlers[number] == SIG_DFL && p != os.current) {
+    else if (number == SIGSTOP || (!blocked && p->handlers[number] == SIG_IGN))
+        return; /* one that is blocked waits: it may be ignored no longer when it is not */
+    else if (!blocked && p->handlers[number] == SIG_DFL && p != os.current) {
         if (!signal_harmless(number))
             os_kill(p, number);
     } else {
@@ -1030,6 +1031,15 @@ int sim_kill(pid_t pid, int number)
     return any ? 0 : -1;
 }
 
+void (*sim_signal(int number, void (*handler)(int)))(int)
+{
+    void (*before)(int) = os.current->handlers[number];
+    os.current->handlers[number] = handler;
+    if (handler == SIG_IGN || (handler == SIG_DFL && signal_harmless(number)))
+        os.current->pending &= ~signal_bit(number);
+    return before;
+}
+
 int sim_sigaction(int number, const struct sigaction *action, struct sigaction *before)
 {
     if (number == SIGKILL || number == SIGSTOP || number < 1 || number > 64)
@@ -1039,15 +1049,8 @@ int sim_sigaction(int number, const struct sigaction *action, struct sigaction *
         before->sa_handler = os.current->handlers[number];
     }
     if (action)
-        os.current->handlers[number] = action->sa_handler;
+        sim_signal(number, action->sa_handler);
     return 0;
-}
-
-void (*sim_signal(int number, void (*handler)(int)))(int)
-{
-    void (*before)(int) = os.current->handlers[number];
-    os.current->handlers[number] = handler;
-    return before;
 }
 
 int sim_sigprocmask(int how, const sigset_t *set, sigset_t *before)
