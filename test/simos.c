@@ -1114,6 +1114,10 @@ static int poll_look(struct pollfd *slots, nfds_t count)
 
 int sim_poll(struct pollfd *slots, nfds_t count, int timeout)
 {
+    if (count > POLLED) {
+        sim_violation("poll() of more than %d descriptors", POLLED);
+        return fail(EINVAL);
+    }
     if (timeout == 0) /* likewise */
         return poll_look(slots, count);
     call("poll");
@@ -1124,9 +1128,10 @@ int sim_poll(struct pollfd *slots, nfds_t count, int timeout)
     process_yield();
     for (;;) {
         call("poll");
-        if (signals_deliver())
-            return fail(EINTR);
         int ready = poll_look(slots, count);
+        bool interrupted = signals_deliver();
+        if (!ready && interrupted)
+            return fail(EINTR);
         if (ready || os.now >= deadline)
             return ready;
         p->waiting = true;
