@@ -950,13 +950,14 @@ long sim_syscall(long number, ...)
     int first = va_arg(args, int), second = va_arg(args, int);
     va_end(args);
     if (number == SYS_pidfd_open && os_process(first)) {
-        struct file *f = file_new(FILE_PROCESS);
-        f->pid = first;
-        return fd_install(f);
+        struct file *opened = file_new(FILE_PROCESS);
+        opened->pid = first;
+        return fd_install(opened);
     }
-    if (number == SYS_pidfd_send_signal && fd_file(first))
-        return sim_kill(fd_file(first)->pid, second);
-    return fail(number == SYS_pidfd_open ? ESRCH : ENOSYS);
+    const struct file *f = number == SYS_pidfd_send_signal ? fd_file(first) : NULL;
+    if (f && os_process(f->pid))
+        return sim_kill(f->pid, second);
+    return fail(f || number == SYS_pidfd_open ? ESRCH : ENOSYS);
 }
 
 /* --- signals -------------------------------------------------------------------------- */
@@ -1026,9 +1027,10 @@ int sim_kill(pid_t pid, int number)
         if (number)
             os_signal(p, number);
     }
+    if (!any && number)
+        sim_violation("signal %d is sent to %d, which has been reaped: it may be another's by now", number, pid);
     signals_deliver();
-    errno = ESRCH;
-    return any ? 0 : -1;
+    return any ? 0 : fail(ESRCH);
 }
 
 void (*sim_signal(int number, void (*handler)(int)))(int)
