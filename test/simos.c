@@ -194,7 +194,7 @@ void *sim_malloc(size_t size)
         abort();
     *b = (struct block){ *heap, size, false };
     *heap = b;
-    return memset(b->data, 0xa5, size); /* whoever reads it unset does so always */
+    return memset(b->data, 0xa5, size); /* what is not set reads the same in each story */
 }
 
 static struct block *block_of(void *memory)
@@ -202,7 +202,7 @@ static struct block *block_of(void *memory)
     return (struct block *)memory - 1;
 }
 
-/* Not given back, but nobody may read it again, or free it. */
+/* Not given back, but overwritten: use after free shows. */
 void sim_free(void *memory)
 {
     if (!memory)
@@ -1028,7 +1028,7 @@ int sim_kill(pid_t pid, int number)
             os_signal(p, number);
     }
     if (!any && number)
-        sim_violation("signal %d is sent to %d, which has been reaped: it may be another's by now", number, pid);
+        sim_violation("signal %d is sent to %d, which has been reaped: another process may have it by now", number, pid);
     signals_deliver();
     return any ? 0 : fail(ESRCH);
 }
