@@ -1703,13 +1703,14 @@ struct base {
     char named[NODE_MAX]; /* proposal of its leader; "" if none of this base */
     nanos timeout;    /* the session timeout that its leader advertises   */
     int32_t version;
-    int64_t czxid, ctime; /* both: an ensemble that lost its data counts anew */
+    int64_t czxid, ctime, mzxid; /* ctime, too: an ensemble that lost its data counts anew */
+    int64_t newest;   /* the greatest mzxid that was ever seen            */
     char led[NODE_MAX]; /* the proposal that it named last                */
     nanos read_at;    /* the last read, or answer to an ask; 0: reading is not our turn */
     nanos moved_at;   /* when its version was first seen                  */
     nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
     bool restarted;   /* that clock began anew, the version has not moved since */
-    bool recreated;   /* deleted and made again, and nobody has led since */
+    nanos lost_until; /* the servers have lost what was seen: a leader of then may lead until then; 0: they have not */
 };
 
 /* Names turned into addresses by a child, because libc can only block. */
@@ -1781,6 +1782,7 @@ struct ballot {
                            starts anew at the first read sent since; 0: it need not */
     nanos planned_at;   /* the owner was asked to come again by then          */
     char proposal[NODE_MAX]; /* "": none                                     */
+    char stood[NODE_MAX]; /* the last that we had                            */
     int64_t proposal_session;
     bool own_exists;
     char **line;        /* names in line, sorted as strcmp                   */
@@ -1813,6 +1815,7 @@ struct ballot {
     bool cut_unseen;    /* the lease was cut: its owner must learn of it before the write goes out */
     nanos beat_at;      /* the next heartbeat                                */
     int64_t token;
+    bool token_old;              /* the servers went back since: the next write gives another token */
     bool warned_differs, warned_strangers, warned_unreadable;
     nanos sent_shift;   /* clock_shift() at the last write of the base,      */
     nanos ahead_shift;  /* and when its answer came;                         */
@@ -2166,7 +2169,7 @@ static void on_connected(struct ballot *b)
 {
     const clientid_t *id = zoo_client_id(b->handle);
     nanos now = clock_now(), negotiated = zoo_recv_timeout(b->handle) * MILLISECOND;
-    bool again = b->met;
+    bool again = b->met, resumed = id->client_id == b->session.client_id;
     if (!timeout_fit(negotiated)) {
         on_unfit(b, negotiated);
         return;
@@ -2186,6 +2189,7 @@ static void on_connected(struct ballot *b)
     b->associated = b->exhausted = false;
     if (again) {
         b->broke_at = now;
+        b->ghost = b->ghost || (resumed && !b->proposal[0]); /* servers that went back hold what we deleted since */
         election_doubt(b);
     } else
         b->trouble[0] = '\0';
@@ -2341,6 +2345,24 @@ static bool names_known(const struct ballot *b)
     return !*named || !strcmp(named, b->proposal) || name_in(b->line, b->line_count, named);
 }
 
+/* The servers went back to an earlier state, or the base was made again. They may have given
+ * the same numbers again since: what we know of other proposals says nothing any more. And a
+ * leader of which the servers know nothing now may run its command until its lease is over. */
+static void base_lost(struct ballot *b, nanos longest)
+{
+    b->base.lost_until = clock_now() + longest;
+    b->base.led[0] = b->examined[0] = '\0';
+    b->token_old = b->leading;
+    names_free(&b->ignored, &b->ignored_count);
+    b->list_fresh = false;
+}
+
+/* Version and mzxid of a node grow together. */
+static bool base_reverted(const struct base *base, const struct Stat *stat)
+{
+    return stat->mzxid < base->mzxid || (stat->mzxid != base->mzxid && stat->version <= base->version);
+}
+
 static void on_base(int rc, const char *value, int length, const struct Stat *stat, const void *data)
 {
     struct ballot *b = request_answered(data);
@@ -2363,31 +2385,29 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
         return;
     }
     bool known = base->seen, same_node = known && stat->czxid == base->czxid && stat->ctime == base->ctime;
-    bool moved = !same_node || stat->version != base->version;
+    bool moved = !same_node || stat->version != base->version || stat->mzxid != base->mzxid;
+    bool lost = known && (!same_node || base_reverted(base, stat));
     if (!same_node)
         b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
     base_parse(b, base, value, length > 0 ? (size_t)length : 0);
-    if (!same_node && b->ignored_count) {
-        names_free(&b->ignored, &b->ignored_count); /* numbers begin anew: such a name may be a candidate's now */
-        b->list_fresh = false;
-    }
     if (base->empty)
-        base->timeout = longest; /* of whoever led last: he counts where the base was made again */
-    base->recreated = base->empty && ((base->seen && !same_node) || base->recreated);
-    if (!same_node) /* numbers begin anew: these names are others' now */
-        b->examined[0] = base->led[0] = '\0';
+        base->timeout = longest; /* of the last leader */
+    if (lost)
+        base_lost(b, longest);
     if (base->named[0])
         string_copy(base->led, sizeof base->led, base->named);
     base->seen = true;
     base->czxid = stat->czxid;
     base->ctime = stat->ctime;
     base->version = stat->version;
+    base->mzxid = stat->mzxid;
+    base->newest = base->mzxid > base->newest ? base->mzxid : base->newest;
     base_clock(b, moved, clock_now());
     base_warn(b);
     if (strcmp(before_named, base->named) != 0 && !names_known(b))
         b->list_fresh = false; /* gone, or newer than our list? */
-    if (known && !same_node)
-        election_doubt(b); /* numbers begin anew: the proposal of our name may be another candidate's */
+    if (lost)
+        election_doubt(b); /* the proposal of our name may be another candidate's */
 }
 
 static void on_own(int rc, const char *value, int length, const struct Stat *stat, const void *data)
@@ -2458,7 +2478,10 @@ static void on_second(int rc, const struct String_vector *names, const struct St
 /* A proposal is ours from here on. */
 static void proposal_adopt(struct ballot *b, const char *name)
 {
+    if (strcmp(name, b->stood) <= 0) /* numbers grow as long as the servers forget nothing */
+        base_lost(b, nanos_max(b->base.timeout, b->timeout));
     string_copy(b->proposal, sizeof b->proposal, name);
+    string_copy(b->stood, sizeof b->stood, name);
     b->proposal_session = b->session.client_id;
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
@@ -2532,6 +2555,16 @@ static void clocks_compare(struct ballot *b, nanos sent)
     b->ahead = nanos_max(0, sent + shift - taken) + nanos_min(0, clock_now() + shift - taken);
 }
 
+static void token_take(struct ballot *b)
+{
+    b->token = b->written.mzxid;
+    b->token_old = false;
+    SAY(b, INFO, "leading%s, with fencing token %" PRId64, b->leading ? " on" : "", b->token);
+    if (b->token <= b->base.newest)
+        SAY(b, WARN, "%s was written at %" PRId64 " before: the servers went back to an earlier state, "
+            "and a resource that has seen a greater fencing token refuses this one", b->path, b->base.newest);
+}
+
 /* An acknowledged write: the one proof of leadership, and of the time it had. */
 static void on_written(int rc, const void *data)
 {
@@ -2545,13 +2578,13 @@ static void on_written(int rc, const void *data)
             election_denied(b, own ? "checking" : "writing", own ? node_path(b, b->proposal) : b->path, rc, own ? "read" : "write");
         return;
     }
+    if (!b->leading || b->token_old)
+        token_take(b);
     if (!b->leading) {
         b->leading = true;
         b->revoked = b->step_down = false;
-        b->token = b->written.mzxid;
         b->own_fresh = false;
         handover_begins(b);
-        SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
     }
     b->refused = b->denied != DENIED_NOTHING;
     clocks_compare(b, sent);
@@ -2561,10 +2594,11 @@ static void on_written(int rc, const void *data)
     struct base *base = &b->base;
     base_parse(b, base, b->sent, b->sent_length);
     base->version = b->written.version;
+    base->mzxid = b->written.mzxid;
+    base->newest = base->mzxid > base->newest ? base->mzxid : base->newest;
     base->czxid = b->written.czxid;
     base->ctime = b->written.ctime;
     base->seen = base->exists = true;
-    base->recreated = false;
     base->read_at = 0;
 }
 
@@ -2954,14 +2988,14 @@ static nanos claim_time(const struct ballot *b)
     const struct base *base = &b->base;
     nanos longest = nanos_max(base->timeout, b->timeout);
     if (!strcmp(base->named, b->proposal))
-        return 0; /* (d) it names us: the answer to our claim was lost */
+        return base->lost_until; /* (d) it names us: the answer to our claim was lost */
     if (base->empty)
-        return base->recreated ? base->moved_at + longest : 0; /* (a) */
+        return base->lost_until; /* (a) */
     if (name_in(b->line, b->line_count, base->named))
         return NEVER;
     if (base->stop && base->named[0])
-        return base->moved_at + base->timeout / 6 * 5; /* (b) */
-    return base->silent_since + (base->restarted ? 2 : 1) * longest; /* (c) */
+        return nanos_max(base->lost_until, base->moved_at + base->timeout / 6 * 5); /* (b) */
+    return nanos_max(base->lost_until, base->silent_since + (base->restarted ? 2 : 1) * longest); /* (c) */
 }
 
 /* When a candidate that holds its session and writes nothing has been silent for too
@@ -3232,7 +3266,8 @@ static void election_lose(struct ballot *b, bool own)
         b->turn_again = true; /* the owner must learn of it at once */
         b->want = WANT_HOLD;
         SAY(b, ERROR, "lost the leadership: %s",
-            b->revoked ? "our proposal was deleted by somebody" : !base->exists || base->recreated ? "the base node was deleted"
+            b->revoked ? "our proposal was deleted by somebody" : !base->exists ? "the base node was deleted"
+            : clock_now() < base->lost_until ? "the base was made again, or the servers went back to an earlier state"
             : base->empty ? "the base was emptied by somebody" : "another one leads, or the base was overwritten");
     }
     leadership_ends(b);
@@ -3243,15 +3278,22 @@ static void election_settle(struct ballot *b)
     bool same_session = b->proposal_session == b->session.client_id;
     bool own = b->proposal[0] && same_session && b->own_exists;
     bool ours = b->base.exists && b->base.ours;
+    nanos now = clock_now(); /* another may have led since our lease, in what the servers have lost */
+    bool may_overlap = b->config.mode == BALLOT_STOP && now < b->base.lost_until && now >= lease_over(&b->lease);
     b->unsettled = b->ghost = b->resigning = false;
-    if (b->leading && !(ours && (own || (!same_session && b->config.mode == BALLOT_KEEP))))
+    if (b->leading && (may_overlap || !(ours && (own || (!same_session && b->config.mode == BALLOT_KEEP)))))
         election_lose(b, own);
     if (b->leading) {
         b->base.read_at = 0;
         b->beat_at = 0;
     }
-    if (!own)
-        b->proposal[0] = '\0';
+    if (own || !b->proposal[0])
+        return;
+    b->proposal[0] = '\0';
+    if (same_session) { /* servers that went back have an earlier one of ours */
+        b->ghost = true;
+        election_doubt(b);
+    }
 }
 
 /* Before a heartbeat that advertises a shorter T is sent: as soon as it is, others may
