@@ -103,6 +103,8 @@ static struct world {
     int calls_left;         /* to the next preemption                              */
     bool ending, telling, tracing;
     int rights_due;         /* so many times to be given back: a leader may lose it */
+    bool rights_taken;
+    uint64_t rollbacks;     /* of the servers                                      */
     char violation[256];
     uint64_t claims, starts;
 } world;
@@ -389,10 +391,22 @@ static bool disturbed(const struct run *r)
     return h->disturbances || h->heard_at < h->disturbed_at || recent(h->disturbed_at, h) || unheard;
 }
 
+/* What was promised upon what the servers have lost is lost, too. */
+static void rollback_look(void)
+{
+    if (zk_counts()->rollbacks == world.rollbacks)
+        return;
+    world.rollbacks = zk_counts()->rollbacks;
+    world.tampered_at = world.calm_since = sim_now();
+    world.last_token = 0;
+    world.rights_due = world.rights_taken ? 0 : 8;
+}
+
 static void judge_start(const struct run *new)
 {
     const struct host *h = &world.host[new->host];
     instances_look();
+    rollback_look();
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
         if (r == new || !r->alive || instance_excused(r->instance) || instance_excused(new->instance) || tampered(older))
@@ -719,8 +733,8 @@ static void delete_base(struct fault *f) { (void)f; zk_stranger_delete(BASE); }
 static void empty_base(struct fault *f) { (void)f; zk_stranger_set(BASE, ""); }
 static void rewrite_base(struct fault *f) { (void)f; zk_stranger_set(BASE, "{\"candidateId\":7"); }
 static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
-static void refuse(struct fault *f) { world.rights_due = 0, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
-static void allow(struct fault *f) { (void)f; world.rights_due = 8; }
+static void refuse(struct fault *f) { world.rights_due = 0, world.rights_taken = true, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
+static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false; }
 
 static void step_down(struct fault *f)
 {
@@ -980,6 +994,7 @@ static void judge_takeover(void)
 static void judge_often(void *arg)
 {
     (void)arg;
+    rollback_look();
     if (world.rights_due && zk_serves()) {
         zk_stranger_access(BASE, ZK_OPEN);
         world.rights_due--;

@@ -30,6 +30,7 @@ enum { SERVERS_MAX = 5, IDENTITIES_MAX = 4, STALE_MAX = 8, STALE_EVERY = 32, SYN
 
 static struct zk_options options;
 static struct zk_counts counts;
+static int64_t committed; /* the last zxid of any leader's */
 
 static int64_t later(int64_t a, int64_t b)
 {
@@ -1274,6 +1275,7 @@ static void leader_commit(struct server *s)
     struct request *r = p->request;
     uint64_t life = s->life;
     counts.writes++;
+    committed = r->zxid;
     server_apply(s, r);
     request_moment(SIM_APPLIED, r, s->index);
     for (int i = 0; s->life == life && i < options.servers; i++)
@@ -1489,7 +1491,9 @@ static void leader_serve(struct server *s)
     for (int i = 0; i < s->tree.sessions; i++)
         track_open(s, s->tree.session[i].id, s->tree.session[i].timeout, -1);
     counts.elections++;
-    sim_tell("server %d leads, epoch %" PRId64, s->index, s->epoch);
+    sim_tell("server %d leads, epoch %" PRId64 "%s", s->index, s->epoch, s->tree.zxid < committed ? ", and what was committed is lost" : "");
+    counts.rollbacks += s->tree.zxid < committed;
+    committed = s->tree.zxid;
     for (int i = 0; i < options.servers; i++)
         if (s->learners[i].join && s->learners[i].serving)
             peer_tell(s, i, UPTODATE, s->learners[i].join);
@@ -1887,6 +1891,7 @@ void zk_begin(const struct zk_options *o)
     options.most = options.most ? options.most : 20 * options.tick;
     counts = (struct zk_counts){ 0 };
     last_id = 0;
+    committed = 0;
     for (int i = 0; i < options.servers; i++)
         server_begin(&servers[i], i);
     struct server *leader = &servers[options.servers - 1];

@@ -136,7 +136,8 @@ int zk_session_host(int64_t session); /* host that opened it; -1: unknown, expir
 bool zk_serves(void);               /* a majority is up and has a leader              */
 
 struct zk_counts {                  /* since zk_begin()                              */
-    uint64_t connects, requests, writes, lost_answers, expiries, elections, renegotiated, watches_fired, moved, refused_zxid;
+    uint64_t connects, requests, writes, lost_answers, expiries, elections, renegotiated, watches_fired, moved, refused_zxid,
+             rollbacks; /* a leader of servers that lacks what was committed             */
 };
 const struct zk_counts *zk_counts(void);
 
