@@ -1639,6 +1639,7 @@ enum request_kind {
     REQUEST_SYNC,     /* bring our server up to date                             */
     REQUEST_LIST,     /* children of the base                                    */
     REQUEST_BASE,     /* the base's data, with a watch                           */
+    REQUEST_LOOK,     /* the base's version alone, just before the client library would send a ping */
     REQUEST_OWN,      /* our proposal, with a watch                              */
     REQUEST_ASK,      /* do the servers answer? A sync: what changed comes before its answer */
     REQUEST_FIRST,    /* the first proposal: may it be revoked?                  */
@@ -1707,7 +1708,7 @@ struct base {
     int64_t newest;   /* the greatest mzxid that was ever seen            */
     char led[NODE_MAX]; /* the proposal that it named last                */
     nanos read_at;    /* the last read, or answer to an ask; 0: reading is not our turn */
-    nanos moved_at;   /* when its version was first seen                  */
+    nanos moved_at;   /* when its version was first seen; 0: stamp the next read */
     nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
     bool restarted;   /* that clock began anew, the version has not moved since */
     nanos lost_until; /* the servers have lost what was seen: a leader of then may lead until then; 0: they have not */
@@ -2129,8 +2130,7 @@ static bool outcome_unknown(int rc)
 /* While nothing could be heard, silence proves nothing. */
 static void contact_broke(struct ballot *b)
 {
-    if (b->base.read_at)
-        b->broke_at = clock_now();
+    b->broke_at = clock_now();
 }
 
 /* Every completion begins here. */
@@ -2314,7 +2314,7 @@ static void on_list(int rc, const struct String_vector *names, const void *data)
 static void base_clock(struct ballot *b, bool moved, nanos now)
 {
     struct base *base = &b->base;
-    if (moved || base->read_at == 0)
+    if (moved || base->moved_at == 0)
         base->moved_at = base->silent_since = now;
     base->restarted = base->restarted && !moved;
     if (b->broke_at && b->requests[REQUEST_BASE].sent >= b->broke_at) {
@@ -2410,6 +2410,27 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
         election_doubt(b); /* the proposal of our name may be another candidate's */
 }
 
+/* What its version stands for is read when it is our turn. */
+static void on_look(int rc, const struct Stat *stat, const void *data)
+{
+    struct ballot *b = request_answered(data);
+    struct base *base = &b->base;
+    if (rc != ZOK || !base->seen || stat->mzxid == base->mzxid)
+        return;
+    base->fresh = false;
+    if (stat->czxid != base->czxid || base_reverted(base, stat)) {
+        election_doubt(b);
+        return;
+    }
+    base->version = stat->version;
+    base->mzxid = stat->mzxid;
+    base->newest = base->mzxid > base->newest ? base->mzxid : base->newest;
+    base->moved_at = base->silent_since = clock_now();
+    base->restarted = false;
+    if (b->requests[REQUEST_LOOK].sent >= b->broke_at)
+        b->broke_at = 0;
+}
+
 static void on_own(int rc, const char *value, int length, const struct Stat *stat, const void *data)
 {
     struct ballot *b = request_answered(data);
@@ -2483,6 +2504,7 @@ static void proposal_adopt(struct ballot *b, const char *name)
     string_copy(b->proposal, sizeof b->proposal, name);
     string_copy(b->stood, sizeof b->stood, name);
     b->proposal_session = b->session.client_id;
+    b->base.moved_at = 0; /* who does not stand does not look */
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
     b->base.fresh = b->base.fresh && b->base.exists; /* a missing one has no watch */
@@ -2607,7 +2629,7 @@ static void leadership_ends(struct ballot *b)
     b->leading = b->step_down = b->resigning = false;
     b->token = 0;
     b->lease = (struct lease){ 0 };
-    b->base.read_at = 0;
+    b->base.read_at = b->base.moved_at = 0;
     b->list_fresh = b->base.fresh = b->record.fresh = b->record.pending = false;
 }
 
@@ -2891,7 +2913,7 @@ enum step {
     STEP_NONE, STEP_RESOLVE, STEP_GIVE_UP_RESOLVING, STEP_OPEN, STEP_REOPEN, STEP_RENEW, STEP_BREAK_OFF, STEP_REMIND,
     STEP_DOUBT, STEP_SYNC, STEP_LIST, STEP_BASE, STEP_OWN, STEP_GHOST, STEP_SETTLE,
     STEP_PATH, STEP_PROPOSE, STEP_SIGN, STEP_AHEAD, STEP_SECOND,
-    STEP_ASK, STEP_FIRST, STEP_REVOKE, STEP_CLAIM, STEP_CUT, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW, STEP_RECORD, STEP_ENTRY,
+    STEP_ASK, STEP_LOOK, STEP_FIRST, STEP_REVOKE, STEP_CLAIM, STEP_CUT, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW, STEP_RECORD, STEP_ENTRY,
     STEP_END_SESSION,
 };
 
@@ -3010,7 +3032,7 @@ static nanos revoke_time(const struct ballot *b, long place)
     nanos longest = nanos_max(base->timeout, b->timeout);
     if (name_in(b->line, b->line_count, base->named)) {
         bool behind = strcmp(base->named, b->proposal) > 0;
-        return base->revocable ? base->silent_since + (2 + (behind && place == 1)) * longest : NEVER;
+        return base->revocable ? base->silent_since + (2 + place - !behind) * longest : NEVER;
     }
     if (place != 1 || !strcmp(base->led, b->line[0]) || (!strcmp(b->examined, b->line[0]) && !b->examined_revocable))
         return NEVER;
@@ -3066,6 +3088,19 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     return place < 0 || names_us ? STEP_NONE : revoke_step(b, place, now, wake);
 }
 
+/* Behind the first two. They may be mute, too: each one behind waits T longer than the one
+ * before. Until then a look at the base's version costs no more than the ping that it replaces. */
+static enum step patient_step(const struct ballot *b, long place, nanos now, nanos *wake)
+{
+    const struct base *base = &b->base;
+    nanos asked = nanos_max(b->requests[REQUEST_LOOK].sent, b->requests[REQUEST_BASE].sent);
+    if (due(asked + b->timeout / 25 * 8, now, wake)) /* the ping: at T/3 */
+        return flying(b, REQUEST_LOOK) ? STEP_NONE : STEP_LOOK;
+    if (b->want != WANT_STAND || !due(base->silent_since + (1 + place) * b->timeout, now, wake))
+        return STEP_NONE;
+    return b->broke_at || !base->fresh ? STEP_DOUBT : revoke_step(b, place, now, wake);
+}
+
 static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
 {
     long place = line_place(b);
@@ -3085,7 +3120,9 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
     enum step watch = watch_step(b, place);
     if (watch != STEP_NONE)
         return watch;
-    return b->signed_own || flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
+    if (!b->signed_own)
+        return flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
+    return place > 1 ? patient_step(b, place, now, wake) : STEP_NONE;
 }
 
 static enum step leaving_step(const struct ballot *b)
@@ -3417,6 +3454,7 @@ static int request_send(struct ballot *b, enum request_kind kind, const void *da
     case REQUEST_SYNC:     return zoo_async(b->handle, b->path, on_synced, data);
     case REQUEST_LIST:     return zoo_aget_children(b->handle, b->path, 0, on_list, data);
     case REQUEST_BASE:     return zoo_awget(b->handle, b->path, on_event, b, on_base, data);
+    case REQUEST_LOOK:     return zoo_aexists(b->handle, b->path, 0, on_look, data);
     case REQUEST_OWN:      return zoo_awget(b->handle, node_path(b, b->proposal), on_event, b, on_own, data);
     case REQUEST_ASK:      return zoo_async(b->handle, b->path, on_asked, data);
     case REQUEST_FIRST:    return first_send(b, data);
@@ -3438,7 +3476,8 @@ static int request_send(struct ballot *b, enum request_kind kind, const void *da
 }
 
 static const char *const request_names[REQUEST_COUNT] = {
-    [REQUEST_SYNC] = "sync", [REQUEST_LIST] = "list", [REQUEST_BASE] = "read base", [REQUEST_OWN] = "read own",
+    [REQUEST_SYNC] = "sync", [REQUEST_LIST] = "list", [REQUEST_BASE] = "read base", [REQUEST_LOOK] = "look at base",
+    [REQUEST_OWN] = "read own",
     [REQUEST_ASK] = "ask", [REQUEST_FIRST] = "read first", [REQUEST_REVOKE] = "revoke", [REQUEST_AHEAD] = "watch ahead", [REQUEST_SECOND] = "watch second ahead", [REQUEST_GHOST] = "find ghost",
     [REQUEST_PATH] = "make path", [REQUEST_PROPOSE] = "propose", [REQUEST_SIGN] = "sign",
     [REQUEST_WRITE] = "write base", [REQUEST_RESIGN] = "resign", [REQUEST_WITHDRAW] = "withdraw",
@@ -3488,6 +3527,7 @@ static void election_do(struct ballot *b, enum step step)
     case STEP_AHEAD:    election_request(b, REQUEST_AHEAD); break;
     case STEP_SECOND:   election_request(b, REQUEST_SECOND); break;
     case STEP_ASK:      election_request(b, REQUEST_ASK); break;
+    case STEP_LOOK:     election_request(b, REQUEST_LOOK); break;
     case STEP_FIRST:    election_request(b, REQUEST_FIRST); break;
     case STEP_REVOKE:   election_request(b, REQUEST_REVOKE); break;
     case STEP_CUT:      lease_cut(b); break;
