@@ -3073,7 +3073,7 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     const struct base *base = &b->base;
     if (place == 1 && base->read_at == 0 && !due(b->calm_at, now, wake))
         return STEP_NONE;
-    if (!base->fresh || base->read_at == 0) /* 0: read when it was not our turn, its silence was not watched since */
+    if (!base->fresh || base->read_at == 0 || base->moved_at == 0) /* its silence was not watched since */
         return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
     if (b->broke_at)
         return STEP_DOUBT;
