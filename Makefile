@@ -18,7 +18,7 @@ LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev
 
 # The longest first, so that none of them is left at the end.
 SLOW = $(patsubst %,test/%.t,lease outage cronfault runcron watch crontime election)
-TESTS = $(SLOW) $(filter-out test/soak.t test/conform.t $(SLOW), $(sort $(wildcard test/*.t)))
+TESTS = $(SLOW) $(filter-out test/soak.t $(SLOW), $(sort $(wildcard test/*.t)))
 JOBS = 4
 
 all: ballot
@@ -71,7 +71,8 @@ sim: test/bin/sim
 	    test/bin/sim --file test/sim.seeds && test/bin/sim --table 1 \
 	    $(if $(HOURS),--hours $(HOURS),--seconds $(SECONDS)) $(if $(FROM),--from $(FROM)))
 
-# The simulated ensemble and client library beside real ones.
+# The simulated ensemble and client library beside real ones. SEED=n [SERVERS=1|3] [STEPS=list
+# [BATCH=n]]: that sequence.
 conform: deps-test
 	@$(MAKE) -s tools test/bin/conform test/bin/simconform
 	@prove -v test/conform.t
@@ -88,7 +89,7 @@ demo: deps-test
 	@test/demo
 
 test: deps-test
-	@$(MAKE) -s tools test/bin/unit test/bin/cron test/bin/sim
+	@$(MAKE) -s tools test/bin/unit test/bin/cron test/bin/sim test/bin/conform test/bin/simconform
 	@prove -j $(JOBS) $(TESTS)
 
 # What takes longer: more rounds, random faults, and all of it with sanitizers,
@@ -96,8 +97,8 @@ test: deps-test
 ASAN_REPORT = $(CURDIR)/test/bin/asan/report
 SANITIZED = $(patsubst %,test/%.t,kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
 soak: deps test/bin/asan/ballot
-	@$(MAKE) -s tools
-	@SOAK=1 prove -j 2 test/soak.t test/cronfault.t test/race.t test/kill.t test/election.t test/command.t
+	@$(MAKE) -s tools test/bin/conform test/bin/simconform
+	@SOAK=1 prove -j 2 test/conform.t test/soak.t test/cronfault.t test/race.t test/kill.t test/election.t test/command.t
 	@rm -f $(ASAN_REPORT).*
 	@ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:log_path=$(ASAN_REPORT) UBSAN_OPTIONS=log_path=$(ASAN_REPORT) \
 	    BALLOT=$(CURDIR)/test/bin/asan/ballot \
