@@ -33,7 +33,7 @@
 
 /* The server's settings, which conform.t gives to the real one, too. */
 enum { TICK_MS = 100, LEAST_MS = 2000, MOST_MS = 60000 };
-enum { WHEN_CONNECTED = -2, IN_ORDER = -1, HANDLES = 3, SPARE = HANDLES, NUDGER = HANDLES + 2, MEMBERS, NUDGES_MAX = 1000, SESSIONS_MAX = 4096, LINES_MAX = 512, NAMES_MAX = 20,
+enum { WHEN_CONNECTED = -2, IN_ORDER = -1, HANDLES = 3, SPARE = HANDLES, NUDGER = HANDLES + 2, MEMBERS, NUDGES_MAX = 1000, SESSIONS_MAX = 4096, LINES_MAX = 2048, NAMES_MAX = 20,
        MADE_MAX = 64, MADE_USED = 4, MADE_KEPT = 16 };
 
 #ifdef SIMULATED
@@ -179,8 +179,9 @@ static void say(struct member *m, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    if (m->count < LINES_MAX)
-        vsnprintf(m->lines[m->count++], sizeof *m->lines, format, args);
+    if (m->count == LINES_MAX)
+        abort();
+    vsnprintf(m->lines[m->count++], sizeof *m->lines, format, args);
     va_end(args);
 }
 
