@@ -44,6 +44,9 @@ static void *must(void *memory)
     return memory;
 }
 
+/* At the end of a list that has `first` and `last`. */
+#define LIST_APPEND(list, item) ((list)->last = *((list)->first ? &(list)->last->next : &(list)->first) = (item))
+
 /* ---------------------------------------------------------------------------
  * Bytes: shared, never changed
  * ------------------------------------------------------------------------ */
@@ -301,7 +304,7 @@ struct request {
     int64_t session, zxid, time;        /* time: milliseconds since 1970                    */
     uint64_t connection;
     struct request *next;               /* in the connection's queue                        */
-    const char *identities[IDENTITIES_MAX + 1];
+    const char *identities[IDENTITIES_MAX];
     int count;
     struct op ops[];
 };
@@ -364,12 +367,27 @@ static bool access_allows(const struct access *a, int what, const struct request
     return r->stranger || access_gives(a, what, r->identities);
 }
 
+static void identity_add(const char **identities, const char *identity)
+{
+    int i = 0;
+    while (i < IDENTITIES_MAX && identities[i])
+        i++;
+    if (i < IDENTITIES_MAX)
+        identities[i] = identity;
+}
+
+/* Who asks is known only now. */
+static bool access_valid(struct op *op, const struct request *r)
+{
+    if (op->expand)
+        op->access.identity = r->identities[0];
+    return op->access.owner + op->access.world != 0 && (!op->expand || op->access.identity);
+}
+
 static int create_check(const struct tree *t, const struct request *r, struct op *op)
 {
     char parent[2048], name[2048];
-    if (op->expand)
-        op->access.identity = r->identities[0];
-    if (op->access.owner + op->access.world == 0 || (op->expand && !op->access.identity))
+    if (!access_valid(op, r))
         return ZINVALIDACL;
     const struct node *up = tree_find(t, path_parent(op->path->at, parent, sizeof parent));
     if (!up)
@@ -411,9 +429,7 @@ static int change_check(const struct tree *t, const struct request *r, struct op
 {
     const int needed = op->act == ACT_SET ? ZOO_PERM_WRITE : op->act == ACT_CHECK ? ZOO_PERM_READ : ZOO_PERM_ADMIN;
     const struct node *n = tree_find(t, op->path->at);
-    if (op->expand)
-        op->access.identity = r->identities[0];
-    if (op->act == ACT_ACCESS && (op->access.owner + op->access.world == 0 || (op->expand && !op->access.identity)))
+    if (op->act == ACT_ACCESS && !access_valid(op, r))
         return ZINVALIDACL;
     if (!n)
         return ZNONODE;
@@ -579,11 +595,7 @@ struct queue { struct message *first, *last; };
 static void queue_add(struct queue *q, struct message *m)
 {
     m->next = NULL;
-    if (q->first)
-        q->last->next = m;
-    else
-        q->first = m;
-    q->last = m;
+    LIST_APPEND(q, m);
 }
 
 static struct message *queue_take(struct queue *q)
@@ -691,7 +703,7 @@ struct connection {
     int timeout;
     struct request *first, *last; /* not yet answered                                       */
     struct watch *watches;
-    const char *identities[IDENTITIES_MAX + 1];
+    const char *identities[IDENTITIES_MAX];
     struct pipe up, down;
 };
 
@@ -756,6 +768,11 @@ static struct request *orphans[SERVERS_MAX];
 
 static void connection_forget(struct connection *c)
 {
+    while (c->watches) {
+        struct watch *w = c->watches;
+        c->watches = w->next;
+        free(w);
+    }
     while (c->first) {
         struct request *r = c->first;
         c->first = r->next;
@@ -786,11 +803,6 @@ static void connection_drop(struct connection *c, bool tell)
         return;
     c->open = c->ready = false;
     connection_forget(c);
-    while (c->watches) {
-        struct watch *w = c->watches;
-        c->watches = w->next;
-        free(w);
-    }
     if (tell)
         connection_end(c, false);
     connection_hold(c, -1);
@@ -846,7 +858,6 @@ static void connection_event(struct connection *c, int type, const char *path)
     struct message *m = message_new(EVENT);
     m->type = type;
     m->path = bytes_text(path);
-    counts.watches_fired++;
     pipe_send(&c->down, m);
 }
 
@@ -886,7 +897,7 @@ struct server {
     struct tree tree, ahead, disk, stale[STALE_MAX]; /* committed; proposed; on disk; earlier on disk */
     int stales, writes;
     int64_t epoch, accepted, named; /* of what is on disk; the highest it ever named; the one it leads, 0: none yet */
-    int64_t counter, heard, since, phase, look_at, disk_free, lag, wall, least, most, next_session;
+    int64_t counter, heard, since, phase, look_at, disk_free, lag, least, most, next_session;
     struct learner learners[SERVERS_MAX];
     struct proposal *first, *last;
     struct track *tracks;
@@ -902,11 +913,6 @@ static struct server servers[SERVERS_MAX];
 static bool server_up(const struct server *s)
 {
     return s->role != DEAD && !s->frozen;
-}
-
-static int64_t server_wall(const struct server *s)
-{
-    return (options.wall + sim_now() + s->wall) / SIM_MS;
 }
 
 static int quorum(void)
@@ -1054,10 +1060,9 @@ static void answer(struct server *s, struct connection *c, struct request *r)
         m->rc = answer_read(c, &s->tree, r, m);
     m->zxid = s->tree.zxid;
     request_moment(SIM_ANSWERED, r, s->index);
-    if (m->rc == ZSESSIONMOVED) {
-        counts.moved++;
+    if (m->rc == ZSESSIONMOVED)
         connection_drop(c, true);
-    } else if (c->open && r->act != ACT_OPEN) {
+    else if (c->open && r->act != ACT_OPEN) {
         pipe_send(&c->down, m);
         m = NULL;
         if (r->act == ACT_CLOSE)
@@ -1206,11 +1211,7 @@ static void proposal_add(struct server *s, struct request *r)
 {
     struct proposal *p = must(calloc(1, sizeof *p));
     p->request = request_keep(r);
-    if (s->first)
-        s->last->next = p;
-    else
-        s->first = p;
-    s->last = p;
+    LIST_APPEND(s, p);
 }
 
 /* Takes the first out: the caller frees it. */
@@ -1242,7 +1243,7 @@ static void request_prepare(struct server *s, struct request *r)
 {
     struct tree before = { .zxid = 0 };
     r->zxid = s->ahead.zxid = ++s->counter;
-    r->time = server_wall(s);
+    r->time = (options.wall + sim_now()) / SIM_MS;
     r->rc = request_check(s, r);
     if (r->act == ACT_OPEN)
         track_open(s, r->session, r->timeout, r->origin);
@@ -1726,7 +1727,6 @@ static void client_connect(struct server *s, struct connection *c, const struct 
 {
     char password[sizeof m->password] = { 0 };
     if (!s->serving || m->zxid > s->tree.zxid) {
-        counts.refused_zxid += s->serving;
         connection_drop(c, true);
         return;
     }
@@ -1770,20 +1770,12 @@ static void client_request(struct server *s, struct connection *c, struct reques
     r->session = c->session;
     r->connection = c->id;
     if (r->act == ACT_AUTH) {
-        for (int i = 0; i < IDENTITIES_MAX; i++)
-            if (!c->identities[i]) {
-                c->identities[i] = r->identities[IDENTITIES_MAX];
-                break;
-            }
+        identity_add(c->identities, r->identities[0]);
         answer(s, c, r);
         return;
     }
     memcpy(r->identities, c->identities, sizeof r->identities);
-    if (c->first)
-        c->last->next = r;
-    else
-        c->first = r;
-    c->last = request_keep(r);
+    LIST_APPEND(c, request_keep(r));
     if (request_writes(r) || (r->act == ACT_SYNC && s->role == FOLLOWING))
         server_submit(s, r);
     connection_advance(s, c);
@@ -1934,11 +1926,6 @@ void zk_end(void)
         struct connection *c = connections;
         c->open = false;
         connection_forget(c);
-        while (c->watches) {
-            struct watch *w = c->watches;
-            c->watches = w->next;
-            free(w);
-        }
         connection_free(c);
     }
     for (int i = 0; i < options.servers; i++)
@@ -2005,11 +1992,6 @@ void zk_server_freeze(int server, bool frozen)
     }
 }
 
-bool zk_server_runs(int server)
-{
-    return server_up(&servers[server]);
-}
-
 void zk_disk_stall(int server, int64_t span)
 {
     FOR_EACH(s, server)
@@ -2034,12 +2016,6 @@ void zk_timeouts(int server, int64_t least, int64_t most)
         s->least = least;
         s->most = most;
     }
-}
-
-void zk_wall_step(int server, int64_t span)
-{
-    FOR_EACH(s, server)
-        s->wall += span;
 }
 
 static struct server *ensemble_leader(void)
@@ -2167,8 +2143,7 @@ bool zk_look(const char *path, struct zk_view *view)
     const struct node *n = tree_find(ensemble_tree(), path);
     if (!n)
         return false;
-    *view = (struct zk_view){ n->data ? n->data->at : "", n->data ? (size_t)n->data->length : 0, n->stat.czxid, n->stat.mzxid,
-                              n->stat.ephemeralOwner, n->stat.version, n->stat.numChildren };
+    *view = (struct zk_view){ n->data ? n->data->at : "", n->data ? (size_t)n->data->length : 0, n->stat.ephemeralOwner };
     return true;
 }
 
@@ -2181,12 +2156,6 @@ const char *zk_child(const char *path, int index)
         name = tree_child(ensemble_tree(), path, &i);
     }
     return name;
-}
-
-int zk_session_host(int64_t id)
-{
-    const struct session *session = tree_session(ensemble_tree(), id);
-    return session ? session->host : -1;
 }
 
 const struct zk_counts *zk_counts(void)
@@ -2262,7 +2231,7 @@ struct _zhandle {
     struct queue to_send;
     struct completion *first, *last;            /* asked                                            */
     struct armed *armed;
-    const char *identities[IDENTITIES_MAX + 1];
+    const char *identities[IDENTITIES_MAX];
     char server[32];
 };
 
@@ -2562,7 +2531,7 @@ static void watches_send(zhandle_t *zh)
 static void identity_send(zhandle_t *zh, const char *identity)
 {
     struct message *m = own_request(zh, ACT_AUTH, XID_AUTH, 0);
-    m->request->identities[IDENTITIES_MAX] = identity;
+    m->request->identities[0] = identity;
     send_first(zh, m);
 }
 
@@ -2839,11 +2808,7 @@ int zoo_add_auth(zhandle_t *zh, const char *scheme, const char *cert, int length
     if (zh->state <= 0)
         return ZINVALIDSTATE;
     const char *identity = identity_intern(cert, length);
-    for (int i = 0; i < IDENTITIES_MAX; i++)
-        if (!zh->identities[i]) {
-            zh->identities[i] = identity;
-            break;
-        }
+    identity_add(zh->identities, identity);
     if (zh->state == CONNECTED || zh->state == ASSOCIATING)
         identity_send(zh, identity);
     return ZOK;
@@ -2901,11 +2866,7 @@ static int submit(zhandle_t *zh, struct request *r, struct completion c)
     r->host = zh->host;
     kept->request = r;
     m->request = request_keep(r);
-    if (zh->first)
-        zh->last->next = kept;
-    else
-        zh->first = kept;
-    zh->last = kept;
+    LIST_APPEND(zh, kept);
     queue_add(&zh->to_send, m);
     request_moment(SIM_SENT, r, zh->current);
     if (handle_flush(zh) != ZOK && zh->c) {
@@ -2915,11 +2876,14 @@ static int submit(zhandle_t *zh, struct request *r, struct completion c)
     return ZOK;
 }
 
+/* Takes what the op has. */
 static int submit_one(zhandle_t *zh, struct op op, const char *path, bool watch, struct completion c)
 {
     int rc = path_check(zh, path, op.flags);
-    if (rc != ZOK)
+    if (rc != ZOK) {
+        bytes_drop(op.data);
         return rc;
+    }
     struct request *r = request_new(op.act, 1);
     r->ops[0] = op;
     r->ops[0].path = bytes_text(path);
@@ -2930,11 +2894,7 @@ static int submit_one(zhandle_t *zh, struct op op, const char *path, bool watch,
 int zoo_acreate(zhandle_t *zh, const char *path, const char *value, int length, const struct ACL_vector *access, int mode,
                 string_completion_t completion, const void *data)
 {
-    struct op op = { .act = ACT_CREATE, .flags = mode };
-    int rc = path_check(zh, path, mode);
-    if (rc != ZOK)
-        return rc;
-    op.data = bytes_new(value, length);
+    struct op op = { .act = ACT_CREATE, .flags = mode, .data = bytes_new(value, length) };
     op_access(&op, access);
     return submit_one(zh, op, path, false, (struct completion){ .on_string = completion, .data = data });
 }
@@ -2946,9 +2906,6 @@ int zoo_adelete(zhandle_t *zh, const char *path, int version, void_completion_t 
 
 int zoo_aset(zhandle_t *zh, const char *path, const char *value, int length, int version, stat_completion_t completion, const void *data)
 {
-    int rc = path_check(zh, path, 0);
-    if (rc != ZOK)
-        return rc;
     return submit_one(zh, (struct op){ .act = ACT_SET, .version = version, .data = bytes_new(value, length) }, path, false,
                       (struct completion){ .on_stat = completion, .data = data });
 }
@@ -3001,39 +2958,23 @@ int zoo_async(zhandle_t *zh, const char *path, string_completion_t completion, c
 
 void zoo_create_op_init(zoo_op_t *op, const char *path, const char *value, int length, const struct ACL_vector *access, int mode, char *buffer, int size)
 {
-    op->type = ACT_CREATE;
-    op->create_op.path = path;
-    op->create_op.data = value;
-    op->create_op.datalen = length;
-    op->create_op.acl = access;
-    op->create_op.flags = mode;
-    op->create_op.ttl = 0;
-    op->create_op.buf = buffer;
-    op->create_op.buflen = size;
+    *op = (zoo_op_t){ .type = ACT_CREATE, .create_op = { .path = path, .data = value, .datalen = length, .acl = access, .flags = mode,
+                                                         .buf = buffer, .buflen = size } };
 }
 
 void zoo_delete_op_init(zoo_op_t *op, const char *path, int version)
 {
-    op->type = ACT_DELETE;
-    op->delete_op.path = path;
-    op->delete_op.version = version;
+    *op = (zoo_op_t){ .type = ACT_DELETE, .delete_op = { path, version } };
 }
 
 void zoo_set_op_init(zoo_op_t *op, const char *path, const char *value, int length, int version, struct Stat *stat)
 {
-    op->type = ACT_SET;
-    op->set_op.path = path;
-    op->set_op.data = value;
-    op->set_op.datalen = length;
-    op->set_op.version = version;
-    op->set_op.stat = stat;
+    *op = (zoo_op_t){ .type = ACT_SET, .set_op = { .path = path, .data = value, .datalen = length, .version = version, .stat = stat } };
 }
 
 void zoo_check_op_init(zoo_op_t *op, const char *path, int version)
 {
-    op->type = ACT_CHECK;
-    op->check_op.path = path;
-    op->check_op.version = version;
+    *op = (zoo_op_t){ .type = ACT_CHECK, .check_op = { path, version } };
 }
 
 static struct op multi_op(const zoo_op_t *from, zoo_op_result_t *result, const char **path)

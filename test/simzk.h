@@ -105,13 +105,11 @@ enum zk_data { ZK_KEPT, ZK_STALE, ZK_LOST }; /* STALE: an earlier state of its d
 void zk_server_kill(int server);
 void zk_server_start(int server, enum zk_data data); /* no effect on one that runs      */
 void zk_server_freeze(int server, bool frozen);
-bool zk_server_runs(int server);    /* neither dead nor frozen                       */
 void zk_disk_stall(int server, int64_t span);   /* writes to its disk wait so long    */
 void zk_follower_lag(int server, int64_t span); /* it applies commits so much later; 0: no more */
 void zk_server_forget(int server);              /* of an ensemble: it answers nothing until its next transaction, as
                                                    3.6.0 to 3.8.0 sometimes do (ZOOKEEPER-4537) */
 void zk_timeouts(int server, int64_t least, int64_t most); /* what it negotiates from now on */
-void zk_wall_step(int server, int64_t span);    /* its wall clock is set              */
 void zk_leader_resign(void);        /* an election without a fault                   */
 void zk_disconnect(int host, bool reset); /* breaks the connections of that host: by RST, or silently
                                        (the server forgets, the client is not told) */
@@ -127,16 +125,14 @@ int zk_stranger_access(const char *path, enum zk_access access);
 /* What the ensemble has committed (of the leader, else of the most advanced server). */
 struct zk_view {
     const char *data; size_t length; /* valid until the next event                   */
-    int64_t czxid, mzxid, ephemeral_owner;
-    int version, children;
+    int64_t ephemeral_owner;
 };
 bool zk_look(const char *path, struct zk_view *view); /* false: no such node            */
 const char *zk_child(const char *path, int index);    /* names, sorted; NULL at the end */
-int zk_session_host(int64_t session); /* host that opened it; -1: unknown, expired      */
 bool zk_serves(void);               /* a majority is up and has a leader              */
 
 struct zk_counts {                  /* since zk_begin()                              */
-    uint64_t connects, requests, writes, lost_answers, expiries, elections, renegotiated, watches_fired, moved, refused_zxid,
+    uint64_t connects, requests, writes, lost_answers, expiries, elections, renegotiated,
              rollbacks; /* a leader of servers that lacks what was committed             */
 };
 const struct zk_counts *zk_counts(void);
