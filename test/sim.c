@@ -59,6 +59,8 @@ struct host {
     int disturbances;       /* faults at work on it                                */
     int64_t disturbed_at;   /* the end of the last, or when it was heard again     */
     int64_t heard_at;       /* the last answer that it got                         */
+    int64_t swept_at;       /* its guard was killed before it had done everything; 0: never */
+    int64_t died_at;        /* its last candidate; 0: none                         */
     int cut_out[SERVERS], cut_in[SERVERS];
     int mute_out, mute_in;  /* lost, but for TCP's handshake                       */
     int64_t slow;
@@ -89,7 +91,8 @@ static struct world {
     struct fault fault[FAULTS];
     struct instance *instances;
     struct run *runs;
-    int64_t longest, shortest; /* T, whatever is negotiated                        */
+    int64_t asked, longest, shortest; /* T: of the settings; whatever is negotiated  */
+    bool renegotiated;
     int64_t slowest;        /* round trip                                          */
     int64_t end_of_faults, end;
     int64_t calm_since, ran_at; /* ran_at: a command was alive                     */
@@ -106,10 +109,31 @@ static struct world {
     bool rights_taken;
     uint64_t rollbacks;     /* of the servers                                      */
     char violation[256];
-    uint64_t claims, starts;
+    uint64_t claims, starts, elections;
 } world;
 
+/* --- how long until a command runs again ------------------------------------------- */
+
+/* From the last change of the world (a fault that begins or ends, a start, a death), while a candidate is well
+ * and a majority of the servers serves. Of several faults the longest counts. A command that is being ended
+ * still runs: stop-timeout is in none of the rows. */
+enum row { ENDED, GONE, TWO_GONE, MUTE, TWO_MUTE, OUTAGE, OUTAGE_KEEP, DENIED, ROWS };
+
+static const struct { const char *name; int thirds, ticks; } rows[ROWS] = {
+    [ENDED] = { "command ended, or candidate alone killed", 0, 0 },        /* d                           */
+    [GONE] = { "killed with its guard, cut off, frozen", 3, 1 },           /* T + tick + d                */
+    [TWO_GONE] = { "the first two at once", 4, 1 },                        /* T + T/3 + tick + d          */
+    [MUTE] = { "answers alone lost", 9, 0 },                               /* 3 T + d; also if requests of before it died reach a
+                                                                              server late, and keep its session        */
+    [TWO_MUTE] = { "answers alone lost, of the first two", 15, 0 },        /* 3 T + 2 T for the second    */
+    [OUTAGE] = { "outage of the servers, stop", 3, 0 },                    /* T + d                       */
+    [OUTAGE_KEEP] = { "outage of the servers, keep", 7, 0 },               /* 2 T + T/3 + d               */
+    [DENIED] = { "rights taken and given back", 13, 0 },                   /* 2 T, the pause of rule 15, more than an outage */
+};
+
 static const char *skipped; /* names of faults that do not strike, with semicolons between */
+struct worst { uint64_t gaps; double share; uint64_t seed; };
+
 static bool far; /* round trips up to T/8, not T/11: a connect takes two, and has T/5 */
 
 static struct totals {
@@ -117,6 +141,7 @@ static struct totals {
     int64_t simulated;
     struct zk_counts zk;
     uint64_t kinds[64], rules[24][64];
+    struct worst worst[ROWS]; /* the longest gap, as a share of its bound              */
 } totals;
 
 /* For decisions before the start: they must not depend on what happens later. */
@@ -244,8 +269,10 @@ static void host_start(void *arg)
     if (h->down || h->candidate || world.ending)
         return;
     for (int i = 0; i < PROCESSES; i++) /* what the last one left: a service manager ends it */
-        if (os_each(i) && os_each(i)->host == number)
+        if (os_each(i) && os_each(i)->host == number) {
+            h->swept_at = sim_now();
             os_kill(os_each(i), SIGKILL);
+        }
     struct process *p = os_spawn(number, candidate_entry);
     struct instance *new = calloc(1, sizeof *new);
     assert(new);
@@ -484,11 +511,13 @@ void world_ended(struct process *p)
         i->guard = p->pid == i->candidate ? p->family->guard : i->guard;
         instance_look(i);
         i->killed = process_out(i->candidate) && process_out(i->guard) && p->status == SIGKILL;
+        h->swept_at = i->killed ? sim_now() : h->swept_at;
         sim_tell("host%d %s %d is dead, status %d", p->host, process_role(p), p->pid, p->status);
     }
     if (p->pid != h->candidate)
         return;
     h->candidate = 0;
+    h->died_at = sim_now();
     world.calm_since = sim_now();
     if (!h->down && !world.ending)
         host_restart(p->host, sim_between(world.longest / 50, world.longest));
@@ -743,37 +772,40 @@ static void step_down(struct fault *f)
 }
 
 /* LOCAL: disturbs the host; DATA: may make two of one; THREE: of 3 servers; LONGER: its amount is a T;
- * GLOBAL: nobody can lead */
-enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16 };
+ * GLOBAL: nobody can lead; UNREAD: who led cannot be read from the base any more;
+ * REMOTE: the row of a host, by a fault of its server */
+enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16, UNREAD = 32, REMOTE = 64 };
 
 static const struct kind {
     const char *name;
-    int weight, flags;
+    int weight;
+    enum row row;           /* how long nobody may run after it                    */
+    int flags;
     void (*begin)(struct fault *);
     void (*end)(struct fault *);
 } kinds[] = {
-    { "kill candidate", 6, LOCAL, kill_candidate, NULL }, { "kill guard", 6, 0, kill_guard, NULL },
-    { "kill both", 3, LOCAL, kill_both, NULL }, { "freeze candidate", 6, LOCAL, freeze_candidate, thaw_candidate },
-    { "freeze guard", 6, LOCAL, freeze_guard, thaw_guard }, { "freeze machine", 4, LOCAL, freeze_machine, thaw_machine },
-    { "crash machine", 3, LOCAL, crash_machine, boot_machine }, { "SIGTERM", 3, 0, term, NULL },
-    { "busy machine", 3, LOCAL, busy, idle }, { "no fork", 1, 0, fork_fails, fork_works },
-    { "cut", 8, LOCAL, cut_both, join_both }, { "answers lost", 10, LOCAL, cut_answers, join_answers },
-    { "requests lost", 4, LOCAL, cut_requests, join_requests }, { "answers lost behind a proxy", 6, LOCAL, mute_answers, hear_answers },
-    { "requests lost behind a proxy", 3, LOCAL, mute_requests, hear_requests }, { "cut from one server", 5, LOCAL, cut_one, join_one },
-    { "slow link", 5, LOCAL, slow, fast }, { "server cut off", 3, THREE, cut_server, join_server },
-    { "connection reset", 8, 0, reset_connection, NULL }, { "connection lost", 5, 0, lose_connection, NULL },
-    { "server killed", 6, 0, server_kill, server_start }, { "server killed, stale", 1, THREE, server_kill, server_stale },
-    { "server killed, empty", 1, THREE, server_kill, server_lost }, { "server frozen", 5, 0, server_freeze, server_thaw },
-    { "ensemble killed", 2, 0, all_kill, all_start }, { "ensemble killed, stale", 1, DATA, all_kill, all_stale },
-    { "ensemble killed, empty", 1, DATA, all_kill, all_lost }, { "ensemble frozen", 3, 0, all_freeze, all_thaw },
-    { "majority killed", 2, 0, most_kill, most_start }, { "disk stalls", 3, GLOBAL, stall, nothing },
-    { "follower lags", 3, THREE, lag, lag_no_more }, { "servers elect", 2, THREE, elect, NULL },
-    { "session expired early", 3, 0, expire, NULL }, { "T renegotiated", 8, LONGER, renegotiate, negotiate },
-    { "T renegotiated by all", 3, LONGER, negotiate_all, negotiate }, { "clock rate", 3, 0, clock_rate, clock_true },
-    { "clock set", 2, 0, clock_step, NULL }, { "proposal deleted", 3, 0, delete_proposal, NULL },
-    { "base deleted", 1, DATA, delete_base, NULL }, { "base emptied", 1, DATA, empty_base, NULL },
-    { "base rewritten", 1, DATA, rewrite_base, NULL }, { "odd child", 1, 0, odd_child, NULL },
-    { "rights taken", 2, GLOBAL, refuse, allow }, { "step-down", 3, 0, step_down, NULL },
+    { "kill candidate", 6, ENDED, LOCAL, kill_candidate, NULL }, { "kill guard", 6, ENDED, 0, kill_guard, NULL },
+    { "kill both", 3, GONE, LOCAL, kill_both, NULL }, { "freeze candidate", 6, GONE, LOCAL, freeze_candidate, thaw_candidate },
+    { "freeze guard", 6, GONE, LOCAL, freeze_guard, thaw_guard }, { "freeze machine", 4, GONE, LOCAL, freeze_machine, thaw_machine },
+    { "crash machine", 3, GONE, LOCAL, crash_machine, boot_machine }, { "SIGTERM", 3, ENDED, 0, term, NULL },
+    { "busy machine", 3, ENDED, LOCAL, busy, idle }, { "no fork", 1, ENDED, 0, fork_fails, fork_works },
+    { "cut", 8, GONE, LOCAL, cut_both, join_both }, { "answers lost", 10, MUTE, LOCAL, cut_answers, join_answers },
+    { "requests lost", 4, MUTE, LOCAL, cut_requests, join_requests }, { "answers lost behind a proxy", 6, MUTE, LOCAL, mute_answers, hear_answers },
+    { "requests lost behind a proxy", 3, MUTE, LOCAL, mute_requests, hear_requests }, { "cut from one server", 5, OUTAGE, LOCAL, cut_one, join_one },
+    { "slow link", 5, MUTE, LOCAL, slow, fast }, { "server cut off", 3, MUTE, THREE | REMOTE, cut_server, join_server },
+    { "connection reset", 8, OUTAGE, 0, reset_connection, NULL }, { "connection lost", 5, OUTAGE, 0, lose_connection, NULL },
+    { "server killed", 6, OUTAGE, 0, server_kill, server_start }, { "server killed, stale", 1, OUTAGE, THREE, server_kill, server_stale },
+    { "server killed, empty", 1, OUTAGE, THREE, server_kill, server_lost }, { "server frozen", 5, MUTE, REMOTE, server_freeze, server_thaw },
+    { "ensemble killed", 2, OUTAGE, 0, all_kill, all_start }, { "ensemble killed, stale", 1, OUTAGE, DATA, all_kill, all_stale },
+    { "ensemble killed, empty", 1, OUTAGE, DATA, all_kill, all_lost }, { "ensemble frozen", 3, OUTAGE, 0, all_freeze, all_thaw },
+    { "majority killed", 2, OUTAGE, 0, most_kill, most_start }, { "disk stalls", 3, OUTAGE, GLOBAL, stall, nothing },
+    { "follower lags", 3, MUTE, THREE | REMOTE, lag, lag_no_more }, { "servers elect", 2, OUTAGE, THREE, elect, NULL },
+    { "session expired early", 3, GONE, 0, expire, NULL }, { "T renegotiated", 8, OUTAGE, LONGER, renegotiate, negotiate },
+    { "T renegotiated by all", 3, OUTAGE, LONGER, negotiate_all, negotiate }, { "clock rate", 3, GONE, 0, clock_rate, clock_true },
+    { "clock set", 2, GONE, 0, clock_step, NULL }, { "proposal deleted", 3, GONE, 0, delete_proposal, NULL },
+    { "base deleted", 1, GONE, DATA | UNREAD, delete_base, NULL }, { "base emptied", 1, GONE, DATA, empty_base, NULL },
+    { "base rewritten", 1, GONE, DATA | UNREAD, rewrite_base, NULL }, { "odd child", 1, ENDED, 0, odd_child, NULL },
+    { "rights taken", 2, DENIED, GLOBAL, refuse, allow }, { "step-down", 3, ENDED, 0, step_down, NULL },
 };
 
 static void fault_describe(const struct fault *f, char *out, size_t size)
@@ -822,6 +854,7 @@ static void fault_strike(struct fault *f)
     f->working = true;
     if (k->flags & LOCAL)
         world.host[f->struck].disturbances++;
+    world.renegotiated = world.renegotiated || k->flags & LONGER;
     if (k->flags & GLOBAL)
         world.global++;
     if (k->flags & DATA)
@@ -963,13 +996,107 @@ static bool host_well(const struct host *h)
     return h->present && !h->down && !h->no_fork && !h->disturbances && p && p->state == ALIVE && !p->frozen;
 }
 
-/* After the last change of the world a command must run again within that. */
-static int64_t takeover_bound(void)
+/* T: of before the first fault that changes it, or the longest. */
+static int64_t longest_timeout(void)
 {
-    int64_t stop = 0;
+    return world.renegotiated ? world.longest : world.asked;
+}
+
+/* d: the way of some requests, the servers' disks, and restart-delay-max. */
+static int64_t row_bound(enum row row)
+{
+    int64_t T = longest_timeout();
+    int64_t d = 20 * (world.slowest + world.options.disk_most) + 600 * SIM_MS;
+    return T / 3 * rows[row].thirds + world.options.tick * rows[row].ticks + d;
+}
+
+/* What has been at work in a gap, or less than 2 T before it. */
+struct causes {
+    enum row row;           /* the longest of the kinds themselves                 */
+    bool keep;              /* also where the base says nothing of its leader      */
+    bool outage, returned;  /* returned: a host that was cut off or frozen is back */
+    bool gone[HOSTS], mute[HOSTS];
+    int gone_hosts, mute_hosts, healthy;
+    int thirds;             /* of T, more than the row says                        */
+};
+
+static void causes_fault(struct causes *c, const struct fault *f)
+{
+    const struct kind *k = &kinds[f->kind];
+    bool ours = (k->row == GONE || k->row == MUTE) && !(k->flags & REMOTE);
+    c->gone[f->struck] |= ours;
+    c->mute[f->struck] |= ours && k->row == MUTE;
+    c->returned |= ours && k->end && !f->working;
+    c->keep |= (k->flags & UNREAD) != 0;
+    c->outage |= k->row == OUTAGE || k->flags & REMOTE;
+    c->row = k->row > c->row ? k->row : c->row;
+    if (k->begin == freeze_guard) /* the next leader's: replaced when a start has had no answer for 2/3 T */
+        c->thirds |= 2;
+}
+
+/* A restart of the servers renews the sessions of those who have died meanwhile. */
+static void causes_host(struct causes *c, const struct host *h, int64_t since)
+{
+    bool died = c->outage && h->died_at && h->died_at >= since;
+    bool gone = c->gone[h - world.host] || died || (h->swept_at && h->swept_at >= since);
+    c->keep |= !h->stop;
+    c->gone_hosts += gone;
+    c->mute_hosts += c->mute[h - world.host];
+    c->healthy += h->present && !gone;
+}
+
+/* Of several rows the longest. A host that is back may be the first of the queue: it has waited in vain. A mute
+ * first is revoked after it could have claimed, which with `keep` takes 2 T of an outage. */
+static enum row gap_row(const struct causes *c)
+{
+    bool waits = c->outage || !c->healthy || (c->gone_hosts > 1 && c->returned);
+    const enum row also[] = { c->gone_hosts > 1 ? TWO_GONE : c->gone_hosts ? GONE : ENDED,
+                              c->mute_hosts > 1 || (c->mute_hosts && c->keep && waits) ? TWO_MUTE : c->mute_hosts ? MUTE : ENDED,
+                              c->keep && waits ? OUTAGE_KEEP : ENDED };
+    enum row row = c->row;
+    for (size_t i = 0; i < COUNT(also); i++)
+        row = row_bound(also[i]) > row_bound(row) ? also[i] : row;
+    return row;
+}
+
+static struct causes gap_causes(void)
+{
+    struct causes c = { .row = ENDED };
+    int64_t since = world.ran_at - 2 * world.longest;
+    for (int i = 0; i < world.faults; i++) {
+        const struct fault *f = &world.fault[i];
+        if (f->working || (f->ended_at && f->ended_at >= since))
+            causes_fault(&c, f);
+        if (f->ended_at && kinds[f->kind].begin == delete_base) /* waits T, if it has seen no leader of the new one yet */
+            c.thirds |= 4;
+    }
     for (int i = 0; i < world.hosts; i++)
-        stop = world.host[i].stop_timeout > stop ? world.host[i].stop_timeout : stop;
-    return 4 * world.longest + 2 * world.options.tick + stop + 20 * world.slowest + 2 * SIM_SECOND;
+        causes_host(&c, &world.host[i], since);
+    return c;
+}
+
+static void judge_gap(int64_t gap)
+{
+    const struct causes c = gap_causes();
+    enum row row = gap_row(&c);
+    int64_t bound = row_bound(row) + longest_timeout() / 3 * c.thirds;
+    struct worst *worst = &totals.worst[row];
+    double share = (double)gap / (double)bound;
+    worst->gaps++;
+    if (share > worst->share)
+        *worst = (struct worst){ worst->gaps, share, world.seed };
+    if (share > 1)
+        sim_violation("nobody runs: for %.3f s, though a candidate is well; %s: %.3f s", (double)gap / 1e9, rows[row].name, (double)bound / 1e9);
+}
+
+/* A follower that lags more than a round trip may take: no request has its answer in time, and who waits on it
+ * stays there. Where all do, nobody leads as long. */
+static bool lagging(void)
+{
+    bool any = false;
+    for (int i = 0; i < world.faults; i++)
+        any |= world.fault[i].working && kinds[world.fault[i].kind].flags & REMOTE && world.fault[i].amount > world.shortest / 8;
+    return any;
 }
 
 static void judge_takeover(void)
@@ -984,11 +1111,12 @@ static void judge_takeover(void)
         world.ran_at = sim_now();
     /* A leader that is to rerun what it cannot start leads on. A mute one whose base was
      * overwritten is never revoked: it may still be stopping its command. */
-    if (rerun || !zk_serves() || (mute && tampered(&world.host[0])))
+    if (rerun || !zk_serves() || world.elections != zk_counts()->elections || lagging() || (mute && tampered(&world.host[0])))
         world.calm_since = sim_now();
+    world.elections = zk_counts()->elections;
     int64_t since = world.ran_at > world.calm_since ? world.ran_at : world.calm_since;
-    if (well && !world.global && sim_now() - since > takeover_bound())
-        sim_violation("nobody runs: for %.3f s, though a candidate is well", (double)(sim_now() - since) / 1e9);
+    if (well && !world.global && sim_now() > since)
+        judge_gap(sim_now() - since);
 }
 
 static void judge_often(void *arg)
@@ -1097,7 +1225,7 @@ static void dice_world(void)
     int mode = (int)dice(0, 9);
     mode = mode < 4 ? 0 : mode < 9 ? 1 : 2;
     int64_t delay = net <= 70 ? dice(SIM_MS / 10, SIM_MS) : net <= 85 ? dice(T / 200, T / 50) : dice(T / 50, far ? T / 18 : T / 25);
-    world.longest = world.shortest = T;
+    world.asked = world.longest = world.shortest = T;
     for (int i = 0; i < world.hosts; i++)
         dice_host(&world.host[i], T, mode, delay);
     world.slowest = 2 * delay + delay / 4;
@@ -1155,7 +1283,7 @@ static void judge_rest(const unsigned long *polls, uint64_t requests)
 static void quiet(void)
 {
     unsigned long polls[PROCESSES] = { 0 };
-    if (!os_run(world.end_of_faults + 2 * takeover_bound()))
+    if (!os_run(world.end_of_faults + 2 * row_bound(TWO_MUTE)))
         return;
     uint64_t requests = zk_counts()->requests;
     for (int i = 0; i < PROCESSES; i++)
@@ -1351,6 +1479,14 @@ static void totals_print(double took)
            (double)totals.zk.connects / hours, (double)totals.zk.requests / hours);
 }
 
+/* The design's table, with the worst that was seen. */
+static void totals_rows(void)
+{
+    for (size_t r = 0; r < ROWS; r++)
+        printf("# %-44s %2d/3 T + %d tick + d: %8" PRIu64 " looks at gaps, the longest %3.0f%% of it, seed %" PRIu64 "\n", rows[r].name,
+               rows[r].thirds, rows[r].ticks, totals.worst[r].gaps, 100 * totals.worst[r].share, totals.worst[r].seed);
+}
+
 /* How often each rule decided something while, or soon after, each fault was at work. */
 static void totals_table(void)
 {
@@ -1461,7 +1597,9 @@ int main(int argc, char **argv)
         }
     }
     totals_print(seconds() - began);
-    if (table)
+    if (table) {
+        totals_rows();
         totals_table();
+    }
     return broken != 0;
 }
