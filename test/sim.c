@@ -44,7 +44,8 @@ struct run {
     struct run *next;
     struct instance *instance;
     int alive;              /* processes                                           */
-    int64_t token, started, disturbed_at;
+    int64_t token, started;
+    int first;              /* pid of the command itself                           */
     int host;
 };
 
@@ -57,8 +58,7 @@ struct host {
     int64_t sent;           /* its last transaction                                */
     int64_t base_delay, busy;
     int disturbances;       /* faults at work on it                                */
-    int64_t disturbed_at;   /* the end of the last, or when it was heard again     */
-    int64_t heard_at;       /* the last answer that it got                         */
+    int64_t lost_at;        /* when it was cut off, or a process of it frozen, last; -1: never */
     int64_t swept_at;       /* its guard was killed before it had done everything; 0: never */
     int64_t died_at;        /* its last candidate; 0: none                         */
     int cut_out[SERVERS], cut_in[SERVERS];
@@ -80,7 +80,7 @@ struct fault {
     int countdown;          /* of such moments                                     */
     bool left_out, armed, working;
     int struck;             /* the host                                            */
-    int64_t ended_at;
+    int64_t began_at, ended_at;
 };
 
 static struct world {
@@ -117,12 +117,14 @@ static struct world {
 /* From the last change of the world (a fault that begins or ends, a start, a death), while a candidate is well
  * and a majority of the servers serves. Of several faults the longest counts. A command that is being ended
  * still runs: stop-timeout is in none of the rows. */
-enum row { ENDED, GONE, TWO_GONE, MUTE, TWO_MUTE, OUTAGE, OUTAGE_KEEP, DENIED, ROWS };
+enum row { ENDED, GONE, TWO_GONE, TWO_GONE_KEEP, MUTE, TWO_MUTE, OUTAGE, OUTAGE_KEEP, DENIED, ROWS };
 
 static const struct { const char *name; int thirds, ticks; } rows[ROWS] = {
     [ENDED] = { "command ended, or candidate alone killed", 0, 0 },        /* d                           */
     [GONE] = { "killed with its guard, cut off, frozen", 3, 1 },           /* T + tick + d                */
-    [TWO_GONE] = { "the first two at once", 4, 1 },                        /* T + T/3 + tick + d          */
+    [TWO_GONE] = { "the first two at once", 6, 1 },                        /* the design: T + T/3 + tick + d. The third does not
+                                                                              know yet how long the base has been silent */
+    [TWO_GONE_KEEP] = { "the first two at once, and an outage, keep", 9, 1 },
     [MUTE] = { "answers alone lost", 9, 0 },                               /* 3 T + d; also if requests of before it died reach a
                                                                               server late, and keep its session        */
     [TWO_MUTE] = { "answers alone lost, of the first two", 15, 0 },        /* 3 T + 2 T for the second    */
@@ -134,7 +136,6 @@ static const struct { const char *name; int thirds, ticks; } rows[ROWS] = {
 static const char *skipped; /* names of faults that do not strike, with semicolons between */
 struct worst { uint64_t gaps; double share; uint64_t seed; };
 
-static bool far; /* round trips up to T/8, not T/11: a connect takes two, and has T/5 */
 
 static struct totals {
     uint64_t seeds, faults, starts, claims;
@@ -143,6 +144,12 @@ static struct totals {
     uint64_t kinds[64], rules[24][64];
     struct worst worst[ROWS]; /* the longest gap, as a share of its bound              */
 } totals;
+
+/* T: of before the first fault that changes it, or the longest. */
+static int64_t longest_timeout(void)
+{
+    return world.renegotiated ? world.longest : world.asked;
+}
 
 /* For decisions before the start: they must not depend on what happens later. */
 static int64_t dice(int64_t least, int64_t most)
@@ -301,10 +308,25 @@ static void instance_look(struct instance *i)
     i->helpless = helpless;
 }
 
+/* Cut off, or farther than a round trip of T/8, from every server that runs; or it does not run itself. */
+static bool host_lost(const struct host *h)
+{
+    const struct process *c = os_process(h->candidate), *g = h->instance ? os_process(h->instance->guard) : NULL;
+    bool reached = false, cut = false;
+    for (int s = 0; s < world.servers; s++) {
+        cut |= h->cut_out[s] || h->cut_in[s];
+        reached |= zk_server_runs(s) && !h->cut_out[s] && !h->cut_in[s];
+    }
+    return h->mute_in || h->mute_out || h->slow > world.shortest / 16 || (cut && !reached) || (c && c->frozen) || (g && g->frozen);
+}
+
 static void instances_look(void)
 {
     for (struct instance *i = world.instances; i; i = i->next)
         instance_look(i);
+    for (int i = 0; i < world.hosts; i++)
+        if (host_lost(&world.host[i]))
+            world.host[i].lost_at = sim_now();
 }
 
 /* --- commands ----------------------------------------------------------------------------- */
@@ -375,8 +397,12 @@ static void command_begin(struct process *p, int generation)
         sim_at(sim_now() + p->script[CHILD_MS] * SIM_MS, command_fork, pid);
 }
 
+static void judge_touch(const struct process *p);
+
 void world_signalled(struct process *p, int number)
 {
+    if (number == SIGKILL || number == SIGTERM)
+        judge_touch(p);
     if (number == SIGKILL) {
         os_kill(p, SIGKILL);
         return;
@@ -391,7 +417,7 @@ void world_signalled(struct process *p, int number)
 /* For how long a fault excuses what comes after it. */
 static int64_t excuse_span(const struct host *h)
 {
-    return 2 * world.longest + h->stop_timeout + 2 * world.options.tick + 4 * world.slowest;
+    return 2 * longest_timeout() + h->stop_timeout + 4 * world.slowest;
 }
 
 static bool recent(int64_t at, const struct host *h)
@@ -415,7 +441,7 @@ static bool disturbed(const struct run *r)
 {
     const struct host *h = &world.host[r->host];
     bool unheard = recent(world.expired_at, h) && (world.global || recent(world.global_at, h) || !zk_serves());
-    return h->disturbances || h->heard_at < h->disturbed_at || recent(h->disturbed_at, h) || unheard;
+    return host_lost(h) || recent(h->lost_at, h) || unheard;
 }
 
 /* What was promised upon what the servers have lost is lost, too. */
@@ -436,7 +462,7 @@ static void judge_start(const struct run *new)
     rollback_look();
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
-        if (r == new || !r->alive || instance_excused(r->instance) || instance_excused(new->instance) || tampered(older))
+        if (r == new || !r->alive || instance_excused(r->instance) || tampered(older))
             continue;
         if (older->stop || !disturbed(r))
             sim_violation("two commands (%s): host%d's since %.3f, host%d's since now", older->stop ? "stop" : "keep",
@@ -468,7 +494,7 @@ bool world_exec(struct process *p)
         return false;
     struct run *new = calloc(1, sizeof *new);
     assert(new && f->instance);
-    *new = (struct run){ .next = world.runs, .instance = f->instance, .alive = 1, .token = p->token, .started = sim_now(), .host = p->host };
+    *new = (struct run){ .next = world.runs, .instance = f->instance, .alive = 1, .token = p->token, .started = sim_now(), .first = p->pid, .host = p->host };
     world.runs = p->run = new;
     world.starts++;
     strcpy(p->name, "command");
@@ -823,6 +849,7 @@ static void fault_end(void *arg)
     struct host *h = &world.host[f->struck];
     if (!f->working || world.ending)
         return;
+    instances_look();
     f->working = false;
     f->ended_at = sim_now();
     if (k->end)
@@ -837,7 +864,6 @@ static void fault_end(void *arg)
         world.tampering--;
         world.last_token = 0;
     }
-    h->disturbed_at = k->flags & LOCAL ? sim_now() : h->disturbed_at;
     world.tampered_at = k->flags & DATA ? sim_now() : world.tampered_at;
     world.calm_since = sim_now();
     instances_look();
@@ -852,6 +878,7 @@ static void fault_strike(struct fault *f)
     char text[160];
     f->struck = leader >= 0 ? leader : f->host;
     f->working = true;
+    f->began_at = sim_now();
     if (k->flags & LOCAL)
         world.host[f->struck].disturbances++;
     world.renegotiated = world.renegotiated || k->flags & LONGER;
@@ -972,11 +999,6 @@ void sim_request(enum sim_moment moment, enum sim_request request, int host, int
     (void)path;
     const struct process *p = os_current();
     bool ours = p && p->family && p->family->instance;
-    if (moment == SIM_LEARNED && ours) {
-        struct host *h = &world.host[host];
-        h->disturbed_at = h->heard_at < h->disturbed_at ? sim_now() : h->disturbed_at;
-        h->heard_at = sim_now();
-    }
     if (request == SIM_MULTI && moment == SIM_SENT && ours)
         world.host[host].sent = os_boot_clock(host);
     if (request == SIM_MULTI && moment == SIM_LEARNED && ours)
@@ -988,18 +1010,46 @@ void sim_request(enum sim_moment moment, enum sim_request request, int host, int
     }
 }
 
+/* --- what may touch a command ---------------------------------------------------------------- */
+
+/* What leaves a mark that is found later: in the tree, or a request. */
+static bool marks(const struct kind *k)
+{
+    return k->flags & (DATA | GLOBAL | UNREAD) || k->begin == delete_proposal || k->begin == step_down || k->begin == expire;
+}
+
+/* Whether that fault, or more of its kind, is no reason to touch the command of a `keep` leader: an outage, a
+ * reconnect, answers that are lost for less than T/4, or what strikes another host. */
+static bool harmless(const struct fault *f, const struct run *r)
+{
+    const struct kind *k = &kinds[f->kind];
+    int64_t end = f->working ? sim_now() : f->ended_at;
+    bool brief = end - f->began_at < world.shortest / 4 && (k->row == MUTE || k->begin == cut_both);
+    if (!f->began_at || end < (marks(k) ? r->started - 6 * world.longest : sim_now() - excuse_span(&world.host[r->host])))
+        return true;
+    if (marks(k))
+        return false;
+    return brief || (k->row == OUTAGE && !(k->flags & LOCAL)) || k->flags & REMOTE || (f->struck != r->host && k->begin != term);
+}
+
+static void judge_touch(const struct process *p)
+{
+    const struct run *r = p->run;
+    const struct host *h = &world.host[p->host];
+    if (h->stop || h->down || p->pid != r->first || tampered(h) || world.ending)
+        return;
+    for (int i = 0; i < world.faults; i++)
+        if (!harmless(&world.fault[i], r))
+            return;
+    sim_violation("touched (keep): the command of host%d, pid %d", p->host, p->pid);
+}
+
 /* --- the judges of the whole ---------------------------------------------------------------------- */
 
 static bool host_well(const struct host *h)
 {
     const struct process *p = os_process(h->candidate);
     return h->present && !h->down && !h->no_fork && !h->disturbances && p && p->state == ALIVE && !p->frozen;
-}
-
-/* T: of before the first fault that changes it, or the longest. */
-static int64_t longest_timeout(void)
-{
-    return world.renegotiated ? world.longest : world.asked;
 }
 
 /* d: the way of some requests, the servers' disks, and restart-delay-max. */
@@ -1051,8 +1101,8 @@ static enum row gap_row(const struct causes *c)
 {
     bool waits = c->outage || !c->healthy || (c->gone_hosts > 1 && c->returned);
     const enum row also[] = { c->gone_hosts > 1 ? TWO_GONE : c->gone_hosts ? GONE : ENDED,
-                              c->mute_hosts > 1 || (c->mute_hosts && c->keep && waits) ? TWO_MUTE : c->mute_hosts ? MUTE : ENDED,
-                              c->keep && waits ? OUTAGE_KEEP : ENDED };
+                              c->mute_hosts > 1 || (c->mute_hosts && (c->gone_hosts > 1 || (c->keep && waits))) ? TWO_MUTE : c->mute_hosts ? MUTE : ENDED,
+                              c->keep && waits ? c->gone_hosts > 1 ? TWO_GONE_KEEP : OUTAGE_KEEP : ENDED };
     enum row row = c->row;
     for (size_t i = 0; i < COUNT(also); i++)
         row = row_bound(also[i]) > row_bound(row) ? also[i] : row;
@@ -1205,7 +1255,7 @@ static void dice_faults(int64_t T)
 static void dice_host(struct host *h, int64_t T, int mode, int64_t delay)
 {
     static const char *const policies[] = { "reelect", "reelect", "rerun", "ignore" };
-    *h = (struct host){ .present = true, .stop = mode == 2 ? dice_chance(50) : mode == 1, .disturbed_at = -1 };
+    *h = (struct host){ .present = true, .stop = mode == 2 ? dice_chance(50) : mode == 1, .lost_at = -1 };
     h->timeout = mode == 2 && dice_chance(50) && delay < T / 60 ? dice(T / 2, T) : T;
     if (h->timeout < world.shortest)
         world.shortest = h->timeout;
@@ -1224,7 +1274,7 @@ static void dice_world(void)
     world.hosts = (int)dice(2, 5);
     int mode = (int)dice(0, 9);
     mode = mode < 4 ? 0 : mode < 9 ? 1 : 2;
-    int64_t delay = net <= 70 ? dice(SIM_MS / 10, SIM_MS) : net <= 85 ? dice(T / 200, T / 50) : dice(T / 50, far ? T / 18 : T / 25);
+    int64_t delay = net <= 70 ? dice(SIM_MS / 10, SIM_MS) : net <= 85 ? dice(T / 200, T / 50) : dice(T / 50, T / 18);
     world.asked = world.longest = world.shortest = T;
     for (int i = 0; i < world.hosts; i++)
         dice_host(&world.host[i], T, mode, delay);
@@ -1575,7 +1625,6 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--seeds")) most = strtoull(value, NULL, 10);
         else if (!strcmp(argv[i], "--file")) file = value;
         else if (!strcmp(argv[i], "--skip")) skipped = value;
-        else if (!strcmp(argv[i], "--far")) far = atoi(value) != 0;
         else if (!strcmp(argv[i], "--trace")) p.tracing = atoi(value) != 0;
         else if (!strcmp(argv[i], "--table")) table = atoi(value) != 0;
         else if (!strcmp(argv[i], "--shrink")) shrinking = atoi(value) != 0;
