@@ -83,6 +83,17 @@ struct fault {
     int64_t began_at, ended_at;
 };
 
+#define GO_SESSION 1        /* of simzk.c's strangers                              */
+
+struct go {                 /* see "a Go ballot in the queue"                      */
+    int life;               /* counts them                                         */
+    const struct fault *of;
+    char proposal[256];
+    bool leads, silent, frozen;
+    int version, seen;      /* of the base                                         */
+    int64_t beat_at, seen_at;
+};
+
 static struct world {
     uint64_t seed, dice;    /* dice: for what is decided before the start          */
     int servers, hosts, faults, armed;
@@ -100,6 +111,7 @@ static struct world {
     int64_t tampered_at;    /* a fault that may make two of one; -1: never         */
     int64_t expired_at;     /* a session was ended early                           */
     int tampering, global;  /* such faults at work                                 */
+    struct go go;
     int64_t last_token;
     int last_host;          /* that started with it                                */
     int server_cut[SERVERS];
@@ -435,12 +447,12 @@ static bool tampered(const struct host *h)
     return world.tampering || (world.tampered_at >= 0 && sim_now() - world.tampered_at <= 3 * excuse_span(h));
 }
 
-/* Also where its session ended early and nothing could be written for a while: others
- * count its silence, and it cannot make another proposal. */
+/* Also where its session ended early and nothing could be written for a while: others count its silence, and it
+ * cannot make another proposal, which takes six round trips. */
 static bool disturbed(const struct run *r)
 {
     const struct host *h = &world.host[r->host];
-    bool unheard = recent(world.expired_at, h) && (world.global || recent(world.global_at, h) || !zk_serves());
+    bool unheard = recent(world.expired_at, h) && (world.global || recent(world.global_at, h) || !zk_serves() || 12 * world.slowest > world.shortest);
     return host_lost(h) || recent(h->lost_at, h) || unheard;
 }
 
@@ -454,12 +466,15 @@ static void rollback_look(void)
     world.last_token = 0;
     world.rights_due = world.rights_taken ? 0 : 8;
 }
+static bool go_runs(void);
 
 static void judge_start(const struct run *new)
 {
     const struct host *h = &world.host[new->host];
     instances_look();
     rollback_look();
+    if (go_runs() && !tampered(h))
+        sim_violation("two commands (Go): the Go ballot's, host%d's since now", new->host);
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
         if (r == new || !r->alive || instance_excused(r->instance) || tampered(older))
@@ -639,12 +654,32 @@ static void machine(int host, bool frozen)
 static void freeze_machine(struct fault *f) { machine(f->struck, true); }
 static void thaw_machine(struct fault *f) { machine(f->struck, false); }
 
+/* The clocks go on, but for what its processes have still to wait; nothing reaches it. */
+static void asleep(int host, bool frozen)
+{
+    for (int i = 0; i < PROCESSES; i++)
+        if (os_each(i) && os_each(i)->host == host)
+            os_sleep(os_each(i), frozen);
+}
+
 static void cut(int host, int out, int in)
 {
     for (int s = 0; s < world.servers; s++) {
         world.host[host].cut_out[s] += out;
         world.host[host].cut_in[s] += in;
     }
+}
+
+static void suspend_machine(struct fault *f)
+{
+    cut(f->struck, 1, 1);
+    asleep(f->struck, true);
+}
+
+static void wake_machine(struct fault *f)
+{
+    cut(f->struck, -1, -1);
+    asleep(f->struck, false);
 }
 
 static void crash_machine(struct fault *f)
@@ -791,6 +826,105 @@ static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/prop
 static void refuse(struct fault *f) { world.rights_due = 0, world.rights_taken = true, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
 static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false; }
 
+/* --- a Go ballot in the queue: one at a time ------------------------------------------------------- */
+
+/* It leads when it stands first and the base is empty or has been silent for T; it beats each T/2, and one failed
+ * beat silences it for ever, while its command runs on. */
+static void go_beat(struct go *go)
+{
+    char data[512];
+    int64_t T = world.asked;
+    snprintf(data, sizeof data, "{\"candidateId\":\"go\",\"hostname\":\"go\",\"pid\":\"1\",\"proposalNode\":\"%s\",\"sessionTimeout\":\"%" PRId64 "s\"}",
+             go->proposal, T / SIM_SECOND);
+    struct zk_view base;
+    bool done = zk_look(BASE, &base) && (!go->leads || base.version == go->version) && zk_stranger_set(BASE, data) == 0;
+    if (done != go->leads)
+        sim_tell("the Go ballot %s", done ? "leads" : "is silent from now on");
+    go->beat_at = sim_now() + T / 2;
+    go->silent = go->leads && !done;
+    go->version = base.version + 1;
+    go->leads = go->leads || done;
+}
+
+/* The first ephemeral child of the base, or the first of that session; false: there is none. */
+static bool queue_find(int64_t session, char *path, size_t size)
+{
+    struct zk_view view;
+    const char *name;
+    for (int i = 0; (name = zk_child(BASE, i)); i++) {
+        snprintf(path, size, BASE "/%s", name);
+        if (zk_look(path, &view) && view.ephemeral_owner && (!session || view.ephemeral_owner == session))
+            return true;
+    }
+    return false;
+}
+
+static bool go_first(const struct go *go)
+{
+    char first[256];
+    return queue_find(0, first, sizeof first) && !strcmp(first, go->proposal);
+}
+
+static void go_turn(void *arg)
+{
+    struct go *go = &world.go;
+    struct zk_view base;
+    if (go->life != (intptr_t)arg || go->frozen || world.ending)
+        return;
+    sim_at(sim_now() + world.asked / 10, go_turn, arg);
+    if (!queue_find(GO_SESSION, go->proposal, sizeof go->proposal) || go->silent || !zk_look(BASE, &base) || sim_now() < go->beat_at)
+        return;
+    if (base.version != go->seen) {
+        go->seen = base.version;
+        go->seen_at = sim_now();
+    }
+    if (go->leads || (go_first(go) && (!base.length || sim_now() - go->seen_at > world.asked)))
+        go_beat(go);
+}
+
+static void go_stand(struct fault *f)
+{
+    struct go *go = &world.go;
+    if (go->of || zk_stranger_create(BASE "/proposal-", "{\"candidateId\":\"go\"}", true, true) != 0)
+        return;
+    *go = (struct go){ .life = go->life + 1, .of = f, .seen = -1 };
+    sim_at(sim_now() + world.asked / 10, go_turn, (void *)(intptr_t)go->life);
+}
+
+static void go_expire(void *arg)
+{
+    struct go *go = &world.go;
+    if (go->life != (intptr_t)arg || world.ending)
+        return;
+    if (queue_find(GO_SESSION, go->proposal, sizeof go->proposal)) { /* until it is seen to be gone */
+        zk_stranger_delete(go->proposal);
+        sim_at(sim_now() + 10 * SIM_MS, go_expire, arg);
+        return;
+    }
+    *go = (struct go){ .life = go->life };
+    world.calm_since = sim_now();
+}
+
+/* It resigns: the base first, then its proposal. Or it dies, or is frozen: the proposal is gone T later. */
+static void go_leave(struct fault *f)
+{
+    struct go *go = &world.go;
+    if (go->of != f)
+        return;
+    bool resigns = f->amount % 2 && zk_serves();
+    if (resigns && go->leads && !go->silent)
+        zk_stranger_set(BASE, "");
+    go->frozen = true;
+    sim_at(sim_now() + (resigns ? 0 : world.asked), go_expire, (void *)(intptr_t)go->life);
+}
+
+/* Its command runs: nobody else's may start. */
+static bool go_runs(void)
+{
+    char path[256];
+    return world.go.leads && !world.go.frozen && queue_find(GO_SESSION, path, sizeof path);
+}
+
 static void step_down(struct fault *f)
 {
     if (!world.host[f->struck].down)
@@ -799,8 +933,9 @@ static void step_down(struct fault *f)
 
 /* LOCAL: disturbs the host; DATA: may make two of one; THREE: of 3 servers; LONGER: its amount is a T;
  * GLOBAL: nobody can lead; UNREAD: who led cannot be read from the base any more;
- * REMOTE: the row of a host, by a fault of its server */
-enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16, UNREAD = 32, REMOTE = 64 };
+ * REMOTE: the row of a host, by a fault of its server;
+ * SWIZZLE: one host after the other, and they heal in another order */
+enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16, UNREAD = 32, REMOTE = 64, SWIZZLE = 128 };
 
 static const struct kind {
     const char *name;
@@ -813,6 +948,8 @@ static const struct kind {
     { "kill candidate", 6, ENDED, LOCAL, kill_candidate, NULL }, { "kill guard", 6, ENDED, 0, kill_guard, NULL },
     { "kill both", 3, GONE, LOCAL, kill_both, NULL }, { "freeze candidate", 6, GONE, LOCAL, freeze_candidate, thaw_candidate },
     { "freeze guard", 6, GONE, LOCAL, freeze_guard, thaw_guard }, { "freeze machine", 4, GONE, LOCAL, freeze_machine, thaw_machine },
+    { "machine asleep", 3, GONE, LOCAL, suspend_machine, wake_machine }, { "swizzle", 2, GONE, LOCAL | SWIZZLE, cut_both, join_both },
+    { "a Go ballot", 4, GONE, UNREAD, go_stand, go_leave },
     { "crash machine", 3, GONE, LOCAL, crash_machine, boot_machine }, { "SIGTERM", 3, ENDED, 0, term, NULL },
     { "busy machine", 3, ENDED, LOCAL, busy, idle }, { "no fork", 1, ENDED, 0, fork_fails, fork_works },
     { "cut", 8, GONE, LOCAL, cut_both, join_both }, { "answers lost", 10, MUTE, LOCAL, cut_answers, join_answers },
@@ -1157,7 +1294,7 @@ static void judge_takeover(void)
         mute = mute || world.host[i].mute_in;
         rerun = rerun || (world.host[i].no_fork && !strcmp(world.host[i].on_error, "rerun"));
     }
-    if (leader_host() >= 0)
+    if (leader_host() >= 0 || go_runs())
         world.ran_at = sim_now();
     /* A leader that is to rerun what it cannot start leads on. A mute one whose base was
      * overwritten is never revoked: it may still be stopping its command. */
@@ -1222,6 +1359,14 @@ static int64_t dice_amount(int64_t T, bool longer)
     return dice(T / 50, 2 * T);
 }
 
+static void dice_swizzle(int64_t at, int64_t T)
+{
+    const struct fault first = world.fault[world.faults - 1];
+    for (int h = 0; h < world.hosts && world.faults < FAULTS; h++)
+        if (h != first.host)
+            world.fault[world.faults++] = (struct fault){ .kind = first.kind, .host = h, .at = at + dice(0, T / 2), .span = dice(T / 8, 3 * T) };
+}
+
 static void dice_storm(int64_t at, int64_t T)
 {
     int64_t count = dice_chance(40) ? 1 : dice(2, 6);
@@ -1237,6 +1382,8 @@ static void dice_storm(int64_t at, int64_t T)
         if (kinds[f->kind].flags & LONGER && f->amount < world.shortest)
             world.shortest = f->amount;
         dice_aim(f);
+        if (kinds[f->kind].flags & SWIZZLE)
+            dice_swizzle(at, T);
         at += dice_chance(25) ? 0 : dice_chance(50) ? dice(0, T / 8) : dice(0, T);
     }
 }

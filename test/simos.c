@@ -658,6 +658,18 @@ void os_freeze(struct process *p, bool frozen)
     p->missed = p->missed && p->frozen;
 }
 
+/* Its machine sleeps: what it waits for does not come nearer meanwhile. */
+void os_sleep(struct process *p, bool asleep)
+{
+    if (asleep && !p->frozen)
+        p->asleep_at = os.now;
+    os_freeze(p, asleep);
+    if (!asleep && !p->frozen && p->asleep_at) {
+        p->slept += os.now - p->asleep_at;
+        p->asleep_at = 0;
+    }
+}
+
 void os_hold(struct process *p, int64_t until)
 {
     if (p->held_until < until)
@@ -1125,12 +1137,16 @@ int sim_poll(struct pollfd *slots, nfds_t count, int timeout)
     call("poll");
     struct process *p = os.current;
     int64_t deadline = timeout < 0 ? NO_TIME : os.now + os_true_span(p->host, timeout * SIM_MS);
+    int64_t slept = p->slept;
     p->polls++;
     process_wake(p, os.now + POLL_COST);
     process_yield();
     for (;;) {
         call("poll");
         int ready = poll_look(slots, count);
+        if (deadline != NO_TIME)
+            deadline += p->slept - slept;
+        slept = p->slept;
         bool interrupted = signals_deliver();
         if (!ready && interrupted)
             return fail(EINTR);

@@ -123,6 +123,7 @@ struct process {
     /* time */
     int64_t wake_at;
     int64_t held_until;           /* preempted till then                     */
+    int64_t asleep_at, slept;     /* with its machine                        */
     int frozen;                   /* by so many faults at a time             */
     bool missed;                  /* it would have run meanwhile             */
     unsigned long calls;          /* since it last waited                    */
@@ -168,6 +169,7 @@ struct process *os_current(void);
 void os_signal(struct process *p, int number);
 void os_kill(struct process *p, int status);              /* it is dead, at once */
 void os_freeze(struct process *p, bool frozen);
+void os_sleep(struct process *p, bool asleep);
 void os_hold(struct process *p, int64_t until);
 int os_fds(const struct process *p);
 
