@@ -214,6 +214,18 @@ void sim_free(void *memory)
     memset(memory, 0x5a, b->size);
 }
 
+/* Of all that share it: a candidate, its guards. */
+size_t os_memory(const struct process *p, size_t *bytes)
+{
+    size_t count = 0;
+    *bytes = 0;
+    for (const struct block *b = p->family ? p->family->blocks : NULL; b; b = b->after) {
+        count++;
+        *bytes += b->size;
+    }
+    return count;
+}
+
 void *sim_calloc(size_t count, size_t size)
 {
     return memset(sim_malloc(count * size), 0, count * size);

@@ -172,6 +172,7 @@ void os_freeze(struct process *p, bool frozen);
 void os_sleep(struct process *p, bool asleep);
 void os_hold(struct process *p, int64_t until);
 int os_fds(const struct process *p);
+size_t os_memory(const struct process *p, size_t *bytes);
 
 /* What sim.c decides. */
 int64_t world_latency(const struct process *p); /* from "could run" to running       */
