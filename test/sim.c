@@ -494,25 +494,32 @@ static void rollback_look(void)
     world.last_token = 0;
     world.rights_due = world.rights_taken ? 0 : 8;
 }
+
 static bool go_runs(void);
+
+/* Forked within its lease, but it could only execute the command when its machine went on: the guard kills it at once. */
+static bool thawed(const struct instance *i)
+{
+    return i->helpless || (i->helpless_at >= 0 && sim_now() - i->helpless_at < world.shortest / 20);
+}
 
 static void judge_start(const struct run *new)
 {
     const struct host *h = &world.host[new->host];
     instances_look();
     rollback_look();
-    if (go_runs() && !tampered(h))
+    if (go_runs() && !thawed(new->instance) && !tampered(h))
         sim_violation("two commands (Go): the Go ballot's, host%d's since now", new->host);
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
-        if (r == new || !r->alive || instance_excused(r->instance) || tampered(older))
+        if (r == new || !r->alive || instance_excused(r->instance) || thawed(new->instance) || tampered(older))
             continue;
         if (older->stop || !disturbed(r))
             sim_violation("two commands (%s): host%d's since %.3f, host%d's since now", older->stop ? "stop" : "keep",
                           r->host, (double)r->started / 1e9, new->host);
     }
     bool again = new->token == world.last_token && new->host == world.last_host; /* rerun */
-    if (new->token <= world.last_token && !again && !instance_excused(new->instance) && !tampered(h))
+    if (new->token <= world.last_token && !again && !thawed(new->instance) && !tampered(h))
         sim_violation("token out of order: host%d starts with %" PRId64 " after %" PRId64, new->host, new->token, world.last_token);
     if (new->token > world.last_token || tampered(h)) {
         world.last_token = new->token;
@@ -1236,6 +1243,8 @@ static void causes_fault(struct causes *c, const struct fault *f)
     c->row = k->row > c->row ? k->row : c->row;
     if (k->begin == freeze_guard) /* the next leader's: replaced when a start has had no answer for 2/3 T */
         c->thirds |= 2;
+    if (k->begin == go_stand) /* never revoked: others behind it wait a place longer */
+        c->thirds |= 4;
 }
 
 /* A restart of the servers renews the sessions of those who have died meanwhile. */

@@ -1992,6 +1992,11 @@ void zk_server_freeze(int server, bool frozen)
     }
 }
 
+bool zk_server_runs(int server)
+{
+    return server_up(&servers[server]);
+}
+
 void zk_disk_stall(int server, int64_t span)
 {
     FOR_EACH(s, server)

@@ -105,6 +105,7 @@ enum zk_data { ZK_KEPT, ZK_STALE, ZK_LOST }; /* STALE: an earlier state of its d
 void zk_server_kill(int server);
 void zk_server_start(int server, enum zk_data data); /* no effect on one that runs      */
 void zk_server_freeze(int server, bool frozen);
+bool zk_server_runs(int server);    /* neither dead nor frozen                       */
 void zk_disk_stall(int server, int64_t span);   /* writes to its disk wait so long    */
 void zk_follower_lag(int server, int64_t span); /* it applies commits so much later; 0: no more */
 void zk_server_forget(int server);              /* of an ensemble: it answers nothing until its next transaction, as
