@@ -1851,6 +1851,7 @@ int main(int argc, char **argv)
     signal(SIGABRT, aborted);
     signal(SIGALRM, aborted);
     signal(SIGSEGV, aborted);
+    signal(SIGBUS, aborted);
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(argv[i], "--seed")) p.seed = strtoull(value, NULL, 10), one = true;

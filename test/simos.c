@@ -181,6 +181,7 @@ int64_t os_true_span(int host, int64_t span)
 struct block {
     struct block *next; /* allocated before it                   */
     size_t size;
+    unsigned forks;     /* of its family until then                          */
     bool freed;
     long double data[]; /* of any alignment                      */
 };
@@ -192,7 +193,7 @@ void *sim_malloc(size_t size)
     struct block *b = malloc(sizeof *b + size);
     if (!b)
         abort();
-    *b = (struct block){ *heap, size, false };
+    *b = (struct block){ *heap, size, f->forks, false };
     *heap = b;
     return memset(b->data, 0xa5, size); /* what is not set reads the same in each story */
 }
@@ -202,7 +203,8 @@ static struct block *block_of(void *memory)
     return (struct block *)memory - 1;
 }
 
-/* Not given back, but overwritten: use after free shows. */
+/* Not given back, but overwritten, so that use after free shows; unless a process that was
+ * forked since may read it still. */
 void sim_free(void *memory)
 {
     if (!memory)
@@ -211,17 +213,18 @@ void sim_free(void *memory)
     if (b->freed)
         sim_violation("memory is freed twice");
     b->freed = true;
-    memset(memory, 0x5a, b->size);
+    if (b->forks == os.current->family->forks || os.current->family->members == 1)
+        memset(memory, 0x5a, b->size);
 }
 
-/* Of all that share it: a candidate, its guards. */
+/* What a candidate holds of its heap. */
 size_t os_memory(const struct process *p, size_t *bytes)
 {
     size_t count = 0;
     *bytes = 0;
-    for (const struct block *b = p->family ? p->family->blocks : NULL; b; b = b->after) {
-        count++;
-        *bytes += b->size;
+    for (const struct block *b = p->family ? p->family->blocks : NULL; b; b = b->next) {
+        count += !b->freed;
+        *bytes += b->freed ? 0 : b->size;
     }
     return count;
 }
@@ -859,6 +862,7 @@ static struct process *fork_process(struct process *p)
     memcpy(child->signal_pipe, sim_signal_pipe(), sizeof child->signal_pipe);
     fork_files(child, p);
     p->family->members++;
+    p->family->forks++;
     if (p->pid == p->family->candidate)
         p->family->guard = child->pid;
     else

@@ -105,6 +105,7 @@ struct run;            /* one command and all that it started: sim.c's       */
 /* Processes that share memory: a candidate and its guards. */
 struct family {
     int host, members;
+    unsigned forks;               /* ever                                    */
     struct block *blocks, *guard_blocks; /* all that the candidate allocated, and its guards */
     int candidate, guard;         /* pids; 0: not there                      */
     struct instance *instance;    /* sim.c's                                 */

@@ -2148,7 +2148,8 @@ bool zk_look(const char *path, struct zk_view *view)
     const struct node *n = tree_find(ensemble_tree(), path);
     if (!n)
         return false;
-    *view = (struct zk_view){ n->data ? n->data->at : "", n->data ? (size_t)n->data->length : 0, n->stat.ephemeralOwner };
+    *view = (struct zk_view){ n->data ? n->data->at : "", n->data ? (size_t)n->data->length : 0, n->stat.ephemeralOwner,
+                              n->stat.version };
     return true;
 }
 
@@ -2161,6 +2162,12 @@ const char *zk_child(const char *path, int index)
         name = tree_child(ensemble_tree(), path, &i);
     }
     return name;
+}
+
+int zk_session_host(int64_t id)
+{
+    const struct session *session = tree_session(ensemble_tree(), id);
+    return session ? session->host : -1;
 }
 
 const struct zk_counts *zk_counts(void)

@@ -127,9 +127,11 @@ int zk_stranger_access(const char *path, enum zk_access access);
 struct zk_view {
     const char *data; size_t length; /* valid until the next event                   */
     int64_t ephemeral_owner;
+    int version;
 };
 bool zk_look(const char *path, struct zk_view *view); /* false: no such node            */
 const char *zk_child(const char *path, int index);    /* names, sorted; NULL at the end */
+int zk_session_host(int64_t session); /* host that opened it; -1: unknown, expired      */
 bool zk_serves(void);               /* a majority is up and has a leader              */
 
 struct zk_counts {                  /* since zk_begin()                              */
