@@ -1202,10 +1202,12 @@ void sim_request(enum sim_moment moment, enum sim_request request, int host, int
 
 /* --- what may touch a command ---------------------------------------------------------------- */
 
-/* What leaves a mark that is found later: in the tree, or a request. */
-static bool marks(const struct kind *k)
+/* What leaves a mark that is found later, if an outage comes between: in the tree, or on that host. */
+static bool marks(const struct fault *f, const struct run *r)
 {
-    return k->flags & (DATA | GLOBAL | UNREAD) || k->begin == delete_proposal || k->begin == step_down || k->begin == expire;
+    const struct kind *k = &kinds[f->kind];
+    return k->flags & (DATA | GLOBAL | UNREAD) || k->begin == delete_proposal || k->begin == step_down || k->begin == expire ||
+           (k->flags & LOCAL && f->struck == r->host);
 }
 
 /* Whether that fault, or more of its kind, is no reason to touch the command of a `keep` leader: an outage, a
@@ -1215,11 +1217,12 @@ static bool harmless(const struct fault *f, const struct run *r)
     const struct kind *k = &kinds[f->kind];
     int64_t end = f->working ? sim_now() : f->ended_at;
     bool brief = end - f->began_at < world.shortest / 4 && (k->row == MUTE || k->begin == cut_both);
-    if (!f->began_at || end < (marks(k) ? r->started - 6 * world.longest : sim_now() - excuse_span(&world.host[r->host])))
+    int64_t since = marks(f, r) ? r->started - 6 * world.longest : sim_now() - excuse_span(&world.host[r->host]);
+    if (!f->began_at || (end < since && k->begin != step_down)) /* a request may be on its way for long */
         return true;
-    if (marks(k))
-        return false;
-    return brief || (k->row == OUTAGE && !(k->flags & LOCAL)) || k->flags & REMOTE || (f->struck != r->host && k->begin != term);
+    if ((brief && k->flags & LOCAL) || marks(f, r))
+        return brief && k->flags & LOCAL;
+    return k->row == OUTAGE || k->flags & REMOTE || (f->struck != r->host && k->begin != term);
 }
 
 static void judge_touch(const struct process *p)
