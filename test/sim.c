@@ -958,7 +958,7 @@ static void go_expire(void *arg)
     struct go *go = &world.go;
     if (go->life != (intptr_t)arg || world.ending)
         return;
-    if (queue_find(GO_SESSION, go->proposal, sizeof go->proposal)) { /* until it is seen to be gone */
+    if (!zk_serves() || queue_find(GO_SESSION, go->proposal, sizeof go->proposal)) { /* until it is seen to be gone */
         zk_stranger_delete(go->proposal);
         sim_at(sim_now() + 10 * SIM_MS, go_expire, arg);
         return;
