@@ -71,6 +71,16 @@ sim: test/bin/sim
 	    test/bin/sim --file test/sim.seeds && test/bin/sim --table 1 \
 	    $(if $(HOURS),--hours $(HOURS),--seconds $(SECONDS)) $(if $(FROM),--from $(FROM)))
 
+# What of ballot.c no seed has reached: lines that gcov marks with #####.
+sim-coverage: test/bin/coverage/sim
+	@rm -f test/bin/coverage/*.gcda
+	@cd test/bin/coverage && ./sim --seconds $(SECONDS) --shrink 0 && gcov -o . sim-simballot.gcda >/dev/null && \
+	    grep -n '#####' ballot.c.gcov | sed 's/^[0-9]*: *#####: *//' >unreached && wc -l <unreached
+
+test/bin/coverage/sim: $(SIM) test/simos.h test/simzk.h ballot.c ballot.h
+	@mkdir -p test/bin/coverage
+	cd test/bin/coverage && $(CC) -std=c99 -g -O0 --coverage $(CPPFLAGS) -DBALLOT_C='"$(BALLOT_C)"' -o sim $(SIM:%=$(CURDIR)/%) -linih
+
 # The simulated ensemble and client library beside real ones. SEED=n [SERVERS=1|3] [STEPS=list
 # [BATCH=n]]: that sequence.
 conform: deps-test
@@ -153,4 +163,4 @@ clean:
 	rm -rf ballot test/bin
 
 .SECONDARY: $(FUZZERS:%=test/bin/fuzz/%)
-.PHONY: all tools deps deps-test demo sim conform test soak fuzz lint bench install uninstall clean
+.PHONY: all tools deps deps-test demo sim sim-coverage conform test soak fuzz lint bench install uninstall clean
