@@ -15,7 +15,6 @@
  * library         one handle a session, as in zookeeper.c
  */
 #define _POSIX_C_SOURCE 200809L
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -281,7 +280,7 @@ static struct session *tree_session(const struct tree *t, int64_t id)
 
 /* What changes something comes first; ACT_OPEN and ACT_CLOSE are those of sessions. */
 enum act { ACT_CREATE, ACT_DELETE, ACT_SET, ACT_CHECK, ACT_ACCESS, ACT_MULTI, ACT_OPEN, ACT_CLOSE,
-           ACT_SYNC, ACT_EXISTS, ACT_GET, ACT_LIST, ACT_LIST_STAT, ACT_REWATCH, ACT_AUTH, ACT_PING };
+           ACT_SYNC, ACT_EXISTS, ACT_GET, ACT_LIST, ACT_REWATCH, ACT_AUTH, ACT_PING };
 
 enum table { TABLE_NODE, TABLE_EXIST, TABLE_CHILD, TABLES };
 
@@ -346,7 +345,7 @@ static void request_moment(enum sim_moment moment, const struct request *r, int 
     static const enum sim_request kinds[] = {
         [ACT_CREATE] = SIM_CREATE, [ACT_DELETE] = SIM_DELETE, [ACT_SET] = SIM_SET, [ACT_ACCESS] = SIM_SET, [ACT_CHECK] = SIM_READ,
         [ACT_MULTI] = SIM_MULTI, [ACT_CLOSE] = SIM_CLOSE, [ACT_SYNC] = SIM_SYNC, [ACT_EXISTS] = SIM_READ, [ACT_GET] = SIM_READ,
-        [ACT_LIST] = SIM_READ, [ACT_LIST_STAT] = SIM_READ, [ACT_PING] = SIM_PING,
+        [ACT_LIST] = SIM_READ, [ACT_PING] = SIM_PING,
     };
     if (r->act != ACT_OPEN && r->act != ACT_REWATCH && r->act != ACT_AUTH)
         sim_request(moment, kinds[r->act], r->host, server, r->count && r->ops[0].path ? r->ops[0].path->at : "");
@@ -572,6 +571,14 @@ static struct message *message_new(enum kind kind)
 {
     struct message *m = must(calloc(1, sizeof *m));
     m->kind = kind;
+    return m;
+}
+
+static struct message *message_about(enum kind kind, uint64_t join, struct request *r)
+{
+    struct message *m = message_new(kind);
+    m->join = join;
+    m->request = request_keep(r);
     return m;
 }
 
@@ -910,6 +917,11 @@ struct server {
 
 static struct server servers[SERVERS_MAX];
 
+/* Each open connection of that server, which may be dropped meanwhile. */
+#define FOR_CONNECTIONS(c, s) \
+    for (struct connection *c = connections, *next_; c && (next_ = c->next, true); c = next_) \
+        if (c->open && c->server == (s)->index)
+
 static bool server_up(const struct server *s)
 {
     return s->role != DEAD && !s->frozen;
@@ -1056,7 +1068,7 @@ static void answer(struct server *s, struct connection *c, struct request *r)
     m->rc = request_writes(r) ? r->rc : s->role == LEADING ? track_check(s, r->session, s->index) : ZOK;
     if (m->rc == ZOK && r->act == ACT_REWATCH)
         answer_rewatch(c, &s->tree, r);
-    else if (m->rc == ZOK && (r->act == ACT_EXISTS || r->act == ACT_GET || r->act == ACT_LIST || r->act == ACT_LIST_STAT))
+    else if (m->rc == ZOK && (r->act == ACT_EXISTS || r->act == ACT_GET || r->act == ACT_LIST))
         m->rc = answer_read(c, &s->tree, r, m);
     m->zxid = s->tree.zxid;
     request_moment(SIM_ANSWERED, r, s->index);
@@ -1123,9 +1135,9 @@ static void server_changed(void *context, enum act act, const char *path, const 
     char parent[2048];
     const struct node *up = tree_find(&s->tree, path_parent(path, parent, sizeof parent));
     int type = act == ACT_CREATE ? ZOO_CREATED_EVENT : act == ACT_DELETE ? ZOO_DELETED_EVENT : ZOO_CHANGED_EVENT;
-    for (struct connection *c = connections; c; c = c->next) {
-        if (!c->open || c->server != s->index || !c->watches || act == ACT_CHECK || act == ACT_ACCESS)
-            continue;
+    if (act == ACT_CHECK || act == ACT_ACCESS)
+        return;
+    FOR_CONNECTIONS(c, s) {
         bool data = connection_unwatch(c, false, path);
         if ((act == ACT_DELETE && connection_unwatch(c, true, path)) || data)
             connection_tell(c, type, path, access);
@@ -1137,28 +1149,24 @@ static void server_changed(void *context, enum act act, const char *path, const 
 static void server_apply(struct server *s, struct request *r)
 {
     request_apply(&s->tree, r, server_changed, s);
-    if (r->act == ACT_CLOSE && s->role == LEADING)
+    if (r->act != ACT_CLOSE)
+        return;
+    if (s->role == LEADING)
         track_close(s, r->session);
-    struct connection *next;
-    for (struct connection *c = connections; r->act == ACT_CLOSE && c; c = next) {
-        next = c->next;
-        if (c->open && c->server == s->index && c->session == r->session && c->id != r->connection)
+    FOR_CONNECTIONS(c, s)
+        if (c->session == r->session && c->id != r->connection)
             connection_drop(c, true);
-    }
 }
 
 static void server_finish(struct server *s, struct request *r)
 {
-    struct connection *next;
-    r->committed = r->committed || r->origin == s->index;
-    orphans_remove(s->index, r);
     bool all = s->forgets;
     s->forgets = false;
-    for (struct connection *c = connections; c; c = next) {
-        next = c->next;
-        if (c->open && c->server == s->index && (all || c->session == r->session))
+    r->committed = r->committed || r->origin == s->index;
+    orphans_remove(s->index, r);
+    FOR_CONNECTIONS(c, s)
+        if (all || c->session == r->session)
             connection_advance(s, c);
-    }
 }
 
 /* --- the disk -------------------------------------------------------------------------------- */
@@ -1173,10 +1181,8 @@ static void disk_done(void *arg)
 
 static void disk_write(struct server *s, struct request *r)
 {
-    struct message *m = message_new(FLUSHED);
+    struct message *m = message_about(FLUSHED, s->life, r);
     m->from = s->index;
-    m->join = s->life;
-    m->request = request_keep(r);
     s->disk_free = later(s->disk_free, sim_now()) + sim_between(options.disk_least, options.disk_most);
     sim_at(s->disk_free, disk_done, m);
 }
@@ -1306,14 +1312,6 @@ static void leader_kept(struct server *s, int who, int64_t zxid)
     }
 }
 
-static void learner_propose(struct server *s, int who, struct request *r)
-{
-    struct message *m = message_new(PROPOSE);
-    m->join = s->learners[who].join;
-    m->request = request_keep(r);
-    peer_send(s, who, m);
-}
-
 static void leader_request(struct server *s, struct request *r)
 {
     request_prepare(s, r);
@@ -1321,15 +1319,13 @@ static void leader_request(struct server *s, struct request *r)
     disk_write(s, r);
     for (int i = 0; i < options.servers; i++)
         if (s->learners[i].join && s->learners[i].synced)
-            learner_propose(s, i, r);
+            peer_send(s, i, message_about(PROPOSE, s->learners[i].join, r));
 }
 
 static void leader_sync(struct server *s, int who, struct request *r)
 {
-    struct message *m = message_new(SYNCED);
+    struct message *m = message_about(SYNCED, s->learners[who].join, r);
     m->from = who; /* where it goes to, until it goes */
-    m->join = s->learners[who].join;
-    m->request = request_keep(r);
     if (s->first)
         queue_add(&s->last->syncs, m);
     else
@@ -1360,12 +1356,8 @@ static void leader_expire(struct server *s)
  * process died), and may be committed by the next leader. */
 static void server_forget(struct server *s)
 {
-    struct connection *next;
-    for (struct connection *c = connections; c; c = next) {
-        next = c->next;
-        if (c->server == s->index)
-            connection_drop(c, true);
-    }
+    FOR_CONNECTIONS(c, s)
+        connection_drop(c, true);
     for (int i = 0; i < options.servers; i++) {
         if (s->learners[i].join && s->role == LEADING)
             peer_tell(s, i, GONE, s->learners[i].join);
@@ -1472,14 +1464,15 @@ static void server_seek(void *arg)
 
 static void learner_state(struct server *s, int who)
 {
+    const uint64_t join = s->learners[who].join;
     struct message *m = message_new(STATE);
-    m->join = s->learners[who].join;
+    m->join = join;
     m->epoch = s->named;
     m->tree = tree_copy(s->serving ? &s->tree : &s->ahead);
     s->learners[who].synced = true;
     peer_send(s, who, m);
     for (struct proposal *p = s->first; p; p = p->next)
-        learner_propose(s, who, p->request);
+        peer_send(s, who, message_about(PROPOSE, join, p->request));
 }
 
 static void leader_serve(struct server *s)
@@ -1713,14 +1706,10 @@ static void server_receive(struct server *s, struct message *m)
 
 static void server_submit(struct server *s, struct request *r)
 {
-    if (s->role == LEADING) {
+    if (s->role == LEADING)
         leader_request(s, r);
-        return;
-    }
-    struct message *m = message_new(FORWARD);
-    m->join = s->join;
-    m->request = request_keep(r);
-    peer_send(s, s->leader, m);
+    else
+        peer_send(s, s->leader, message_about(FORWARD, s->join, r));
 }
 
 static void client_connect(struct server *s, struct connection *c, const struct message *m)
@@ -1741,12 +1730,9 @@ static void client_connect(struct server *s, struct connection *c, const struct 
         server_submit(s, r);
         return;
     }
-    struct connection *next;
-    for (struct connection *other = connections; other; other = next) {
-        next = other->next;
-        if (other != c && other->open && other->server == s->index && other->session == c->session)
+    FOR_CONNECTIONS(other, s)
+        if (other != c && other->session == c->session)
             connection_drop(other, true);
-    }
     memcpy(password, &m->session, sizeof m->session);
     if (memcmp(password, m->password, sizeof password) != 0 || s->role == LEADING) {
         answer_welcome(c, !memcmp(password, m->password, sizeof password) && track_renew(s, c->session, c->timeout, s->index));
@@ -2155,12 +2141,10 @@ bool zk_look(const char *path, struct zk_view *view)
 
 const char *zk_child(const char *path, int index)
 {
-    int i = 0;
-    const char *name = tree_child(ensemble_tree(), path, &i);
-    for (; name && index > 0; index--) {
-        i++;
-        name = tree_child(ensemble_tree(), path, &i);
-    }
+    const struct tree *t = ensemble_tree();
+    const char *name;
+    for (int i = 0; (name = tree_child(t, path, &i)) && index > 0; i++)
+        index--;
     return name;
 }
 
@@ -2959,7 +2943,7 @@ int zoo_aget_children(zhandle_t *zh, const char *path, int watch, strings_comple
 
 int zoo_awget_children2(zhandle_t *zh, const char *path, watcher_fn fn, void *context, strings_stat_completion_t completion, const void *data)
 {
-    return submit_one(zh, (struct op){ .act = ACT_LIST_STAT }, path, fn != NULL,
+    return submit_one(zh, (struct op){ .act = ACT_LIST }, path, fn != NULL,
                       (struct completion){ .on_names_stat = completion, .data = data, .fn = fn, .context = context });
 }
 
