@@ -356,7 +356,7 @@ static void request_moment(enum sim_moment moment, const struct request *r, int 
 static bool access_gives(const struct access *a, int what, const char *const *identities)
 {
     for (int i = 0; i < IDENTITIES_MAX && identities[i]; i++)
-        if (a->owner & what && a->identity && !strcmp(a->identity, identities[i]))
+        if (a->owner & what && a->identity == identities[i])
             return true;
     return a->world & what;
 }
@@ -2429,22 +2429,17 @@ static void socket_close(zhandle_t *zh)
     zh->fd = -1;
 }
 
-static bool socket_send(zhandle_t *zh, struct message *m)
+static bool socket_sends(const zhandle_t *zh)
 {
-    if (!zh->c || zh->c->broken) {
-        message_free(m);
-        return false;
-    }
-    pipe_send(&zh->c->up, m);
-    return true;
+    return zh->c && !zh->c->broken;
 }
 
 static int handle_flush(zhandle_t *zh)
 {
     while (zh->to_send.first && zh->state == CONNECTED) {
-        if (!zh->c || zh->c->broken)
+        if (!socket_sends(zh))
             return ZCONNECTIONLOSS;
-        socket_send(zh, queue_take(&zh->to_send));
+        pipe_send(&zh->c->up, queue_take(&zh->to_send));
         zh->sent = sim_clock();
     }
     return ZOK;
@@ -2480,13 +2475,14 @@ static int handle_fail(zhandle_t *zh, int rc)
 
 static int handle_greet(zhandle_t *zh)
 {
+    if (!socket_sends(zh))
+        return handle_fail(zh, ZCONNECTIONLOSS);
     struct message *m = message_new(CONNECT);
     m->session = zh->seen ? zh->id.client_id : 0;
     m->timeout = zh->timeout;
     m->zxid = zh->zxid;
     memcpy(m->password, zh->id.passwd, sizeof m->password);
-    if (!socket_send(zh, m))
-        return handle_fail(zh, ZCONNECTIONLOSS);
+    pipe_send(&zh->c->up, m);
     zh->state = ASSOCIATING;
     return ZOK;
 }
@@ -2604,7 +2600,7 @@ static int handle_process(zhandle_t *zh, int events)
     if (!zh->c)
         return ZINVALIDSTATE;
     if (events & ZOOKEEPER_WRITE && zh->state == CONNECTING)
-        return zh->c->broken || zh->c->ended ? handle_fail(zh, ZCONNECTIONLOSS) : handle_greet(zh);
+        return zh->c->ended ? handle_fail(zh, ZCONNECTIONLOSS) : handle_greet(zh);
     if (events & ZOOKEEPER_WRITE && handle_flush(zh) != ZOK)
         return handle_fail(zh, ZCONNECTIONLOSS);
     return events & ZOOKEEPER_READ ? handle_read(zh) : ZOK;
@@ -2666,17 +2662,12 @@ static bool handle_known(const zhandle_t *zh)
     return known;
 }
 
-static void nobody_watches(zhandle_t *zh, int type, int state, const char *path, void *context)
-{
-    (void)zh, (void)type, (void)state, (void)path, (void)context;
-}
-
 zhandle_t *zookeeper_init2(const char *hosts, watcher_fn fn, int timeout, const clientid_t *id, void *context, int flags, log_callback_fn log)
 {
     (void)flags, (void)log;
     zhandle_t *zh = must(sim_calloc(1, sizeof *zh));
     *zh = (struct _zhandle){ .alive = ALIVE, .state = NOT_CONNECTED, .timeout = timeout, .fd = -1, .host = sim_host(), .reconfig = true,
-                             .fn = fn ? fn : nobody_watches, .context = context, .current = -1 };
+                             .fn = fn, .context = context, .current = -1 };
     if (id)
         zh->id = *id;
     zh->seen = id && id->client_id;
@@ -2761,26 +2752,10 @@ const char *zoo_get_current_server(zhandle_t *zh)
     return zh->server;
 }
 
-int zoo_set_servers_resolution_delay(zhandle_t *zh, int ms)
-{
-    (void)zh, (void)ms;
-    return ZOK;
-}
-
-void zoo_set_debug_level(ZooLogLevel level)
-{
-    (void)level;
-}
-
-void zoo_set_log_stream(FILE *stream)
-{
-    (void)stream;
-}
-
-void zoo_deterministic_conn_order(int yes)
-{
-    in_order = yes;
-}
+int zoo_set_servers_resolution_delay(zhandle_t *zh, int ms) { (void)zh, (void)ms; return ZOK; }
+void zoo_set_debug_level(ZooLogLevel level) { (void)level; }
+void zoo_set_log_stream(FILE *stream) { (void)stream; }
+void zoo_deterministic_conn_order(int yes) { in_order = yes; }
 
 /* Kept for ever, so that equal ones are one. */
 static const char *identity_intern(const char *text, int length)
