@@ -14,8 +14,8 @@
  * Real servers of an ensemble are at liberty in two things. A read at the leader waits for
  * nothing that other sessions wrote: where the order of sessions matters, its clients
  * write instead (calm). And up to 3.8.0 a server may keep an answer to itself until its
- * next transaction (ZOOKEEPER-4537): a handle of its own makes one where an answer is
- * late (nudge), and zxids are counted without those. How often goes to stderr. A follower may
+ * next transaction (ZOOKEEPER-4537): where an answer is late, the leader's anchor makes
+ * one (nudge), and zxids are counted without those. How often goes to stderr. A follower may
  * lag as much as it likes: the simulated one does, and all is the same. */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
@@ -34,8 +34,8 @@
 
 /* The server's settings, which conform.t gives to the real one, too. */
 enum { TICK_MS = 100, LEAST_MS = 2000, MOST_MS = 60000 };
-enum { WHEN_CONNECTED = -2, IN_ORDER = -1, HANDLES = 3, SPARE = HANDLES, ANCHORS = HANDLES + 2, MEMBERS = ANCHORS + 3, NUDGES_MAX = 1000, SESSIONS_MAX = 4096, LINES_MAX = 2048, NAMES_MAX = 20,
-       MADE_MAX = 64, MADE_USED = 4, MADE_KEPT = 16 };
+enum { WHEN_CONNECTED = -2, IN_ORDER = -1, HANDLES = 3, SPARE = HANDLES, ANCHORS = HANDLES + 2, MEMBERS = ANCHORS + 3 };
+enum { NUDGES_MAX = 1000, SESSIONS_MAX = 4096, LINES_MAX = 2048, NAMES_MAX = 20, MADE_MAX = 64, MADE_USED = 4, MADE_KEPT = 16 };
 
 #ifdef SIMULATED
 #include "simzk.h"
@@ -70,7 +70,10 @@ uint64_t sim_random(void) { return chance = chance * 6364136223846793005 + 14426
 int64_t sim_between(int64_t least, int64_t most) { return least + (int64_t)(sim_random() >> 33) % (most - least + 1); }
 bool sim_link(int from, int to, int64_t *delay) { (void)from, (void)to, *delay = sim_between(0, 2 * SIM_MS); return true; }
 bool sim_mute(int from, int to) { (void)from, (void)to; return false; }
-void sim_request(enum sim_moment m, enum sim_request r, int host, int server, const char *path) { (void)m, (void)r, (void)host, (void)server, (void)path; }
+void sim_request(enum sim_moment m, enum sim_request r, int host, int server, const char *path)
+{
+    (void)m, (void)r, (void)host, (void)server, (void)path;
+}
 void sim_tell(const char *format, ...) { (void)format; }
 void sim_violation(const char *format, ...) { (void)format; }
 
@@ -884,7 +887,8 @@ static void servers_begin(const char *what)
 {
 #ifdef SIMULATED
     server_count = atoi(what);
-    zk_begin(&(struct zk_options){ .servers = server_count, .tick = TICK_MS * SIM_MS, .least = LEAST_MS * SIM_MS, .most = MOST_MS * SIM_MS, .disk_most = SIM_MS });
+    zk_begin(&(struct zk_options){ .servers = server_count, .tick = TICK_MS * SIM_MS, .least = LEAST_MS * SIM_MS,
+                                     .most = MOST_MS * SIM_MS, .disk_most = SIM_MS });
     if (server_count > 1)
         zk_follower_lag(0, 20 * SIM_MS); /* what must not matter */
     for (int i = 0; i < server_count; i++)
@@ -919,7 +923,8 @@ int main(int argc, char **argv)
         dead_servers(i);
     static const char *const auths[MEMBERS] = { NULL, "user:secret", "nocolon", "user:secret" };
     for (int i = 0; i < MEMBERS; i++)
-        members[i] = (struct member){ .number = i, .server = (i < ANCHORS ? i : i - ANCHORS) % server_count, .fd = -1, .auth = auths[i], .sort = IN_ORDER };
+        members[i] = (struct member){ .number = i, .server = (i < ANCHORS ? i : i - ANCHORS) % server_count, .fd = -1,
+                                      .auth = auths[i], .sort = IN_ORDER };
     for (int i = ANCHORS; i < ANCHORS + server_count; i++)
         begin(&members[i], 30000, NULL, ZOO_CONNECTED_STATE);
     members[ANCHORS].waiting++;

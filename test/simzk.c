@@ -1919,7 +1919,8 @@ void zk_end(void)
 }
 
 /* One of them, or (-1) all. */
-#define FOR_EACH(s, number) for (struct server *s = &servers[(number) < 0 ? 0 : (number)], *last_ = (number) < 0 ? &servers[options.servers - 1] : s; s <= last_; s++)
+#define FOR_EACH(s, number) \
+    for (struct server *s = &servers[(number) < 0 ? 0 : (number)], *last_ = (number) < 0 ? &servers[options.servers - 1] : s; s <= last_; s++)
 
 static void held_drop(struct server *s)
 {
@@ -2408,8 +2409,9 @@ static void socket_open(zhandle_t *zh)
     static const struct sim_socket_ops ops = { connection_closed, connection_shut };
     struct connection *c = must(calloc(1, sizeof *c));
     *c = (struct connection){ .next = connections, .references = 1, .host = zh->host, .server = zh->current, .id = ++last_id };
-    c->up = (struct pipe){ zh->host, SIM_SERVER + zh->current, .again = SIM_SECOND, .deliver = connection_to_server, .hold = connection_hold, .owner = c };
-    c->down = (struct pipe){ SIM_SERVER + zh->current, zh->host, .again = 200 * SIM_MS, .deliver = connection_to_client, .hold = connection_hold, .owner = c };
+    const int here = zh->host, there = SIM_SERVER + zh->current;
+    c->up = (struct pipe){ here, there, .again = SIM_SECOND, .deliver = connection_to_server, .hold = connection_hold, .owner = c };
+    c->down = (struct pipe){ there, here, .again = 200 * SIM_MS, .deliver = connection_to_client, .hold = connection_hold, .owner = c };
     connections = c;
     counts.connects++;
     zh->c = c;
@@ -2872,7 +2874,8 @@ int zoo_acreate(zhandle_t *zh, const char *path, const char *value, int length, 
 
 int zoo_adelete(zhandle_t *zh, const char *path, int version, void_completion_t completion, const void *data)
 {
-    return submit_one(zh, (struct op){ .act = ACT_DELETE, .version = version }, path, false, (struct completion){ .on_nothing = completion, .data = data });
+    return submit_one(zh, (struct op){ .act = ACT_DELETE, .version = version }, path, false,
+                      (struct completion){ .on_nothing = completion, .data = data });
 }
 
 int zoo_aset(zhandle_t *zh, const char *path, const char *value, int length, int version, stat_completion_t completion, const void *data)
@@ -2927,7 +2930,8 @@ int zoo_async(zhandle_t *zh, const char *path, string_completion_t completion, c
     return submit_one(zh, (struct op){ .act = ACT_SYNC }, path, false, (struct completion){ .on_string = completion, .data = data });
 }
 
-void zoo_create_op_init(zoo_op_t *op, const char *path, const char *value, int length, const struct ACL_vector *access, int mode, char *buffer, int size)
+void zoo_create_op_init(zoo_op_t *op, const char *path, const char *value, int length, const struct ACL_vector *access, int mode,
+                        char *buffer, int size)
 {
     *op = (zoo_op_t){ .type = ACT_CREATE, .create_op = { .path = path, .data = value, .datalen = length, .acl = access, .flags = mode,
                                                          .buf = buffer, .buflen = size } };
