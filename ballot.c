@@ -2415,6 +2415,10 @@ static void on_look(int rc, const struct Stat *stat, const void *data)
 {
     struct ballot *b = request_answered(data);
     struct base *base = &b->base;
+    if (outcome_unknown(rc))
+        return;
+    if (base->moved_at == 0)
+        base->moved_at = base->silent_since = clock_now();
     if (rc != ZOK || !base->seen || stat->mzxid == base->mzxid)
         return;
     base->fresh = false;
@@ -2504,10 +2508,10 @@ static void proposal_adopt(struct ballot *b, const char *name)
     string_copy(b->proposal, sizeof b->proposal, name);
     string_copy(b->stood, sizeof b->stood, name);
     b->proposal_session = b->session.client_id;
-    b->base.moved_at = 0; /* who does not stand does not look */
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
-    b->base.fresh = b->base.fresh && b->base.exists; /* a missing one has no watch */
+    b->base.fresh = false; /* a missing one has no watch, and the silence of any was not watched */
+    b->base.moved_at = 0;
     b->trouble[0] = '\0';
     b->refused = false;
     b->step_down = b->step_down && b->leading;
@@ -3094,7 +3098,7 @@ static enum step patient_step(const struct ballot *b, long place, nanos now, nan
 {
     const struct base *base = &b->base;
     nanos asked = nanos_max(b->requests[REQUEST_LOOK].sent, b->requests[REQUEST_BASE].sent);
-    if (due(asked + b->timeout / 25 * 8, now, wake)) /* the ping: at T/3 */
+    if (base->moved_at == 0 || due(asked + b->timeout / 25 * 8, now, wake)) /* the ping: at T/3 */
         return flying(b, REQUEST_LOOK) ? STEP_NONE : STEP_LOOK;
     if (b->want != WANT_STAND || !due(base->silent_since + (1 + place) * b->timeout, now, wake))
         return STEP_NONE;
