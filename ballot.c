@@ -3126,6 +3126,8 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
         return watch;
     if (!b->signed_own)
         return flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
+    if (!b->own_fresh) /* watched: it may be deleted by hand, or revoked */
+        return flying(b, REQUEST_OWN) ? STEP_NONE : STEP_OWN;
     return place > 1 ? patient_step(b, place, now, wake) : STEP_NONE;
 }
 
@@ -3559,21 +3561,20 @@ static nanos election_advance(struct ballot *b)
 
 /* --- contact ------------------------------------------------------------------ */
 
-/* A server that accepts and never answers would cost 2/3 T: cut it off sooner,
- * so that the library tries the next one. */
+/* A server that accepts and never answers would cost 2/3 T: cut it off sooner, so that the
+ * library tries the next one. A leader does so once a lease. */
 static nanos contact_watchdog(struct ballot *b, nanos now)
 {
     nanos wake = NEVER, patience = nanos_min(b->timeout, b->leading ? b->lease.timeout : NEVER) / 5;
-    const struct request *write = &b->requests[flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE];
-    bool beating = b->connected && b->leading && write->flying && b->address_count > 1 &&
-                   b->watchdog_lease != b->lease.sent;
+    const struct request *r = &b->requests[!b->leading ? REQUEST_ASK : flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE];
+    bool waiting = b->connected && r->flying && b->address_count > 1 && (!b->leading || b->watchdog_lease != b->lease.sent);
     if (b->fd < 0)
         return wake;
     if (!b->connected && b->attempt_at && due(b->attempt_at + nanos_min(b->timeout / 5, PAUSE_MAX), now, &wake)) {
         shutdown(b->fd, SHUT_RDWR);
         b->attempt_at = 0;
-    } else if (beating && due(write->sent + patience, now, &wake)) {
-        SAY(b, WARN, "no answer to a write for %s; trying another server", duration_string(patience).data);
+    } else if (waiting && due(r->sent + patience, now, &wake)) {
+        SAY(b, WARN, "no answer to a %s for %s; trying another server", b->leading ? "write" : "request", duration_string(patience).data);
         shutdown(b->fd, SHUT_RDWR);
         b->watchdog_lease = b->lease.sent;
     }
