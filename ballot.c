@@ -2616,6 +2616,8 @@ static void on_written(int rc, const void *data)
     clocks_compare(b, sent);
     b->lease = (struct lease){ sent, b->sent_timeout, 0, 0 };
     b->beat_at = sent + b->timeout / 5;
+    if (sent >= b->broke_at) /* what moves the base from here on, we hear of */
+        b->broke_at = 0;
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
     struct base *base = &b->base;
     base_parse(b, base, b->sent, b->sent_length);

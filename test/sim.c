@@ -115,7 +115,7 @@ static struct world {
     int64_t calm_since, ran_at; /* ran_at: a command was alive                     */
     int64_t global_at;      /* the end of the last that stops all; -1: there was none */
     int64_t tampered_at;    /* a fault that may make two of one; -1: never         */
-    int64_t expired_at;     /* a session was ended early                           */
+    int64_t expired_at;     /* a session was ended early, or a proposal deleted    */
     int tampering, global;  /* such faults at work                                 */
     struct go go;
     int64_t last_token;
@@ -503,8 +503,8 @@ static bool tampered(const struct host *h)
     return world.tampering || (world.tampered_at >= 0 && sim_now() - world.tampered_at <= 3 * excuse_span(h));
 }
 
-/* Also where its session ended early and nothing could be written for a while: others count its silence, and it
- * cannot make another proposal, which takes six round trips. */
+/* Also where its session ended early, or its proposal was deleted, and nothing could be written for a while: others
+ * count its silence, and it cannot make another proposal, or read that it has none, which takes six round trips. */
 static bool disturbed(const struct run *r)
 {
     const struct host *h = &world.host[r->host];
@@ -882,8 +882,10 @@ static bool proposal_path(char *path, size_t size, bool leader)
 static void delete_proposal(struct fault *f)
 {
     char path[512];
-    if (proposal_path(path, sizeof path, f->leader))
-        zk_stranger_delete(path);
+    if (!proposal_path(path, sizeof path, f->leader))
+        return;
+    zk_stranger_delete(path);
+    world.expired_at = sim_now();
 }
 
 static void delete_base(struct fault *f) { (void)f; zk_stranger_delete(BASE); }
@@ -958,20 +960,20 @@ static void go_stand(struct fault *f)
     sim_at(sim_now() + world.asked / 10, go_turn, (void *)(intptr_t)go->life);
 }
 
+/* What it asked before it died may be committed later: its proposal is looked for until another one stands. */
 static void go_expire(void *arg)
 {
     struct go *go = &world.go;
     if (go->life != (intptr_t)arg || world.ending)
         return;
-    bool there = queue_find(GO_SESSION, go->proposal, sizeof go->proposal);
+    bool there = queue_find(GO_SESSION, go->proposal, sizeof go->proposal), waits = there || !zk_serves();
     if (there)
         zk_stranger_delete(go->proposal);
-    if (there || !zk_serves()) { /* until it is seen to be gone */
-        sim_at(sim_now() + 10 * SIM_MS, go_expire, arg);
-        return;
-    }
-    *go = (struct go){ .life = go->life };
-    world.calm_since = sim_now();
+    if (there || (go->of && !waits))
+        world.calm_since = sim_now();
+    if (!waits)
+        *go = (struct go){ .life = go->life, .frozen = true };
+    sim_at(sim_now() + (waits ? 10 * SIM_MS : world.asked / 10), go_expire, arg);
 }
 
 /* It resigns: the base first, then its proposal. Or it dies, or is frozen: the proposal is gone T later. */

@@ -327,6 +327,20 @@ static void test_silence(void)
     base_reads(b, 1, 2, GONE);
     check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... unless the version moves: then T");
 
+    b->leading = true;
+    b->sent_timeout = b->timeout;
+    b->written = (struct Stat){ .czxid = 1, .ctime = 1, .version = 3 };
+    b->broke_at = clock_now() - SECOND;
+    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, b->broke_at - 1 };
+    on_written(ZOK, &b->requests[REQUEST_WRITE]);
+    check(b->broke_at, "a heartbeat of before a gap does not end it");
+    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, b->broke_at };
+    on_written(ZOK, &b->requests[REQUEST_WRITE]);
+    base_reads(b, 1, 4, GONE);
+    leadership_ends(b);
+    base_reads(b, 1, 4, GONE);
+    check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... one of after it does: who loses the lead waits T, not 2 T");
+
     string_copy(b->addresses, sizeof b->addresses, "127.0.0.1:1");
     handle_open(b);
     b->met = true;
