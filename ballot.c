@@ -2526,7 +2526,7 @@ static void on_ghost(int rc, const struct Stat *stat, const void *data)
     b->suspects--;
     if (rc == ZOK && stat->ephemeralOwner == b->session.client_id) {
         proposal_adopt(b, b->suspect);
-        b->list_fresh = b->own_fresh = true;
+        b->list_fresh = true;
     }
 }
 

@@ -118,6 +118,7 @@ static struct world {
     int64_t expired_at;     /* a session was ended early, or a proposal deleted    */
     int tampering, global;  /* such faults at work                                 */
     struct go go;
+    int64_t go_took_at;     /* it claimed a base that was not empty; -1: never     */
     int64_t last_token;
     int last_host;          /* that started with it                                */
     int server_cut[SERVERS];
@@ -504,12 +505,13 @@ static bool tampered(const struct host *h)
 }
 
 /* Also where its session ended early, or its proposal was deleted, and nothing could be written for a while: others
- * count its silence, and it cannot make another proposal, or read that it has none, which takes six round trips. */
+ * count its silence, and it cannot make another proposal, or read that it has none, which takes six round trips. Or where
+ * a Go ballot took the lead: it counts the silence of an outage, too, and may resign before a heartbeat shows it. */
 static bool disturbed(const struct run *r)
 {
     const struct host *h = &world.host[r->host];
     bool unheard = recent(world.expired_at, h) && (world.global || recent(world.global_at, h) || !zk_serves() || 12 * world.slowest > world.shortest);
-    return host_lost(h) || recent(h->lost_at, h) || unheard;
+    return host_lost(h) || recent(h->lost_at, h) || recent(world.go_took_at, h) || unheard;
 }
 
 static bool go_runs(void);
@@ -907,6 +909,8 @@ static void go_beat(struct go *go)
              go->proposal, T / SIM_SECOND);
     struct zk_view base;
     bool done = zk_look(BASE, &base) && (!go->leads || base.version == go->version) && zk_stranger_set(BASE, data) == 0;
+    if (done && !go->leads && base.length)
+        world.go_took_at = sim_now();
     if (done != go->leads)
         sim_tell("the Go ballot %s", done ? "leads" : "is silent from now on");
     go->beat_at = sim_now() + T / 2;
@@ -1269,6 +1273,7 @@ struct causes {
     enum row row;           /* the longest of the kinds themselves                 */
     bool keep;              /* also where the base says nothing of its leader      */
     bool outage, returned;  /* returned: a host that was cut off or frozen is back */
+    bool unread;            /* the base names nobody any more                      */
     bool gone[HOSTS], mute[HOSTS];
     int gone_hosts, mute_hosts, healthy;
     int thirds;             /* of T, more than the row says                        */
@@ -1281,7 +1286,8 @@ static void causes_fault(struct causes *c, const struct fault *f)
     c->gone[f->struck] |= ours;
     c->mute[f->struck] |= ours && k->row == MUTE;
     c->returned |= ours && k->end && !f->working;
-    c->keep |= (k->flags & UNREAD) != 0;
+    c->unread |= (k->flags & UNREAD) != 0;
+    c->keep |= c->unread;
     c->outage |= k->row == OUTAGE || k->row == FORGOTTEN || k->flags & REMOTE;
     c->row = k->row > c->row ? k->row : c->row;
     if (k->begin == freeze_guard) /* the next leader's: replaced when a start has had no answer for 2/3 T */
@@ -1301,11 +1307,12 @@ static void causes_host(struct causes *c, const struct host *h, int64_t since)
     c->healthy += h->present && !gone;
 }
 
-/* Of several rows the longest. A host that is back may be the first of the queue: it has waited in vain. A mute
- * first is revoked after it could have claimed, which with `keep` takes 2 T of an outage. */
+/* Of several rows the longest. A host that is back may be the first of the queue: it has waited in vain, or has
+ * lost the lead to what was written into the base meanwhile. A mute first is revoked after it could have claimed,
+ * which with `keep` takes 2 T of an outage. */
 static enum row gap_row(const struct causes *c)
 {
-    bool waits = c->outage || !c->healthy || (c->gone_hosts > 1 && c->returned);
+    bool waits = c->outage || !c->healthy || (c->returned && (c->gone_hosts > 1 || c->unread));
     const enum row also[] = { c->gone_hosts > 1 ? TWO_GONE : c->gone_hosts ? GONE : ENDED,
                               c->mute_hosts > 1 || (c->mute_hosts && (c->gone_hosts > 1 || (c->keep && waits)))
                                   ? TWO_MUTE : c->mute_hosts ? MUTE : ENDED,
@@ -1645,7 +1652,8 @@ static void totals_add(void)
 /* Returns whether nothing was broken; else world.violation says what. */
 static bool play(const struct play *p, bool telling)
 {
-    world = (struct world){ .seed = p->seed, .dice = p->seed * 7919 + 1, .telling = telling, .tracing = p->tracing, .tampered_at = -1, .global_at = -1, .expired_at = -1 };
+    world = (struct world){ .seed = p->seed, .dice = p->seed * 7919 + 1, .telling = telling, .tracing = p->tracing, .tampered_at = -1, .global_at = -1,
+                            .expired_at = -1, .go_took_at = -1 };
     os_begin(p->seed);
     dice_world();
     zk_begin(&world.options);

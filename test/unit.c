@@ -498,6 +498,8 @@ static void test_earlier_proposal(void)
     const struct Stat stat = { .ephemeralOwner = 77 };
     on_ghost(ZOK, &stat, &(struct request){ .owner = b, .kind = REQUEST_GHOST, .sent = clock_now() });
     check(!strcmp(b->proposal, "proposal-3") && claim_time(b) > clock_now() + 5 * SECOND, "... found: it is the one we stand with, and nobody claims for T");
+    b->base.fresh = true;
+    check(election_step(b, 0, &wake) == STEP_OWN, "... and it is read once more, to be watched");
     ballot_close(b);
 
     b = member(BALLOT_KEEP);
