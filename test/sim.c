@@ -78,6 +78,7 @@ enum moment_kind { AIM_NONE, AIM_REQUEST, AIM_CALL };
 struct fault {
     int kind, host, server;
     bool leader;            /* strikes the leader's host instead                   */
+    bool next;              /* or that of the next in the queue                    */
     int64_t at, span, amount;
     enum moment_kind aim;
     enum sim_moment moment;
@@ -674,6 +675,21 @@ static int leader_host(void)
     return -1;
 }
 
+/* Of the first in the queue that is not that host; or it. */
+static int next_host(int leader)
+{
+    struct zk_view view;
+    const char *name;
+    char path[256];
+    for (int i = 0; (name = zk_child(BASE, i)); i++) {
+        snprintf(path, sizeof path, BASE "/%s", name);
+        int host = zk_look(path, &view) && view.ephemeral_owner ? zk_session_host(view.ephemeral_owner) : -1;
+        if (host >= 0 && host != leader)
+            return host;
+    }
+    return leader;
+}
+
 static struct process *candidate_of(int host)
 {
     return os_process(world.host[host].candidate);
@@ -1009,8 +1025,9 @@ static void step_down(struct fault *f)
 /* LOCAL: disturbs the host; DATA: may make two of one; THREE: of 3 servers; LONGER: its amount is a T;
  * GLOBAL: nobody can lead; UNREAD: who led cannot be read from the base any more;
  * REMOTE: the row of a host, by a fault of its server;
- * SWIZZLE: one host after the other, and they heal in another order */
-enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16, UNREAD = 32, REMOTE = 64, SWIZZLE = 128 };
+ * SWIZZLE: one host after the other, and they heal in another order;
+ * PAIR: the leader and the next in the queue */
+enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16, UNREAD = 32, REMOTE = 64, SWIZZLE = 128, PAIR = 256 };
 
 static const struct kind {
     const char *name;
@@ -1044,6 +1061,7 @@ static const struct kind {
     { "base deleted", 1, GONE, DATA | UNREAD, delete_base, NULL }, { "base emptied", 1, GONE, DATA, empty_base, NULL },
     { "base rewritten", 1, GONE, DATA | UNREAD, rewrite_base, NULL }, { "odd child", 1, ENDED, 0, odd_child, NULL },
     { "rights taken", 2, DENIED, GLOBAL, refuse, allow }, { "step-down", 3, ENDED, 0, step_down, NULL },
+    { "answers lost, of the first two", 2, TWO_MUTE, LOCAL | PAIR, mute_answers, hear_answers },
 };
 
 static void fault_describe(const struct fault *f, char *out, size_t size)
@@ -1087,6 +1105,7 @@ static void fault_strike(struct fault *f)
 {
     const struct kind *k = &kinds[f->kind];
     int leader = f->leader ? leader_host() : -1;
+    leader = f->next ? next_host(leader) : leader;
     char text[160];
     f->struck = leader >= 0 ? leader : f->host;
     f->working = true;
@@ -1282,9 +1301,9 @@ struct causes {
 static void causes_fault(struct causes *c, const struct fault *f)
 {
     const struct kind *k = &kinds[f->kind];
-    bool ours = (k->row == GONE || k->row == MUTE) && !(k->flags & REMOTE);
+    bool ours = (k->row == GONE || k->row == MUTE || k->row == TWO_MUTE) && !(k->flags & REMOTE);
     c->gone[f->struck] |= ours;
-    c->mute[f->struck] |= ours && k->row == MUTE;
+    c->mute[f->struck] |= ours && k->row != GONE;
     c->returned |= ours && k->end && !f->working;
     c->unread |= (k->flags & UNREAD) != 0;
     c->keep |= c->unread;
@@ -1453,6 +1472,17 @@ static void dice_swizzle(int64_t at, int64_t T)
             world.fault[world.faults++] = (struct fault){ .kind = first.kind, .host = h, .at = at + dice(0, T / 2), .span = dice(T / 8, 3 * T) };
 }
 
+static void dice_pair(struct fault *first, int64_t T)
+{
+    first->leader = true;
+    first->aim = AIM_NONE;
+    first->span = dice(3 * T, 12 * T);
+    if (world.faults < FAULTS) {
+        world.fault[world.faults] = *first;
+        world.fault[world.faults++].next = true;
+    }
+}
+
 static void dice_storm(int64_t at, int64_t T)
 {
     int64_t count = dice_chance(40) ? 1 : dice(2, 6);
@@ -1471,6 +1501,8 @@ static void dice_storm(int64_t at, int64_t T)
         f->span *= kinds[f->kind].begin == go_stand ? 8 : 1; /* it takes a while to come to the front */
         if (kinds[f->kind].flags & SWIZZLE)
             dice_swizzle(at, T);
+        if (kinds[f->kind].flags & PAIR)
+            dice_pair(f, T);
         at += dice_chance(25) ? 0 : dice_chance(50) ? dice(0, T / 8) : dice(0, T);
     }
 }
