@@ -1610,6 +1610,921 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
 #ifndef BALLOT_NO_ELECTION
 
 /* ---------------------------------------------------------------------------
+ * Client: one session with a ZooKeeper ensemble, driven by poll()
+ *
+ * It knows nothing of elections. It resolves the servers' names, connects, comes
+ * back after a loss, opens a new session when the old one has expired, and hands
+ * each reply, and each watch that fires, to its owner, under the number that the
+ * owner gave the request. What it waits for goes into the owner's poll().
+ * ------------------------------------------------------------------------ */
+
+#define ADDRESSES_MAX 4096  /* what the servers' names resolve to               */
+#define DEFAULT_PORT  "2181"
+#define AUTH_SCHEME   "digest"
+#define REQUESTS_MAX  32    /* numbers that an owner gives its requests, from 0 */
+#define OPS_MAX       3     /* in one transaction                               */
+#define TIMEOUT_COUNTED (10 * MINUTE)   /* a longer session timeout counts as that */
+#define TIMEOUT_MIN (100 * MILLISECOND) /* a server's; no candidate keeps up with less */
+#define TIMEOUT_MAX (BALLOT_TIMEOUT_MAX * MILLISECOND)
+#define PAUSE_MAX   (30 * SECOND)       /* between two attempts to connect      */
+
+/* What a request was answered, while its owner learns of it. */
+struct reply {
+    int request;             /* its number                                      */
+    const char *path;        /* the node that it was about; "" of a transaction */
+    nanos sent;
+    int rc;                  /* ZOK, or what ZooKeeper has against it           */
+    int refused;             /* of a transaction: the op that failed, from 0; -1: none, or not known */
+    const char *data;        /* of a node, or the path of a new one; never NULL */
+    size_t length;
+    const struct Stat *stat; /* of the node that was read or set; never NULL    */
+    const struct String_vector *names; /* of a list; never NULL                 */
+};
+
+/* A request on its way. */
+struct request {
+    struct client *client;
+    int number;
+    nanos sent;
+    zoo_op_result_t results[OPS_MAX];
+    struct Stat stat;        /* of the node that a transaction sets             */
+    char path[];
+};
+
+/* A change of one node, in a transaction. */
+struct op {
+    enum { OP_CHECK, OP_SET, OP_CREATE, OP_DELETE } kind;
+    const char *path, *data;
+    size_t length;
+    int version;             /* that the node must have; -1: any               */
+};
+
+/* Names turned into addresses by a child, because libc can only block. */
+struct resolver {
+    pid_t pid;               /* 0: none                                         */
+    int fd;
+    nanos since, until;
+    struct text answer;
+    char buffer[ADDRESSES_MAX];
+};
+
+/* What an owner is told beside the library's types of event (ZOO_DELETED_EVENT ...). */
+enum contact_event {
+    CONTACT_MADE = 100,
+    CONTACT_LOST,
+    CONTACT_ANEW, /* with a new handle: its watches are gone; with session 0 also the session */
+};
+
+struct client {
+    const struct ballot_config *config;
+    void *owner;
+    void (*learn)(void *owner, const struct reply *reply);
+    void (*event)(void *owner, int type, const char *path); /* a watch has fired, or enum contact_event */
+
+    /* the servers */
+    char addresses[ADDRESSES_MAX]; /* numeric, odd in number; "": not resolved yet */
+    bool numeric;            /* they were given by address: nothing to resolve  */
+    bool moved;              /* their names mean other addresses now            */
+    struct resolver resolver;
+    char avoided[80];        /* one whose T is not fit: the next handle does without it */
+    bool avoiding;           /* this handle does                                */
+
+    /* the session */
+    zhandle_t *handle;
+    clientid_t session;
+    nanos timeout;           /* T: asked for, then negotiated                   */
+    bool connected, expired;
+    bool met;                /* connected at least once                         */
+    bool unfit;              /* connected, with a T that leaves no time to lead */
+    bool rejected;           /* the server refuses our identity                 */
+    bool denied;             /* it did so last                                  */
+    nanos contact_since;     /* the present state of `connected`                */
+    nanos opened_at;         /* the handle                                      */
+    char trouble[320];       /* why there is no session; "": nothing is wrong   */
+
+    /* connecting */
+    int fd;                  /* -1: none                                        */
+    short events;
+    bool associated;         /* a server accepted a connect since contact was lost */
+    bool accepted;           /* one has accepted the present one                */
+    bool exhausted;          /* all servers were tried in vain                  */
+    nanos attempt_at;        /* the present connect began, or was accepted; 0: none */
+    nanos processed_at;
+    nanos hurry_until;       /* until then no pause is longer than T/6          */
+    nanos backoff;           /* the last pause                                  */
+    nanos hold_until;        /* no connect before                               */
+    nanos retry_at;          /* no new handle before                            */
+    nanos remind_at;
+    unsigned seed;           /* of the jitter                                   */
+
+    /* requests */
+    int flying[REQUESTS_MAX];
+    nanos sent[REQUESTS_MAX];
+    int in_flight;           /* all of them                                     */
+    bool news;               /* something was learned outside of poll()         */
+};
+
+static void __attribute__((format(printf, 4, 5)))
+say(const struct ballot_config *config, enum ballot_log_level level, int where, const char *format, ...)
+{
+    if (!config->log)
+        return;
+    char buffer[1024];
+    struct text t = text_in(buffer, sizeof buffer);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    config->log(config->log_data, level, where, buffer);
+}
+
+#define SAY(config, level, ...) say(config, BALLOT_LOG_##level, __LINE__, __VA_ARGS__)
+
+/* Returns whether the server may have carried out what was answered so. */
+static bool outcome_unknown(int rc)
+{
+    return rc == ZSYSTEMERROR || rc == ZRUNTIMEINCONSISTENCY || rc == ZCONNECTIONLOSS ||
+           rc == ZOPERATIONTIMEOUT || rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
+}
+
+/* Due at `when`? If not, wake up then. */
+static bool due(nanos when, nanos now, nanos *wake)
+{
+    if (now >= when)
+        return true;
+    *wake = nanos_min(*wake, when);
+    return false;
+}
+
+/* --- the servers, as they are configured -------------------------------------- */
+
+/* Splits "host", "host:port", "[v6]:port" or "[v6]"; false: it is none of them. */
+static bool server_split(const char *server, char *host, size_t size, char *port, size_t port_size)
+{
+    const char *close = *server == '[' ? strchr(server, ']') : NULL;
+    const char *colon = close ? close + 1 : strchr(server, ':');
+    if (*server == '[' && !close)
+        return false;
+    if (colon && *colon == '\0')
+        colon = NULL;
+    if (colon && (*colon != ':' || strchr(colon + 1, ':')))
+        return false;
+    const char *start = close ? server + 1 : server;
+    size_t length = close ? (size_t)(close - start) : colon ? (size_t)(colon - server) : strlen(server);
+    if (length == 0 || length >= size || memchr(start, ' ', length))
+        return false;
+    memcpy(host, start, length);
+    host[length] = '\0';
+    const char *digits = colon ? colon + 1 : DEFAULT_PORT;
+    size_t n = strspn(digits, "0123456789");
+    if (n == 0 || n > 5 || digits[n] || atoi(digits) < 1 || atoi(digits) > 65535)
+        return false;
+    string_copy(port, port_size, digits);
+    return true;
+}
+
+/* Copies the next item of a comma separated list; false at its end. */
+static bool list_next(const char **list, char *item, size_t size)
+{
+    while (**list == ',')
+        (*list)++;
+    if (**list == '\0')
+        return false;
+    size_t n = strcspn(*list, ",");
+    struct text t = text_in(item, size);
+    text_bytes(&t, *list, n);
+    *list += n;
+    return true;
+}
+
+static bool servers_valid(const char *servers)
+{
+    char item[512], host[300], port[8];
+    int n = 0;
+    for (const char *p = servers; list_next(&p, item, sizeof item); n++)
+        if (strlen(item) > 300 || !server_split(item, host, sizeof host, port, sizeof port))
+            return false;
+    return n > 0;
+}
+
+/* "digest:USER:PASSWORD"; the password may hold anything but control characters. */
+static bool identity_valid(const char *text)
+{
+    const char *user = text + strlen(AUTH_SCHEME ":"), *colon = strchr(text, ':');
+    if (strncmp(text, AUTH_SCHEME ":", strlen(AUTH_SCHEME ":")) != 0 || strlen(text) > BALLOT_AUTH_MAX)
+        return false;
+    for (const char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return false;
+    colon = strchr(colon + 1, ':');
+    return colon && colon > user && colon[1] != '\0';
+}
+
+/* --- trouble -------------------------------------------------------------------- */
+
+static void __attribute__((format(printf, 3, 4)))
+client_trouble(struct client *c, nanos pause, const char *format, ...)
+{
+    char before[sizeof c->trouble];
+    string_copy(before, sizeof before, c->trouble);
+    struct text t = text_in(c->trouble, sizeof c->trouble);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    c->retry_at = clock_now() + pause;
+    if (strcmp(before, c->trouble) != 0)
+        SAY(c->config, ERROR, "%s; trying again in %s", c->trouble, duration_string(pause).data);
+}
+
+/* --- the resolver: getaddrinfo() in a child, because it can only block ------- */
+
+/* Adds one address, in order: servers of names often shuffle what they answer. */
+static void resolver_add(struct text *t, const struct addrinfo *a, const char *port)
+{
+    char address[64], entry[80], item[80], all[ADDRESSES_MAX];
+    if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST) != 0)
+        return;
+    snprintf(entry, sizeof entry, "%s:%s", address, port);
+    if (t->size - t->length < 3 * sizeof entry) /* room for this one, and to repeat the first */
+        return;
+    struct text sorted = text_in(all, sizeof all);
+    bool added = false;
+    for (const char *list = t->data; list_next(&list, item, sizeof item);) {
+        int order = strcmp(entry, item);
+        if (!added && order <= 0)
+            text_format(&sorted, "%s%s", sorted.length ? "," : "", entry);
+        added = added || order <= 0;
+        if (order != 0)
+            text_format(&sorted, "%s%s", sorted.length ? "," : "", item);
+    }
+    if (!added)
+        text_format(&sorted, "%s%s", sorted.length ? "," : "", entry);
+    t->length = 0;
+    text_string(t, all);
+}
+
+/* All addresses of all servers, as "1.2.3.4:2181,::1:2181"; with `flags`
+ * AI_NUMERICHOST it asks nobody. 0, or the last error of getaddrinfo(). */
+static int servers_resolve(const char *servers, int flags, struct text *t)
+{
+    char item[512], host[300], port[8];
+    int last = 0;
+    const struct addrinfo hints = { .ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+    while (list_next(&servers, item, sizeof item)) {
+        struct addrinfo *found = NULL;
+        server_split(item, host, sizeof host, port, sizeof port);
+        int rc = getaddrinfo(host, NULL, &hints, &found);
+        for (struct addrinfo *a = rc == 0 ? found : NULL; a; a = a->ai_next)
+            resolver_add(t, a, port);
+        if (rc == 0)
+            freeaddrinfo(found);
+        else
+            last = rc;
+    }
+    return last;
+}
+
+/* The client library never tries half of a list of even length (ZOOKEEPER-2466): such a
+ * one gets its first twice. */
+static void addresses_odd(struct text *t)
+{
+    size_t commas = 0;
+    for (const char *p = t->data; *p; p++)
+        commas += *p == ',';
+    if (commas % 2)
+        text_format(t, ",%.*s", (int)strcspn(t->data, ","), t->data);
+}
+
+/* Takes a list of addresses into use. */
+static void addresses_set(struct client *c, struct text *answer)
+{
+    addresses_odd(answer);
+    c->moved = c->handle && strcmp(answer->data, c->addresses) != 0;
+    string_copy(c->addresses, sizeof c->addresses, answer->data);
+}
+
+static void __attribute__((noreturn)) resolver_child(const char *servers, int out)
+{
+    char buffer[ADDRESSES_MAX];
+    struct text t = text_in(buffer, sizeof buffer);
+    for (int s = 1; s <= SIGRTMAX; s++)
+        if (s != SIGKILL && s != SIGSTOP)
+            signal(s, SIG_DFL);
+    fd_close_all(out);
+    int rc = servers_resolve(servers, 0, &t);
+    if (t.length == 0)
+        text_format(&t, "?%s", gai_strerror(rc));
+    ssize_t n = write(out, t.data, t.length);
+    _exit(n < 0);
+}
+
+static void resolver_start(struct client *c)
+{
+    struct resolver *r = &c->resolver;
+    int ends[2];
+    r->answer = text_in(r->buffer, sizeof r->buffer);
+    r->since = clock_now();
+    r->until = r->since + 30 * SECOND;
+    c->numeric = servers_resolve(c->config->servers, AI_NUMERICHOST, &r->answer) == 0;
+    if (c->numeric) {
+        addresses_set(c, &r->answer);
+        return;
+    }
+    r->answer = text_in(r->buffer, sizeof r->buffer);
+    r->pid = fd_pipe(ends) ? fork() : -1;
+    if (r->pid == 0)
+        resolver_child(c->config->servers, ends[1]);
+    fd_close(&ends[1]);
+    r->fd = ends[0];
+    if (r->pid < 0) {
+        fd_close(&r->fd);
+        r->pid = 0;
+        client_trouble(c, 5 * SECOND, "cannot start a child to resolve the servers' names: %s", strerror(errno));
+    }
+}
+
+enum child_state { CHILD_NONE, CHILD_ALIVE, CHILD_DEAD };
+
+/* NONE: it is not a child of ours, or has been reaped. Until it is, no other process gets its pid. */
+static enum child_state child_state(pid_t pid)
+{
+    siginfo_t seen = { .si_pid = 0 };
+    if (pid <= 0 || waitid(P_PID, (id_t)pid, &seen, WEXITED | WNOHANG | WNOWAIT) != 0)
+        return CHILD_NONE;
+    return seen.si_pid ? CHILD_DEAD : CHILD_ALIVE;
+}
+
+static void resolver_end(struct resolver *r)
+{
+    if (r->pid == 0)
+        return;
+    if (child_state(r->pid) == CHILD_ALIVE) /* the program around us may reap any child */
+        kill(r->pid, SIGKILL);
+    while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    fd_close(&r->fd);
+    r->pid = 0;
+}
+
+static void resolver_read(struct client *c)
+{
+    struct resolver *r = &c->resolver;
+    char chunk[512];
+    ssize_t n = read(r->fd, chunk, sizeof chunk);
+    if (n < 0 && errno == EINTR)
+        return;
+    if (n > 0) {
+        text_bytes(&r->answer, chunk, (size_t)n);
+        return;
+    }
+    resolver_end(r);
+    r->until = clock_now() + 5 * SECOND;
+    bool failed = r->answer.length == 0 || r->answer.data[0] == '?';
+    if (!failed)
+        addresses_set(c, &r->answer);
+    else if (!c->connected) /* else nobody asks any more */
+        client_trouble(c, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s", c->config->servers,
+                       r->answer.length ? r->answer.data + 1 : "the child that does it died");
+}
+
+/* --- what the library tells --------------------------------------------------------- */
+
+/* Some servers' session timeouts leave no time to lead, with others the library cannot count. */
+static bool timeout_fit(nanos timeout)
+{
+    return timeout >= TIMEOUT_MIN && timeout <= TIMEOUT_MAX;
+}
+
+static void on_unfit(struct client *c, nanos timeout)
+{
+    nanos least = nanos_max(nanos_min(c->timeout / 6, SECOND) / MILLISECOND * MILLISECOND, TIMEOUT_MIN);
+    c->unfit = true;
+    struct text t = text_in(c->avoided, sizeof c->avoided);
+    for (const char *p = zoo_get_current_server(c->handle); *p; p++)
+        text_bytes(&t, p, *p != '[' && *p != ']'); /* as `addresses` has it */
+    c->backoff = nanos_min(nanos_max(2 * c->backoff, least), 5 * SECOND);
+    client_trouble(c, c->backoff, "the server at %s gives a session timeout of %s, not %s to %s: it is not used",
+                   c->avoided, duration_string(timeout).data,
+                   duration_string(TIMEOUT_MIN).data, duration_string(TIMEOUT_MAX).data);
+}
+
+static void on_connected(struct client *c)
+{
+    const clientid_t *id = zoo_client_id(c->handle);
+    nanos now = clock_now(), negotiated = zoo_recv_timeout(c->handle) * MILLISECOND, asked = c->config->timeout_ms * MILLISECOND;
+    if (!timeout_fit(negotiated)) {
+        on_unfit(c, negotiated);
+        return;
+    }
+    if (nanos_min(negotiated, TIMEOUT_COUNTED) != c->timeout && negotiated != asked)
+        SAY(c->config, WARN, "the servers allow a session timeout of %s, not %s", duration_string(negotiated).data, duration_string(asked).data);
+    SAY(c->config, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
+        zoo_get_current_server(c->handle), id->client_id, duration_string(negotiated).data,
+        c->met ? ", after " : "", c->met ? duration_string((now - c->contact_since) / MILLISECOND * MILLISECOND).data : "");
+    c->session = *id;
+    c->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
+    c->connected = true;
+    c->contact_since = now;
+    c->backoff = c->attempt_at = c->hold_until = c->retry_at = 0;
+    c->associated = c->exhausted = c->denied = false;
+    c->trouble[0] = '\0';
+    c->event(c->owner, CONTACT_MADE, "");
+    c->met = true;
+}
+
+static void on_disconnected(struct client *c)
+{
+    if (!c->connected)
+        return;
+    c->connected = false;
+    c->contact_since = clock_now();
+    c->remind_at = c->contact_since + nanos_max(c->timeout, MINUTE);
+    c->attempt_at = 0;
+    c->event(c->owner, CONTACT_LOST, "");
+}
+
+/* The library has given this handle up; with a new one the session may go on,
+ * perhaps at a server that knows better. */
+static void on_rejected(struct client *c)
+{
+    nanos pause = c->denied ? 30 * SECOND : c->timeout / 5;
+    c->rejected = c->denied = true;
+    client_trouble(c, pause, "the server refuses zookeeper-auth (is its digest provider switched off?)");
+}
+
+static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+{
+    struct client *c = context;
+    (void)handle;
+    c->news = true;
+    if (type != ZOO_SESSION_EVENT) {
+        c->event(c->owner, type, path ? path : "");
+        return;
+    }
+    if (state == ZOO_CONNECTED_STATE)
+        on_connected(c);
+    else
+        on_disconnected(c);
+    c->expired = c->expired || state == ZOO_EXPIRED_SESSION_STATE;
+    if (state == ZOO_AUTH_FAILED_STATE)
+        on_rejected(c);
+}
+
+/* --- requests: sending ---------------------------------------------------------------- */
+
+/* Returns NULL if memory is out. */
+static struct request *request_new(struct client *c, int number, const char *path)
+{
+    struct request *r = calloc(1, sizeof *r + strlen(path) + 1);
+    if (!r)
+        return NULL;
+    r->client = c;
+    r->number = number;
+    r->sent = c->sent[number] = clock_now();
+    strcpy(r->path, path);
+    c->flying[number]++;
+    c->in_flight++;
+    return r;
+}
+
+static void request_free(struct request *r)
+{
+    r->client->flying[r->number]--;
+    r->client->in_flight--;
+    free(r);
+}
+
+/* `rc`: of the library's function, which keeps the request if it is ZOK. */
+static int request_sent(struct request *r, int rc)
+{
+    struct client *c = r->client;
+    if (rc != ZOK)
+        request_free(r);
+    if (zoo_state(c->handle) != ZOO_CONNECTED_STATE) /* a send that fails closes the socket without an event */
+        on_disconnected(c);
+    return rc;
+}
+
+/* Every completion of the library comes here, through one of the five below. */
+static void request_answered(const void *data, struct reply reply)
+{
+    static const struct String_vector no_names = { .count = 0 };
+    struct request *r = (struct request *)(uintptr_t)data;
+    struct client *c = r->client;
+    reply.request = r->number;
+    reply.path = r->path;
+    reply.sent = r->sent;
+    reply.refused = -1;
+    for (int i = OPS_MAX - 1; i >= 0 && reply.rc != ZOK; i--)
+        if (r->results[i].err == reply.rc)
+            reply.refused = i;
+    reply.data = reply.data ? reply.data : "";
+    reply.stat = reply.stat ? reply.stat : &r->stat;
+    reply.names = reply.names && reply.names->data ? reply.names : &no_names;
+    c->news = true;
+    c->flying[r->number]--;
+    c->in_flight--;
+    c->learn(c->owner, &reply);
+    free(r);
+}
+
+static void answered_void(int rc, const void *data)
+{
+    request_answered(data, (struct reply){ .rc = rc });
+}
+
+static void answered_string(int rc, const char *value, const void *data)
+{
+    request_answered(data, (struct reply){ .rc = rc, .data = value, .length = value ? strlen(value) : 0 });
+}
+
+static void answered_stat(int rc, const struct Stat *stat, const void *data)
+{
+    request_answered(data, (struct reply){ .rc = rc, .stat = rc == ZOK ? stat : NULL });
+}
+
+static void answered_data(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+{
+    size_t count = rc == ZOK && value && length > 0 ? (size_t)length : 0;
+    request_answered(data, (struct reply){ .rc = rc, .data = value, .length = count, .stat = rc == ZOK ? stat : NULL });
+}
+
+static void answered_names(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+{
+    request_answered(data, (struct reply){ .rc = rc, .names = rc == ZOK ? names : NULL, .stat = rc == ZOK ? stat : NULL });
+}
+
+/* The requests. ZOK: sent, and `learn` will be called once, with outcome_unknown() if the
+ * connection breaks first. Else it was not sent: a ZooKeeper error. With `watch` the
+ * owner's `event` is called once when the node (client_list: its children) changes. */
+
+static int client_sync(struct client *c, int request, const char *path)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_async(c->handle, path, answered_string, r)) : ZSYSTEMERROR;
+}
+
+static int client_get(struct client *c, int request, const char *path, bool watch)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_awget(c->handle, path, watch ? on_event : NULL, c, answered_data, r)) : ZSYSTEMERROR;
+}
+
+static int client_exists(struct client *c, int request, const char *path, bool watch)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_awexists(c->handle, path, watch ? on_event : NULL, c, answered_stat, r)) : ZSYSTEMERROR;
+}
+
+static int client_list(struct client *c, int request, const char *path, bool watch)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_awget_children2(c->handle, path, watch ? on_event : NULL, c, answered_names, r)) : ZSYSTEMERROR;
+}
+
+/* With credentials configured, only they may access the nodes that we create. */
+static const struct ACL_vector *client_access(const struct client *c)
+{
+    return c->config->auth ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
+}
+
+static int client_create(struct client *c, int request, const char *path, const char *data, size_t length, int flags)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_acreate(c->handle, path, data, (int)length, client_access(c), flags, answered_string, r)) : ZSYSTEMERROR;
+}
+
+static int client_set(struct client *c, int request, const char *path, const char *data, size_t length, int version)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_aset(c->handle, path, data, (int)length, version, answered_stat, r)) : ZSYSTEMERROR;
+}
+
+static int client_delete(struct client *c, int request, const char *path)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_adelete(c->handle, path, -1, answered_void, r)) : ZSYSTEMERROR;
+}
+
+static void op_convert(const struct client *c, zoo_op_t *out, const struct op *op, struct Stat *stat)
+{
+    switch (op->kind) {
+    case OP_CHECK:  zoo_check_op_init(out, op->path, op->version); break;
+    case OP_SET:    zoo_set_op_init(out, op->path, op->data, (int)op->length, op->version, stat); break;
+    case OP_CREATE: zoo_create_op_init(out, op->path, op->data, (int)op->length, client_access(c), 0, NULL, 0); break;
+    case OP_DELETE: zoo_delete_op_init(out, op->path, op->version); break;
+    }
+}
+
+/* All of the changes, or none. The reply's `stat` is that of the node that they set. */
+static int client_commit(struct client *c, int request, const struct op *ops, int count)
+{
+    zoo_op_t converted[OPS_MAX];
+    struct request *r = request_new(c, request, "");
+    for (int i = 0; r && i < count; i++)
+        op_convert(c, &converted[i], &ops[i], &r->stat);
+    return r ? request_sent(r, zoo_amulti(c->handle, count, converted, r->results, answered_void, r)) : ZSYSTEMERROR;
+}
+
+static bool client_flying(const struct client *c, int request)
+{
+    return c->flying[request] > 0;
+}
+
+/* --- the handle ------------------------------------------------------------------------- */
+
+static void library_silence(const char *message)
+{
+    (void)message;
+}
+
+/* All addresses, but for one to be avoided, if there are others; in odd number, too. */
+static void addresses_choose(struct client *c, struct text *t)
+{
+    char item[80];
+    int count = 0;
+    for (const char *list = c->addresses; c->avoided[0] && list_next(&list, item, sizeof item);)
+        if (strcmp(item, c->avoided) != 0)
+            text_format(t, "%s%s", count++ ? "," : "", item);
+    c->avoiding = count > 0;
+    c->avoided[0] = '\0';
+    if (count == 0)
+        text_string(t, c->addresses);
+    addresses_odd(t);
+}
+
+static void handle_open(struct client *c)
+{
+    char addresses[ADDRESSES_MAX];
+    struct text chosen = text_in(addresses, sizeof addresses);
+    addresses_choose(c, &chosen);
+    c->expired = c->rejected = c->exhausted = c->moved = c->associated = c->unfit = false;
+    c->fd = -1;
+    c->attempt_at = c->hold_until = 0;
+    c->opened_at = clock_now();
+    c->event(c->owner, CONTACT_ANEW, "");
+    c->handle = zookeeper_init2(addresses, on_event, c->config->timeout_ms, c->session.client_id ? &c->session : NULL, c,
+                                ZOO_NO_LOG_CLIENTENV, c->config->library_log ? NULL : library_silence);
+    if (!c->handle) {
+        client_trouble(c, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
+        return;
+    }
+    zoo_set_servers_resolution_delay(c->handle, -1);
+    const char *auth = c->config->auth, *certificate = auth ? auth + strlen(AUTH_SCHEME ":") : "";
+    if (auth) /* sent at each connect, before anything else */
+        zoo_add_auth(c->handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
+}
+
+/* Out of contact or expired, closing sends nothing and does not block; in contact it
+ * ends the session, in some milliseconds, or in 1.5 s where the server does not answer. */
+static void handle_close(struct client *c)
+{
+    if (c->handle)
+        zookeeper_close(c->handle);
+    c->handle = NULL;
+    c->fd = -1;
+    c->connected = false;
+}
+
+static void handle_reopen(struct client *c)
+{
+    if (!c->avoiding) /* else it is one more attempt, as the library makes them */
+        SAY(c->config, INFO, "connecting anew to %s", c->addresses);
+    handle_close(c);
+    handle_open(c);
+}
+
+static void session_renew(struct client *c)
+{
+    SAY(c->config, WARN, "session 0x%" PRIx64 " has expired; opening a new one", c->session.client_id);
+    memset(&c->session, 0, sizeof c->session);
+    handle_close(c);
+    handle_open(c);
+}
+
+/* Breaks contact off without telling the server, so that closing does not wait for an answer. */
+static void client_hang_up(struct client *c)
+{
+    if (c->fd < 0 || !c->session.client_id)
+        return;
+    shutdown(c->fd, SHUT_RDWR);
+    zookeeper_process(c->handle, ZOOKEEPER_READ);
+}
+
+/* From a server that is not to be used. A session that this server opened is closed; one
+ * that was good before goes on at another server, or expires. */
+static void client_break_off(struct client *c)
+{
+    client_hang_up(c);
+    handle_close(c);
+    c->unfit = false;
+}
+
+/* Ends the session, and all that is ephemeral with it; the next one is opened after a pause. */
+static void client_end_session(struct client *c, nanos pause)
+{
+    handle_close(c);
+    memset(&c->session, 0, sizeof c->session);
+    c->contact_since = clock_now();
+    c->remind_at = c->contact_since + MINUTE;
+    c->retry_at = c->contact_since + pause;
+}
+
+/* --- coming into contact: what is due, doing it ----------------------------------------------- */
+
+enum contact_step {
+    CONTACT_WAIT, CONTACT_RESOLVE, CONTACT_GIVE_UP_RESOLVING, CONTACT_OPEN, CONTACT_REOPEN, CONTACT_RENEW,
+    CONTACT_BREAK_OFF, CONTACT_REMIND,
+};
+
+static enum contact_step contact_step(const struct client *c, nanos now, nanos *wake)
+{
+    const struct resolver *r = &c->resolver;
+    if (c->expired)
+        return CONTACT_RENEW;
+    if (c->connected)
+        return CONTACT_WAIT;
+    if (c->unfit)
+        return CONTACT_BREAK_OFF;
+    if (c->rejected)
+        return due(c->retry_at, now, wake) ? CONTACT_REOPEN : CONTACT_WAIT;
+    if (r->pid && due(r->until, now, wake))
+        return CONTACT_GIVE_UP_RESOLVING;
+    if (!c->handle && c->addresses[0])
+        return due(c->retry_at, now, wake) ? CONTACT_OPEN : CONTACT_WAIT;
+    if ((!c->handle || (c->exhausted && !c->numeric)) && !r->pid && due(nanos_max(c->retry_at, r->since + 5 * SECOND), now, wake))
+        return CONTACT_RESOLVE;
+    if (c->moved || (c->avoiding && c->exhausted))
+        return CONTACT_REOPEN;
+    /* An ensemble that lost its data refuses a client that has seen more than it holds:
+     * each connect is cut off, for ever. A new handle forgets what was seen; the
+     * session is kept, in case the ensemble has it still. */
+    if (c->handle && c->associated && c->met && due(nanos_max(c->contact_since, c->opened_at) + 3 * c->timeout, now, wake))
+        return CONTACT_REOPEN;
+    return due(c->remind_at, now, wake) ? CONTACT_REMIND : CONTACT_WAIT;
+}
+
+static void contact_remind(struct client *c)
+{
+    nanos now = clock_now();
+    c->remind_at = now + MINUTE;
+    SAY(c->config, WARN, "no contact with ZooKeeper at %s for %s; trying on", c->addresses[0] ? c->addresses : c->config->servers,
+        duration_string((now - c->contact_since) / SECOND * SECOND).data);
+}
+
+static void contact_do(struct client *c, enum contact_step step)
+{
+    switch (step) {
+    case CONTACT_WAIT: break;
+    case CONTACT_RESOLVE: resolver_start(c); break;
+    case CONTACT_GIVE_UP_RESOLVING:
+        resolver_end(&c->resolver);
+        client_trouble(c, 5 * SECOND, "resolving zookeeper-servers %s takes over 30s", c->config->servers);
+        break;
+    case CONTACT_OPEN: handle_open(c); break;
+    case CONTACT_REOPEN: handle_reopen(c); break;
+    case CONTACT_RENEW: session_renew(c); break;
+    case CONTACT_BREAK_OFF: client_break_off(c); break;
+    case CONTACT_REMIND: contact_remind(c); break;
+    }
+}
+
+/* All servers were tried in vain: wait longer each time, never over T/3 nor 30 s, and
+ * not in step with other clients. */
+static void contact_back_off(struct client *c, nanos now)
+{
+    nanos least = nanos_max(c->timeout / 60, 10 * MILLISECOND), most = c->timeout / (now < c->hurry_until ? 6 : 3);
+    c->exhausted = true;
+    c->backoff = nanos_min(nanos_max(2 * c->backoff, least), nanos_min(most, PAUSE_MAX));
+    c->hold_until = now + c->backoff / 4 * 3 + (nanos)rand_r(&c->seed) % (c->backoff / 4 + 1);
+}
+
+/* Lets the client library say what it waits for; returns until when. */
+static nanos contact_interest(struct client *c, nanos now)
+{
+    int fd = -1, events = 0;
+    struct timeval tv = { 0, 0 };
+    if (now < c->hold_until)
+        return c->hold_until;
+    /* After a stall it would drop a connection that has answers waiting. */
+    if (c->fd >= 0 && now - c->processed_at > c->timeout / 3 && fd_ready(c->fd, POLLIN))
+        zookeeper_process(c->handle, ZOOKEEPER_READ);
+    c->processed_at = now;
+    int rc = zookeeper_interest(c->handle, &fd, &events, &tv);
+    c->fd = rc == ZOK ? fd : -1;
+    if (zoo_state(c->handle) != ZOO_CONNECTED_STATE)
+        on_disconnected(c);
+    bool accepted = zoo_state(c->handle) == ZOO_ASSOCIATING_STATE;
+    if (accepted && !c->accepted)
+        c->attempt_at = now; /* a connect takes two round trips, and each its time */
+    c->accepted = accepted;
+    c->associated = c->associated || accepted;
+    if (rc != ZOK) {
+        c->attempt_at = 0;
+        c->hold_until = now + 2 * MILLISECOND; /* one address failed: on to the next */
+        return c->hold_until;
+    }
+    if (fd < 0) {
+        contact_back_off(c, now);
+        return c->hold_until;
+    }
+    fd_private(fd);
+    if (!c->connected && c->attempt_at == 0)
+        c->attempt_at = now;
+    c->events = (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0));
+    return now + (nanos)tv.tv_sec * SECOND + tv.tv_usec * MICROSECOND;
+}
+
+/* This connection is no good: the library tries the next server. */
+static void client_next_server(struct client *c)
+{
+    if (c->fd >= 0)
+        shutdown(c->fd, SHUT_RDWR);
+    c->attempt_at = 0;
+}
+
+/* A server that accepts and never answers would cost 2/3 T: no longer than T/5. */
+static void contact_watchdog(struct client *c, nanos now, nanos *wake)
+{
+    if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + nanos_min(c->timeout / 5, PAUSE_MAX), now, wake))
+        client_next_server(c);
+}
+
+/* --- for the owner's loop --------------------------------------------------------------------- */
+
+/* `config` must outlive the client. Nothing is sent before the first client_prepare(). */
+static void client_open(struct client *c, const struct ballot_config *config, void *owner,
+                        void (*learn)(void *, const struct reply *), void (*event)(void *, int, const char *))
+{
+    nanos now = clock_now();
+    memset(c, 0, sizeof *c);
+    c->config = config;
+    c->owner = owner;
+    c->learn = learn;
+    c->event = event;
+    c->timeout = config->timeout_ms * MILLISECOND;
+    c->contact_since = now;
+    c->remind_at = now + c->timeout;
+    c->seed = (unsigned)now ^ (unsigned)getpid() << 16;
+    c->resolver.since = now - 5 * SECOND;
+    c->fd = c->resolver.fd = -1;
+}
+
+/* Ends the session, if there is one and the server answers. `learn` is called for what is on its way. */
+static void client_close(struct client *c)
+{
+    resolver_end(&c->resolver);
+    handle_close(c);
+}
+
+static nanos contact_advance(struct client *c)
+{
+    for (;;) {
+        nanos wake = NEVER;
+        enum contact_step step = contact_step(c, clock_now(), &wake);
+        if (step == CONTACT_WAIT)
+            return wake;
+        contact_do(c, step);
+    }
+}
+
+/* Does what is due; fills at most BALLOT_POLLFDS slots, and brings *wake forward to
+ * when to come again. Returns the number of slots. */
+static int client_prepare(struct client *c, struct pollfd *slots, int room, nanos *wake)
+{
+    int count = 0;
+    *wake = nanos_min(*wake, contact_advance(c));
+    nanos now = clock_now();
+    if (c->handle) {
+        *wake = nanos_min(*wake, contact_interest(c, now));
+        contact_watchdog(c, now, wake);
+        if (c->fd >= 0 && now >= c->hold_until && count < room)
+            slots[count++] = (struct pollfd){ .fd = c->fd, .events = c->events };
+    }
+    if (c->resolver.pid && count < room)
+        slots[count++] = (struct pollfd){ .fd = c->resolver.fd, .events = POLLIN };
+    return count;
+}
+
+static void client_dispatch(struct client *c, const struct pollfd *slots, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (slots[i].revents == 0)
+            continue;
+        if (c->resolver.pid && slots[i].fd == c->resolver.fd)
+            resolver_read(c);
+        else if (c->handle && slots[i].fd == c->fd) {
+            int events = (slots[i].revents & POLLOUT ? ZOOKEEPER_WRITE : 0) |
+                         (slots[i].revents & (POLLIN | POLLHUP | POLLERR) ? ZOOKEEPER_READ : 0);
+            c->processed_at = clock_now();
+            if (zookeeper_process(c->handle, events) != ZOK)
+                c->attempt_at = 0;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------
  * Election: the rules. ballot.h is this chapter's manual.
  *
  * Replies and watches only record facts (the on_... functions). One pure
@@ -1625,43 +2540,43 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
 
 #define NODE_PREFIX   "proposal-"
 #define NODE_MAX      64    /* "proposal-2147483647" and what a stranger may add */
-#define ADDRESSES_MAX 4096  /* what the servers' names resolve to               */
-#define BASE_PORT     "2181"
-#define AUTH_SCHEME   "digest"
+#define NODE_PATH_MAX (BALLOT_PATH_MAX + NODE_MAX + 2)
 #define DATA_MAX      16384 /* our JSON: every byte of id, host, path escaped    */
 #define RECORD_NAME   "schedule"
-#define TIMEOUT_COUNTED (10 * MINUTE)   /* a longer session timeout counts as that, ours and others' */
-#define TIMEOUT_MIN (100 * MILLISECOND) /* a server's; no candidate keeps up with less */
-#define TIMEOUT_MAX (BALLOT_TIMEOUT_MAX * MILLISECOND)
-#define PAUSE_MAX   (30 * SECOND)       /* between two attempts to connect, or to lead */
 
-enum request_kind {
-    REQUEST_SYNC,     /* bring our server up to date                             */
-    REQUEST_LIST,     /* children of the base                                    */
-    REQUEST_BASE,     /* the base's data, with a watch                           */
-    REQUEST_OWN,      /* our proposal, with a watch                              */
-    REQUEST_ASK,      /* do the servers answer? A sync: what changed comes before its answer */
-    REQUEST_FIRST,    /* the first proposal: may it be revoked?                  */
-    REQUEST_REVOKE,   /* delete the proposal of a mute candidate                 */
-    REQUEST_AHEAD,    /* watch the one before us                                 */
-    REQUEST_SECOND,   /* watch the one before that                               */
-    REQUEST_GHOST,    /* is this proposal ours?                                  */
-    REQUEST_PATH,     /* make one component of the base path                     */
-    REQUEST_PROPOSE,  /* make our proposal                                       */
-    REQUEST_SIGN,     /* write its own path into it                              */
-    REQUEST_WRITE,    /* claim and heartbeat: the same transaction               */
-    REQUEST_RESIGN,   /* empty the base, delete the proposal                     */
-    REQUEST_WITHDRAW, /* delete the proposal of one who does not lead            */
-    REQUEST_RECORD,   /* the record beside the line: read it                     */
-    REQUEST_ENTRY,    /* write it                                                */
-    REQUEST_COUNT
-};
+/* What is asked of the servers; one of a kind is on its way at a time. To add a request, add
+ * a row, and two functions: request_NAME() sends it, on_NAME() learns what was answered. */
+#define REQUESTS(ROW)                                                                            \
+    ROW(SYNC, sync, "sync")                /* bring our server up to date                     */ \
+    ROW(LIST, list, "list")                /* children of the base                            */ \
+    ROW(BASE, base, "read base")           /* the base's data, with a watch                   */ \
+    ROW(OWN, own, "read own")              /* our proposal, with a watch                      */ \
+    ROW(ASK, ask, "ask")                   /* do the servers answer? A sync: what changed comes before its answer */ \
+    ROW(FIRST, first, "read first")        /* the first proposal: may it be revoked?          */ \
+    ROW(REVOKE, revoke, "revoke")          /* delete the proposal of a mute candidate         */ \
+    ROW(AHEAD, ahead, "watch ahead")       /* watch the one before us                         */ \
+    ROW(SECOND, second, "watch second ahead") /* watch the one before that                    */ \
+    ROW(GHOST, ghost, "find ghost")        /* is this proposal ours?                          */ \
+    ROW(PATH, path, "make path")           /* make one component of the base path             */ \
+    ROW(PROPOSE, propose, "propose")       /* make our proposal                               */ \
+    ROW(SIGN, sign, "sign")                /* write its own path into it                      */ \
+    ROW(WRITE, write, "write base")        /* claim and heartbeat: the same transaction       */ \
+    ROW(RESIGN, resign, "resign")          /* empty the base, delete the proposal             */ \
+    ROW(WITHDRAW, withdraw, "withdraw")    /* delete the proposal of one that does not lead   */ \
+    ROW(RECORD, record, "read record")     /* the record beside the queue: read it            */ \
+    ROW(ENTRY, entry, "write record")      /* write it                                        */
 
-struct request {
-    struct ballot *owner;
-    enum request_kind kind;
-    bool flying;
-    nanos sent;
+/* The next thing to do: a request, or something of our own. */
+enum step {
+#define ROW(name, function, text) REQUEST_##name,
+    REQUESTS(ROW)
+#undef ROW
+    REQUEST_COUNT,
+    STEP_NONE = REQUEST_COUNT,
+    STEP_DOUBT,       /* something is not known for sure any more            */
+    STEP_SETTLE,      /* all that was in doubt is read: draw the conclusions */
+    STEP_CUT,         /* shorten the lease                                   */
+    STEP_END_SESSION,
 };
 
 /* For how long leadership is certain: from the sending of an acknowledged write, by
@@ -1712,15 +2627,6 @@ struct base {
     bool recreated;   /* deleted and made again, and nobody has led since */
 };
 
-/* Names turned into addresses by a child, because libc can only block. */
-struct resolver {
-    pid_t pid; /* 0: none */
-    int fd;
-    nanos since, until;
-    struct text answer;
-    char buffer[ADDRESSES_MAX];
-};
-
 /* What leaders hand on to each other, as bytes that only their owners read.
  * Written like the base: by its version, and only while our proposal exists. */
 struct ledger {
@@ -1742,37 +2648,11 @@ struct ballot {
     nanos born;
     enum { WANT_LEAVE, WANT_HOLD, WANT_STAND } want;
 
-    /* contact */
-    zhandle_t *handle;
-    char addresses[ADDRESSES_MAX]; /* numeric, odd in number; "": not resolved yet */
-    int address_count;
-    bool numeric;       /* the servers were given by address: nothing to resolve */
-    struct resolver resolver;
-    unsigned seed;      /* of the jitter                                     */
-    int fd;
-    short events;
-    bool met;           /* connected at least once                           */
-    bool connected, expired, exhausted;
-    bool moved;         /* the servers' names mean other addresses now       */
-    bool unfit;         /* connected, with a session timeout that leaves no time to lead */
-    char avoided[80];   /* the server that gave it: the next handle does without */
-    bool avoiding;      /* this one does                                     */
-    bool associated;    /* a server accepted a connect since contact was lost */
-    bool accepted;      /* one has accepted the present one                  */
-    bool turn_again;    /* something was learned outside poll()              */
-    nanos timeout;      /* T: asked for, then negotiated                     */
-    nanos hold_until;   /* no connect before that                            */
-    nanos backoff;
-    nanos attempt_at;   /* the present connect began, or was accepted; 0: none */
-    nanos processed_at;
-    nanos contact_since, remind_at; /* of the present state of `connected`   */
-    nanos opened_at;    /* the handle                                        */
-    nanos watchdog_lease; /* the sending of the lease in which the watchdog has acted */
-    clientid_t session;
+    struct client client;
+    bool turn_again;    /* the owner must learn of something, or may do more, at once */
     char trouble[320];
     bool refused;       /* the trouble is that the ensemble says no          */
     enum denial denied; /* what is refused is needed to lead: we leave the queue */
-    bool rejected;      /* what it refuses is zookeeper-auth itself          */
     nanos retry_at;     /* after a refusal                                   */
 
     /* the tree */
@@ -1819,32 +2699,13 @@ struct ballot {
     nanos ahead;        /* our wall clock less the servers', as far as that proves it */
     struct ledger record;
 
-    /* buffers that outlive their requests */
-    struct request requests[REQUEST_COUNT];
-    char node[BALLOT_PATH_MAX + NODE_MAX + 2];
-    char sent[DATA_MAX];
+    nanos watchdog_lease; /* the sending of the lease in which the watchdog has acted */
+
+    char node[NODE_PATH_MAX]; /* of node_path()                */
+    char sent[DATA_MAX]; /* the last write of the base                          */
     size_t sent_length;
     nanos sent_timeout; /* the T that it advertises */
-    zoo_op_t ops[3];
-    zoo_op_result_t results[3];
-    struct Stat written, entered;
 };
-
-static void __attribute__((format(printf, 4, 5)))
-election_say(const struct ballot *b, enum ballot_log_level level, int where, const char *format, ...)
-{
-    if (!b->config.log)
-        return;
-    char buffer[1024];
-    struct text t = text_in(buffer, sizeof buffer);
-    va_list args;
-    va_start(args, format);
-    text_vformat(&t, format, args);
-    va_end(args);
-    b->config.log(b->config.log_data, level, where, buffer);
-}
-
-#define SAY(b, level, ...) election_say(b, BALLOT_LOG_##level, __LINE__, __VA_ARGS__)
 
 /* --- names and order: pure ------------------------------------------------ */
 
@@ -1865,68 +2726,6 @@ static bool path_valid(const char *path)
     for (; i < n && step; i += step)
         step = utf8_length(path + i, n - i);
     return step != 0;
-}
-
-/* Splits "host", "host:port", "[v6]:port" or "[v6]"; false: it is none of them. */
-static bool server_split(const char *server, char *host, size_t size, char *port, size_t port_size)
-{
-    const char *close = *server == '[' ? strchr(server, ']') : NULL;
-    const char *colon = close ? close + 1 : strchr(server, ':');
-    if (*server == '[' && !close)
-        return false;
-    if (colon && *colon == '\0')
-        colon = NULL;
-    if (colon && (*colon != ':' || strchr(colon + 1, ':')))
-        return false;
-    const char *start = close ? server + 1 : server;
-    size_t length = close ? (size_t)(close - start) : colon ? (size_t)(colon - server) : strlen(server);
-    if (length == 0 || length >= size || memchr(start, ' ', length))
-        return false;
-    memcpy(host, start, length);
-    host[length] = '\0';
-    const char *digits = colon ? colon + 1 : BASE_PORT;
-    size_t n = strspn(digits, "0123456789");
-    if (n == 0 || n > 5 || digits[n] || atoi(digits) < 1 || atoi(digits) > 65535)
-        return false;
-    string_copy(port, port_size, digits);
-    return true;
-}
-
-/* Copies the next item of a comma separated list; false at its end. */
-static bool list_next(const char **list, char *item, size_t size)
-{
-    while (**list == ',')
-        (*list)++;
-    if (**list == '\0')
-        return false;
-    size_t n = strcspn(*list, ",");
-    struct text t = text_in(item, size);
-    text_bytes(&t, *list, n);
-    *list += n;
-    return true;
-}
-
-static bool servers_valid(const char *servers)
-{
-    char item[512], host[300], port[8];
-    int n = 0;
-    for (const char *p = servers; list_next(&p, item, sizeof item); n++)
-        if (strlen(item) > 300 || !server_split(item, host, sizeof host, port, sizeof port))
-            return false;
-    return n > 0;
-}
-
-/* "digest:USER:PASSWORD"; the password may hold anything but control characters. */
-static bool identity_valid(const char *text)
-{
-    const char *user = text + strlen(AUTH_SCHEME ":"), *colon = strchr(text, ':');
-    if (strncmp(text, AUTH_SCHEME ":", strlen(AUTH_SCHEME ":")) != 0 || strlen(text) > BALLOT_AUTH_MAX)
-        return false;
-    for (const char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return false;
-    colon = strchr(colon + 1, ':');
-    return colon && colon > user && colon[1] != '\0';
 }
 
 static int name_compare(const void *a, const void *b)
@@ -1985,24 +2784,30 @@ static bool names_add(char ***names, size_t *count, const char *name)
 }
 
 /* The child of the base that `node` is the path of, "" if it is none. */
-static const char *node_name(const struct ballot *b, const char *node)
+static const char *node_name(const char *base, const char *node)
 {
-    size_t n = strlen(b->path);
-    bool below = !strncmp(node, b->path, n) && node[n] == '/' && !strchr(node + n + 1, '/');
+    size_t n = strlen(base);
+    bool below = !strncmp(node, base, n) && node[n] == '/' && !strchr(node + n + 1, '/');
     return below && strlen(node + n + 1) < NODE_MAX ? node + n + 1 : "";
 }
 
-static const char *node_path(struct ballot *b, const char *name)
+/* Its path. */
+static const char *node_path(char out[NODE_PATH_MAX], const char *base, const char *name)
 {
-    snprintf(b->node, sizeof b->node, "%s/%s", b->path, name);
-    return b->node;
+    snprintf(out, NODE_PATH_MAX, "%s/%s", base, name);
+    return out;
+}
+
+static const char *child_path(struct ballot *b, const char *name)
+{
+    return node_path(b->node, b->path, name);
 }
 
 /* --- our JSON, and theirs --------------------------------------------------- */
 
 static size_t candidate_json(const struct ballot *b, char *out, size_t size, bool leader)
 {
-    char number[24], when[128], node[BALLOT_PATH_MAX + NODE_MAX + 2];
+    char number[24], when[128], node[NODE_PATH_MAX];
     struct text t = text_in(out, size), time = text_in(when, sizeof when);
     snprintf(number, sizeof number, "%ld", (long)getpid());
     snprintf(node, sizeof node, "%s/%s", b->path, b->proposal);
@@ -2013,7 +2818,7 @@ static size_t candidate_json(const struct ballot *b, char *out, size_t size, boo
     json_field(&t, "pid", number);
     json_field(&t, "proposalTime", when);
     json_field(&t, "proposalNode", b->proposal[0] ? node : "");
-    json_field(&t, "sessionTimeout", duration_string(b->timeout).data);
+    json_field(&t, "sessionTimeout", duration_string(b->client.timeout).data);
     json_field(&t, "onDisconnect", b->config.mode == BALLOT_STOP ? "stop" : "keep");
     json_field(&t, "version", BALLOT_VERSION);
     if (leader)
@@ -2025,14 +2830,14 @@ static size_t candidate_json(const struct ballot *b, char *out, size_t size, boo
 
 static void base_parse(const struct ballot *b, struct base *base, const char *data, size_t length)
 {
-    char node[BALLOT_PATH_MAX + NODE_MAX + 2], word[64];
+    char node[NODE_PATH_MAX], word[64];
     nanos advertised;
     base->empty = length == 0;
     base->stop = base->revocable = false;
     base->named[0] = '\0';
-    base->timeout = b->timeout;
+    base->timeout = b->client.timeout;
     if (json_get(data, length, "proposalNode", node, sizeof node))
-        string_copy(base->named, sizeof base->named, node_name(b, node));
+        string_copy(base->named, sizeof base->named, node_name(b->path, node));
     if (json_get(data, length, "onDisconnect", word, sizeof word)) {
         base->revocable = true;
         base->stop = !strcmp(word, "stop");
@@ -2067,7 +2872,7 @@ election_trouble(struct ballot *b, nanos pause, const char *format, ...)
     va_end(args);
     b->retry_at = clock_now() + pause;
     if (strcmp(before, b->trouble) != 0)
-        SAY(b, ERROR, "%s; trying again in %s", b->trouble, duration_string(pause).data);
+        SAY(&b->config, ERROR, "%s; trying again in %s", b->trouble, duration_string(pause).data);
 }
 
 /* `right` is what the access list of `path` must give for it. */
@@ -2085,12 +2890,12 @@ static void election_refused(struct ballot *b, const char *what, const char *pat
     struct text t = text_in(why, sizeof why);
     refusal_text(b, &t, what, path, rc, right);
     b->refused = true;
-    election_trouble(b, b->leading ? b->timeout / 5 : nanos_min(b->timeout, 5 * SECOND), "%s", why);
+    election_trouble(b, b->leading ? b->client.timeout / 5 : nanos_min(b->client.timeout, 5 * SECOND), "%s", why);
 }
 
 static nanos denial_pause(const struct ballot *b)
 {
-    return nanos_min(2 * b->timeout, PAUSE_MAX);
+    return nanos_min(2 * b->client.timeout, PAUSE_MAX);
 }
 
 /* Leading needs what is refused: a candidate that stayed in the queue would
@@ -2105,22 +2910,15 @@ static void election_denied(struct ballot *b, const char *what, const char *path
     struct text t = text_in(why, sizeof why);
     refusal_text(b, &t, what, path, rc, right);
     if (b->denied && strcmp(why, b->trouble) != 0)
-        SAY(b, WARN, "%s", why);
+        SAY(&b->config, WARN, "%s", why);
     if (!b->denied) {
         string_copy(b->trouble, sizeof b->trouble, why);
-        SAY(b, ERROR, "%s; %s, and standing again after %s", why, b->leading ? "handing over the leadership"
+        SAY(&b->config, ERROR, "%s; %s, and standing again after %s", why, b->leading ? "handing over the leadership"
             : "leaving the queue, so that it does not wait for us", duration_string(denial_pause(b)).data);
         b->denied = DENIED_LEADING;
     }
     b->refused = b->step_down = true;
-    b->retry_at = clock_now() + b->timeout / 5; /* until a leader may leave */
-}
-
-/* Whether the server may have carried out what these codes answer. */
-static bool outcome_unknown(int rc)
-{
-    return rc == ZSYSTEMERROR || rc == ZRUNTIMEINCONSISTENCY || rc == ZCONNECTIONLOSS ||
-           rc == ZOPERATIONTIMEOUT || rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
+    b->retry_at = clock_now() + b->client.timeout / 5; /* until a leader may leave */
 }
 
 /* While nothing could be heard, silence proves nothing. */
@@ -2130,93 +2928,10 @@ static void contact_broke(struct ballot *b)
         b->broke_at = clock_now();
 }
 
-/* Every completion begins here. */
-static struct ballot *request_answered(const void *data)
-{
-    struct request *r = (struct request *)(uintptr_t)data;
-    struct ballot *b = r->owner;
-    r->flying = false;
-    b->turn_again = true;
-    if (clock_now() - r->sent > b->timeout / 5)
-        contact_broke(b);
-    return b;
-}
-
-/* A server's session timeout: some leave no time to lead, with others the client library
- * cannot count. */
-static bool timeout_fit(nanos timeout)
-{
-    return timeout >= TIMEOUT_MIN && timeout <= TIMEOUT_MAX;
-}
-
-static void on_unfit(struct ballot *b, nanos timeout)
-{
-    nanos least = nanos_max(nanos_min(b->timeout / 6, SECOND) / MILLISECOND * MILLISECOND, TIMEOUT_MIN);
-    b->unfit = true;
-    struct text t = text_in(b->avoided, sizeof b->avoided);
-    for (const char *p = zoo_get_current_server(b->handle); *p; p++)
-        text_bytes(&t, p, *p != '[' && *p != ']'); /* as `addresses` has it */
-    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), 5 * SECOND);
-    election_trouble(b, b->backoff, "the server at %s gives a session timeout of %s, not %s to %s: it is not used",
-                     b->avoided, duration_string(timeout).data,
-                     duration_string(TIMEOUT_MIN).data, duration_string(TIMEOUT_MAX).data);
-}
-
-static void on_connected(struct ballot *b)
-{
-    const clientid_t *id = zoo_client_id(b->handle);
-    nanos now = clock_now(), negotiated = zoo_recv_timeout(b->handle) * MILLISECOND;
-    bool again = b->met;
-    if (!timeout_fit(negotiated)) {
-        on_unfit(b, negotiated);
-        return;
-    }
-    if (nanos_min(negotiated, TIMEOUT_COUNTED) != b->timeout && negotiated != b->config.timeout_ms * MILLISECOND)
-        SAY(b, WARN, "the servers allow a session timeout of %s, not %s",
-            duration_string(negotiated).data, duration_string(b->config.timeout_ms * MILLISECOND).data);
-    SAY(b, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
-        zoo_get_current_server(b->handle), id->client_id, duration_string(negotiated).data,
-        again ? ", after " : "", again ? duration_string((now - b->contact_since) / MILLISECOND * MILLISECOND).data : "");
-    b->session = *id;
-    b->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
-    b->connected = b->met = true;
-    b->contact_since = now;
-    b->backoff = b->attempt_at = b->hold_until = 0;
-    b->retry_at = b->denied ? b->retry_at : 0;
-    b->associated = b->exhausted = false;
-    if (again) {
-        b->broke_at = now;
-        election_doubt(b);
-    } else
-        b->trouble[0] = '\0';
-}
-
-static void on_disconnected(struct ballot *b)
-{
-    if (!b->connected)
-        return;
-    b->connected = false;
-    b->contact_since = clock_now();
-    b->remind_at = b->contact_since + nanos_max(b->timeout, MINUTE);
-    b->attempt_at = 0;
-    SAY(b, WARN, "lost contact with ZooKeeper at %s; reconnecting%s", b->addresses,
-        !b->leading ? "" : b->config.mode == BALLOT_KEEP ? ", and leading on meanwhile"
-                         : "; unless it succeeds, the lease ends soon");
-}
-
-/* The library has given this handle up; with a new one the session may go on,
- * perhaps at a server that knows better. */
-static void on_rejected(struct ballot *b)
-{
-    nanos pause = b->refused ? 30 * SECOND : b->timeout / 5;
-    b->rejected = b->refused = true;
-    election_trouble(b, pause, "the server refuses zookeeper-auth (is its digest provider switched off?)");
-}
-
 /* What can wait, waits until another leads. */
 static void handover_begins(struct ballot *b)
 {
-    b->calm_at = clock_now() + b->timeout / 500;
+    b->calm_at = clock_now() + b->client.timeout / 500;
 }
 
 static void line_changed(struct ballot *b)
@@ -2228,66 +2943,76 @@ static void line_changed(struct ballot *b)
     b->first_since = clock_now();
 }
 
-static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+static void on_contact(struct ballot *b, int event)
 {
-    struct ballot *b = context;
-    (void)handle;
-    b->turn_again = true;
-    if (type == ZOO_SESSION_EVENT) {
-        if (state == ZOO_CONNECTED_STATE)
-            on_connected(b);
-        else
-            on_disconnected(b);
-        b->expired = b->expired || state == ZOO_EXPIRED_SESSION_STATE;
-        if (state == ZOO_AUTH_FAILED_STATE)
-            on_rejected(b);
-        return;
+    struct client *c = &b->client;
+    if (event == CONTACT_ANEW) {
+        memset(b->watched, 0, sizeof b->watched);
+        b->ghost = b->ghost && c->session.client_id;
+        if (!c->session.client_id && !b->leading)
+            b->proposal[0] = '\0';
+    } else if (event == CONTACT_LOST)
+        SAY(&b->config, WARN, "lost contact with ZooKeeper at %s; reconnecting%s", c->addresses,
+            !b->leading ? "" : b->config.mode == BALLOT_KEEP ? ", and leading on meanwhile"
+                             : "; unless it succeeds, the lease ends soon");
+    else {
+        b->retry_at = b->denied ? b->retry_at : 0;
+        if (c->met) {
+            b->broke_at = c->contact_since;
+            election_doubt(b);
+        }
     }
-    const char *name = path ? node_name(b, path) : "";
-    if (path && !strcmp(path, b->path))
-        b->base.fresh = false;
-    if (*name == '\0')
-        return;
+}
+
+static void on_node(struct ballot *b, int event, const char *name)
+{
     for (size_t i = 0; i < COUNT(b->watched); i++)
         if (!strcmp(name, b->watched[i]))
             b->watched[i][0] = '\0';
     if (!strcmp(name, b->proposal))
         b->own_fresh = false;
-    else if (type == ZOO_DELETED_EVENT) { /* nobody can come in before us: no need to list again */
+    else if (event == ZOO_DELETED_EVENT) { /* nobody can come in before us: no need to list again */
         names_remove(b->line, &b->line_count, name);
         line_changed(b);
         handover_begins(b);
     }
 }
 
-static void on_synced(int rc, const char *value, const void *data)
+static void election_event(void *owner, int event, const char *path)
 {
-    (void)value;
-    struct ballot *b = request_answered(data);
-    b->synced = rc == ZOK || !outcome_unknown(rc); /* no base to sync: reading will tell */
+    struct ballot *b = owner;
+    const char *name = node_name(b->path, path);
+    if (event >= CONTACT_MADE)
+        on_contact(b, event);
+    else if (!strcmp(path, b->path))
+        b->base.fresh = false;
+    else if (*name)
+        on_node(b, event, name);
 }
 
-static void on_asked(int rc, const char *value, const void *data)
+static void on_sync(struct ballot *b, const struct reply *reply)
 {
-    (void)value;
-    struct ballot *b = request_answered(data);
-    if (!outcome_unknown(rc) && b->base.read_at)
+    b->synced = !outcome_unknown(reply->rc); /* no base to sync: reading will tell */
+}
+
+static void on_ask(struct ballot *b, const struct reply *reply)
+{
+    if (!outcome_unknown(reply->rc) && b->base.read_at)
         b->base.read_at = clock_now();
 }
 
-static void on_list(int rc, const struct String_vector *names, const void *data)
+static void on_list(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
-    if (outcome_unknown(rc))
+    if (outcome_unknown(reply->rc))
         return;
-    if (rc != ZOK && rc != ZNONODE) {
-        election_denied(b, "listing", b->path, rc, "read");
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        election_denied(b, "listing", b->path, reply->rc, "read");
         return;
     }
     names_free(&b->line, &b->line_count);
     bool strangers = false, complete = true;
-    for (int32_t i = 0; rc == ZOK && i < names->count; i++) {
-        const char *name = names->data[i];
+    for (int32_t i = 0; reply->rc == ZOK && i < reply->names->count; i++) {
+        const char *name = reply->names->data[i];
         if (strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX)) != 0 || strlen(name) >= NODE_MAX)
             strangers = strangers || strcmp(name, RECORD_NAME) != 0;
         else if (!name_in(b->ignored, b->ignored_count, name) || !strcmp(name, b->proposal))
@@ -2301,19 +3026,19 @@ static void on_list(int rc, const struct String_vector *names, const void *data)
         b->base.read_at = 0;
     if (strangers && !b->warned_strangers) {
         b->warned_strangers = true;
-        SAY(b, WARN, "%s has children that are no proposals; they are ignored", b->path);
+        SAY(&b->config, WARN, "%s has children that are no proposals; they are ignored", b->path);
     }
 }
 
-/* A leader who is silent, or whom we could not hear, restarts the clock of rule
- * (c): an ensemble that returns must give him time to say that he is there. */
-static void base_clock(struct ballot *b, bool moved, nanos now)
+/* After silence, or a time in which we could not hear, the clock of rule (c) starts anew:
+ * an ensemble that returns must give its leader time to say that it is still there. */
+static void base_clock(struct ballot *b, bool moved, nanos sent, nanos now)
 {
     struct base *base = &b->base;
     if (moved || base->read_at == 0)
         base->moved_at = base->silent_since = now;
     base->restarted = base->restarted && !moved;
-    if (b->broke_at && b->requests[REQUEST_BASE].sent >= b->broke_at) {
+    if (b->broke_at && sent >= b->broke_at) {
         base->silent_since = now;
         base->restarted = true;
         b->broke_at = 0;
@@ -2326,13 +3051,13 @@ static void base_warn(struct ballot *b)
     const struct base *base = &b->base;
     if (b->warned_differs || base->empty || base->ours || !base->named[0])
         return;
-    if (base->stop == (b->config.mode == BALLOT_STOP) && base->timeout == b->timeout)
+    if (base->stop == (b->config.mode == BALLOT_STOP) && base->timeout == b->client.timeout)
         return;
     b->warned_differs = true;
-    SAY(b, WARN, "the leader has on-disconnect=%s and a session timeout of %s, we have %s and %s; "
+    SAY(&b->config, WARN, "the leader has on-disconnect=%s and a session timeout of %s, we have %s and %s; "
         "give all candidates the same, else takeovers are slower than they could be or less safe",
         base->stop ? "stop" : "keep", duration_string(base->timeout).data,
-        b->config.mode == BALLOT_STOP ? "stop" : "keep", duration_string(b->timeout).data);
+        b->config.mode == BALLOT_STOP ? "stop" : "keep", duration_string(b->client.timeout).data);
 }
 
 static bool names_known(const struct ballot *b)
@@ -2341,32 +3066,31 @@ static bool names_known(const struct ballot *b)
     return !*named || !strcmp(named, b->proposal) || name_in(b->line, b->line_count, named);
 }
 
-static void on_base(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+static void on_base(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
     struct base *base = &b->base;
-    if (outcome_unknown(rc))
+    if (outcome_unknown(reply->rc))
         return;
-    if (rc != ZOK && rc != ZNONODE) {
-        election_denied(b, "reading", b->path, rc, "read");
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        election_denied(b, "reading", b->path, reply->rc, "read");
         return;
     }
     char before_named[NODE_MAX];
     string_copy(before_named, sizeof before_named, base->named);
-    nanos longest = base->seen ? nanos_max(base->timeout, b->timeout) : b->timeout;
+    nanos longest = base->seen ? nanos_max(base->timeout, b->client.timeout) : b->client.timeout;
     base->fresh = true;
-    base->exists = rc == ZOK;
+    base->exists = reply->rc == ZOK;
     if (!base->exists) {
         base_parse(b, base, "", 0);
         base->timeout = longest;
         base->read_at = line_place(b) > 1 ? 0 : clock_now();
         return;
     }
-    bool known = base->seen, same_node = known && stat->czxid == base->czxid && stat->ctime == base->ctime;
-    bool moved = !same_node || stat->version != base->version;
+    bool known = base->seen, same_node = known && reply->stat->czxid == base->czxid && reply->stat->ctime == base->ctime;
+    bool moved = !same_node || reply->stat->version != base->version;
     if (!same_node)
         b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
-    base_parse(b, base, value, length > 0 ? (size_t)length : 0);
+    base_parse(b, base, reply->data, reply->length);
     if (!same_node && b->ignored_count) {
         names_free(&b->ignored, &b->ignored_count); /* numbers begin anew: such a name may be a candidate's now */
         b->list_fresh = false;
@@ -2379,10 +3103,10 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
     if (base->named[0])
         string_copy(base->led, sizeof base->led, base->named);
     base->seen = true;
-    base->czxid = stat->czxid;
-    base->ctime = stat->ctime;
-    base->version = stat->version;
-    base_clock(b, moved, clock_now());
+    base->czxid = reply->stat->czxid;
+    base->ctime = reply->stat->ctime;
+    base->version = reply->stat->version;
+    base_clock(b, moved, reply->sent, clock_now());
     base_warn(b);
     if (strcmp(before_named, base->named) != 0 && !names_known(b))
         b->list_fresh = false; /* gone, or newer than our list? */
@@ -2390,22 +3114,21 @@ static void on_base(int rc, const char *value, int length, const struct Stat *st
         election_doubt(b); /* numbers begin anew: the proposal of our name may be another candidate's */
 }
 
-static void on_own(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+static void on_own(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
-    if (outcome_unknown(rc))
+    if (outcome_unknown(reply->rc))
         return;
-    if (rc != ZOK && rc != ZNONODE) {
-        election_denied(b, "reading", node_path(b, b->proposal), rc, "read");
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        election_denied(b, "reading", child_path(b, b->proposal), reply->rc, "read");
         return;
     }
     /* Only its owner makes it ours: a node of that name made by another
      * session, or by hand, is another node. */
-    b->own_exists = rc == ZOK && stat->ephemeralOwner == b->session.client_id;
+    b->own_exists = reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id;
     b->own_fresh = true;
-    if (b->own_exists && b->leading && !b->step_down && length > 0 && json_has(value, (size_t)length, "stepDown")) {
+    if (b->own_exists && b->leading && !b->step_down && json_has(reply->data, reply->length, "stepDown")) {
         b->step_down = true;
-        SAY(b, WARN, "asked to step down");
+        SAY(&b->config, WARN, "asked to step down");
     }
     if (!b->own_exists && !b->unsettled) {
         election_doubt(b);
@@ -2416,95 +3139,89 @@ static void on_own(int rc, const char *value, int length, const struct Stat *sta
 /* A server sends no event about a node that we may not read, so its end is seen in the list. */
 static void watch_denied(struct ballot *b, const char *name)
 {
-    nanos pause = nanos_min(b->timeout / 5, SECOND);
+    nanos pause = nanos_min(b->client.timeout / 5, SECOND);
     b->retry_at = clock_now() + pause;
     if (!b->warned_unreadable)
-        SAY(b, WARN, "%s/%s, which is before us in the queue, is not readable for us: listing the queue every %s until it is gone; "
+        SAY(&b->config, WARN, "%s/%s, which is before us in the queue, is not readable for us: listing the queue every %s until it is gone; "
             "give all candidates the same zookeeper-auth", b->path, name, duration_string(pause).data);
     b->warned_unreadable = true;
 }
 
-static void watch_armed(struct ballot *b, size_t which, int rc, const struct Stat *stat)
+static void watch_armed(struct ballot *b, size_t which, const struct reply *reply)
 {
-    if (outcome_unknown(rc))
+    if (outcome_unknown(reply->rc))
         return;
     const char *name = b->asked[which];
-    if (rc == ZOK && stat->ephemeralOwner != 0) {
+    if (reply->rc == ZOK && reply->stat->ephemeralOwner != 0) {
         string_copy(b->watched[which], NODE_MAX, name);
         return;
     }
     b->list_fresh = false; /* all that we knew of before it may be gone as well */
-    if (rc == ZOK) {
+    if (reply->rc == ZOK) {
         names_add(&b->ignored, &b->ignored_count, name);
-        SAY(b, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored", b->path, name);
-    } else if (rc == ZNOAUTH)
+        SAY(&b->config, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored", b->path, name);
+    } else if (reply->rc == ZNOAUTH)
         watch_denied(b, name);
-    else if (rc != ZNONODE)
-        election_refused(b, "watching", node_path(b, name), rc, "read");
+    else if (reply->rc != ZNONODE)
+        election_refused(b, "watching", child_path(b, name), reply->rc, "read");
 }
 
-static void on_ahead(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+static void on_ahead(struct ballot *b, const struct reply *reply)
 {
-    (void)names;
-    watch_armed(request_answered(data), 0, rc, stat);
+    watch_armed(b, 0, reply);
 }
 
-static void on_second(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+static void on_second(struct ballot *b, const struct reply *reply)
 {
-    (void)names;
-    watch_armed(request_answered(data), 1, rc, stat);
+    watch_armed(b, 1, reply);
 }
 
 /* A proposal is ours from here on. */
 static void proposal_adopt(struct ballot *b, const char *name)
 {
     string_copy(b->proposal, sizeof b->proposal, name);
-    b->proposal_session = b->session.client_id;
+    b->proposal_session = b->client.session.client_id;
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
     b->base.fresh = b->base.fresh && b->base.exists; /* a missing one has no watch */
     b->trouble[0] = '\0';
     b->refused = false;
     b->step_down = b->step_down && b->leading;
-    SAY(b, INFO, "standing as %s/%s", b->path, name);
+    SAY(&b->config, INFO, "standing as %s/%s", b->path, name);
 }
 
-static void on_ghost(int rc, const struct Stat *stat, const void *data)
+static void on_ghost(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
-    if (outcome_unknown(rc))
+    if (outcome_unknown(reply->rc))
         return;
     b->suspects--;
-    if (rc == ZOK && stat->ephemeralOwner == b->session.client_id) {
+    if (reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id) {
         proposal_adopt(b, b->suspect);
         b->list_fresh = b->own_fresh = true;
     }
 }
 
-static void on_path(int rc, const char *value, const void *data)
+static void on_path(struct ballot *b, const struct reply *reply)
 {
-    (void)value;
-    struct ballot *b = request_answered(data);
-    if (outcome_unknown(rc))
+    if (outcome_unknown(reply->rc))
         return;
     /* A parent that we may not add to may well have the child already: only
      * the last word, on the proposal, counts. */
-    if (rc != ZOK && rc != ZNODEEXISTS && !(rc == ZNONODE && b->path_error)) {
-        b->path_error = rc;
+    if (reply->rc != ZOK && reply->rc != ZNODEEXISTS && !(reply->rc == ZNONODE && b->path_error)) {
+        b->path_error = reply->rc;
         b->path_refused = b->path_length;
     }
     b->path_length += 1 + strcspn(b->path + b->path_length + 1, "/");
     b->path_wanted = b->path[b->path_length] != '\0';
 }
 
-static void on_proposed(int rc, const char *value, const void *data)
+static void on_propose(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
-    if (rc == ZOK) {
-        proposal_adopt(b, node_name(b, value));
+    if (reply->rc == ZOK) {
+        proposal_adopt(b, node_name(b->path, reply->data));
         return;
     }
-    if (outcome_unknown(rc)) {
+    if (outcome_unknown(reply->rc)) {
         b->ghost = true;
         election_doubt(b);
         return;
@@ -2514,18 +3231,18 @@ static void on_proposed(int rc, const char *value, const void *data)
         if (b->path_refused)
             snprintf(parent, sizeof parent, "%.*s", (int)b->path_refused, b->path);
         election_denied(b, "creating the base's path below", parent, b->path_error, "create");
-    } else if (rc != ZNONODE)
-        election_denied(b, "creating a proposal below", b->path, rc, "create");
-    b->path_wanted = rc == ZNONODE;
+    } else if (reply->rc != ZNONODE)
+        election_denied(b, "creating a proposal below", b->path, reply->rc, "create");
+    b->path_wanted = reply->rc == ZNONODE;
     b->path_length = 0;
     b->path_error = 0;
 }
 
 /* The servers took the write, and said when, at some moment between its sending and
  * now. If our clock was set meanwhile that proves nothing. */
-static void clocks_compare(struct ballot *b, nanos sent)
+static void clocks_compare(struct ballot *b, nanos sent, int64_t mtime)
 {
-    nanos shift = clock_shift(), jumped = shift - b->sent_shift, taken = b->written.mtime * MILLISECOND;
+    nanos shift = clock_shift(), jumped = shift - b->sent_shift, taken = mtime * MILLISECOND;
     if (jumped > SECOND || jumped < -SECOND)
         return;
     b->ahead_shift = shift;
@@ -2533,36 +3250,36 @@ static void clocks_compare(struct ballot *b, nanos sent)
 }
 
 /* An acknowledged write: the one proof of leadership, and of the time it had. */
-static void on_written(int rc, const void *data)
+static void on_write(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
-    nanos sent = b->requests[REQUEST_WRITE].sent;
-    if (rc != ZOK) {
-        bool own = b->results[0].err == rc; /* the check of our proposal, which needs to read it */
-        if (outcome_unknown(rc) || rc == ZBADVERSION || rc == ZNONODE)
+    const struct Stat *stat = reply->stat;
+    if (reply->rc != ZOK) {
+        bool own = reply->refused == 0; /* the check of our proposal, which needs to read it */
+        if (outcome_unknown(reply->rc) || reply->rc == ZBADVERSION || reply->rc == ZNONODE)
             election_doubt(b);
         else
-            election_denied(b, own ? "checking" : "writing", own ? node_path(b, b->proposal) : b->path, rc, own ? "read" : "write");
+            election_denied(b, own ? "checking" : "writing", own ? child_path(b, b->proposal) : b->path, reply->rc, own ? "read" : "write");
         return;
     }
     if (!b->leading) {
         b->leading = true;
         b->revoked = b->step_down = false;
-        b->token = b->written.mzxid;
+        b->token = stat->mzxid;
         b->own_fresh = false;
         handover_begins(b);
-        SAY(b, INFO, "leading, with fencing token %" PRId64, b->token);
+        SAY(&b->config, INFO, "leading, with fencing token %" PRId64, b->token);
     }
     b->refused = b->denied != DENIED_NOTHING;
-    clocks_compare(b, sent);
-    b->lease = (struct lease){ sent, b->sent_timeout, 0, 0 };
-    b->beat_at = sent + b->timeout / 5;
+    clocks_compare(b, reply->sent, stat->mtime);
+    b->lease = (struct lease){ reply->sent, b->sent_timeout, 0, 0 };
+    b->beat_at = reply->sent + b->client.timeout / 5;
+    b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
     struct base *base = &b->base;
     base_parse(b, base, b->sent, b->sent_length);
-    base->version = b->written.version;
-    base->czxid = b->written.czxid;
-    base->ctime = b->written.ctime;
+    base->version = stat->version;
+    base->czxid = stat->czxid;
+    base->ctime = stat->ctime;
     base->seen = base->exists = true;
     base->recreated = false;
     base->read_at = 0;
@@ -2571,60 +3288,58 @@ static void on_written(int rc, const void *data)
 static void leadership_ends(struct ballot *b)
 {
     b->leading = b->step_down = b->resigning = false;
-    b->token = 0;
+    b->token = b->client.hurry_until = 0;
     b->lease = (struct lease){ 0 };
     b->base.read_at = 0;
     b->list_fresh = b->base.fresh = b->record.fresh = b->record.pending = false;
 }
 
-static void on_record(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+static void on_record(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
     struct ledger *r = &b->record;
-    if (outcome_unknown(rc))
+    if (outcome_unknown(reply->rc))
         return;
-    if (rc != ZOK && rc != ZNONODE) {
-        election_denied(b, "reading", node_path(b, RECORD_NAME), rc, "read");
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        election_denied(b, "reading", child_path(b, RECORD_NAME), reply->rc, "read");
         return;
     }
     r->fresh = true;
-    r->exists = rc == ZOK;
+    r->exists = reply->rc == ZOK;
     r->reads++;
-    r->length = r->exists && length > 0 ? (size_t)length : 0;
+    r->length = reply->length;
     if (r->length > sizeof r->data)
         r->length = 0; /* none of ours is so long */
-    memcpy(r->data, value ? value : "", r->length);
+    memcpy(r->data, reply->data, r->length);
     if (r->exists) {
-        r->version = stat->version;
-        r->changed = stat->mtime * MILLISECOND;
+        r->version = reply->stat->version;
+        r->changed = reply->stat->mtime * MILLISECOND;
     }
 }
 
-static void entry_denied(struct ballot *b, int rc)
+static void entry_denied(struct ballot *b, int rc, bool own)
 {
-    if (b->results[0].err == rc)
-        election_denied(b, "checking", node_path(b, b->proposal), rc, "read");
+    if (own)
+        election_denied(b, "checking", child_path(b, b->proposal), rc, "read");
     else if (b->record.exists)
-        election_denied(b, "writing", node_path(b, RECORD_NAME), rc, "write");
+        election_denied(b, "writing", child_path(b, RECORD_NAME), rc, "write");
     else
         election_denied(b, "creating the record below", b->path, rc, "create");
 }
 
 /* Whoever lost the answer reads, and sees whether these bytes are there. */
-static void on_entered(int rc, const void *data)
+static void on_entry(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
     struct ledger *r = &b->record;
     r->pending = false;
-    r->fresh = rc == ZOK;
-    if (rc != ZOK) {
-        if (rc != ZBADVERSION && rc != ZNODEEXISTS)
+    r->fresh = reply->rc == ZOK;
+    if (reply->rc != ZOK) {
+        if (reply->rc != ZBADVERSION && reply->rc != ZNODEEXISTS)
             election_doubt(b);
-        if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE && rc != ZNODEEXISTS)
-            entry_denied(b, rc);
+        if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE && reply->rc != ZNODEEXISTS)
+            entry_denied(b, reply->rc, reply->refused == 0);
         return;
     }
-    r->version = r->exists ? b->entered.version : 0;
+    r->version = r->exists ? reply->stat->version : 0;
     r->exists = true;
     memcpy(r->data, r->entry, r->entry_length);
     r->length = r->entry_length;
@@ -2642,309 +3357,108 @@ static void election_left(struct ballot *b)
         b->retry_at = clock_now() + denial_pause(b);
 }
 
-static void on_resigned(int rc, const void *data)
+static void on_resign(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
-    if (rc == ZOK) {
+    if (reply->rc == ZOK) {
         leadership_ends(b);
-        SAY(b, INFO, "resigned");
+        SAY(&b->config, INFO, "resigned");
         election_left(b);
         handover_begins(b);
-    } else if (outcome_unknown(rc) || rc == ZBADVERSION || rc == ZNONODE)
+    } else if (outcome_unknown(reply->rc) || reply->rc == ZBADVERSION || reply->rc == ZNONODE)
         election_doubt(b);
     else {
-        bool set = b->results[0].err == rc;
-        election_denied(b, set ? "emptying" : "deleting our proposal below", b->path, rc, set ? "write" : "delete");
+        bool set = reply->refused == 0;
+        election_denied(b, set ? "emptying" : "deleting our proposal below", b->path, reply->rc, set ? "write" : "delete");
         b->denied = DENIED_RESIGNING;
     }
 }
 
-static void on_withdrawn(int rc, const void *data)
+static void on_withdraw(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
-    if (rc == ZOK || rc == ZNONODE) {
-        SAY(b, INFO, "left the line");
+    if (reply->rc == ZOK || reply->rc == ZNONODE) {
+        SAY(&b->config, INFO, "left the line");
         election_left(b);
-    } else if (outcome_unknown(rc))
+    } else if (outcome_unknown(reply->rc))
         election_doubt(b);
     else {
-        election_denied(b, "deleting our proposal below", b->path, rc, "delete");
+        election_denied(b, "deleting our proposal below", b->path, reply->rc, "delete");
         b->denied = DENIED_DELETING;
     }
 }
 
-static void on_first(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+static void on_first(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
-    (void)stat;
-    if (outcome_unknown(rc))
+    if (outcome_unknown(reply->rc))
         b->examined[0] = '\0';
-    b->examined_revocable = rc == ZOK && length > 0 && json_has(value, (size_t)length, "onDisconnect");
+    b->examined_revocable = reply->rc == ZOK && json_has(reply->data, reply->length, "onDisconnect");
 }
 
 /* Refused: the base has moved, or the proposal is gone. */
-static void on_revoked(int rc, const void *data)
+static void on_revoke(struct ballot *b, const struct reply *reply)
 {
-    struct ballot *b = request_answered(data);
     b->list_fresh = false;
-    if (rc == ZOK)
+    if (reply->rc == ZOK)
         return;
     contact_broke(b);
-    if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
-        election_denied(b, "deleting a mute candidate's proposal below", b->path, rc, "delete");
+    if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE)
+        election_denied(b, "deleting a mute candidate's proposal below", b->path, reply->rc, "delete");
 }
 
-static void on_signed(int rc, const struct Stat *stat, const void *data)
+static void on_sign(struct ballot *b, const struct reply *reply)
 {
-    (void)stat;
-    struct ballot *b = request_answered(data);
-    b->signed_own = !outcome_unknown(rc);
-}
-
-/* --- the resolver: getaddrinfo() in a child, because it can only block ------- */
-
-/* Adds one address, in order: servers of names often shuffle what they answer. */
-static void resolver_add(struct text *t, const struct addrinfo *a, const char *port)
-{
-    char address[64], entry[80], item[80], all[ADDRESSES_MAX];
-    if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST) != 0)
-        return;
-    snprintf(entry, sizeof entry, "%s:%s", address, port);
-    if (t->size - t->length < 3 * sizeof entry) /* room for this one, and to repeat the first */
-        return;
-    struct text sorted = text_in(all, sizeof all);
-    bool added = false;
-    for (const char *list = t->data; list_next(&list, item, sizeof item);) {
-        int order = strcmp(entry, item);
-        if (!added && order <= 0)
-            text_format(&sorted, "%s%s", sorted.length ? "," : "", entry);
-        added = added || order <= 0;
-        if (order != 0)
-            text_format(&sorted, "%s%s", sorted.length ? "," : "", item);
-    }
-    if (!added)
-        text_format(&sorted, "%s%s", sorted.length ? "," : "", entry);
-    t->length = 0;
-    text_string(t, all);
-}
-
-/* All addresses of all servers, as "1.2.3.4:2181,::1:2181"; with `flags`
- * AI_NUMERICHOST it asks nobody. 0, or the last error of getaddrinfo(). */
-static int servers_resolve(const char *servers, int flags, struct text *t)
-{
-    char item[512], host[300], port[8];
-    int last = 0;
-    const struct addrinfo hints = { .ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-    while (list_next(&servers, item, sizeof item)) {
-        struct addrinfo *found = NULL;
-        server_split(item, host, sizeof host, port, sizeof port);
-        int rc = getaddrinfo(host, NULL, &hints, &found);
-        for (struct addrinfo *a = rc == 0 ? found : NULL; a; a = a->ai_next)
-            resolver_add(t, a, port);
-        if (rc == 0)
-            freeaddrinfo(found);
-        else
-            last = rc;
-    }
-    return last;
-}
-
-/* Takes a list of addresses into use. The client library never tries half of a
- * list of even length (ZOOKEEPER-2466): such a one gets its first twice. */
-static void addresses_set(struct ballot *b, const struct text *answer)
-{
-    int count = 1;
-    for (const char *p = answer->data; *p; p++)
-        count += *p == ',';
-    char odd[ADDRESSES_MAX];
-    struct text t = text_in(odd, sizeof odd);
-    text_string(&t, answer->data);
-    if (count % 2 == 0)
-        text_format(&t, ",%.*s", (int)strcspn(answer->data, ","), answer->data);
-    b->address_count = count;
-    b->moved = b->handle && strcmp(odd, b->addresses) != 0;
-    string_copy(b->addresses, sizeof b->addresses, odd);
-}
-
-static void __attribute__((noreturn)) resolver_child(const char *servers, int out)
-{
-    char buffer[ADDRESSES_MAX];
-    struct text t = text_in(buffer, sizeof buffer);
-    for (int s = 1; s <= SIGRTMAX; s++)
-        if (s != SIGKILL && s != SIGSTOP)
-            signal(s, SIG_DFL);
-    fd_close_all(out);
-    int rc = servers_resolve(servers, 0, &t);
-    if (t.length == 0)
-        text_format(&t, "?%s", gai_strerror(rc));
-    ssize_t n = write(out, t.data, t.length);
-    _exit(n < 0);
-}
-
-static void resolver_start(struct ballot *b)
-{
-    struct resolver *r = &b->resolver;
-    int ends[2];
-    r->answer = text_in(r->buffer, sizeof r->buffer);
-    r->since = clock_now();
-    r->until = r->since + 30 * SECOND;
-    b->numeric = servers_resolve(b->servers, AI_NUMERICHOST, &r->answer) == 0;
-    if (b->numeric) {
-        addresses_set(b, &r->answer);
-        return;
-    }
-    r->answer = text_in(r->buffer, sizeof r->buffer);
-    r->pid = fd_pipe(ends) ? fork() : -1;
-    if (r->pid == 0)
-        resolver_child(b->servers, ends[1]);
-    fd_close(&ends[1]);
-    r->fd = ends[0];
-    if (r->pid < 0) {
-        fd_close(&r->fd);
-        r->pid = 0;
-        election_trouble(b, 5 * SECOND, "cannot start a child to resolve the servers' names: %s", strerror(errno));
-    }
-}
-
-enum child_state { CHILD_NONE, CHILD_ALIVE, CHILD_DEAD };
-
-/* NONE: it is not a child of ours, or has been reaped. Until it is, no other process gets its pid. */
-static enum child_state child_state(pid_t pid)
-{
-    siginfo_t seen = { .si_pid = 0 };
-    if (pid <= 0 || waitid(P_PID, (id_t)pid, &seen, WEXITED | WNOHANG | WNOWAIT) != 0)
-        return CHILD_NONE;
-    return seen.si_pid ? CHILD_DEAD : CHILD_ALIVE;
-}
-
-static void resolver_end(struct ballot *b)
-{
-    struct resolver *r = &b->resolver;
-    if (r->pid == 0)
-        return;
-    if (child_state(r->pid) == CHILD_ALIVE) /* the program around us may reap any child */
-        kill(r->pid, SIGKILL);
-    while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    fd_close(&r->fd);
-    r->pid = 0;
-}
-
-static void resolver_read(struct ballot *b)
-{
-    struct resolver *r = &b->resolver;
-    char chunk[512];
-    ssize_t n = read(r->fd, chunk, sizeof chunk);
-    if (n < 0 && errno == EINTR)
-        return;
-    if (n > 0) {
-        text_bytes(&r->answer, chunk, (size_t)n);
-        return;
-    }
-    resolver_end(b);
-    r->until = clock_now() + 5 * SECOND;
-    bool failed = r->answer.length == 0 || r->answer.data[0] == '?';
-    if (!failed)
-        addresses_set(b, &r->answer);
-    else if (!b->connected) /* else nobody asks any more */
-        election_trouble(b, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s", b->servers,
-                         r->answer.length ? r->answer.data + 1 : "the child that does it died");
+    b->signed_own = !outcome_unknown(reply->rc);
 }
 
 /* --- the next step: a pure function of the facts ------------------------------ */
 
-enum step {
-    STEP_NONE, STEP_RESOLVE, STEP_GIVE_UP_RESOLVING, STEP_OPEN, STEP_REOPEN, STEP_RENEW, STEP_BREAK_OFF, STEP_REMIND,
-    STEP_DOUBT, STEP_SYNC, STEP_LIST, STEP_BASE, STEP_OWN, STEP_GHOST, STEP_SETTLE,
-    STEP_PATH, STEP_PROPOSE, STEP_SIGN, STEP_AHEAD, STEP_SECOND,
-    STEP_ASK, STEP_FIRST, STEP_REVOKE, STEP_CLAIM, STEP_CUT, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW, STEP_RECORD, STEP_ENTRY,
-    STEP_END_SESSION,
-};
-
-static bool flying(const struct ballot *b, enum request_kind kind)
+static bool flying(const struct ballot *b, enum step request)
 {
-    return b->requests[kind].flying;
+    return client_flying(&b->client, (int)request);
 }
 
-static bool any_flying(const struct ballot *b)
+/* Asked for once, until it is answered. */
+static enum step once(const struct ballot *b, enum step request)
 {
-    for (size_t i = 0; i < COUNT(b->requests); i++)
-        if (b->requests[i].flying)
-            return true;
-    return false;
-}
-
-/* Due at `when`? If not, wake up then. */
-static bool due(nanos when, nanos now, nanos *wake)
-{
-    if (now >= when)
-        return true;
-    *wake = nanos_min(*wake, when);
-    return false;
-}
-
-static enum step contact_step(const struct ballot *b, nanos now, nanos *wake)
-{
-    const struct resolver *r = &b->resolver;
-    if (b->expired)
-        return STEP_RENEW;
-    if (b->unfit)
-        return STEP_BREAK_OFF;
-    if (b->rejected)
-        return due(b->retry_at, now, wake) ? STEP_REOPEN : STEP_NONE;
-    if (r->pid && due(r->until, now, wake))
-        return STEP_GIVE_UP_RESOLVING;
-    if (!b->handle && b->addresses[0])
-        return due(b->retry_at, now, wake) ? STEP_OPEN : STEP_NONE;
-    if ((!b->handle || (b->exhausted && !b->numeric)) && !r->pid && due(nanos_max(b->retry_at, r->since + 5 * SECOND), now, wake))
-        return STEP_RESOLVE;
-    if (b->moved || (b->avoiding && b->exhausted))
-        return STEP_REOPEN;
-    /* An ensemble that lost its data refuses whoever has seen more than it
-     * holds: he connects, and is cut off, for ever. A new handle forgets what
-     * was seen; the session is kept, in case the ensemble has it still. */
-    if (b->handle && b->associated && b->met && due(nanos_max(b->contact_since, b->opened_at) + 3 * b->timeout, now, wake))
-        return STEP_REOPEN;
-    return due(b->remind_at, now, wake) ? STEP_REMIND : STEP_NONE;
+    return flying(b, request) ? STEP_NONE : request;
 }
 
 /* Rules 5, 9, 10, 11: after each reconnect and each unknown outcome. */
 static enum step settle_step(const struct ballot *b)
 {
-    bool own_known = b->proposal[0] && b->proposal_session == b->session.client_id;
+    bool own_known = b->proposal[0] && b->proposal_session == b->client.session.client_id;
     if (!b->synced)
-        return any_flying(b) ? STEP_NONE : STEP_SYNC;
+        return b->client.in_flight ? STEP_NONE : REQUEST_SYNC;
     if (!b->list_fresh)
-        return flying(b, REQUEST_LIST) ? STEP_NONE : STEP_LIST;
+        return once(b, REQUEST_LIST);
     if (!b->base.fresh)
-        return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
+        return once(b, REQUEST_BASE);
     if (own_known && !b->own_fresh)
-        return flying(b, REQUEST_OWN) ? STEP_NONE : STEP_OWN;
+        return once(b, REQUEST_OWN);
     if (b->ghost && !b->proposal[0] && b->suspects > 0 && b->line_count > 0)
-        return flying(b, REQUEST_GHOST) ? STEP_NONE : STEP_GHOST;
+        return once(b, REQUEST_GHOST);
     return STEP_SETTLE;
 }
 
 static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
 {
     if (!b->proposal[0]) /* rule 10: the session expired, the base still names us */
-        return b->path_wanted ? STEP_DOUBT : STEP_PROPOSE;
+        return b->path_wanted ? STEP_DOUBT : REQUEST_PROPOSE;
     bool beat_due = due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0;
     if (beat_due && b->want != WANT_LEAVE) {
-        struct lease allowed = { now, b->timeout, 0, 0 }; /* others may claim by it once it is sent */
-        return b->cut_unseen ? STEP_NONE : lease_over(&b->lease) > lease_over(&allowed) ? STEP_CUT : STEP_BEAT;
+        struct lease allowed = { now, b->client.timeout, 0, 0 }; /* others may claim by it once it is sent */
+        return b->cut_unseen ? STEP_NONE : lease_over(&b->lease) > lease_over(&allowed) ? STEP_CUT : REQUEST_WRITE;
     }
     if (b->record.pending && b->record.fresh) /* before we resign, too: it says how the last run ended */
-        return STEP_ENTRY;
+        return REQUEST_ENTRY;
     if (b->want == WANT_LEAVE)
-        return STEP_RESIGN;
+        return REQUEST_RESIGN;
     if (b->record.kept && !b->record.fresh)
-        return flying(b, REQUEST_RECORD) ? STEP_NONE : STEP_RECORD;
+        return once(b, REQUEST_RECORD);
     if (!due(b->calm_at, now, wake))
         return STEP_NONE;
     if (!b->signed_own)
-        return flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
-    return b->own_fresh || flying(b, REQUEST_OWN) ? STEP_NONE : STEP_OWN;
+        return once(b, REQUEST_SIGN);
+    return b->own_fresh ? STEP_NONE : once(b, REQUEST_OWN);
 }
 
 /* When the lowest in line may claim a base that it knows to be up to date.
@@ -2952,7 +3466,7 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
 static nanos claim_time(const struct ballot *b)
 {
     const struct base *base = &b->base;
-    nanos longest = nanos_max(base->timeout, b->timeout);
+    nanos longest = nanos_max(base->timeout, b->client.timeout);
     if (!strcmp(base->named, b->proposal))
         return 0; /* (d) it names us: the answer to our claim was lost */
     if (base->empty)
@@ -2973,7 +3487,7 @@ static nanos claim_time(const struct ballot *b)
 static nanos revoke_time(const struct ballot *b, long place)
 {
     const struct base *base = &b->base;
-    nanos longest = nanos_max(base->timeout, b->timeout);
+    nanos longest = nanos_max(base->timeout, b->client.timeout);
     if (name_in(b->line, b->line_count, base->named)) {
         bool behind = strcmp(base->named, b->proposal) > 0;
         return base->revocable ? base->silent_since + (2 + (behind && place == 1)) * longest : NEVER;
@@ -2993,7 +3507,7 @@ static enum step revoke_step(const struct ballot *b, long place, nanos now, nano
     if (!due(revoke_time(b, place), now, wake))
         return STEP_NONE;
     const char *name = revoke_name(b);
-    return !strcmp(name, b->base.named) || !strcmp(name, b->examined) ? STEP_REVOKE : STEP_FIRST;
+    return !strcmp(name, b->base.named) || !strcmp(name, b->examined) ? REQUEST_REVOKE : REQUEST_FIRST;
 }
 
 /* Watches for the one at place `p`: his predecessor tells him when he is the
@@ -3001,13 +3515,13 @@ static enum step revoke_step(const struct ballot *b, long place, nanos now, nano
 static enum step watch_step(const struct ballot *b, long place)
 {
     if (place >= 1 && strcmp(b->watched[0], b->line[place - 1]) != 0)
-        return flying(b, REQUEST_AHEAD) ? STEP_NONE : STEP_AHEAD;
+        return once(b, REQUEST_AHEAD);
     if (place >= 2 && strcmp(b->watched[1], b->line[place - 2]) != 0)
-        return flying(b, REQUEST_SECOND) ? STEP_NONE : STEP_SECOND;
+        return once(b, REQUEST_SECOND);
     bool named_ahead = place == 0 && b->base.fresh && b->base.named[0] && strcmp(b->base.named, b->proposal) != 0 &&
                        name_in(b->line, b->line_count, b->base.named);
     if (named_ahead && strcmp(b->watched[0], b->base.named) != 0)
-        return flying(b, REQUEST_AHEAD) ? STEP_NONE : STEP_AHEAD;
+        return once(b, REQUEST_AHEAD);
     return STEP_NONE;
 }
 
@@ -3018,17 +3532,17 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     if (place == 1 && base->read_at == 0 && !due(b->calm_at, now, wake))
         return STEP_NONE;
     if (!base->fresh || base->read_at == 0) /* 0: read when it was not our turn, its silence was not watched since */
-        return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
+        return once(b, REQUEST_BASE);
     if (b->broke_at)
         return STEP_DOUBT;
     if (!b->list_fresh || b->want != WANT_STAND)
         return STEP_NONE;
     /* Silence counts only while the servers answer. */
-    if (due(base->read_at + b->timeout / 10, now, wake))
-        return flying(b, REQUEST_ASK) ? STEP_NONE : STEP_ASK;
+    if (due(base->read_at + b->client.timeout / 10, now, wake))
+        return once(b, REQUEST_ASK);
     bool names_us = !strcmp(base->named, b->proposal);
     if ((place == 0 || names_us) && due(claim_time(b), now, wake))
-        return STEP_CLAIM;
+        return REQUEST_WRITE;
     return place < 0 || names_us ? STEP_NONE : revoke_step(b, place, now, wake);
 }
 
@@ -3040,7 +3554,7 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
     bool first = place < 0 && b->line_count == 0; /* most likely alone: read both at once */
     bool front = first || place == 0 || place == 1;
     if (!b->list_fresh && !flying(b, REQUEST_LIST))
-        return STEP_LIST;
+        return REQUEST_LIST;
     if (front) {
         enum step step = front_step(b, place, now, wake);
         if (step != STEP_NONE)
@@ -3051,7 +3565,7 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
     enum step watch = watch_step(b, place);
     if (watch != STEP_NONE)
         return watch;
-    return b->signed_own || flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
+    return b->signed_own ? STEP_NONE : once(b, REQUEST_SIGN);
 }
 
 static enum step leaving_step(const struct ballot *b)
@@ -3059,7 +3573,7 @@ static enum step leaving_step(const struct ballot *b)
     if (!b->proposal[0])
         return STEP_NONE;
     bool named = b->base.fresh && !strcmp(b->base.named, b->proposal);
-    return named ? STEP_RESIGN : STEP_WITHDRAW;
+    return named ? REQUEST_RESIGN : REQUEST_WITHDRAW;
 }
 
 /* Out of the queue by what is not refused. The end of the session takes our proposal
@@ -3068,7 +3582,7 @@ static enum step denied_step(const struct ballot *b)
 {
     if (b->denied == DENIED_DELETING || b->unsettled || !b->proposal[0])
         return STEP_END_SESSION;
-    return b->leading && b->denied == DENIED_LEADING ? STEP_RESIGN : STEP_WITHDRAW;
+    return b->leading && b->denied == DENIED_LEADING ? REQUEST_RESIGN : REQUEST_WITHDRAW;
 }
 
 /* A transaction or a creation is on its way: what it changes is not known. */
@@ -3080,8 +3594,8 @@ static bool writing(const struct ballot *b)
 
 static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
 {
-    if (!b->connected || b->expired)
-        return contact_step(b, now, wake);
+    if (!b->client.connected)
+        return STEP_NONE;
     if (writing(b))
         return STEP_NONE;
     bool may_leave = b->want == WANT_LEAVE || (b->want == WANT_STAND && !b->leading); /* what it did as leader has ended */
@@ -3102,121 +3616,17 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
         return follower_step(b, now, wake);
     if (b->want == WANT_HOLD || !due(b->calm_at, now, wake)) /* we have resigned just now: the next one first */
         return STEP_NONE;
-    return b->path_wanted ? STEP_PATH : STEP_PROPOSE;
+    return b->path_wanted ? REQUEST_PATH : REQUEST_PROPOSE;
 }
 
 /* --- doing it ------------------------------------------------------------------ */
 
-static void library_silence(const char *message)
-{
-    (void)message;
-}
-
-/* Sent at each connect, before anything else. */
-static void handle_identify(zhandle_t *handle, const char *auth)
-{
-    const char *certificate = auth ? auth + strlen(AUTH_SCHEME ":") : "";
-    if (auth)
-        zoo_add_auth(handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
-}
-
-/* All addresses, but for one to be avoided, if there are others; in odd number, too. */
-static void addresses_choose(struct ballot *b, struct text *t)
-{
-    char item[80];
-    int count = 0;
-    for (const char *list = b->addresses; b->avoided[0] && list_next(&list, item, sizeof item);)
-        if (strcmp(item, b->avoided) != 0)
-            text_format(t, "%s%s", count++ ? "," : "", item);
-    b->avoiding = count > 0;
-    b->avoided[0] = '\0';
-    if (count == 0)
-        text_string(t, b->addresses);
-    else if (count % 2 == 0)
-        text_format(t, ",%.*s", (int)strcspn(t->data, ","), t->data);
-}
-
-static void handle_open(struct ballot *b)
-{
-    char addresses[ADDRESSES_MAX];
-    struct text chosen = text_in(addresses, sizeof addresses);
-    addresses_choose(b, &chosen);
-    b->expired = b->rejected = b->exhausted = b->moved = b->associated = b->unfit = false;
-    b->fd = -1;
-    b->attempt_at = b->hold_until = 0;
-    b->opened_at = clock_now();
-    memset(b->watched, 0, sizeof b->watched);
-    b->handle = zookeeper_init2(addresses, on_event, b->config.timeout_ms,
-                                b->session.client_id ? &b->session : NULL, b, ZOO_NO_LOG_CLIENTENV,
-                                b->config.library_log ? NULL : library_silence);
-    if (!b->handle) {
-        election_trouble(b, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
-        return;
-    }
-    zoo_set_servers_resolution_delay(b->handle, -1);
-    handle_identify(b->handle, b->auth);
-}
-
-/* Out of contact or expired, closing sends nothing and does not block; in contact it
- * ends the session, in some milliseconds, or in 1.5 s where the server does not answer. */
-static void handle_close(struct ballot *b)
-{
-    if (b->handle)
-        zookeeper_close(b->handle);
-    b->handle = NULL;
-    b->fd = -1;
-    b->connected = false;
-}
-
-static void handle_reopen(struct ballot *b)
-{
-    if (!b->avoiding) /* else it is one more attempt, as the library makes them */
-        SAY(b, INFO, "connecting anew to %s", b->addresses);
-    handle_close(b);
-    handle_open(b);
-}
-
-static void session_renew(struct ballot *b)
-{
-    SAY(b, WARN, "session 0x%" PRIx64 " has expired; opening a new one", b->session.client_id);
-    memset(&b->session, 0, sizeof b->session);
-    handle_close(b);
-    b->ghost = false;
-    if (!b->leading)
-        b->proposal[0] = '\0';
-    handle_open(b);
-}
-
-/* The next session is opened when it is time to try again. */
 static void session_end(struct ballot *b)
 {
-    SAY(b, INFO, "closing session 0x%" PRIx64 ", and with it our proposal", b->session.client_id);
-    handle_close(b);
-    memset(&b->session, 0, sizeof b->session);
-    b->contact_since = clock_now();
-    b->remind_at = b->contact_since + MINUTE;
+    SAY(&b->config, INFO, "closing session 0x%" PRIx64 ", and with it our proposal", b->client.session.client_id);
+    client_end_session(&b->client, denial_pause(b));
     b->unsettled = b->ghost = false;
     election_left(b);
-}
-
-/* From a server that is not to be used. A session that this server opened is closed; one
- * that was good before goes on at another server, or expires. */
-static void contact_break_off(struct ballot *b)
-{
-    if (b->session.client_id && b->fd >= 0) {
-        shutdown(b->fd, SHUT_RDWR);
-        zookeeper_process(b->handle, ZOOKEEPER_READ);
-    }
-    handle_close(b);
-    b->unfit = false;
-}
-
-static void contact_remind(struct ballot *b)
-{
-    nanos now = clock_now();
-    b->remind_at = now + MINUTE;
-    SAY(b, WARN, "no contact with ZooKeeper at %s for %s; trying on", b->addresses[0] ? b->addresses : b->servers,
-        duration_string((now - b->contact_since) / SECOND * SECOND).data);
 }
 
 /* From here on nothing is claimed or proposed until the owner, having stopped
@@ -3224,14 +3634,14 @@ static void contact_remind(struct ballot *b)
 static void election_lose(struct ballot *b, bool own)
 {
     const struct base *base = &b->base;
-    b->revoked = !own && base->exists && base->ours && b->proposal_session == b->session.client_id;
+    b->revoked = !own && base->exists && base->ours && b->proposal_session == b->client.session.client_id;
     if (b->want == WANT_LEAVE && base->empty && !own)
-        SAY(b, INFO, "resigned");
+        SAY(&b->config, INFO, "resigned");
     else {
         b->losses++;
         b->turn_again = true; /* the owner must learn of it at once */
         b->want = WANT_HOLD;
-        SAY(b, ERROR, "lost the leadership: %s",
+        SAY(&b->config, ERROR, "lost the leadership: %s",
             b->revoked ? "our proposal was deleted by somebody" : !base->exists || base->recreated ? "the base node was deleted"
             : base->empty ? "the base was emptied by somebody" : "another one leads, or the base was overwritten");
     }
@@ -3240,7 +3650,7 @@ static void election_lose(struct ballot *b, bool own)
 
 static void election_settle(struct ballot *b)
 {
-    bool same_session = b->proposal_session == b->session.client_id;
+    bool same_session = b->proposal_session == b->client.session.client_id;
     bool own = b->proposal[0] && same_session && b->own_exists;
     bool ours = b->base.exists && b->base.ours;
     b->unsettled = b->ghost = b->resigning = false;
@@ -3259,204 +3669,185 @@ static void election_settle(struct ballot *b)
 static void lease_cut(struct ballot *b)
 {
     b->lease.cut_sent = clock_now();
-    b->lease.cut_timeout = b->timeout;
+    b->lease.cut_timeout = b->client.timeout;
     b->cut_unseen = b->turn_again = true;
 }
 
 /* The claim and the heartbeat: one transaction, whose version only one can have. */
-static int write_send(struct ballot *b, const void *data)
+static int request_write(struct ballot *b)
 {
-    b->sent_timeout = b->timeout;
+    b->sent_timeout = b->client.timeout;
     b->sent_length = candidate_json(b, b->sent, sizeof b->sent, true);
     string_copy(b->wrote, sizeof b->wrote, b->proposal);
     b->sent_shift = clock_shift();
-    zoo_check_op_init(&b->ops[0], node_path(b, b->proposal), -1);
-    zoo_set_op_init(&b->ops[1], b->path, b->sent, (int)b->sent_length, b->base.version, &b->written);
-    return zoo_amulti(b->handle, 2, b->ops, b->results, on_written, data);
+    const struct op ops[] = { { OP_CHECK, child_path(b, b->proposal), NULL, 0, -1 },
+                              { OP_SET, b->path, b->sent, b->sent_length, b->base.version } };
+    return client_commit(&b->client, REQUEST_WRITE, ops, COUNT(ops));
 }
 
-static int resign_send(struct ballot *b, const void *data)
+static int request_resign(struct ballot *b)
 {
+    const struct op ops[] = { { OP_SET, b->path, "", 0, b->base.version },
+                              { OP_DELETE, child_path(b, b->proposal), NULL, 0, -1 } };
     b->resigning = true;
-    zoo_set_op_init(&b->ops[0], b->path, "", 0, b->base.version, &b->written);
-    zoo_delete_op_init(&b->ops[1], node_path(b, b->proposal), -1);
-    return zoo_amulti(b->handle, 2, b->ops, b->results, on_resigned, data);
+    return client_commit(&b->client, REQUEST_RESIGN, ops, COUNT(ops));
 }
 
-/* Whoever comes with an identity makes nodes for that identity alone. */
-static const struct ACL_vector *node_access(const struct ballot *b)
+static int request_withdraw(struct ballot *b)
 {
-    return b->auth ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
+    return client_delete(&b->client, REQUEST_WITHDRAW, child_path(b, b->proposal));
 }
 
-static int record_send(struct ballot *b, const void *data)
+static int request_record(struct ballot *b)
 {
-    return zoo_aget(b->handle, node_path(b, RECORD_NAME), 0, on_record, data);
+    return client_get(&b->client, REQUEST_RECORD, child_path(b, RECORD_NAME), false);
 }
 
-static int entry_send(struct ballot *b, const void *data)
+static int request_entry(struct ballot *b)
 {
     const struct ledger *r = &b->record;
-    char path[BALLOT_PATH_MAX + NODE_MAX + 2];
-    snprintf(path, sizeof path, "%s/%s", b->path, RECORD_NAME);
-    zoo_check_op_init(&b->ops[0], node_path(b, b->proposal), -1);
-    if (r->exists)
-        zoo_set_op_init(&b->ops[1], path, r->entry, (int)r->entry_length, r->version, &b->entered);
-    else
-        zoo_create_op_init(&b->ops[1], path, r->entry, (int)r->entry_length, node_access(b), 0, NULL, 0);
-    return zoo_amulti(b->handle, 2, b->ops, b->results, on_entered, data);
+    char path[NODE_PATH_MAX];
+    const struct op ops[] = { { OP_CHECK, child_path(b, b->proposal), NULL, 0, -1 },
+                              { r->exists ? OP_SET : OP_CREATE, node_path(path, b->path, RECORD_NAME), r->entry, r->entry_length, r->version } };
+    return client_commit(&b->client, REQUEST_ENTRY, ops, COUNT(ops));
 }
 
-static int propose_send(struct ballot *b, const void *data)
+static int request_propose(struct ballot *b)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
     b->refused = false; /* what the answer will say counts, not what was refused before */
     b->denied = DENIED_NOTHING;
-    return zoo_acreate(b->handle, node_path(b, NODE_PREFIX), json, (int)n, node_access(b),
-                       ZOO_EPHEMERAL_SEQUENTIAL, on_proposed, data);
+    return client_create(&b->client, REQUEST_PROPOSE, child_path(b, NODE_PREFIX), json, n, ZOO_EPHEMERAL_SEQUENTIAL);
 }
 
-static int sign_send(struct ballot *b, const void *data)
+static int request_sign(struct ballot *b)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
     /* Only as it was created: what an operator has written since stays. */
-    return zoo_aset(b->handle, node_path(b, b->proposal), json, (int)n, 0, on_signed, data);
+    return client_set(&b->client, REQUEST_SIGN, child_path(b, b->proposal), json, n, 0);
 }
 
-static int path_send(struct ballot *b, const void *data)
+static int request_path(struct ballot *b)
 {
     size_t n = b->path_length + 1 + strcspn(b->path + b->path_length + 1, "/");
     struct text t = text_in(b->node, sizeof b->node);
     text_bytes(&t, b->path, n);
-    return zoo_acreate(b->handle, b->node, "", 0, node_access(b), ZOO_PERSISTENT, on_path, data);
+    return client_create(&b->client, REQUEST_PATH, b->node, "", 0, ZOO_PERSISTENT);
 }
 
-static int first_send(struct ballot *b, const void *data)
+static int request_first(struct ballot *b)
 {
     string_copy(b->examined, sizeof b->examined, b->line[0]);
     b->examined_revocable = false;
-    return zoo_aget(b->handle, node_path(b, b->line[0]), 0, on_first, data);
+    return client_get(&b->client, REQUEST_FIRST, child_path(b, b->line[0]), false);
 }
 
 /* One transaction: if the base is as silent as we believe, the proposal goes. */
-static int revoke_send(struct ballot *b, const void *data)
+static int request_revoke(struct ballot *b)
 {
     const char *name = revoke_name(b);
-    SAY(b, WARN, "%s/%s keeps its session but writes nothing, for %s: it seems that no answer reaches it; "
+    const struct op ops[] = { { OP_CHECK, b->path, NULL, 0, b->base.version }, { OP_DELETE, child_path(b, name), NULL, 0, -1 } };
+    SAY(&b->config, WARN, "%s/%s keeps its session but writes nothing, for %s: it seems that no answer reaches it; "
         "deleting it, as if the session had expired", b->path, name,
         duration_string((clock_now() - b->base.moved_at) / MILLISECOND * MILLISECOND).data);
-    zoo_check_op_init(&b->ops[0], b->path, b->base.version);
-    zoo_delete_op_init(&b->ops[1], node_path(b, name), -1);
-    return zoo_amulti(b->handle, 2, b->ops, b->results, on_revoked, data);
+    return client_commit(&b->client, REQUEST_REVOKE, ops, COUNT(ops));
 }
 
-static int watch_send(struct ballot *b, size_t which, const void *data)
+static int watch_send(struct ballot *b, size_t which, enum step request)
 {
     long place = line_place(b);
     const char *name = place == 0 ? b->base.named : b->line[place - 1 - (long)which];
     string_copy(b->asked[which], NODE_MAX, name);
-    return zoo_awget_children2(b->handle, node_path(b, name), on_event, b, which ? on_second : on_ahead, data);
+    return client_list(&b->client, (int)request, child_path(b, name), true);
+}
+
+static int request_ahead(struct ballot *b)
+{
+    return watch_send(b, 0, REQUEST_AHEAD);
+}
+
+static int request_second(struct ballot *b)
+{
+    return watch_send(b, 1, REQUEST_SECOND);
 }
 
 /* A proposal made by a create whose answer was lost: the newest are asked first. */
-static int ghost_send(struct ballot *b, const void *data)
+static int request_ghost(struct ballot *b)
 {
     if (b->suspects > b->line_count)
         b->suspects = b->line_count;
     string_copy(b->suspect, sizeof b->suspect, b->line[b->suspects - 1]);
-    return zoo_aexists(b->handle, node_path(b, b->suspect), 0, on_ghost, data);
+    return client_exists(&b->client, REQUEST_GHOST, child_path(b, b->suspect), false);
 }
 
-static int request_send(struct ballot *b, enum request_kind kind, const void *data)
+static int request_sync(struct ballot *b)
 {
-    switch (kind) {
-    case REQUEST_SYNC:     return zoo_async(b->handle, b->path, on_synced, data);
-    case REQUEST_LIST:     return zoo_aget_children(b->handle, b->path, 0, on_list, data);
-    case REQUEST_BASE:     return zoo_awget(b->handle, b->path, on_event, b, on_base, data);
-    case REQUEST_OWN:      return zoo_awget(b->handle, node_path(b, b->proposal), on_event, b, on_own, data);
-    case REQUEST_ASK:      return zoo_async(b->handle, b->path, on_asked, data);
-    case REQUEST_FIRST:    return first_send(b, data);
-    case REQUEST_REVOKE:   return revoke_send(b, data);
-    case REQUEST_AHEAD:    return watch_send(b, 0, data);
-    case REQUEST_SECOND:   return watch_send(b, 1, data);
-    case REQUEST_GHOST:    return ghost_send(b, data);
-    case REQUEST_PATH:     return path_send(b, data);
-    case REQUEST_PROPOSE:  return propose_send(b, data);
-    case REQUEST_SIGN:     return sign_send(b, data);
-    case REQUEST_WRITE:    return write_send(b, data);
-    case REQUEST_RESIGN:   return resign_send(b, data);
-    case REQUEST_WITHDRAW: return zoo_adelete(b->handle, node_path(b, b->proposal), -1, on_withdrawn, data);
-    case REQUEST_RECORD:   return record_send(b, data);
-    case REQUEST_ENTRY:    return entry_send(b, data);
-    case REQUEST_COUNT:    break;
-    }
-    return ZBADARGUMENTS;
+    return client_sync(&b->client, REQUEST_SYNC, b->path);
 }
 
-static const char *const request_names[REQUEST_COUNT] = {
-    [REQUEST_SYNC] = "sync", [REQUEST_LIST] = "list", [REQUEST_BASE] = "read base", [REQUEST_OWN] = "read own",
-    [REQUEST_ASK] = "ask", [REQUEST_FIRST] = "read first", [REQUEST_REVOKE] = "revoke", [REQUEST_AHEAD] = "watch ahead", [REQUEST_SECOND] = "watch second ahead", [REQUEST_GHOST] = "find ghost",
-    [REQUEST_PATH] = "make path", [REQUEST_PROPOSE] = "propose", [REQUEST_SIGN] = "sign",
-    [REQUEST_WRITE] = "write base", [REQUEST_RESIGN] = "resign", [REQUEST_WITHDRAW] = "withdraw",
-    [REQUEST_RECORD] = "read record", [REQUEST_ENTRY] = "write record",
+static int request_ask(struct ballot *b)
+{
+    return client_sync(&b->client, REQUEST_ASK, b->path);
+}
+
+static int request_list(struct ballot *b)
+{
+    return client_list(&b->client, REQUEST_LIST, b->path, false);
+}
+
+static int request_base(struct ballot *b)
+{
+    return client_get(&b->client, REQUEST_BASE, b->path, true);
+}
+
+static int request_own(struct ballot *b)
+{
+    return client_get(&b->client, REQUEST_OWN, child_path(b, b->proposal), true);
+}
+
+static const struct {
+    const char *text;
+    int (*send)(struct ballot *b);
+    void (*learn)(struct ballot *b, const struct reply *reply);
+} requests[] = {
+#define ROW(name, function, text) [REQUEST_##name] = { text, request_##function, on_##function },
+    REQUESTS(ROW)
+#undef ROW
 };
 
-static void election_request(struct ballot *b, enum request_kind kind)
+static void election_request(struct ballot *b, enum step request)
 {
-    struct request *r = &b->requests[kind];
-    *r = (struct request){ b, kind, true, clock_now() };
-    SAY(b, TRACE, "request: %s", request_names[kind]);
-    int rc = request_send(b, kind, r);
+    SAY(&b->config, TRACE, "request: %s", requests[request].text);
+    int rc = requests[request].send(b);
     if (rc != ZOK) {
-        r->flying = false;
         b->denied = b->denied ? DENIED_DELETING : DENIED_NOTHING;
-        election_trouble(b, SECOND, "the ZooKeeper client refuses a request (%s): %s", request_names[kind], zerror(rc));
+        election_trouble(b, SECOND, "the ZooKeeper client refuses a request (%s): %s", requests[request].text, zerror(rc));
     }
-    /* A failed send inside the library closes the socket without an event. */
-    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
-        on_disconnected(b);
+}
+
+/* An answer to a request of ours. */
+static void election_learn(void *owner, const struct reply *reply)
+{
+    struct ballot *b = owner;
+    if (clock_now() - reply->sent > b->client.timeout / 5)
+        contact_broke(b);
+    requests[reply->request].learn(b, reply);
 }
 
 static void election_do(struct ballot *b, enum step step)
 {
-    switch (step) {
-    case STEP_NONE: break;
-    case STEP_RESOLVE: resolver_start(b); break;
-    case STEP_GIVE_UP_RESOLVING:
-        resolver_end(b);
-        election_trouble(b, 5 * SECOND, "resolving zookeeper-servers %s takes over 30s", b->servers);
-        break;
-    case STEP_OPEN:     handle_open(b); break;
-    case STEP_REOPEN:   handle_reopen(b); break;
-    case STEP_RENEW:    session_renew(b); break;
-    case STEP_BREAK_OFF: contact_break_off(b); break;
-    case STEP_REMIND:   contact_remind(b); break;
-    case STEP_DOUBT:    election_doubt(b); break;
-    case STEP_SETTLE:   election_settle(b); break;
-    case STEP_SYNC:     election_request(b, REQUEST_SYNC); break;
-    case STEP_LIST:     election_request(b, REQUEST_LIST); break;
-    case STEP_BASE:     election_request(b, REQUEST_BASE); break;
-    case STEP_OWN:      election_request(b, REQUEST_OWN); break;
-    case STEP_GHOST:    election_request(b, REQUEST_GHOST); break;
-    case STEP_PATH:     election_request(b, REQUEST_PATH); break;
-    case STEP_PROPOSE:  election_request(b, REQUEST_PROPOSE); break;
-    case STEP_SIGN:     election_request(b, REQUEST_SIGN); break;
-    case STEP_AHEAD:    election_request(b, REQUEST_AHEAD); break;
-    case STEP_SECOND:   election_request(b, REQUEST_SECOND); break;
-    case STEP_ASK:      election_request(b, REQUEST_ASK); break;
-    case STEP_FIRST:    election_request(b, REQUEST_FIRST); break;
-    case STEP_REVOKE:   election_request(b, REQUEST_REVOKE); break;
-    case STEP_CUT:      lease_cut(b); break;
-    case STEP_CLAIM:
-    case STEP_BEAT:     election_request(b, REQUEST_WRITE); break;
-    case STEP_RESIGN:   election_request(b, REQUEST_RESIGN); break;
-    case STEP_WITHDRAW: election_request(b, REQUEST_WITHDRAW); break;
-    case STEP_RECORD:   election_request(b, REQUEST_RECORD); break;
-    case STEP_ENTRY:    election_request(b, REQUEST_ENTRY); break;
-    case STEP_END_SESSION: session_end(b); break;
-    }
+    if (step < REQUEST_COUNT)
+        election_request(b, step);
+    else if (step == STEP_DOUBT)
+        election_doubt(b);
+    else if (step == STEP_SETTLE)
+        election_settle(b);
+    else if (step == STEP_CUT)
+        lease_cut(b);
+    else if (step == STEP_END_SESSION)
+        session_end(b);
 }
 
 /* Does what is due; returns when to come again. */
@@ -3471,75 +3862,18 @@ static nanos election_advance(struct ballot *b)
     }
 }
 
-/* --- contact ------------------------------------------------------------------ */
-
-/* A server that accepts and never answers would cost 2/3 T: cut it off sooner,
- * so that the library tries the next one. */
-static nanos contact_watchdog(struct ballot *b, nanos now)
+/* A heartbeat without an answer for T/5: another server may answer. Once a lease. */
+static void election_watchdog(struct ballot *b, nanos now, nanos *wake)
 {
-    nanos wake = NEVER, patience = nanos_min(b->timeout, b->leading ? b->lease.timeout : NEVER) / 5;
-    const struct request *write = &b->requests[flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE];
-    bool beating = b->connected && b->leading && write->flying && b->address_count > 1 &&
-                   b->watchdog_lease != b->lease.sent;
-    if (b->fd < 0)
-        return wake;
-    if (!b->connected && b->attempt_at && due(b->attempt_at + nanos_min(b->timeout / 5, PAUSE_MAX), now, &wake)) {
-        shutdown(b->fd, SHUT_RDWR);
-        b->attempt_at = 0;
-    } else if (beating && due(write->sent + patience, now, &wake)) {
-        SAY(b, WARN, "no answer to a write for %s; trying another server", duration_string(patience).data);
-        shutdown(b->fd, SHUT_RDWR);
-        b->watchdog_lease = b->lease.sent;
-    }
-    return wake;
-}
-
-/* All servers were tried in vain: wait longer each time, never over T/3 nor 30 s, and
- * not in step with the other candidates. A leader must be back before others count
- * it as gone: never over T/6, until T has passed. */
-static void contact_back_off(struct ballot *b, nanos now)
-{
-    bool missed = b->leading && now < b->lease.sent + b->timeout;
-    nanos least = nanos_max(b->timeout / 60, 10 * MILLISECOND), most = b->timeout / (missed ? 6 : 3);
-    b->exhausted = true;
-    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), nanos_min(most, PAUSE_MAX));
-    b->hold_until = now + b->backoff / 4 * 3 + (nanos)rand_r(&b->seed) % (b->backoff / 4 + 1);
-}
-
-/* Lets the client library say what it waits for. */
-static nanos contact_interest(struct ballot *b, nanos now)
-{
-    int fd = -1, events = 0;
-    struct timeval tv = { 0, 0 };
-    if (now < b->hold_until)
-        return b->hold_until;
-    /* After a stall it would drop a connection that has answers waiting. */
-    if (b->fd >= 0 && now - b->processed_at > b->timeout / 3 && fd_ready(b->fd, POLLIN))
-        zookeeper_process(b->handle, ZOOKEEPER_READ);
-    b->processed_at = now;
-    int rc = zookeeper_interest(b->handle, &fd, &events, &tv);
-    b->fd = rc == ZOK ? fd : -1;
-    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
-        on_disconnected(b);
-    bool accepted = zoo_state(b->handle) == ZOO_ASSOCIATING_STATE;
-    if (accepted && !b->accepted)
-        b->attempt_at = now; /* a connect takes two round trips, and each its time */
-    b->accepted = accepted;
-    b->associated = b->associated || accepted;
-    if (rc != ZOK) {
-        b->attempt_at = 0;
-        b->hold_until = now + 2 * MILLISECOND; /* one address failed: on to the next */
-        return b->hold_until;
-    }
-    if (fd < 0) {
-        contact_back_off(b, now);
-        return b->hold_until;
-    }
-    fd_private(fd);
-    if (!b->connected && b->attempt_at == 0)
-        b->attempt_at = now;
-    b->events = (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0));
-    return now + (nanos)tv.tv_sec * SECOND + tv.tv_usec * MICROSECOND;
+    struct client *c = &b->client;
+    enum step write = flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE;
+    nanos patience = nanos_min(c->timeout, b->lease.timeout) / 5;
+    bool beating = c->connected && b->leading && flying(b, write) && strchr(c->addresses, ',') && b->watchdog_lease != b->lease.sent;
+    if (!beating || c->fd < 0 || !due(c->sent[write] + patience, now, wake))
+        return;
+    SAY(&b->config, WARN, "no answer to a write for %s; trying another server", duration_string(patience).data);
+    client_next_server(c);
+    b->watchdog_lease = b->lease.sent;
 }
 
 /* --- the public functions -------------------------------------------------------- */
@@ -3576,13 +3910,9 @@ BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config)
         return BALLOT_ENOMEM;
     }
     gethostname(b->host, sizeof b->host - 1);
-    b->born = b->contact_since = clock_now();
-    b->seed = (unsigned)b->born ^ (unsigned)getpid() << 16;
-    b->timeout = config->timeout_ms * MILLISECOND;
-    b->remind_at = b->born + b->timeout;
-    b->resolver.since = b->born - 5 * SECOND;
-    b->fd = b->resolver.fd = -1;
+    b->born = clock_now();
     b->planned_at = NEVER;
+    client_open(&b->client, &b->config, b, election_learn, election_event);
     *out = b;
     return BALLOT_OK;
 }
@@ -3591,9 +3921,8 @@ BALLOT_API void ballot_close(ballot *b)
 {
     if (!b)
         return;
-    resolver_end(b);
     b->config.log = NULL;
-    handle_close(b);
+    client_close(&b->client);
     names_free(&b->line, &b->line_count);
     names_free(&b->ignored, &b->ignored_count);
     free(b->servers);
@@ -3622,22 +3951,15 @@ BALLOT_API void ballot_leave(ballot *b)
 
 BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *timeout_ms)
 {
-    int count = 0;
-    if (b->planned_at != NEVER && clock_now() > b->planned_at + b->timeout / 5)
+    struct client *c = &b->client;
+    if (b->planned_at != NEVER && clock_now() > b->planned_at + c->timeout / 5)
         contact_broke(b); /* we stood still */
-    b->turn_again = b->cut_unseen = false;
-    nanos wake = election_advance(b), now = clock_now();
-    if (b->handle) {
-        wake = nanos_min(wake, contact_interest(b, now));
-        wake = nanos_min(wake, contact_watchdog(b, now));
-        if (b->fd >= 0 && now >= b->hold_until && count < room)
-            fds[count++] = (struct pollfd){ .fd = b->fd, .events = b->events };
-    }
-    if (b->resolver.pid && count < room)
-        fds[count++] = (struct pollfd){ .fd = b->resolver.fd, .events = POLLIN };
-    if (b->turn_again)
-        wake = now;
-    int ms = poll_timeout(wake, now);
+    b->turn_again = b->cut_unseen = c->news = false;
+    nanos wake = election_advance(b);
+    int count = client_prepare(c, fds, room, &wake);
+    nanos now = clock_now();
+    election_watchdog(b, now, &wake);
+    int ms = poll_timeout(b->turn_again || c->news ? now : wake, now);
     if (ms >= 0 && (*timeout_ms < 0 || ms < *timeout_ms))
         *timeout_ms = ms;
     b->planned_at = *timeout_ms < 0 ? NEVER : now + *timeout_ms * MILLISECOND;
@@ -3646,19 +3968,7 @@ BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *time
 
 BALLOT_API void ballot_dispatch(ballot *b, const struct pollfd *fds, int count)
 {
-    for (int i = 0; i < count; i++) {
-        if (fds[i].revents == 0)
-            continue;
-        if (b->resolver.pid && fds[i].fd == b->resolver.fd)
-            resolver_read(b);
-        else if (b->handle && fds[i].fd == b->fd) {
-            int events = (fds[i].revents & POLLOUT ? ZOOKEEPER_WRITE : 0) |
-                         (fds[i].revents & (POLLIN | POLLHUP | POLLERR) ? ZOOKEEPER_READ : 0);
-            b->processed_at = clock_now();
-            if (zookeeper_process(b->handle, events) != ZOK)
-                b->attempt_at = 0;
-        }
-    }
+    client_dispatch(&b->client, fds, count);
 }
 
 /* Moment until which nobody else can lead; 0: we do not lead. */
@@ -3692,12 +4002,12 @@ BALLOT_API bool ballot_step_down(const ballot *b)
 
 BALLOT_API const char *ballot_node(const ballot *b)
 {
-    return b->proposal[0] ? node_path((struct ballot *)(uintptr_t)b, b->proposal) : "";
+    return b->proposal[0] ? child_path((struct ballot *)(uintptr_t)b, b->proposal) : "";
 }
 
 BALLOT_API const char *ballot_trouble(const ballot *b)
 {
-    return b->trouble;
+    return b->trouble[0] ? b->trouble : b->client.trouble;
 }
 
 #ifndef BALLOT_NO_MAIN
@@ -5796,7 +6106,7 @@ struct guard {
 
 static void __attribute__((format(printf, 3, 4))) export_format(const char *name, bool wanted, const char *format, ...)
 {
-    char value[BALLOT_PATH_MAX + NODE_MAX + 2];
+    char value[NODE_PATH_MAX];
     struct text t = text_in(value, sizeof value);
     va_list args;
     va_start(args, format);
@@ -5987,156 +6297,132 @@ static nanos guard_wake(const struct guard *g, nanos now)
 
 /* --- the last will: resign in the name of a candidate that died ------------------- */
 
-enum will_stage { WILL_ATTACH, WILL_READ, WILL_OWNER, WILL_RESIGN, WILL_CLOSE };
+enum will_step { WILL_SYNC, WILL_READ, WILL_OWNER, WILL_RESIGN, WILL_ATTACH, WILL_CLOSE };
 
 struct will {
-    const struct guard *guard;
-    zhandle_t *handle;
-    enum will_stage stage;
-    bool connected, expired, answered;
+    struct ballot_config config;
+    struct client client;
+    enum will_step step;        /* the last                                             */
+    bool answered;              /* it was                                               */
     int rc, refusals;
-    int32_t version;
-    int64_t owner;                               /* session of the proposal that the base names */
-    char node[BALLOT_PATH_MAX + NODE_MAX + 2];   /* that proposal                               */
-    zoo_op_t ops[2];
-    zoo_op_result_t results[2];
-    struct Stat written;
+    int32_t version;            /* of the base                                          */
+    int64_t candidate, owner;   /* sessions: the dead candidate's; of the proposal that the base names */
+    char node[NODE_PATH_MAX];   /* that proposal                                        */
 };
 
-static void will_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+static void will_event(void *owner, int type, const char *path)
 {
-    struct will *w = context;
+    (void)owner;
+    (void)type;
     (void)path;
-    if (type != ZOO_SESSION_EVENT)
-        return;
-    w->connected = state == ZOO_CONNECTED_STATE;
-    w->expired = w->expired || state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE ||
-                 (w->connected && !timeout_fit(zoo_recv_timeout(handle) * MILLISECOND)); /* the library would spin */
 }
 
-static struct will *will_answered(const void *data, int rc)
+static void will_learn(void *owner, const struct reply *reply)
 {
-    struct will *w = (struct will *)(uintptr_t)data;
+    struct will *w = owner;
+    if (reply->request == WILL_SYNC)
+        return; /* the read behind it tells */
     w->answered = true;
-    w->rc = rc;
-    return w;
-}
-
-static void will_synced(int rc, const char *value, const void *data)
-{
-    (void)rc;
-    (void)value;
-    (void)data; /* the read behind it tells */
-}
-
-static void will_read(int rc, const char *value, int length, const struct Stat *stat, const void *data)
-{
-    struct will *w = will_answered(data, rc);
-    w->node[0] = '\0';
-    if (rc != ZOK || length <= 0)
-        return;
-    w->version = stat->version;
-    if (!json_get(value, (size_t)length, "proposalNode", w->node, sizeof w->node))
-        w->node[0] = '\0';
-}
-
-static void will_owner(int rc, const struct Stat *stat, const void *data)
-{
-    will_answered(data, rc)->owner = rc == ZOK ? stat->ephemeralOwner : 0;
-}
-
-static void will_resigned(int rc, const void *data)
-{
-    struct will *w = will_answered(data, rc);
-    w->refusals += rc != ZOK;
+    w->rc = reply->rc;
+    if (reply->request == WILL_READ) {
+        w->version = reply->stat->version;
+        if (!json_get(reply->data, reply->length, "proposalNode", w->node, sizeof w->node))
+            w->node[0] = '\0';
+    } else if (reply->request == WILL_OWNER)
+        w->owner = reply->stat->ephemeralOwner;
+    else
+        w->refusals += reply->rc != ZOK;
 }
 
 static void will_ask(struct will *w)
 {
-    const char *base = w->guard->plan->base_path;
+    struct client *c = &w->client;
+    const char *base = w->config.base_path;
+    const struct op ops[] = { { OP_SET, base, "", 0, w->version }, { OP_DELETE, w->node, NULL, 0, -1 } };
     int rc = ZOK;
     w->answered = false;
-    switch (w->stage) {
+    switch (w->step) {
+    case WILL_SYNC:
     case WILL_ATTACH:
     case WILL_CLOSE:
         break;
     case WILL_READ:
-        zoo_async(w->handle, base, will_synced, w);
-        rc = zoo_aget(w->handle, base, 0, will_read, w);
+        client_sync(c, WILL_SYNC, base);
+        rc = client_get(c, WILL_READ, base, false);
         break;
     case WILL_OWNER:
-        w->owner = 0;
-        rc = zoo_aexists(w->handle, w->node, 0, will_owner, w); /* a stranger's path may be none */
+        rc = client_exists(c, WILL_OWNER, w->node, false); /* a stranger's path may be none */
         break;
     case WILL_RESIGN:
-        zoo_set_op_init(&w->ops[0], base, "", 0, w->version, &w->written);
-        zoo_delete_op_init(&w->ops[1], w->node, -1);
-        rc = zoo_amulti(w->handle, 2, w->ops, w->results, will_resigned, w);
+        rc = client_commit(c, WILL_RESIGN, ops, COUNT(ops));
         break;
     }
-    if (rc != ZOK)
-        will_answered(w, rc);
+    if (rc != ZOK) {
+        w->answered = true;
+        w->rc = rc;
+    }
 }
 
 /* What to do after what was answered: a pure function. */
-static enum will_stage will_next(const struct will *w)
+static enum will_step will_next(const struct will *w)
 {
-    if (!w->connected || (w->answered && outcome_unknown(w->rc)))
-        return w->connected ? WILL_READ : WILL_ATTACH;
-    if (w->stage == WILL_ATTACH)
+    if (!w->client.connected || (w->answered && outcome_unknown(w->rc)))
+        return w->client.connected ? WILL_READ : WILL_ATTACH;
+    if (w->step == WILL_ATTACH)
         return WILL_READ;
-    if (w->stage == WILL_READ)
+    if (w->step == WILL_READ)
         return w->node[0] == '/' ? WILL_OWNER : WILL_CLOSE;
-    if (w->stage == WILL_OWNER)
-        return w->owner == w->guard->session.session.client_id ? WILL_RESIGN : WILL_CLOSE;
+    if (w->step == WILL_OWNER)
+        return w->rc == ZOK && w->owner == w->candidate ? WILL_RESIGN : WILL_CLOSE;
     return w->rc != ZOK && w->refusals < 2 ? WILL_READ : WILL_CLOSE;
 }
 
-/* One turn of the client library, no longer than until `limit`. */
-static void will_turn(struct will *w, nanos limit)
+/* One round of the client, no longer than until `limit`. */
+static void will_round(struct will *w, nanos limit)
 {
-    int fd = -1, events = 0;
-    struct timeval tv = { 0, 0 };
-    struct pollfd slot = { .fd = -1 };
-    nanos now = clock_now();
-    if (zookeeper_interest(w->handle, &fd, &events, &tv) == ZOK && fd >= 0)
-        slot = (struct pollfd){ fd, (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0)), 0 };
-    nanos pause = nanos_max((nanos)tv.tv_sec * SECOND + tv.tv_usec * MICROSECOND, 2 * MILLISECOND);
-    pause = nanos_min(pause, w->guard->session.span / 5);
-    int ready = poll(&slot, 1, poll_timeout(nanos_min(now + pause, limit), now));
-    if (ready > 0)
-        zookeeper_process(w->handle, (slot.revents & POLLOUT ? ZOOKEEPER_WRITE : 0) |
-                                     (slot.revents & ~POLLOUT ? ZOOKEEPER_READ : 0));
-    else if (ready == 0 && slot.fd >= 0)
-        shutdown(slot.fd, SHUT_RDWR); /* silent for T/5: on to the next server */
+    struct client *c = &w->client;
+    struct pollfd slots[BALLOT_POLLFDS];
+    nanos wake = limit, now = clock_now();
+    if (c->connected && client_flying(c, (int)w->step) && due(c->sent[w->step] + c->timeout / 5, now, &wake))
+        client_next_server(c);
+    int count = client_prepare(c, slots, BALLOT_POLLFDS, &wake);
+    if (poll(slots, (nfds_t)count, poll_timeout(wake, clock_now())) > 0)
+        client_dispatch(c, slots, count);
 }
 
-/* Attaches to the dead candidate's session (whoever knows id and password may),
+/* Attaches to the dead candidate's session (any client that knows id and password may),
  * resigns if the base names a proposal of that session, and closes it, which
- * takes the proposal out of the line. Gives up at `limit`: by then the session
+ * takes the proposal out of the queue. Gives up at `limit`: by then the session
  * has expired. */
 static void guard_will(const struct guard *g, nanos limit)
 {
-    struct will w = { .guard = g };
-    w.handle = zookeeper_init2(g->session.text, will_event, (int)(g->session.span / MILLISECOND), &g->session.session,
-                               &w, ZOO_NO_LOG_CLIENTENV, g->plan->debug ? NULL : library_silence);
-    if (!w.handle)
+    struct will *w = calloc(1, sizeof *w);
+    if (!w)
         return;
-    zoo_set_servers_resolution_delay(w.handle, -1);
-    handle_identify(w.handle, g->plan->auth);
-    while (w.stage != WILL_CLOSE && !w.expired && clock_now() < limit) {
-        will_turn(&w, limit);
-        if (w.stage == WILL_ATTACH || w.answered || !w.connected) {
-            w.stage = will_next(&w);
-            will_ask(&w);
+    w->config = (struct ballot_config){
+        .base_path = g->plan->base_path, .auth = g->plan->auth, .library_log = g->plan->debug,
+        .timeout_ms = (int)(g->session.span / MILLISECOND),
+    };
+    w->step = WILL_ATTACH;
+    w->candidate = g->session.session.client_id;
+    client_open(&w->client, &w->config, w, will_learn, will_event);
+    w->client.session = g->session.session;
+    w->client.numeric = true;
+    string_copy(w->client.addresses, sizeof w->client.addresses, g->session.text);
+    while (w->step != WILL_CLOSE && !w->client.expired && !w->client.rejected && clock_now() < limit) {
+        will_round(w, limit);
+        if (w->step == WILL_ATTACH || w->answered || !w->client.connected) {
+            w->step = will_next(w);
+            will_ask(w);
         }
     }
-    zookeeper_close(w.handle);
+    client_close(&w->client);
     log_turn(g->plan->log);
-    if (w.stage == WILL_CLOSE)
+    if (w->step == WILL_CLOSE)
         LOG(g->plan->log, WARN, "the dead candidate has left the line");
     else
         LOG(g->plan->log, ERROR, "could not resign for the dead candidate: others take over when its session expires");
+    free(w);
 }
 
 /* A closed pair proves nothing; a parent that is no longer the candidate does. */
@@ -6887,7 +7173,7 @@ static void agent_forward(struct agent *a, int number)
  * its children. */
 static void agent_spare(struct agent *a)
 {
-    a->strangers.resolver = a->ballot->resolver.pid;
+    a->strangers.resolver = a->ballot->client.resolver.pid;
     family_spare(&a->strangers, a->guard);
 }
 
@@ -6896,7 +7182,7 @@ static void agent_learn_signal(struct agent *a, int number)
     struct facts *f = &a->facts;
     bool ends = number == SIGINT || number == SIGQUIT || number == SIGTERM || (number == SIGHUP && a->terminal);
     if (number == SIGCHLD) { /* the guard's death is learned from the pair, the command's from the guard */
-        a->strangers.resolver = a->ballot->resolver.pid;
+        a->strangers.resolver = a->ballot->client.resolver.pid;
         if (f->life != LIFE_ORPHANED && family_reap_strangers(&a->strangers, a->guard))
             agent_spare(a);
         return;
@@ -6916,9 +7202,9 @@ static void agent_learn_election(struct agent *a)
     struct facts *f = &a->facts;
     const ballot *b = a->ballot;
     f->role = ballot_role(b);
-    f->timeout = nanos_min(b->timeout, b->leading ? b->lease.timeout : NEVER);
+    f->timeout = nanos_min(b->client.timeout, b->leading ? b->lease.timeout : NEVER);
     f->start_until = lease_start(&b->lease, f->rules.stop);
-    f->refused = b->refused;
+    f->refused = b->refused || b->client.denied;
     f->resigning = b->resigning;
     f->step_down = ballot_step_down(b);
     if (f->life != LIFE_NONE && f->anyway && b->leading) {
@@ -7246,7 +7532,7 @@ static void agent_end_orphans(struct agent *a)
 {
     struct facts *f = &a->facts;
     bool reaped;
-    a->strangers.resolver = a->ballot->resolver.pid;
+    a->strangers.resolver = a->ballot->client.resolver.pid;
     if (clock_now() >= a->ending.due)
         family_end(&a->ending, a->command, &a->strangers, a->log);
     f->orphans_due = a->ending.due;
@@ -7267,13 +7553,13 @@ static void agent_inform_guard(struct agent *a)
     struct facts *f = &a->facts;
     if (f->life == LIFE_ORPHANED || f->guard_lost)
         return;
-    bool known = !memcmp(&a->told, &b->session, sizeof a->told) && !strcmp(a->told_addresses, b->addresses);
-    if (b->session.client_id && !known) {
-        struct note note = { .kind = NOTE_SESSION, .session = b->session, .span = b->timeout };
-        string_copy(note.text, sizeof note.text, b->addresses);
+    bool known = !memcmp(&a->told, &b->client.session, sizeof a->told) && !strcmp(a->told_addresses, b->client.addresses);
+    if (b->client.session.client_id && !known) {
+        struct note note = { .kind = NOTE_SESSION, .session = b->client.session, .span = b->client.timeout };
+        string_copy(note.text, sizeof note.text, b->client.addresses);
         agent_note(a, &note, NULL);
-        a->told = b->session;
-        string_copy(a->told_addresses, sizeof a->told_addresses, b->addresses);
+        a->told = b->client.session;
+        string_copy(a->told_addresses, sizeof a->told_addresses, b->client.addresses);
     }
     bool counts = f->role == BALLOT_LEADER || (f->rules.stop && b->leading); /* stop: a lease that was cut and is over, too */
     if (f->life != LIFE_NONE && counts && memcmp(&b->lease, &f->lease, sizeof f->lease) != 0) {
@@ -7471,21 +7757,12 @@ static bool agent_open(struct agent *a)
     return error == BALLOT_OK;
 }
 
-/* Breaks off, so that closing the handle does not wait for an answer. */
-static void contact_cut(ballot *b)
-{
-    if (b->fd < 0 || !b->connected)
-        return;
-    shutdown(b->fd, SHUT_RDWR);
-    zookeeper_process(b->handle, ZOOKEEPER_READ);
-}
-
 /* Leaves nothing behind: the session is closed, the guard told that all is well. */
 static void agent_close(struct agent *a)
 {
     struct note goodbye = { .kind = NOTE_GOODBYE };
     if (a->ballot && ballot_role(a->ballot) != BALLOT_OUT)
-        contact_cut(a->ballot); /* nobody answered in time: do not wait again */
+        client_hang_up(&a->ballot->client); /* nobody answered in time: do not wait again */
     ballot_close(a->ballot);
     free(a->strangers.pids);
     if (a->pair >= 0)
@@ -7560,10 +7837,10 @@ static int run_cron(const struct settings *s, struct log *log, char **command)
 }
 
 /* ---------------------------------------------------------------------------
- * Observer: an election, read by somebody who does not stand
+ * Viewer: an election, read by a process that does not stand
  *
  * As in the election, replies and watches only record what was read, and one
- * pure function, observer_step(), names the next thing to ask for. What is asked
+ * pure function, viewer_step(), names the next thing to ask for. What is asked
  * for goes out at once, without waiting for other answers: sync, base and list
  * together, then all proposals together.
  * ------------------------------------------------------------------------ */
@@ -7583,14 +7860,24 @@ struct seen {
 
 enum reading { READ_NO_PROPOSAL, READ_LEADERS, READ_ALL, READ_SCHEDULE_TOO };
 
-struct observer {
-    ballot *contact;    /* a membership that never stands                      */
+/* What is asked of the servers. */
+enum look {
+    LOOK_SYNC, LOOK_BASE, LOOK_LIST, LOOK_NODE,
+    LOOK_CREATION,      /* where there is no base: a watch for it              */
+    LOOK_ASK,           /* the step-down's: write into the leader's proposal   */
+    LOOK_NOTHING,
+    LOOK_ANEW,          /* forget, and read all again                          */
+};
+
+struct viewer {
+    struct ballot_config config; /* its strings are the settings'              */
+    struct client client;
+    nanos born;
     enum reading reading;
     bool watching;      /* go on after the first complete picture              */
     nanos contact_since; /* of the contact in which the rest was read          */
     bool sync_sent;
-    bool base_flying, base_fresh, list_flying, list_fresh;
-    bool exists_flying, exists_armed; /* where there is no base: told of its creation */
+    bool base_fresh, list_fresh, creation_watched;
     bool base_exists;
     bool hold_base;     /* what the base said is not told yet: do not read over it */
     bool complete;      /* all was read at least once                          */
@@ -7601,13 +7888,15 @@ struct observer {
     size_t count;
     int refused;        /* what no waiting mends: a ZooKeeper error, or 0      */
     const char *refused_what;
+    void (*asked)(void *context, const struct reply *reply); /* learns of LOOK_ASK */
+    void *asked_context;
+    char node[NODE_PATH_MAX]; /* of viewer_path()                              */
 };
 
-/* One request for one proposal; freed by its completion. */
-struct look {
-    struct observer *observer;
-    char name[NODE_MAX];
-};
+static const char *viewer_path(struct viewer *v, const char *name)
+{
+    return node_path(v->node, v->config.base_path, name);
+}
 
 /* Reads what time_string() writes, as nanoseconds since 1970; what follows the
  * offset is passed over. */
@@ -7660,116 +7949,97 @@ static bool node_in_line(const struct seen *n)
     return n->listed && named && !persistent && n->state != SEEN_GONE;
 }
 
-static struct seen *node_find(const struct observer *o, const char *name)
+static struct seen *node_find(const struct viewer *v, const char *name)
 {
-    size_t low = 0, high = o->count;
+    size_t low = 0, high = v->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (strcmp(o->nodes[middle].name, name) < 0)
+        if (strcmp(v->nodes[middle].name, name) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; low < o->count && !strcmp(o->nodes[low].name, name); low++)
-        if (o->nodes[low].listed)
-            return &o->nodes[low];
+    for (; low < v->count && !strcmp(v->nodes[low].name, name); low++)
+        if (v->nodes[low].listed)
+            return &v->nodes[low];
     return NULL;
 }
 
 /* The child of the base that the base names, "" if none. */
-static const char *observer_named(const struct observer *o, char *buffer, size_t size)
+static const char *viewer_named(const struct viewer *v, char *buffer, size_t size)
 {
     buffer[0] = '\0';
-    if (o->base_exists && o->base.data)
-        json_get(o->base.data, o->base.length, "proposalNode", buffer, size);
-    return node_name(o->contact, buffer);
+    if (v->base_exists && v->base.data)
+        json_get(v->base.data, v->base.length, "proposalNode", buffer, size);
+    return node_name(v->config.base_path, buffer);
 }
 
 /* The proposal of whoever leads: named by the base, and there. NULL: nobody does. */
-static struct seen *observer_leader(const struct observer *o)
+static struct seen *viewer_leader(const struct viewer *v)
 {
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
-    const char *named = observer_named(o, buffer, sizeof buffer);
-    struct seen *n = *named ? node_find(o, named) : NULL;
+    char buffer[NODE_PATH_MAX];
+    const char *named = viewer_named(v, buffer, sizeof buffer);
+    struct seen *n = *named ? node_find(v, named) : NULL;
     return n && n->state != SEEN_GONE ? n : NULL;
 }
 
 /* Base and list were read one after the other: of one moment they are if either
  * the base or its children have not changed in between. */
-static bool observer_torn(const struct observer *o)
+static bool viewer_torn(const struct viewer *v)
 {
-    return o->base.stat.mzxid != o->list_stat.mzxid && o->base.stat.pzxid != o->list_stat.pzxid;
+    return v->base.stat.mzxid != v->list_stat.mzxid && v->base.stat.pzxid != v->list_stat.pzxid;
 }
 
 /* --- facts -------------------------------------------------------------------- */
 
-static void seen_keep(struct seen *n, const char *data, int length, const struct Stat *stat)
+static void seen_keep(struct seen *n, const struct reply *reply)
 {
     free(n->data);
-    n->length = length > 0 ? (size_t)length : 0;
+    n->length = reply->length;
     n->data = n->length <= DATA_MAX ? malloc(n->length + 1) : NULL;
-    if (n->data && n->length)
-        memcpy(n->data, data, n->length);
-    n->stat = *stat;
+    if (n->data)
+        memcpy(n->data, reply->data, n->length);
+    n->stat = *reply->stat;
     n->state = SEEN_READ;
 }
 
-static void observer_refused(struct observer *o, const char *what, int rc)
+static void viewer_refused(struct viewer *v, const char *what, int rc)
 {
-    if (o->refused)
+    if (v->refused)
         return; /* one reason is enough */
-    o->refused = rc;
-    o->refused_what = what;
+    v->refused = rc;
+    v->refused_what = what;
 }
 
-static void on_look_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+static void viewer_event(void *owner, int type, const char *path)
 {
-    struct observer *o = context;
-    (void)handle;
-    (void)state;
-    o->contact->turn_again = true;
-    if (type == ZOO_SESSION_EVENT || !path || strcmp(path, o->contact->path) != 0)
+    struct viewer *v = owner;
+    if (type >= CONTACT_MADE || strcmp(path, v->config.base_path) != 0)
         return;
     if (type != ZOO_CHANGED_EVENT)
-        o->list_fresh = false;
+        v->list_fresh = false;
     if (type != ZOO_CHILD_EVENT)
-        o->base_fresh = false;
+        v->base_fresh = false;
     if (type == ZOO_CREATED_EVENT)
-        o->exists_armed = false;
+        v->creation_watched = false;
 }
 
-static void on_look_sync(int rc, const char *value, const void *data)
+static void on_look_base(struct viewer *v, const struct reply *reply)
 {
-    (void)rc; /* what was asked for after it will tell */
-    (void)value;
-    (void)data;
-}
-
-static void on_look_base(int rc, const char *value, int length, const struct Stat *stat, const void *data)
-{
-    static const struct Stat none = { .czxid = 0 };
-    struct observer *o = (struct observer *)(uintptr_t)data;
-    o->base_flying = false;
-    o->contact->turn_again = true;
-    if (outcome_unknown(rc))
-        return;
-    if (rc != ZOK && rc != ZNONODE) {
-        observer_refused(o, "reading", rc);
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        viewer_refused(v, "reading", reply->rc);
         return;
     }
-    o->base_fresh = true;
-    o->base_exists = rc == ZOK;
-    seen_keep(&o->base, value, rc == ZOK ? length : 0, rc == ZOK ? stat : &none);
+    v->base_fresh = true;
+    v->base_exists = reply->rc == ZOK;
+    seen_keep(&v->base, reply);
 }
 
-static void on_look_exists(int rc, const struct Stat *stat, const void *data)
+static void on_look_creation(struct viewer *v, const struct reply *reply)
 {
-    struct observer *o = (struct observer *)(uintptr_t)data;
-    (void)stat;
-    o->exists_flying = false;
-    o->exists_armed = rc == ZNONODE;
-    if (rc == ZOK) /* made meanwhile */
-        o->base_fresh = o->list_fresh = false;
+    v->creation_watched = reply->rc == ZNONODE;
+    if (reply->rc == ZOK) /* made meanwhile */
+        v->base_fresh = v->list_fresh = false;
 }
 
 static int seen_compare(const void *a, const void *b)
@@ -7779,23 +8049,23 @@ static int seen_compare(const void *a, const void *b)
 
 /* Puts a new list in the place of the old one. What stayed keeps what was read
  * of it; what left is kept until its end is told. */
-static bool nodes_replace(struct observer *o, const struct String_vector *names, const struct Stat *stat)
+static bool nodes_replace(struct viewer *v, const struct String_vector *names, const struct Stat *stat)
 {
-    int32_t listed = names ? names->count : 0;
-    struct seen *nodes = calloc(o->count + (size_t)listed + 1, sizeof *nodes);
-    bool same_base = stat->czxid == o->list_stat.czxid;
+    int32_t listed = names->count;
+    struct seen *nodes = calloc(v->count + (size_t)listed + 1, sizeof *nodes);
+    bool same_base = stat->czxid == v->list_stat.czxid;
     size_t count = 0;
     if (!nodes)
         return false;
-    o->schedule.listed = false;
-    o->schedule.state = SEEN_NOT;
+    v->schedule.listed = false;
+    v->schedule.state = SEEN_NOT;
     for (int32_t i = 0; i < listed; i++) {
         const char *name = names->data[i];
         bool record = !strcmp(name, RECORD_NAME);
-        o->schedule.listed = o->schedule.listed || record;
+        v->schedule.listed = v->schedule.listed || record;
         if (record || strlen(name) >= NODE_MAX)
             continue;
-        struct seen *old = same_base ? node_find(o, name) : NULL;
+        struct seen *old = same_base ? node_find(v, name) : NULL;
         if (old) {
             nodes[count] = *old;
             old->listed = old->told = false;
@@ -7804,247 +8074,238 @@ static bool nodes_replace(struct observer *o, const struct String_vector *names,
             string_copy(nodes[count].name, NODE_MAX, name);
         nodes[count++].listed = true;
     }
-    for (size_t i = 0; i < o->count; i++)
-        if (o->nodes[i].told) {
-            nodes[count] = o->nodes[i];
+    for (size_t i = 0; i < v->count; i++)
+        if (v->nodes[i].told) {
+            nodes[count] = v->nodes[i];
             nodes[count++].listed = false;
         } else
-            free(o->nodes[i].data);
+            free(v->nodes[i].data);
     qsort(nodes, count, sizeof *nodes, seen_compare);
-    free(o->nodes);
-    o->nodes = nodes;
-    o->count = count;
+    free(v->nodes);
+    v->nodes = nodes;
+    v->count = count;
     return true;
 }
 
-static void on_look_list(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+static void on_look_list(struct viewer *v, const struct reply *reply)
 {
-    static const struct Stat none = { .czxid = 0 };
-    struct observer *o = (struct observer *)(uintptr_t)data;
-    o->list_flying = false;
-    o->contact->turn_again = true;
-    if (outcome_unknown(rc))
-        return;
-    if (rc != ZOK && rc != ZNONODE) {
-        observer_refused(o, "listing", rc);
-        return;
+    if (reply->rc != ZOK && reply->rc != ZNONODE)
+        viewer_refused(v, "listing", reply->rc);
+    else if (nodes_replace(v, reply->names, reply->stat)) {
+        v->list_stat = *reply->stat;
+        v->list_fresh = true;
     }
-    if (!nodes_replace(o, rc == ZOK ? names : NULL, rc == ZOK ? stat : &none))
-        return;
-    o->list_stat = rc == ZOK ? *stat : none;
-    o->list_fresh = true;
 }
 
-static void on_look_node(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+static void on_look_node(struct viewer *v, const struct reply *reply)
 {
-    struct look *look = (struct look *)(uintptr_t)data;
-    struct observer *o = look->observer;
-    struct seen *n = !strcmp(look->name, RECORD_NAME) ? &o->schedule : node_find(o, look->name);
-    o->contact->turn_again = true;
-    free(look);
-    if (!n)
+    const char *name = node_name(v->config.base_path, reply->path);
+    struct seen *n = !strcmp(name, RECORD_NAME) ? &v->schedule : node_find(v, name);
+    if (n && reply->rc == ZOK)
+        seen_keep(n, reply);
+    else if (n)
+        n->state = outcome_unknown(reply->rc) ? SEEN_NOT : reply->rc == ZNONODE ? SEEN_GONE : SEEN_REFUSED;
+}
+
+static void viewer_learn(void *owner, const struct reply *reply)
+{
+    struct viewer *v = owner;
+    if (reply->request == LOOK_NODE)
+        on_look_node(v, reply);
+    else if (reply->request == LOOK_ASK)
+        v->asked(v->asked_context, reply);
+    else if (outcome_unknown(reply->rc))
         return;
-    if (rc == ZOK)
-        seen_keep(n, value, length, stat);
-    else
-        n->state = outcome_unknown(rc) ? SEEN_NOT : rc == ZNONODE ? SEEN_GONE : SEEN_REFUSED;
+    else if (reply->request == LOOK_BASE)
+        on_look_base(v, reply);
+    else if (reply->request == LOOK_LIST)
+        on_look_list(v, reply);
+    else if (reply->request == LOOK_CREATION)
+        on_look_creation(v, reply);
 }
 
 /* --- the next thing to ask for ------------------------------------------------- */
 
-enum asking { ASK_NOTHING, ASK_ALL_ANEW, ASK_SYNC, ASK_BASE, ASK_LIST, ASK_EXISTS, ASK_NODES };
-
-static bool node_wanted(const struct observer *o, const struct seen *n, const struct seen *leader)
+static bool node_wanted(const struct viewer *v, const struct seen *n, const struct seen *leader)
 {
     if (!n->listed || n->state != SEEN_NOT)
         return false;
-    if (n == &o->schedule)
-        return o->reading == READ_SCHEDULE_TOO;
-    return o->reading >= READ_ALL || (o->reading == READ_LEADERS && n == leader);
+    if (n == &v->schedule)
+        return v->reading == READ_SCHEDULE_TOO;
+    return v->reading >= READ_ALL || (v->reading == READ_LEADERS && n == leader);
 }
 
-static bool nodes_in_state(const struct observer *o, enum seen_state state)
+static bool nodes_in_state(const struct viewer *v, enum seen_state state)
 {
-    const struct seen *leader = o->reading == READ_LEADERS ? observer_leader(o) : NULL;
-    for (size_t i = 0; i <= o->count; i++) {
-        const struct seen *n = i < o->count ? &o->nodes[i] : &o->schedule;
-        if (state == SEEN_NOT ? node_wanted(o, n, leader) : n->state == state)
+    const struct seen *leader = v->reading == READ_LEADERS ? viewer_leader(v) : NULL;
+    for (size_t i = 0; i <= v->count; i++) {
+        const struct seen *n = i < v->count ? &v->nodes[i] : &v->schedule;
+        if (state == SEEN_NOT ? node_wanted(v, n, leader) : n->state == state)
             return true;
     }
     return false;
 }
 
-static enum asking observer_step(const struct observer *o)
+/* Once, until it is answered. */
+static enum look look_once(const struct viewer *v, enum look look)
 {
-    if (!o->contact->connected || o->refused)
-        return ASK_NOTHING;
-    if (o->contact_since != o->contact->contact_since)
-        return ASK_ALL_ANEW;
-    if (!o->sync_sent)
-        return ASK_SYNC;
-    if (!o->base_fresh && !o->base_flying && !o->hold_base)
-        return ASK_BASE;
-    if (!o->list_fresh && !o->list_flying)
-        return ASK_LIST;
-    if (!o->base_fresh || !o->list_fresh)
-        return o->list_fresh && nodes_in_state(o, SEEN_NOT) ? ASK_NODES : ASK_NOTHING;
-    if (!o->watching && observer_torn(o))
-        return ASK_ALL_ANEW;
-    if (o->watching && !o->base_exists && !o->exists_armed)
-        return o->exists_flying ? ASK_NOTHING : ASK_EXISTS;
-    return nodes_in_state(o, SEEN_NOT) ? ASK_NODES : ASK_NOTHING;
+    return client_flying(&v->client, (int)look) ? LOOK_NOTHING : look;
+}
+
+static enum look viewer_step(const struct viewer *v)
+{
+    if (!v->client.connected || v->refused)
+        return LOOK_NOTHING;
+    if (v->contact_since != v->client.contact_since)
+        return LOOK_ANEW;
+    if (!v->sync_sent)
+        return LOOK_SYNC;
+    if (!v->base_fresh && !v->hold_base && !client_flying(&v->client, LOOK_BASE))
+        return LOOK_BASE;
+    if (!v->list_fresh && !client_flying(&v->client, LOOK_LIST))
+        return LOOK_LIST;
+    if (!v->base_fresh || !v->list_fresh)
+        return v->list_fresh && nodes_in_state(v, SEEN_NOT) ? LOOK_NODE : LOOK_NOTHING;
+    if (!v->watching && viewer_torn(v))
+        return LOOK_ANEW;
+    if (v->watching && !v->base_exists && !v->creation_watched)
+        return look_once(v, LOOK_CREATION);
+    return nodes_in_state(v, SEEN_NOT) ? LOOK_NODE : LOOK_NOTHING;
 }
 
 /* Base and list are of one moment, and the proposals are read. */
-static bool observer_whole(const struct observer *o)
+static bool viewer_whole(const struct viewer *v)
 {
-    return o->contact->connected && o->contact_since == o->contact->contact_since && o->base_fresh && o->list_fresh &&
-           !observer_torn(o) && !nodes_in_state(o, SEEN_NOT) && !nodes_in_state(o, SEEN_ASKED);
+    return v->client.connected && v->contact_since == v->client.contact_since && v->base_fresh && v->list_fresh &&
+           !viewer_torn(v) && !nodes_in_state(v, SEEN_NOT) && !nodes_in_state(v, SEEN_ASKED);
 }
 
 /* --- asking --------------------------------------------------------------------- */
 
-static int look_node_send(struct observer *o, struct seen *n)
+static int look_node_send(struct viewer *v, struct seen *n)
 {
-    ballot *b = o->contact;
-    struct look *look = malloc(sizeof *look);
-    if (!look)
-        return ZSYSTEMERROR;
-    look->observer = o;
-    string_copy(look->name, NODE_MAX, n->name);
-    n->state = SEEN_ASKED;
-    int rc = zoo_awget(b->handle, node_path(b, n->name), NULL, NULL, on_look_node, look);
-    if (rc != ZOK) {
-        n->state = SEEN_NOT;
-        free(look);
-    }
+    int rc = client_get(&v->client, LOOK_NODE, viewer_path(v, n->name), false);
+    n->state = rc == ZOK ? SEEN_ASKED : SEEN_NOT;
     return rc;
 }
 
-static int look_nodes_send(struct observer *o)
+static int look_nodes_send(struct viewer *v)
 {
-    const struct seen *leader = observer_leader(o);
-    int rc = node_wanted(o, &o->schedule, leader) ? look_node_send(o, &o->schedule) : ZOK;
-    for (size_t i = 0; i < o->count && rc == ZOK; i++)
-        if (node_wanted(o, &o->nodes[i], leader))
-            rc = look_node_send(o, &o->nodes[i]);
+    const struct seen *leader = viewer_leader(v);
+    int rc = node_wanted(v, &v->schedule, leader) ? look_node_send(v, &v->schedule) : ZOK;
+    for (size_t i = 0; i < v->count && rc == ZOK; i++)
+        if (node_wanted(v, &v->nodes[i], leader))
+            rc = look_node_send(v, &v->nodes[i]);
     return rc;
 }
 
-static int observer_send(struct observer *o, enum asking asking)
+static int look_send(struct viewer *v, enum look look)
 {
-    ballot *b = o->contact;
-    watcher_fn watcher = o->watching ? on_look_event : NULL;
-    switch (asking) {
-    case ASK_SYNC:
-        o->sync_sent = true;
-        return zoo_async(b->handle, b->path, on_look_sync, o);
-    case ASK_BASE:
-        o->base_flying = true;
-        return zoo_awget(b->handle, b->path, watcher, o, on_look_base, o);
-    case ASK_LIST:
-        o->list_flying = true;
-        return zoo_awget_children2(b->handle, b->path, watcher, o, on_look_list, o);
-    case ASK_EXISTS:
-        o->exists_flying = true;
-        return zoo_awexists(b->handle, b->path, on_look_event, o, on_look_exists, o);
-    case ASK_NODES:
-        return look_nodes_send(o);
-    case ASK_ALL_ANEW:
-    case ASK_NOTHING:
+    const char *base = v->config.base_path;
+    switch (look) {
+    case LOOK_SYNC:
+        v->sync_sent = true;
+        return client_sync(&v->client, LOOK_SYNC, base);
+    case LOOK_BASE:     return client_get(&v->client, LOOK_BASE, base, v->watching);
+    case LOOK_LIST:     return client_list(&v->client, LOOK_LIST, base, v->watching);
+    case LOOK_NODE:     return look_nodes_send(v);
+    case LOOK_CREATION: return client_exists(&v->client, LOOK_CREATION, base, true);
+    case LOOK_ANEW:
+        v->contact_since = v->client.contact_since;
+        v->sync_sent = v->base_fresh = v->list_fresh = v->creation_watched = v->hold_base = false;
+        break;
+    case LOOK_ASK:
+    case LOOK_NOTHING:
         break;
     }
     return ZOK;
 }
 
-static void observer_ask(struct observer *o, enum asking asking)
+/* Sends what is due; as client_prepare(). */
+static int viewer_prepare(struct viewer *v, struct pollfd *slots, int room, nanos *wake)
 {
-    ballot *b = o->contact;
-    if (asking == ASK_ALL_ANEW) {
-        o->contact_since = b->contact_since;
-        o->sync_sent = o->base_fresh = o->list_fresh = o->exists_armed = o->hold_base = false;
-        return;
-    }
-    if (observer_send(o, asking) != ZOK) {
-        o->base_flying = o->base_flying && asking != ASK_BASE;
-        o->list_flying = o->list_flying && asking != ASK_LIST;
-        o->exists_flying = o->exists_flying && asking != ASK_EXISTS;
-        contact_cut(b);
-    }
-    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
-        on_disconnected(b);
+    enum look look;
+    v->client.news = false;
+    while ((look = viewer_step(v)) != LOOK_NOTHING)
+        if (look_send(v, look) != ZOK)
+            client_hang_up(&v->client);
+    int count = client_prepare(&v->client, slots, room, wake);
+    if (v->client.news)
+        *wake = clock_now();
+    return count;
 }
 
-/* Sends what is due, waits until something happens or `until`, learns. */
-static void observer_turn(struct observer *o, struct pollfd *slots, int used, nanos until)
+static void viewer_dispatch(struct viewer *v, const struct pollfd *slots, int count)
 {
-    enum asking asking;
-    while ((asking = observer_step(o)) != ASK_NOTHING)
-        observer_ask(o, asking);
-    int timeout = poll_timeout(until, clock_now());
-    int count = ballot_prepare(o->contact, slots + used, BALLOT_POLLFDS, &timeout);
-    log_turn(o->contact->config.log_data);
-    if (poll(slots, (nfds_t)used + (nfds_t)count, timeout) < 0)
-        return;
-    ballot_dispatch(o->contact, slots + used, count);
-    o->complete = o->complete || observer_whole(o);
+    client_dispatch(&v->client, slots, count);
+    v->complete = v->complete || viewer_whole(v);
 }
 
-/* Who only looks says what he sees: the contact's own news are details. */
-static void observer_log(void *log, enum ballot_log_level level, int where, const char *message)
+/* Ends the session; what was read stays. Where no answer came, it does not wait for one. */
+static void viewer_end(struct viewer *v, bool answered)
+{
+    if (!answered)
+        client_hang_up(&v->client);
+    client_close(&v->client);
+}
+
+static void viewer_free(struct viewer *v)
+{
+    client_close(&v->client);
+    for (size_t i = 0; i < v->count; i++)
+        free(v->nodes[i].data);
+    free(v->nodes);
+    free(v->base.data);
+    free(v->schedule.data);
+    free(v);
+}
+
+/* --- its place in the program ----------------------------------------------------- */
+
+/* One round: sends what is due, waits until something happens or `until`, learns. */
+static void viewer_round(struct viewer *v, struct pollfd *slots, int used, nanos until)
+{
+    int count = viewer_prepare(v, slots + used, BALLOT_POLLFDS, &until);
+    log_turn(v->config.log_data);
+    if (poll(slots, (nfds_t)used + (nfds_t)count, poll_timeout(until, clock_now())) >= 0)
+        viewer_dispatch(v, slots + used, count);
+}
+
+/* What matters to a candidate is a detail here. */
+static void viewer_log(void *log, enum ballot_log_level level, int where, const char *message)
 {
     log_message(log, level < BALLOT_LOG_ERROR ? BALLOT_LOG_DEBUG : level, where, message);
 }
 
-/* Ends the session; what was read stays. Where nobody answers, it does not wait. */
-static void observer_hang_up(struct observer *o, bool answered)
+static struct viewer *viewer_open(const struct settings *s, struct log *log, enum reading reading, bool watching)
 {
-    ballot *b = o->contact;
-    if (!answered)
-        contact_cut(b);
-    resolver_end(b);
-    handle_close(b);
-}
-
-static void observer_free(struct observer *o)
-{
-    ballot_close(o->contact);
-    for (size_t i = 0; i < o->count; i++)
-        free(o->nodes[i].data);
-    free(o->nodes);
-    free(o->base.data);
-    free(o->schedule.data);
-    free(o);
-}
-
-static struct observer *observer_open(const struct settings *s, struct log *log, enum reading reading, bool watching)
-{
-    const struct ballot_config config = {
-        .servers = setting_text(s, SET_SERVERS), .base_path = setting_text(s, SET_BASE_PATH), .candidate_id = "observer",
-        .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND), .auth = setting_text(s, SET_AUTH),
-        .log = observer_log, .log_data = log, .library_log = setting_number(s, SET_DEBUG),
-    };
-    struct observer *o = calloc(1, sizeof *o);
-    if (!o || ballot_open(&o->contact, &config) != BALLOT_OK) {
+    struct viewer *v = calloc(1, sizeof *v);
+    if (!v) {
         LOG(log, FATAL, "out of memory");
-        free(o);
         return NULL;
     }
-    o->reading = reading;
-    o->watching = watching;
-    string_copy(o->schedule.name, NODE_MAX, RECORD_NAME);
-    return o;
+    v->config = (struct ballot_config){
+        .servers = setting_text(s, SET_SERVERS), .base_path = setting_text(s, SET_BASE_PATH),
+        .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND), .auth = setting_text(s, SET_AUTH),
+        .log = viewer_log, .log_data = log, .library_log = setting_number(s, SET_DEBUG),
+    };
+    v->born = clock_now();
+    v->reading = reading;
+    v->watching = watching;
+    string_copy(v->schedule.name, NODE_MAX, RECORD_NAME);
+    client_open(&v->client, &v->config, v, viewer_learn, viewer_event);
+    return v;
 }
 
 /* Why there is no picture. */
-static void observer_complain(const struct observer *o, struct log *log, nanos waited)
+static void viewer_complain(const struct viewer *v, struct log *log, nanos waited)
 {
-    const ballot *b = o->contact;
-    if (o->refused)
-        LOG(log, FATAL, "%s %s is refused: %s", o->refused_what, b->path, zerror(o->refused));
+    const struct client *c = &v->client;
+    if (v->refused)
+        LOG(log, FATAL, "%s %s is refused: %s", v->refused_what, v->config.base_path, zerror(v->refused));
     else
-        LOG(log, FATAL, "no answer from ZooKeeper at %s within %s%s%s", b->addresses[0] ? b->addresses : b->servers,
-            duration_string(waited).data, b->trouble[0] ? ": " : "", b->trouble);
+        LOG(log, FATAL, "no answer from ZooKeeper at %s within %s%s%s", c->addresses[0] ? c->addresses : v->config.servers,
+            duration_string(waited).data, c->trouble[0] ? ": " : "", c->trouble);
 }
 
 /* ---------------------------------------------------------------------------
@@ -8080,7 +8341,7 @@ struct record {
 
 /* What a report is made from. */
 struct report {
-    const struct observer *observer;
+    const struct viewer *viewer;
     nanos now;          /* since 1970 */
     struct record leader, schedule;
     const char *named;  /* the leader's proposal, within the base's path; "": none */
@@ -8112,17 +8373,17 @@ static bool record_read(struct record *r, const struct seen *n, enum member firs
 
 static void report_leader(struct report *p)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     struct record *r = &p->leader;
     nanos seen, timeout;
     if (!p->record)
         return;
-    if (!record_read(r, &o->base, MEMBER_ID, MEMBER_COUNT)) {
+    if (!record_read(r, &v->base, MEMBER_ID, MEMBER_COUNT)) {
         *r = (struct record){ .note_count = 0 };
         record_note(r, "unparseable");
         return;
     }
-    p->named = node_name(o->contact, r->fields[MEMBER_NODE]);
+    p->named = node_name(v->config.base_path, r->fields[MEMBER_NODE]);
     record_note(r, "is leader");
     bool timed = time_parse(r->fields[MEMBER_SEEN], &seen);
     nanos silent = timed ? p->now - seen : 0;
@@ -8133,7 +8394,7 @@ static void report_leader(struct report *p)
         record_note(r, "last heartbeat %s ago", duration_string(silent).data);
     if (p->silent)
         record_note(r, "last heartbeat is older than the expected publish interval");
-    if (!node_find(o, p->named)) {
+    if (!node_find(v, p->named)) {
         record_note(r, "possibly resigning");
         record_note(r, "election may be in progress");
     }
@@ -8156,7 +8417,7 @@ static void report_run(const struct report *p, struct record *r)
     if (!moment_parse(r->fields[MEMBER_START], &start) || r->fields[MEMBER_END][0])
         return;
     const struct age_text age = age_string(p->now / SECOND - start);
-    if (!strcmp(r->fields[MEMBER_RUNNER_NODE], p->named) && node_find(p->observer, p->named))
+    if (!strcmp(r->fields[MEMBER_RUNNER_NODE], p->named) && node_find(p->viewer, p->named))
         record_note(r, "running for %s", age.data);
     else
         record_note(r, "started %s ago, how it ended is not known", age.data);
@@ -8164,7 +8425,7 @@ static void report_run(const struct report *p, struct record *r)
 
 static void report_schedule(struct report *p)
 {
-    const struct seen *n = &p->observer->schedule;
+    const struct seen *n = &p->viewer->schedule;
     struct record *r = &p->schedule;
     if (!n->listed || n->state == SEEN_GONE)
         return;
@@ -8177,13 +8438,13 @@ static void report_schedule(struct report *p)
     report_run(p, r);
 }
 
-static void report_open(struct report *p, const struct observer *o)
+static void report_open(struct report *p, const struct viewer *v)
 {
-    *p = (struct report){ .observer = o, .now = clock_read(CLOCK_REALTIME), .named = "", .lowest = "" };
-    p->record = o->base_exists && o->base.length > 0;
-    for (size_t i = o->count; i-- > 0;)
-        if (node_in_line(&o->nodes[i]))
-            p->lowest = o->nodes[i].name;
+    *p = (struct report){ .viewer = v, .now = clock_read(CLOCK_REALTIME), .named = "", .lowest = "" };
+    p->record = v->base_exists && v->base.length > 0;
+    for (size_t i = v->count; i-- > 0;)
+        if (node_in_line(&v->nodes[i]))
+            p->lowest = v->nodes[i].name;
     report_leader(p);
     report_schedule(p);
 }
@@ -8212,7 +8473,7 @@ static void report_lowest(const struct report *p, struct record *r)
     }
     record_note(r, "should be leader but another candidate is claiming the role");
     record_note(r, "possibly waiting for previous leader resignation");
-    string_copy(r->brief, sizeof r->brief, node_find(p->observer, p->named) ? "next after the leader" : "waiting for the last leader's silence");
+    string_copy(r->brief, sizeof r->brief, node_find(p->viewer, p->named) ? "next after the leader" : "waiting for the last leader's silence");
 }
 
 static void report_times(const struct report *p, struct record *r, const struct seen *n)
@@ -8233,7 +8494,7 @@ static void report_times(const struct report *p, struct record *r, const struct 
 
 static void report_candidate(const struct report *p, const struct seen *n, struct record *r)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     bool leads = *p->named && !strcmp(n->name, p->named);
     *r = (struct record){ .note_count = 0 };
     if (leads) {
@@ -8258,7 +8519,7 @@ static void report_candidate(const struct report *p, const struct seen *n, struc
             record_note(r, "possibly resigning");
     }
     if (!r->fields[MEMBER_NODE][0])
-        snprintf(r->fields[MEMBER_NODE], sizeof r->fields[0], "%s/%s", o->contact->path, n->name);
+        snprintf(r->fields[MEMBER_NODE], sizeof r->fields[0], "%s/%s", v->config.base_path, n->name);
     r->fields[MEMBER_SEEN][0] = '\0';
     if (!missing)
         report_times(p, r, n);
@@ -8325,12 +8586,12 @@ static void yaml_record(FILE *out, const struct record *r, const char *first)
 
 static void report_yaml(FILE *out, const struct report *p, struct record *r)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     fputs(p->leader.note_count ? "leader:\n" : "leader: {}\n", out);
     yaml_record(out, &p->leader, "  ");
-    fputs(o->count ? "allCandidates:\n" : "allCandidates: []\n", out);
-    for (size_t i = 0; i < o->count; i++) {
-        report_candidate(p, &o->nodes[i], r);
+    fputs(v->count ? "allCandidates:\n" : "allCandidates: []\n", out);
+    for (size_t i = 0; i < v->count; i++) {
+        report_candidate(p, &v->nodes[i], r);
         yaml_record(out, r, "- ");
     }
     if (record_there(&p->schedule))
@@ -8365,16 +8626,16 @@ static void json_record(FILE *out, const struct record *r, const char *indent)
 
 static void report_json(FILE *out, const struct report *p, struct record *r)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     fputs("{\n    \"leader\": ", out);
     json_record(out, &p->leader, "    ");
     fputs(",\n    \"candidates\": [", out);
-    for (size_t i = 0; i < o->count; i++) {
-        report_candidate(p, &o->nodes[i], r);
+    for (size_t i = 0; i < v->count; i++) {
+        report_candidate(p, &v->nodes[i], r);
         fprintf(out, "%s\n        ", i ? "," : "");
         json_record(out, r, "        ");
     }
-    fputs(o->count ? "\n    ]" : "]", out);
+    fputs(v->count ? "\n    ]" : "]", out);
     if (record_there(&p->schedule)) {
         fputs(",\n    \"schedule\": ", out);
         json_record(out, &p->schedule, "    ");
@@ -8478,28 +8739,28 @@ static void table_print(FILE *out, const struct row *row, const size_t *widths, 
 
 static void table_head(FILE *out, const struct report *p)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     char line[16 * TABLE_WIDTH];
     struct text t = text_in(line, sizeof line);
-    if (observer_leader(o)) {
+    if (viewer_leader(v)) {
         text_cell(&t, p->leader.fields[MEMBER_ID], 40, false);
         text_string(&t, " leads ");
     } else
         text_string(&t, "nobody leads ");
-    text_cell(&t, o->contact->path, 40, false);
+    text_cell(&t, v->config.base_path, 40, false);
     fprintf(out, "%s\n", line);
     t = text_in(line, sizeof line);
-    if (!o->base_exists)
+    if (!v->base_exists)
         text_string(&t, "it does not exist: nobody has ever stood there");
-    else if (p->record && !observer_leader(o) && *p->leader.fields[MEMBER_ID]) {
+    else if (p->record && !viewer_leader(v) && *p->leader.fields[MEMBER_ID]) {
         text_string(&t, "last led by ");
         text_cell(&t, p->leader.fields[MEMBER_ID], 40, false);
         text_format(&t, ", whose proposal is gone; %s", p->leader.brief);
     } else if (p->record)
         text_string(&t, *p->leader.brief ? p->leader.brief : "its data is no leader's record");
     else
-        text_string(&t, o->count ? "it is empty: an election may be in progress" : "it is empty, and nobody stands");
-    fprintf(out, "%s%s\n", line, p->silent && observer_leader(o) ? ", later than expected" : "");
+        text_string(&t, v->count ? "it is empty: an election may be in progress" : "it is empty, and nobody stands");
+    fprintf(out, "%s%s\n", line, p->silent && viewer_leader(v) ? ", later than expected" : "");
 }
 
 /* Adds the fields that are there, each behind its words. */
@@ -8536,22 +8797,22 @@ static void table_schedule(FILE *out, const struct report *p)
 
 static void report_table(FILE *out, const struct report *p, struct record *r, bool colour)
 {
-    const struct observer *o = p->observer;
-    const struct seen *leader = observer_leader(o);
+    const struct viewer *v = p->viewer;
+    const struct seen *leader = viewer_leader(v);
     struct row row = { .age = { "" } };
     size_t widths[COLUMN_COUNT], rest = TABLE_WIDTH - 2;
     table_head(out, p);
     table_schedule(out, p);
-    if (o->count == 0)
+    if (v->count == 0)
         return;
     for (int c = 0; c < COLUMN_COUNT; c++) {
         row.cells[c] = columns[c].title;
         widths[c] = strlen(columns[c].title);
     }
     struct row title = row;
-    for (size_t i = 0; i < o->count; i++) {
-        report_candidate(p, &o->nodes[i], r);
-        table_row(&row, p, &o->nodes[i], r);
+    for (size_t i = 0; i < v->count; i++) {
+        report_candidate(p, &v->nodes[i], r);
+        table_row(&row, p, &v->nodes[i], r);
         for (int c = 0; c < COLUMN_COUNT; c++) {
             size_t wide = text_columns(row.cells[c]);
             widths[c] = wide > columns[c].most ? columns[c].most : wide > widths[c] ? wide : widths[c];
@@ -8561,8 +8822,8 @@ static void report_table(FILE *out, const struct report *p, struct record *r, bo
         rest -= widths[c] + 2;
     widths[COLUMN_NOTES] = rest;
     table_print(out, &title, widths, "  ", colour ? "\033[2m" : "");
-    for (size_t i = 0; i < o->count; i++) {
-        const struct seen *n = &o->nodes[i];
+    for (size_t i = 0; i < v->count; i++) {
+        const struct seen *n = &v->nodes[i];
         report_candidate(p, n, r);
         table_row(&row, p, n, r);
         bool odd = n->state != SEEN_READ || !node_in_line(n);
@@ -8573,21 +8834,21 @@ static void report_table(FILE *out, const struct report *p, struct record *r, bo
 /* --- the command --------------------------------------------------------------------------- */
 
 /* Reads until the picture is whole; false: it never was within `limit`. */
-static bool observer_read(struct observer *o, nanos limit)
+static bool viewer_read(struct viewer *v, nanos limit)
 {
     nanos deadline = clock_now() + limit;
     struct pollfd slots[BALLOT_POLLFDS];
-    while (!observer_whole(o) && !o->refused && clock_now() < deadline)
-        observer_turn(o, slots, 0, deadline);
-    return observer_whole(o);
+    while (!viewer_whole(v) && !v->refused && clock_now() < deadline)
+        viewer_round(v, slots, 0, deadline);
+    return viewer_whole(v);
 }
 
-static bool report_print(const struct observer *o, enum output format)
+static bool report_print(const struct viewer *v, enum output format)
 {
     struct report *p = malloc(sizeof *p);
     struct record *r = malloc(sizeof *r);
     if (p && r) {
-        report_open(p, o);
+        report_open(p, v);
         if (format == OUTPUT_TABLE)
             report_table(stdout, p, r, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
         else if (format == OUTPUT_JSON)
@@ -8605,23 +8866,23 @@ static int info(const struct settings *s, struct log *log, char **command)
 {
     bool check = setting_number(s, SET_CHECK);
     nanos limit = setting_number(s, SET_SESSION_TIMEOUT);
-    struct observer *o = observer_open(s, log, check ? READ_NO_PROPOSAL : READ_SCHEDULE_TOO, false);
+    struct viewer *v = viewer_open(s, log, check ? READ_NO_PROPOSAL : READ_SCHEDULE_TOO, false);
     (void)command;
-    if (!o)
+    if (!v)
         return EXIT_BALLOT;
     signal_handle(SIGPIPE, SIG_IGN);
     int status = EXIT_BALLOT;
-    bool whole = observer_read(o, limit);
-    observer_hang_up(o, whole);
+    bool whole = viewer_read(v, limit);
+    viewer_end(v, whole);
     if (!whole)
-        observer_complain(o, log, limit);
+        viewer_complain(v, log, limit);
     else if (check)
-        status = observer_leader(o) ? 0 : EXIT_NOBODY_LEADS;
-    else if (report_print(o, (enum output)setting_number(s, SET_OUTPUT_FORMAT)) || errno == EPIPE)
+        status = viewer_leader(v) ? 0 : EXIT_NOBODY_LEADS;
+    else if (report_print(v, (enum output)setting_number(s, SET_OUTPUT_FORMAT)) || errno == EPIPE)
         status = 0; /* a reader that has seen enough is no error */
     else
         LOG(log, FATAL, "cannot write to stdout: %s", strerror(errno));
-    observer_free(o);
+    viewer_free(v);
     return status;
 }
 
@@ -8657,7 +8918,7 @@ struct person {
 };
 
 struct watch {
-    struct observer *observer;
+    struct viewer *viewer;
     bool begun;          /* the leader of the present state is told            */
     bool greeting;       /* its candidates are being told                      */
     bool connected;      /* as told                                            */
@@ -8689,10 +8950,10 @@ static bool node_tellable(const struct seen *n)
 /* How the leadership that was told has ended, if it has. */
 static enum change watch_end(const struct watch *w, const char *named)
 {
-    const struct observer *o = w->observer;
+    const struct viewer *v = w->viewer;
     if (!strcmp(named, w->leader.node))
-        return !node_find(o, named) && !observer_torn(o) ? CHANGE_LOST : CHANGE_NONE;
-    if (o->base_exists && o->base.length == 0)
+        return !node_find(v, named) && !viewer_torn(v) ? CHANGE_LOST : CHANGE_NONE;
+    if (v->base_exists && v->base.length == 0)
         return CHANGE_RESIGNED;
     return *named ? CHANGE_NONE : CHANGE_LOST;
 }
@@ -8701,23 +8962,23 @@ static enum change watch_end(const struct watch *w, const char *named)
  * him as a candidate, or of no account. */
 static enum change watch_claim(const struct watch *w, const char *named, bool *wait)
 {
-    const struct observer *o = w->observer;
-    const struct seen *n = node_find(o, named);
+    const struct viewer *v = w->viewer;
+    const struct seen *n = node_find(v, named);
     bool same = !strcmp(named, w->leader.node);
     if (!*named || (same && (w->leads || !n)))
         return CHANGE_NONE;
     bool unknown = n && !n->told && (n->state == SEEN_NOT || n->state == SEEN_ASKED || node_tellable(n));
-    *wait = unknown || o->list_stat.pzxid < o->base.stat.pzxid;
+    *wait = unknown || v->list_stat.pzxid < v->base.stat.pzxid;
     return *wait ? CHANGE_NONE : CHANGE_ELECTED;
 }
 
 /* The next of the line's changes; the leader leaves it after his leadership. */
 static enum change watch_line(const struct watch *w, struct seen **about)
 {
-    const struct observer *o = w->observer;
+    const struct viewer *v = w->viewer;
     enum change change = CHANGE_NONE;
-    for (size_t i = 0; i < o->count && change != CHANGE_LEFT; i++) {
-        struct seen *n = &o->nodes[i];
+    for (size_t i = 0; i < v->count && change != CHANGE_LEFT; i++) {
+        struct seen *n = &v->nodes[i];
         bool gone = n->told && !n->listed && !(w->leads && !strcmp(n->name, w->leader.node));
         if (!gone && (change != CHANGE_NONE || !node_tellable(n)))
             continue;
@@ -8729,17 +8990,17 @@ static enum change watch_line(const struct watch *w, struct seen **about)
 
 static enum change watch_next(const struct watch *w, nanos now, struct seen **about, bool *wait)
 {
-    const struct observer *o = w->observer;
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
-    bool connected = o->contact->connected;
+    const struct viewer *v = w->viewer;
+    char buffer[NODE_PATH_MAX];
+    bool connected = v->client.connected;
     *wait = false;
-    if (w->connected && !connected && (w->begun || now - w->began_at >= o->contact->timeout))
+    if (w->connected && !connected && (w->begun || now - w->began_at >= v->client.timeout))
         return CHANGE_DISCONNECTED;
     if (!w->connected && connected)
         return CHANGE_CONNECTED;
     if (!w->begun)
-        return !observer_whole(o) ? CHANGE_NONE : observer_leader(o) ? CHANGE_LEADER : CHANGE_VACANT;
-    const char *named = observer_named(o, buffer, sizeof buffer);
+        return !viewer_whole(v) ? CHANGE_NONE : viewer_leader(v) ? CHANGE_LEADER : CHANGE_VACANT;
+    const char *named = viewer_named(v, buffer, sizeof buffer);
     enum change change = w->leads ? watch_end(w, named) : CHANGE_NONE;
     if (change == CHANGE_NONE && !w->greeting)
         change = watch_claim(w, named, wait);
@@ -8766,7 +9027,7 @@ static void news_json(struct text *t, const struct news *n, const char *path)
 {
     static const struct person nobody = { .id = "" };
     const struct person *who = n->who ? n->who : &nobody, *before = n->before ? n->before : &nobody;
-    char when[64], node[BALLOT_PATH_MAX + NODE_MAX + 2], before_node[sizeof node];
+    char when[64], node[NODE_PATH_MAX], before_node[sizeof node];
     struct text time = text_in(when, sizeof when);
     struct duration_text span;
     bool contact = n->change == CHANGE_CONNECTED;
@@ -8840,7 +9101,7 @@ static void watch_write(const struct watch *w, struct log *log, bool json, const
     char line[WATCH_LINE_MAX];
     struct text t = text_in(line, sizeof line);
     if (json)
-        news_json(&t, n, w->observer->contact->path);
+        news_json(&t, n, w->viewer->config.base_path);
     else
         news_human(&t, n);
     queue_add(&log->out, &t);
@@ -8852,28 +9113,28 @@ static void watch_contact(struct watch *w, struct news *news, nanos now)
     if (w->connected)
         news->span = now - w->lost_contact_at;
     else
-        w->lost_contact_at = w->observer->contact->contact_since;
+        w->lost_contact_at = w->viewer->client.contact_since;
 }
 
 /* The leader of the present state, or of the last one if nobody leads. */
 static void watch_begin(struct watch *w, struct news *news)
 {
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
-    const char *named = observer_named(w->observer, buffer, sizeof buffer);
+    char buffer[NODE_PATH_MAX];
+    const char *named = viewer_named(w->viewer, buffer, sizeof buffer);
     w->begun = w->greeting = true;
     w->leads = news->change == CHANGE_LEADER;
     if (*named)
-        w->leader = person_read(&w->observer->base, named);
+        w->leader = person_read(&w->viewer->base, named);
     news->who = *named ? &w->leader : NULL;
 }
 
 static void watch_elected(struct watch *w, struct news *news, struct person *before, nanos now)
 {
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    char buffer[NODE_PATH_MAX];
     *before = w->leader;
     news->before = before->node[0] ? before : NULL;
     news->span = !w->leads && w->since ? now - w->since : -1;
-    w->leader = person_read(&w->observer->base, observer_named(w->observer, buffer, sizeof buffer));
+    w->leader = person_read(&w->viewer->base, viewer_named(w->viewer, buffer, sizeof buffer));
     news->who = &w->leader;
     w->leads = true;
 }
@@ -8913,7 +9174,7 @@ static void watch_tell_all(struct watch *w, struct log *log, bool json)
         watch_tell(w, log, json, change, about, now);
     }
     w->greeting = w->greeting && queue_room(&log->out) < WATCH_LINE_MAX;
-    w->observer->hold_base = wait || queue_room(&log->out) < WATCH_LINE_MAX;
+    w->viewer->hold_base = wait || queue_room(&log->out) < WATCH_LINE_MAX;
     queue_flush(&log->out);
     queue_flush(&log->err);
 }
@@ -8923,17 +9184,17 @@ enum { WATCH_SIGNAL, WATCH_OUT, WATCH_SLOTS };
 /* False: it is time to end. */
 static bool watch_wait(struct watch *w, struct log *log)
 {
-    const struct observer *o = w->observer;
+    const struct viewer *v = w->viewer;
     struct queue *out = &log->out;
     struct pollfd slots[WATCH_SLOTS + BALLOT_POLLFDS] = {
         [WATCH_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
         [WATCH_OUT] = { out->fd, (short)(queue_waits(out) && !out->retry_at ? POLLOUT : 0), 0 },
     };
     nanos wake = queue_waits(out) && out->retry_at ? out->retry_at : NEVER;
-    if (!w->begun && w->connected && !o->contact->connected)
-        wake = nanos_min(wake, w->began_at + o->contact->timeout);
-    observer_turn(w->observer, slots, WATCH_SLOTS, wake);
-    return !out->dead && !o->refused && !(slots[WATCH_OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) && signals_next() == 0;
+    if (!w->begun && w->connected && !v->client.connected)
+        wake = nanos_min(wake, w->began_at + v->client.timeout);
+    viewer_round(w->viewer, slots, WATCH_SLOTS, wake);
+    return !out->dead && !v->refused && !(slots[WATCH_OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) && signals_next() == 0;
 }
 
 static int watch(const struct settings *s, struct log *log, char **command)
@@ -8943,17 +9204,17 @@ static int watch(const struct settings *s, struct log *log, char **command)
     (void)command;
     if (!signals_open(heard, deaf))
         return EXIT_BALLOT;
-    struct watch w = { .observer = observer_open(s, log, READ_ALL, true), .connected = true, .began_at = clock_now() };
-    if (!w.observer)
+    struct watch w = { .viewer = viewer_open(s, log, READ_ALL, true), .connected = true, .began_at = clock_now() };
+    if (!w.viewer)
         return EXIT_BALLOT;
     do
         watch_tell_all(&w, log, json);
     while (watch_wait(&w, log));
-    bool refused = w.observer->refused;
+    bool refused = w.viewer->refused;
     if (refused)
-        observer_complain(w.observer, log, 0);
-    observer_hang_up(w.observer, true);
-    observer_free(w.observer);
+        viewer_complain(w.viewer, log, 0);
+    viewer_end(w.viewer, true);
+    viewer_free(w.viewer);
     return refused ? EXIT_BALLOT : 0;
 }
 
@@ -8965,12 +9226,12 @@ static int watch(const struct settings *s, struct log *log, char **command)
  * ------------------------------------------------------------------------ */
 
 struct down {
-    struct observer *observer;
+    struct viewer *viewer;
     struct log *log;
     bool begun;           /* `old` is known                              */
     struct person old;    /* who led when we came                        */
     struct person leader; /* who leads now; "" if nobody                 */
-    bool flying, asked;
+    bool asked;
     bool told_gone;       /* that he cannot be asked                     */
     int refused;          /* a ZooKeeper error                           */
 };
@@ -8981,28 +9242,28 @@ enum down_step {
 };
 
 /* Whether anybody stands besides the one with the proposal `node`. */
-static bool down_others(const struct observer *o, const char *node)
+static bool down_others(const struct viewer *v, const char *node)
 {
-    for (size_t i = 0; i < o->count; i++)
-        if (node_in_line(&o->nodes[i]) && strcmp(o->nodes[i].name, node) != 0)
+    for (size_t i = 0; i < v->count; i++)
+        if (node_in_line(&v->nodes[i]) && strcmp(v->nodes[i].name, node) != 0)
             return true;
     return false;
 }
 
 static enum down_step down_next(const struct down *d)
 {
-    const struct observer *o = d->observer;
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    const struct viewer *v = d->viewer;
+    char buffer[NODE_PATH_MAX];
     if (d->refused)
         return DOWN_REFUSED;
-    if (d->flying || !observer_whole(o))
+    if (client_flying(&v->client, LOOK_ASK) || !viewer_whole(v))
         return DOWN_WAIT;
-    const char *named = observer_named(o, buffer, sizeof buffer);
-    const struct seen *n = observer_leader(o);
+    const char *named = viewer_named(v, buffer, sizeof buffer);
+    const struct seen *n = viewer_leader(v);
     if (!d->begun)
         return *named ? DOWN_BEGIN : DOWN_NOBODY_LEADS;
     if (*named && strcmp(named, d->old.node) != 0) {
-        const struct person now = person_read(&o->base, named);
+        const struct person now = person_read(&v->base, named);
         return person_same(&now, &d->old) ? DOWN_AGAIN : DOWN_DONE;
     }
     if (!*named)
@@ -9013,44 +9274,39 @@ static enum down_step down_next(const struct down *d)
         return DOWN_FOREIGN;
     if (d->asked || json_has(n->data, n->length, "stepDown"))
         return DOWN_WAIT;
-    return down_others(o, d->old.node) ? DOWN_ASK : DOWN_NOBODY_ELSE;
+    return down_others(v, d->old.node) ? DOWN_ASK : DOWN_NOBODY_ELSE;
 }
 
-static void on_down(int rc, const struct Stat *stat, const void *data)
+static void on_asked(void *context, const struct reply *reply)
 {
-    struct down *d = (struct down *)(uintptr_t)data;
-    (void)stat;
-    d->flying = false;
-    d->observer->contact->turn_again = true;
-    d->asked = rc == ZOK;
-    if (rc == ZOK)
+    struct down *d = context;
+    d->asked = reply->rc == ZOK;
+    if (d->asked)
         return;
-    struct seen *n = node_find(d->observer, d->old.node);
+    struct seen *n = node_find(d->viewer, d->old.node);
     if (n) /* written meanwhile, or the answer is lost: what is there now? */
         n->state = SEEN_NOT;
-    if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
-        d->refused = rc;
+    if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE)
+        d->refused = reply->rc;
 }
 
 /* Adds the field before the end of his JSON, which is an object: it has a field. */
 static void down_ask(struct down *d)
 {
-    ballot *b = d->observer->contact;
-    const struct seen *n = node_find(d->observer, d->old.node);
-    char json[DATA_MAX + 128], when[128], host[256] = "", by[512];
+    struct viewer *v = d->viewer;
+    const struct seen *n = node_find(v, d->old.node);
+    char json[DATA_MAX + 4096], when[128], host[256] = "", by[512];
     struct text t = text_in(json, sizeof json), time = text_in(when, sizeof when);
     size_t end = n->length;
     while (end > 0 && n->data[end - 1] != '}')
         end--;
-    time_string(&time, b->born);
+    time_string(&time, v->born);
     gethostname(host, sizeof host - 1);
     snprintf(by, sizeof by, "%s by %s, pid %ld", when, host, (long)getpid());
     text_bytes(&t, n->data, end ? end - 1 : 0);
     json_field(&t, "stepDown", by);
     text_string(&t, "}");
-    d->flying = !t.cut && zoo_aset(b->handle, node_path(b, n->name), json, (int)t.length, n->stat.version, on_down, d) == ZOK;
-    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
-        on_disconnected(b);
+    client_set(&v->client, LOOK_ASK, viewer_path(v, n->name), json, t.length, n->stat.version);
 }
 
 static void down_name(char *out, size_t size, const struct person *p)
@@ -9062,7 +9318,7 @@ static void down_name(char *out, size_t size, const struct person *p)
 /* What the end is, in words; the exit status. */
 static int down_report(const struct down *d, enum down_step end)
 {
-    const char *path = d->observer->contact->path;
+    const char *path = d->viewer->config.base_path;
     char old[512], leader[512];
     down_name(old, sizeof old, &d->old);
     down_name(leader, sizeof leader, &d->leader);
@@ -9091,18 +9347,18 @@ static int down_report(const struct down *d, enum down_step end)
 /* Why it took too long: what is known of the one who was asked. */
 static int down_late(const struct down *d, const struct settings *s, nanos waited)
 {
-    const struct observer *o = d->observer;
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2], old[512], seen[128];
+    const struct viewer *v = d->viewer;
+    char buffer[NODE_PATH_MAX], old[512], seen[128];
     const struct duration_text within = duration_string(waited);
     nanos heartbeat;
     down_name(old, sizeof old, &d->old);
-    bool silent = o->base.data && json_get(o->base.data, o->base.length, "lastSeenTime", seen, sizeof seen) &&
+    bool silent = v->base.data && json_get(v->base.data, v->base.length, "lastSeenTime", seen, sizeof seen) &&
                   time_parse(seen, &heartbeat) && clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
-    if (!o->contact->connected || !d->begun)
-        observer_complain(o, d->log, waited);
-    else if (!*observer_named(o, buffer, sizeof buffer))
+    if (!v->client.connected || !d->begun)
+        viewer_complain(v, d->log, waited);
+    else if (!*viewer_named(v, buffer, sizeof buffer))
         LOG(d->log, FATAL, "%s has resigned, but nobody has taken over within %s", old, within.data);
-    else if (!observer_leader(o))
+    else if (!viewer_leader(v))
         LOG(d->log, FATAL, "%s is gone or cut off, and nobody has taken over within %s: the others wait until it has been silent for long enough", old, within.data);
     else
         LOG(d->log, FATAL, "%s has not handed over within %s%s; it stays asked", old, within.data,
@@ -9112,19 +9368,19 @@ static int down_late(const struct down *d, const struct settings *s, nanos waite
 
 static void down_begin(struct down *d)
 {
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    char buffer[NODE_PATH_MAX];
     d->begun = true;
-    d->old = person_read(&d->observer->base, observer_named(d->observer, buffer, sizeof buffer));
+    d->old = person_read(&d->viewer->base, viewer_named(d->viewer, buffer, sizeof buffer));
 }
 
 /* Follows the election to its end, or to the deadline. */
 static int down_run(struct down *d, const struct settings *s)
 {
-    struct observer *o = d->observer;
+    struct viewer *v = d->viewer;
     struct pollfd slots[BALLOT_POLLFDS];
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2], old[512];
+    char buffer[NODE_PATH_MAX], old[512];
     nanos limit = setting_number(s, SET_TIMEOUT), deadline = clock_now() + limit;
-    while (!o->refused && clock_now() < deadline) {
+    while (!v->refused && clock_now() < deadline) {
         enum down_step step = down_next(d);
         if (step == DOWN_BEGIN)
             down_begin(d);
@@ -9135,27 +9391,29 @@ static int down_run(struct down *d, const struct settings *s)
             down_name(old, sizeof old, &d->old);
             LOG(d->log, WARN, "%s cannot be asked: its proposal is gone; waiting for another to take over", old);
         } else if (step != DOWN_WAIT) {
-            d->leader = person_read(&o->base, observer_named(o, buffer, sizeof buffer));
+            d->leader = person_read(&v->base, viewer_named(v, buffer, sizeof buffer));
             return down_report(d, step);
         } else
-            observer_turn(o, slots, 0, deadline);
+            viewer_round(v, slots, 0, deadline);
     }
-    if (!o->refused)
+    if (!v->refused)
         return down_late(d, s, limit);
-    observer_complain(o, d->log, limit);
+    viewer_complain(v, d->log, limit);
     return EXIT_BALLOT;
 }
 
 static int step_down(const struct settings *s, struct log *log, char **command)
 {
-    struct down d = { .observer = observer_open(s, log, READ_LEADERS, true), .log = log };
+    struct down d = { .viewer = viewer_open(s, log, READ_LEADERS, true), .log = log };
     (void)command;
-    if (!d.observer)
+    if (!d.viewer)
         return EXIT_BALLOT;
+    d.viewer->asked = on_asked;
+    d.viewer->asked_context = &d;
     signal_handle(SIGPIPE, SIG_IGN);
     int status = down_run(&d, s);
-    observer_hang_up(d.observer, observer_whole(d.observer));
-    observer_free(d.observer);
+    viewer_end(d.viewer, viewer_whole(d.viewer));
+    viewer_free(d.viewer);
     return status;
 }
 

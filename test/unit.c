@@ -82,6 +82,26 @@ static void test_names(void)
     check(word_distance("onec", "once") == 2 && word_distance("", "abc") == 3 && word_distance("same", "same") == 0, "word_distance");
 }
 
+/* An answer to a request of `b` that was sent at a moment: nothing but these facts, unless `more` has some. */
+static void answer(ballot *b, enum step request, nanos sent, struct reply more)
+{
+    static const struct Stat no_stat = { .czxid = 0 };
+    static const struct String_vector no_names = { .count = 0 };
+    more.request = (int)request;
+    more.sent = sent;
+    more.data = more.data ? more.data : "";
+    more.length = strlen(more.data);
+    more.stat = more.stat ? more.stat : &no_stat;
+    more.names = more.names ? more.names : &no_names;
+    election_learn(b, &more);
+}
+
+static void flies(ballot *b, enum step request, bool flying)
+{
+    b->client.flying[request] = flying;
+    b->client.sent[request] = clock_now();
+}
+
 /* A candidate that stands as proposal-5, connected, with all facts fresh. */
 static ballot *member(enum ballot_mode mode)
 {
@@ -89,11 +109,11 @@ static ballot *member(enum ballot_mode mode)
     const struct ballot_config c = { .servers = "127.0.0.1", .base_path = "/b", .candidate_id = "me", .timeout_ms = 6000, .mode = mode };
     if (ballot_open(&b, &c) != BALLOT_OK)
         abort();
-    b->connected = b->list_fresh = b->base.fresh = b->base.seen = b->base.exists = b->base.empty = b->signed_own = b->own_fresh = true;
+    b->client.connected = b->list_fresh = b->base.fresh = b->base.seen = b->base.exists = b->base.empty = b->signed_own = b->own_fresh = true;
     b->want = WANT_STAND;
-    b->session.client_id = b->proposal_session = 77;
+    b->client.session.client_id = b->proposal_session = 77;
     b->own_exists = true;
-    b->base.timeout = b->timeout;
+    b->base.timeout = b->client.timeout;
     string_copy(b->proposal, sizeof b->proposal, "proposal-5");
     names_add(&b->line, &b->line_count, "proposal-5");
     b->base.read_at = b->base.moved_at = b->base.silent_since = 100 * SECOND;
@@ -118,47 +138,47 @@ static enum step step_at(ballot *b, nanos after)
 static void test_claims(void)
 {
     ballot *b = member(BALLOT_KEEP);
-    check(step_at(b, 0) == STEP_CLAIM, "(a) the lowest claims an empty base");
+    check(step_at(b, 0) == REQUEST_WRITE, "(a) the lowest claims an empty base");
     b->want = WANT_HOLD;
     check(step_at(b, 0) == STEP_NONE, "... unless it holds");
     b->want = WANT_STAND;
     b->base.fresh = false;
-    check(step_at(b, 0) == STEP_BASE, "... or the base is not known");
+    check(step_at(b, 0) == REQUEST_BASE, "... or the base is not known");
     b->base.fresh = true;
     b->list_fresh = false;
-    check(step_at(b, 0) == STEP_LIST, "... or the line is not");
+    check(step_at(b, 0) == REQUEST_LIST, "... or the line is not");
     b->list_fresh = true;
     b->unsettled = true;
-    check(step_at(b, 0) == STEP_SYNC, "... or something is in doubt");
+    check(step_at(b, 0) == REQUEST_SYNC, "... or something is in doubt");
     b->unsettled = false;
     b->base.recreated = true;
-    check(step_at(b, 5 * SECOND) == STEP_NONE && step_at(b, 6 * SECOND) == STEP_CLAIM, "a base made again is claimed after T");
+    check(step_at(b, 5 * SECOND) == STEP_NONE && step_at(b, 6 * SECOND) == REQUEST_WRITE, "a base made again is claimed after T");
     b->base.recreated = false;
 
     names(b, "proposal-1", true);
-    check(step_at(b, 4999 * MILLISECOND) == STEP_NONE && step_at(b, 5 * SECOND) == STEP_CLAIM, "(b) a leader of stop who is gone: after 5/6 T");
+    check(step_at(b, 4999 * MILLISECOND) == STEP_NONE && step_at(b, 5 * SECOND) == REQUEST_WRITE, "(b) a leader of stop who is gone: after 5/6 T");
     b->base.timeout = 12 * SECOND;
-    check(step_at(b, 9999 * MILLISECOND) == STEP_NONE && step_at(b, 10 * SECOND) == STEP_CLAIM, "... of his T");
+    check(step_at(b, 9999 * MILLISECOND) == STEP_NONE && step_at(b, 10 * SECOND) == REQUEST_WRITE, "... of his T");
     names(b, "proposal-1", false);
-    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == STEP_CLAIM, "(c) of keep: after the greater T");
+    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_WRITE, "(c) of keep: after the greater T");
     b->base.restarted = true;
-    check(step_at(b, 23999 * MILLISECOND) == STEP_NONE && step_at(b, 24 * SECOND) == STEP_CLAIM, "... after 2 T where the clock restarted");
+    check(step_at(b, 23999 * MILLISECOND) == STEP_NONE && step_at(b, 24 * SECOND) == REQUEST_WRITE, "... after 2 T where the clock restarted");
     b->base.restarted = false;
-    b->base.timeout = b->timeout;
+    b->base.timeout = b->client.timeout;
     names_add(&b->line, &b->line_count, "proposal-9");
     names(b, "proposal-9", false);
-    check(step_at(b, HOUR) == STEP_AHEAD, "a leader who lives is watched, not superseded");
+    check(step_at(b, HOUR) == REQUEST_AHEAD, "a leader who lives is watched, not superseded");
     string_copy(b->watched[0], NODE_MAX, "proposal-9");
     check(step_at(b, HOUR) == STEP_NONE, "... however long he is silent");
     names(b, "proposal-5", false);
-    check(step_at(b, 0) == STEP_CLAIM, "(d) the base names us, and we do not lead: claim");
+    check(step_at(b, 0) == REQUEST_WRITE, "(d) the base names us, and we do not lead: claim");
     ballot_close(b);
 
     b = member(BALLOT_STOP);
     free(b->line[0]);
     b->line[0] = strdup("proposal-1");
     names_add(&b->line, &b->line_count, "proposal-5");
-    check(step_at(b, 0) == STEP_AHEAD, "the second watches the first");
+    check(step_at(b, 0) == REQUEST_AHEAD, "the second watches the first");
     string_copy(b->watched[0], NODE_MAX, "proposal-1");
     check(step_at(b, 11 * SECOND) == STEP_NONE, "... and claims nothing, empty base or not");
     names(b, "proposal-1", false);
@@ -166,15 +186,16 @@ static void test_claims(void)
     nanos wake = NEVER;
     check(election_step(b, 100 * SECOND + 599 * MILLISECOND, &wake) == STEP_NONE && wake == 100 * SECOND + 600 * MILLISECOND,
           "the second asks every T/10 whether the servers answer");
-    check(election_step(b, 100 * SECOND + 600 * MILLISECOND, &wake) == STEP_ASK, "... then");
-    b->requests[REQUEST_ASK] = (struct request){ b, REQUEST_ASK, true, clock_now() };
+    check(election_step(b, 100 * SECOND + 600 * MILLISECOND, &wake) == REQUEST_ASK, "... then");
+    flies(b, REQUEST_ASK, true);
     check(election_step(b, HOUR, &wake) == STEP_NONE, "... once, and does nothing until it is answered");
-    on_asked(ZOK, "", &b->requests[REQUEST_ASK]);
+    flies(b, REQUEST_ASK, false);
+    answer(b, REQUEST_ASK, clock_now(), (struct reply){ .rc = ZOK });
     check(clock_now() - b->base.read_at < MINUTE && !b->broke_at, "... which counts as a read");
     b->want = WANT_LEAVE;
-    check(step_at(b, 0) == STEP_WITHDRAW, "a follower leaves by deleting its proposal");
+    check(step_at(b, 0) == REQUEST_WITHDRAW, "a follower leaves by deleting its proposal");
     names(b, "proposal-5", true);
-    check(step_at(b, 0) == STEP_RESIGN, "... or resigns where the base names it");
+    check(step_at(b, 0) == REQUEST_RESIGN, "... or resigns where the base names it");
     ballot_close(b);
 }
 
@@ -184,15 +205,15 @@ static void test_leading(void)
     nanos wake = NEVER;
     names(b, "proposal-5", false);
     b->leading = true;
-    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->timeout };
+    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->client.timeout };
     b->beat_at = 100 * SECOND;
-    check(election_step(b, 100 * SECOND, &wake) == STEP_BEAT, "a heartbeat when it is due");
+    check(election_step(b, 100 * SECOND, &wake) == REQUEST_WRITE, "a heartbeat when it is due");
     check(election_step(b, 99 * SECOND, &wake) == STEP_NONE && wake == 100 * SECOND, "... not before");
-    b->requests[REQUEST_WRITE].flying = true;
+    flies(b, REQUEST_WRITE, true);
     check(election_step(b, 100 * SECOND, &wake) == STEP_NONE, "one write at a time");
-    b->requests[REQUEST_WRITE].flying = false;
+    flies(b, REQUEST_WRITE, false);
     b->want = WANT_LEAVE;
-    check(election_step(b, 99 * SECOND, &wake) == STEP_RESIGN, "resign");
+    check(election_step(b, 99 * SECOND, &wake) == REQUEST_RESIGN, "resign");
     b->want = WANT_STAND;
     b->unsettled = b->synced = true;
     b->base.ours = true;
@@ -208,11 +229,11 @@ static void test_leading(void)
         b = member(stop ? BALLOT_STOP : BALLOT_KEEP);
         names(b, "proposal-5", stop);
         b->leading = b->base.ours = true;
-        b->session.client_id = 78;
+        b->client.session.client_id = 78;
         election_settle(b);
         check(b->leading == !stop && !b->proposal[0], stop ? "rule 10: expired under stop: lost" : "rule 10: expired under keep: leads on, with a new proposal");
         wake = NEVER;
-        check(election_step(b, 0, &wake) == (stop ? STEP_NONE : STEP_PROPOSE), "... next");
+        check(election_step(b, 0, &wake) == (stop ? STEP_NONE : REQUEST_PROPOSE), "... next");
     }
     ballot_close(b);
 }
@@ -236,43 +257,48 @@ static void test_mute(void)
 {
     for (int stop = 0; stop < 2; stop++) {
         ballot *b = second(stop ? BALLOT_STOP : BALLOT_KEEP, "proposal-1");
-        check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == STEP_REVOKE, "a leader that holds its session and is silent for 2 T is revoked");
+        check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_REVOKE, "a leader that holds its session and is silent for 2 T is revoked");
         b->base.timeout = 10 * SECOND;
-        check(step_at(b, 19 * SECOND) == STEP_NONE && step_at(b, 20 * SECOND) == STEP_REVOKE, "... by the greater T");
+        check(step_at(b, 19 * SECOND) == STEP_NONE && step_at(b, 20 * SECOND) == REQUEST_REVOKE, "... by the greater T");
         b->base.silent_since += 5 * SECOND;
-        check(step_at(b, 24 * SECOND) == STEP_NONE && step_at(b, 25 * SECOND) == STEP_REVOKE, "... counted while the servers answered");
+        check(step_at(b, 24 * SECOND) == STEP_NONE && step_at(b, 25 * SECOND) == REQUEST_REVOKE, "... counted while the servers answered");
         b->base.revocable = false;
         check(step_at(b, HOUR) == STEP_NONE, "... never a Go ballot");
         ballot_close(b);
     }
     ballot *b = second(BALLOT_KEEP, "proposal-9");
     names_add(&b->line, &b->line_count, "proposal-9");
-    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == STEP_REVOKE, "a leader at the end of the line: by the second T later than by the first");
+    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "a leader at the end of the line: by the second T later than by the first");
     ballot_close(b);
 
     b = second(BALLOT_KEEP, "");
     b->base.empty = true;
-    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == STEP_FIRST, "nobody leads, and the first does not claim for 2 T: what is it?");
+    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_FIRST, "nobody leads, and the first does not claim for 2 T: what is it?");
     string_copy(b->examined, sizeof b->examined, "proposal-1");
     check(step_at(b, HOUR) == STEP_NONE, "... a Go ballot, or not known yet: wait");
     b->examined_revocable = true;
-    check(step_at(b, 12 * SECOND) == STEP_REVOKE, "... one like us: revoked");
+    check(step_at(b, 12 * SECOND) == REQUEST_REVOKE, "... one like us: revoked");
     b->first_since += SECOND;
-    check(step_at(b, 12 * SECOND) == STEP_NONE && step_at(b, 13 * SECOND) == STEP_REVOKE, "... counted from when it came to the front");
+    check(step_at(b, 12 * SECOND) == STEP_NONE && step_at(b, 13 * SECOND) == REQUEST_REVOKE, "... counted from when it came to the front");
     string_copy(b->base.led, NODE_MAX, "proposal-1");
     check(step_at(b, HOUR) == STEP_NONE, "... not where it led, and a stranger emptied the base: its command may still be dying");
     b->base.led[0] = '\0';
     names(b, "proposal-0", false);
-    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == STEP_REVOKE, "... it had to wait for (c) itself: as much later");
+    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "... it had to wait for (c) itself: as much later");
     ballot_close(b);
 }
 
-/* What a read of the base says, sent and answered now. */
-static void base_reads(ballot *b, int64_t czxid, int32_t version, const char *data)
+/* What a read of the base says. */
+static void base_read(ballot *b, nanos sent, int64_t czxid, int32_t version, const char *data)
 {
     const struct Stat stat = { .czxid = czxid, .ctime = czxid, .version = version };
-    b->requests[REQUEST_BASE] = (struct request){ b, REQUEST_BASE, true, clock_now() };
-    on_base(ZOK, data, (int)strlen(data), &stat, &b->requests[REQUEST_BASE]);
+    answer(b, REQUEST_BASE, sent, (struct reply){ .rc = ZOK, .data = data, .stat = &stat });
+}
+
+/* ... sent and answered now. */
+static void base_reads(ballot *b, int64_t czxid, int32_t version, const char *data)
+{
+    base_read(b, clock_now(), czxid, version, data);
 }
 
 #define GONE "{\"proposalNode\":\"/b/proposal-1\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
@@ -292,16 +318,12 @@ static void test_silence(void)
     base_reads(b, 1, 1, GONE);
     check(b->base.silent_since == since, "... reading it again changes nothing");
 
-    b->requests[REQUEST_OWN] = (struct request){ b, REQUEST_OWN, true, clock_now() - b->timeout / 8 };
-    request_answered(&b->requests[REQUEST_OWN]);
+    answer(b, REQUEST_ASK, clock_now() - b->client.timeout / 8, (struct reply){ .rc = ZOK });
     check(!b->broke_at, "an answer after T/8 is no gap");
-    b->requests[REQUEST_OWN] = (struct request){ b, REQUEST_OWN, true, clock_now() - b->timeout / 4 };
-    request_answered(&b->requests[REQUEST_OWN]);
+    answer(b, REQUEST_ASK, clock_now() - b->client.timeout / 4, (struct reply){ .rc = ZOK });
     b->list_fresh = true;
     check(b->broke_at && election_step(b, clock_now(), &wake) == STEP_DOUBT, "one after T/4 is: sync, and read again");
-    b->requests[REQUEST_BASE] = (struct request){ b, REQUEST_BASE, true, b->broke_at - 1 };
-    const struct Stat same_stat = { .czxid = 1, .ctime = 1, .version = 1 };
-    on_base(ZOK, GONE, (int)strlen(GONE), &same_stat, &b->requests[REQUEST_BASE]);
+    base_read(b, b->broke_at - 1, 1, 1, GONE);
     check(b->broke_at && !b->base.restarted, "... a read that was on its way before does not count");
     base_reads(b, 1, 1, GONE);
     check(!b->broke_at && b->base.restarted && b->base.silent_since > since && claim_time(b) == b->base.silent_since + 12 * SECOND,
@@ -309,21 +331,21 @@ static void test_silence(void)
     base_reads(b, 1, 2, GONE);
     check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... unless the version moves: then T");
 
-    string_copy(b->addresses, sizeof b->addresses, "127.0.0.1:1");
-    handle_open(b);
-    b->met = true;
+    string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
+    handle_open(&b->client);
+    b->client.met = true;
     since = b->base.silent_since;
-    on_event(b->handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", b);
+    on_event(b->client.handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", &b->client);
     check(b->unsettled && !b->base.fresh, "after a reconnect all is read again");
     base_reads(b, 1, 2, GONE);
     check(b->base.restarted && b->base.silent_since > since, "... and the clock of (c) begins anew");
-    handle_close(b);
+    handle_close(&b->client);
 
     int timeout = 0;
     struct pollfd slots[BALLOT_POLLFDS];
-    b->connected = false;
-    b->retry_at = b->remind_at = b->resolver.since = NEVER - MINUTE;
-    b->planned_at = clock_now() - b->timeout / 4;
+    b->client.connected = false;
+    b->client.retry_at = b->client.remind_at = b->client.resolver.since = NEVER - MINUTE;
+    b->planned_at = clock_now() - b->client.timeout / 4;
     ballot_prepare(b, slots, BALLOT_POLLFDS, &timeout);
     check(b->broke_at, "a standstill of ours is a gap, too");
     b->broke_at = 0;
@@ -348,10 +370,10 @@ static void test_base_made_again(void)
     base_reads(b, 2, 0, OURS);
     check(!b->base.ours, "... nor when they are read again");
     b->leading = true;
-    b->session.client_id++; /* it has expired */
+    b->client.session.client_id++; /* it has expired */
     election_settle(b);
     check(!b->leading, "... they keep nobody in the lead");
-    on_base(ZNONODE, NULL, 0, NULL, &b->requests[REQUEST_BASE]);
+    answer(b, REQUEST_BASE, clock_now(), (struct reply){ .rc = ZNONODE });
     proposal_adopt(b, "proposal-0");
     check(!b->base.fresh, "a base that was missing is read again when we stand: nothing tells that it was made");
     ballot_close(b);
@@ -364,24 +386,22 @@ static void test_lease_pair(void)
     names(b, "proposal-5", true);
     b->leading = true;
     b->lease = (struct lease){ .sent = 100 * SECOND, .timeout = 6 * SECOND };
-    b->timeout = MINUTE;
-    check(lease_end(b) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == STEP_BEAT, "a longer T: the lease ends as before");
-    b->timeout = 3 * SECOND;
-    check(election_step(b, 102 * SECOND + 1, &wake) == STEP_BEAT, "a shorter one, whose lease ends later: heartbeat at once");
+    b->client.timeout = MINUTE;
+    check(lease_end(b) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == REQUEST_WRITE, "a longer T: the lease ends as before");
+    b->client.timeout = 3 * SECOND;
+    check(election_step(b, 102 * SECOND + 1, &wake) == REQUEST_WRITE, "a shorter one, whose lease ends later: heartbeat at once");
     check(election_step(b, 101 * SECOND, &wake) == STEP_CUT, "... or would end sooner: the lease is cut first");
     b->lease.sent = clock_now() - SECOND;
     lease_cut(b);
     check(lease_end(b) == b->lease.cut_sent + 2 * SECOND && lease_term(&b->lease) == b->lease.cut_sent + 3 * SECOND / 2, "... to what the heartbeat allows");
     check(election_step(b, clock_now(), &wake) == STEP_NONE && b->turn_again, "... and the heartbeat waits until the guard could be told");
     b->cut_unseen = false;
-    check(election_step(b, clock_now(), &wake) == STEP_BEAT, "... then goes out");
+    check(election_step(b, clock_now(), &wake) == REQUEST_WRITE, "... then goes out");
     struct lease cut = b->lease;
-    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, clock_now() };
-    b->sent_timeout = b->timeout;
-    on_written(ZCONNECTIONLOSS, &b->requests[REQUEST_WRITE]);
+    b->sent_timeout = b->client.timeout;
+    answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZCONNECTIONLOSS });
     check(!memcmp(&cut, &b->lease, sizeof cut), "... if its answer is lost, the cut stays");
-    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, clock_now() };
-    on_written(ZOK, &b->requests[REQUEST_WRITE]);
+    answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK });
     check(b->lease.timeout == 3 * SECOND && !b->lease.cut_timeout, "... if it is acknowledged, it is the lease");
     ballot_close(b);
 }
@@ -392,39 +412,35 @@ static void test_own(void)
     nanos wake = NEVER;
     ballot *b = member(BALLOT_KEEP);
     struct Stat stat = { .ephemeralOwner = 78, .mtime = 0 };
-    on_own(ZOK, "", 0, &stat, &(struct request){ .owner = b, .kind = REQUEST_OWN, .sent = clock_now() });
+    answer(b, REQUEST_OWN, clock_now(), (struct reply){ .rc = ZOK, .stat = &stat });
     check(!b->own_exists && b->unsettled, "a proposal of our name that another session owns is not ours");
     ballot_close(b);
 
     b = member(BALLOT_KEEP);
     names(b, "proposal-4", false);
     b->leading = true;
-    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->timeout };
+    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->client.timeout };
     b->beat_at = HOUR;
-    check(election_step(b, 100 * SECOND, &wake) == STEP_BEAT, "a base that names another proposal of ours gets a heartbeat at once");
+    check(election_step(b, 100 * SECOND, &wake) == REQUEST_WRITE, "a base that names another proposal of ours gets a heartbeat at once");
     b->ahead = 5 * SECOND;
-    b->written.mtime = clock_read(CLOCK_REALTIME) / MILLISECOND;
+    int64_t mtime = clock_read(CLOCK_REALTIME) / MILLISECOND;
     b->sent_shift = clock_shift() - 3 * SECOND;
-    clocks_compare(b, clock_now());
+    clocks_compare(b, clock_now(), mtime);
     check(b->ahead == 5 * SECOND, "a clock that was set while a write was on its way is not compared with the servers'");
     b->sent_shift = clock_shift();
-    clocks_compare(b, clock_now());
+    clocks_compare(b, clock_now(), mtime);
     check(b->ahead > -SECOND && b->ahead < SECOND, "... one that was not is");
-    b->requests[REQUEST_RESIGN] = (struct request){ b, REQUEST_RESIGN, true, clock_now() };
-    on_resigned(ZOK, &b->requests[REQUEST_RESIGN]);
-    check(election_step(b, b->calm_at - 1, &wake) == STEP_NONE && election_step(b, b->calm_at, &wake) == STEP_PROPOSE,
+    answer(b, REQUEST_RESIGN, clock_now(), (struct reply){ .rc = ZOK });
+    check(election_step(b, b->calm_at - 1, &wake) == STEP_NONE && election_step(b, b->calm_at, &wake) == REQUEST_PROPOSE,
           "after a resignation the next one goes first: a new proposal waits");
     check(b->calm_at > clock_now() - MINUTE, "... a moment");
     ballot_close(b);
 }
 
 /* A transaction on the base is answered: by `rc` on its operation `refused`. */
-static void answered(ballot *b, enum request_kind kind, int rc, int refused)
+static void answered(ballot *b, enum step request, int rc, int refused)
 {
-    b->requests[kind] = (struct request){ b, kind, true, clock_now() };
-    b->results[0].err = refused == 0 ? rc : ZOK;
-    b->results[1].err = refused == 1 ? rc : ZRUNTIMEINCONSISTENCY;
-    (kind == REQUEST_WRITE ? on_written : kind == REQUEST_RESIGN ? on_resigned : on_withdrawn)(rc, &b->requests[kind]);
+    answer(b, request, clock_now(), (struct reply){ .rc = rc, .refused = refused });
 }
 
 static bool troubled(const ballot *b, const char *what, const char *right)
@@ -438,19 +454,19 @@ static void test_rights(void)
     nanos wake = NEVER;
     answered(b, REQUEST_WRITE, ZNOAUTH, 1);
     check(troubled(b, "writing /b is refused", "no right \"write\"") && ballot_step_down(b), "the claim is refused: it says why, and hands over");
-    check(step_at(b, 0) == STEP_WITHDRAW, "... by leaving the queue, without its owner's help, and at once");
+    check(step_at(b, 0) == REQUEST_WITHDRAW, "... by leaving the queue, without its owner's help, and at once");
     b->want = WANT_HOLD;
-    check(step_at(b, 0) != STEP_WITHDRAW, "... but not while its owner still ends what it did as leader");
+    check(step_at(b, 0) != REQUEST_WITHDRAW, "... but not while its owner still ends what it did as leader");
     b->want = WANT_STAND;
     answered(b, REQUEST_WITHDRAW, ZNOAUTH, 0);
     check(troubled(b, "writing /b is refused", "\"write\""), "deleting the proposal is refused, too: the trouble is still the first one");
     check(step_at(b, 0) == STEP_END_SESSION, "... the session is closed");
     session_end(b);
-    check(!b->proposal[0] && !ballot_step_down(b) && !b->session.client_id, "... and the proposal is gone with it");
+    check(!b->proposal[0] && !ballot_step_down(b) && !b->client.session.client_id, "... and the proposal is gone with it");
     check(b->retry_at > clock_now() + 11 * SECOND && b->retry_at <= clock_now() + 12 * SECOND, "it stands again after 2 T");
-    b->connected = true;
-    check(election_step(b, b->retry_at - 1, &wake) == STEP_NONE && election_step(b, b->retry_at, &wake) == STEP_PROPOSE, "... not before");
-    b->timeout = 10 * MINUTE;
+    b->client.connected = true;
+    check(election_step(b, b->retry_at - 1, &wake) == STEP_NONE && election_step(b, b->retry_at, &wake) == REQUEST_PROPOSE, "... not before");
+    b->client.timeout = 10 * MINUTE;
     election_left(b);
     check(b->retry_at <= clock_now() + 30 * SECOND, "... nor after more than 30 s");
     ballot_close(b);
@@ -473,9 +489,9 @@ static void test_rights(void)
     check(ballot_step_down(b) && b->leading, "a leader's heartbeat is refused: it is to hand over");
     check(election_step(b, clock_now(), &wake) == STEP_NONE, "... when its owner lets it");
     b->want = WANT_LEAVE;
-    check(election_step(b, clock_now(), &wake) == STEP_RESIGN, "... by resigning");
+    check(election_step(b, clock_now(), &wake) == REQUEST_RESIGN, "... by resigning");
     answered(b, REQUEST_RESIGN, ZNOAUTH, 0);
-    check(election_step(b, clock_now(), &wake) == STEP_WITHDRAW, "... or, if that is refused, by deleting its proposal");
+    check(election_step(b, clock_now(), &wake) == REQUEST_WITHDRAW, "... or, if that is refused, by deleting its proposal");
     answered(b, REQUEST_WITHDRAW, ZOK, 0);
     check(!b->leading && ballot_role(b) == BALLOT_OUT && !ballot_step_down(b), "... then it is out");
     ballot_close(b);
@@ -494,38 +510,37 @@ static void test_session_timeouts(void)
     struct ballot_config c = b->config;
     c.timeout_ms = BALLOT_TIMEOUT_MAX + 1;
     check(ballot_open(&other, &c) == BALLOT_ETIMEOUT && !other, "no longer one may be asked for");
-    b->connected = false;
-    b->unfit = true;
-    check(election_step(b, 0, &wake) == STEP_BREAK_OFF, "a server that gives an unfit one is not talked to");
-    contact_break_off(b);
-    string_copy(b->addresses, sizeof b->addresses, "1.1.1.1:1,::2:2,3.3.3.3:3");
-    b->retry_at = 5;
-    check(election_step(b, 4, &wake) == STEP_NONE && wake == 5 && election_step(b, 5, &wake) == STEP_OPEN, "... but again, or another, after a pause");
+    b->client.connected = false;
+    b->client.unfit = true;
+    check(contact_step(&b->client, 0, &wake) == CONTACT_BREAK_OFF, "a server that gives an unfit one is not talked to");
+    client_break_off(&b->client);
+    string_copy(b->client.addresses, sizeof b->client.addresses, "1.1.1.1:1,::2:2,3.3.3.3:3");
+    b->client.retry_at = 5;
+    check(contact_step(&b->client, 4, &wake) == CONTACT_WAIT && wake == 5 && contact_step(&b->client, 5, &wake) == CONTACT_OPEN, "... but again, or another, after a pause");
     char chosen[200];
     struct text t = text_in(chosen, sizeof chosen);
-    string_copy(b->avoided, sizeof b->avoided, "::2:2");
-    addresses_choose(b, &t);
+    string_copy(b->client.avoided, sizeof b->client.avoided, "::2:2");
+    addresses_choose(&b->client, &t);
     same(chosen, "1.1.1.1:1,3.3.3.3:3,1.1.1.1:1", "... the others first, in odd number");
     t = text_in(chosen, sizeof chosen);
-    addresses_choose(b, &t);
-    same(chosen, b->addresses, "... then all");
-    b->timeout = TIMEOUT_MAX;
+    addresses_choose(&b->client, &t);
+    same(chosen, b->client.addresses, "... then all");
+    b->client.timeout = TIMEOUT_MAX;
     for (int i = 0; i < 40; i++)
-        contact_back_off(b, 0);
-    check(b->hold_until <= 30 * SECOND, "no session timeout makes the pauses between two attempts longer than 30 s");
+        contact_back_off(&b->client, 0);
+    check(b->client.hold_until <= 30 * SECOND, "no session timeout makes the pauses between two attempts longer than 30 s");
     ballot_close(b);
 
     b = member(BALLOT_KEEP);
-    b->leading = true;
-    b->lease = (struct lease){ .sent = 0, .timeout = b->timeout };
+    answer(b, REQUEST_WRITE, 0, (struct reply){ .rc = ZOK });
     for (int i = 0; i < 40; i++)
-        contact_back_off(b, 0);
-    check(b->hold_until <= SECOND, "a leader tries again within T/6 while others do not count it as gone");
+        contact_back_off(&b->client, 0);
+    check(b->client.hold_until <= SECOND, "a leader tries again within T/6 while others do not count it as gone");
     b->config.timeout_ms = 3600000;
-    string_copy(b->addresses, sizeof b->addresses, "127.0.0.1:1");
-    handle_open(b);
-    on_event(b->handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", b);
-    check(b->timeout == 10 * MINUTE, "a session timeout of an hour counts as 10 min");
+    string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
+    handle_open(&b->client);
+    on_event(b->client.handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", &b->client);
+    check(b->client.timeout == 10 * MINUTE, "a session timeout of an hour counts as 10 min");
     ballot_close(b);
 }
 
@@ -692,7 +707,7 @@ static bool cut_is_told(void)
         abort();
     a->pair = ends[0];
     a->ballot = member(BALLOT_STOP);
-    a->told = a->ballot->session;
+    a->told = a->ballot->client.session;
     a->ballot->leading = a->facts.rules.stop = true;
     a->facts.life = LIFE_RUNNING;
     a->facts.now = clock_now();
@@ -720,19 +735,21 @@ static void test_starts(void)
     check(cut_is_told(), "the guard is told of a lease that was cut, even if it is over by then");
 }
 
-/* --- the observer ------------------------------------------------------------- */
+/* --- the viewer ------------------------------------------------------------- */
 
-static struct observer *observer(void)
+static struct viewer *viewer(void)
 {
-    struct observer *o = calloc(1, sizeof *o);
-    if (!o)
+    struct viewer *v = calloc(1, sizeof *v);
+    if (!v)
         abort();
-    o->contact = member(BALLOT_KEEP);
-    o->contact->contact_since = o->contact_since = 5;
-    o->sync_sent = o->base_fresh = o->list_fresh = o->base_exists = true;
-    o->base.stat = o->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 90 };
-    o->reading = READ_ALL;
-    return o;
+    v->config = (struct ballot_config){ .servers = "127.0.0.1", .base_path = "/b", .timeout_ms = 6000 };
+    client_open(&v->client, &v->config, v, viewer_learn, viewer_event);
+    v->client.connected = true;
+    v->client.contact_since = v->contact_since = 5;
+    v->sync_sent = v->base_fresh = v->list_fresh = v->base_exists = true;
+    v->base.stat = v->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 90 };
+    v->reading = READ_ALL;
+    return v;
 }
 
 static void data(struct seen *n, const char *json, nanos mtime)
@@ -740,49 +757,44 @@ static void data(struct seen *n, const char *json, nanos mtime)
     struct Stat stat = n->stat;
     stat.mtime = mtime / MILLISECOND;
     stat.ephemeralOwner = 7;
-    seen_keep(n, json, (int)strlen(json), &stat);
+    seen_keep(n, &(struct reply){ .rc = ZOK, .data = json, .length = strlen(json), .stat = &stat });
 }
 
-static void leads(struct observer *o, int number, nanos seen)
+static void leads(struct viewer *v, int number, nanos seen)
 {
     char json[512], node[64];
     struct text t = text_in(json, sizeof json);
     snprintf(node, sizeof node, "/b/proposal-%d", number);
     text_format(&t, "{\"candidateId\":\"c%d\",\"proposalNode\":\"%s\",\"sessionTimeout\":\"5s\",\"lastSeenTime\":"
                 "\"2026-01-07 13:40:%02d +0000 UTC m=+1.0\"}", number, node, (int)(seen / SECOND));
-    data(&o->base, json, 0);
-    o->base.stat = (struct Stat){ .czxid = 1, .mzxid = o->list_stat.mzxid, .pzxid = o->list_stat.pzxid };
+    data(&v->base, json, 0);
+    v->base.stat = (struct Stat){ .czxid = 1, .mzxid = v->list_stat.mzxid, .pzxid = v->list_stat.pzxid };
 }
 
-static void nobody_leads(struct observer *o)
+static void nobody_leads(struct viewer *v)
 {
-    data(&o->base, "", 0);
-    o->base.stat = (struct Stat){ .czxid = 1, .mzxid = o->list_stat.mzxid, .pzxid = o->list_stat.pzxid };
+    data(&v->base, "", 0);
+    v->base.stat = (struct Stat){ .czxid = 1, .mzxid = v->list_stat.mzxid, .pzxid = v->list_stat.pzxid };
 }
 
 /* The list is read: proposals by number, ended by -1. */
-static void listed(struct observer *o, const int *numbers)
+static void listed(struct viewer *v, const int *numbers)
 {
     char names[10][NODE_MAX], *all[10];
-    struct String_vector v = { 0, all };
-    for (; *numbers >= 0; numbers++, v.count++) {
-        all[v.count] = names[v.count];
-        snprintf(names[v.count], NODE_MAX, "proposal-%d", *numbers);
+    struct String_vector vector = { 0, all };
+    for (; *numbers >= 0; numbers++, vector.count++) {
+        all[vector.count] = names[vector.count];
+        snprintf(names[vector.count], NODE_MAX, "proposal-%d", *numbers);
     }
-    nodes_replace(o, &v, &o->list_stat);
-    for (size_t i = 0; i < o->count; i++)
-        if (o->nodes[i].state == SEEN_NOT) {
+    nodes_replace(v, &vector, &v->list_stat);
+    for (size_t i = 0; i < v->count; i++)
+        if (v->nodes[i].state == SEEN_NOT) {
             char json[200];
-            snprintf(json, sizeof json, "{\"candidateId\":\"c%s\",\"onDisconnect\":\"keep\"}", o->nodes[i].name + strlen(NODE_PREFIX));
-            data(&o->nodes[i], json, 0);
+            snprintf(json, sizeof json, "{\"candidateId\":\"c%s\",\"onDisconnect\":\"keep\"}", v->nodes[i].name + strlen(NODE_PREFIX));
+            data(&v->nodes[i], json, 0);
         }
 }
-#define LISTED(o, ...) listed(o, (const int[]){ __VA_ARGS__, -1 })
-
-static void observer_end(struct observer *o)
-{
-    observer_free(o);
-}
+#define LISTED(v, ...) listed(v, (const int[]){ __VA_ARGS__, -1 })
 
 static void test_reading(void)
 {
@@ -821,31 +833,31 @@ static void test_reading(void)
 
 static void test_asking(void)
 {
-    struct observer *o = observer();
-    o->sync_sent = o->base_fresh = o->list_fresh = false;
-    check(observer_step(o) == ASK_SYNC, "a sync first");
-    o->sync_sent = true;
-    check(observer_step(o) == ASK_BASE, "... without waiting, the base");
-    o->base_flying = true;
-    check(observer_step(o) == ASK_LIST, "... and the list");
-    o->list_flying = true;
-    check(observer_step(o) == ASK_NOTHING && !observer_whole(o), "... then wait");
-    o->base_flying = o->list_flying = false;
-    o->base_fresh = o->list_fresh = true;
-    check(observer_whole(o), "an empty base is soon read");
-    o->list_stat.mzxid = 101;
-    check(observer_whole(o), "a heartbeat between base and list does no harm");
-    o->list_stat.pzxid = 101;
-    check(!observer_whole(o) && observer_step(o) == ASK_ALL_ANEW, "a torn picture is taken anew");
-    o->watching = true;
-    check(!observer_whole(o) && observer_step(o) == ASK_NOTHING, "... who watches is told");
-    o->base_exists = false;
-    check(observer_step(o) == ASK_EXISTS, "no base: wait for it");
-    o->contact->contact_since++;
-    check(observer_step(o) == ASK_ALL_ANEW, "a new contact: all is read anew");
-    o->contact->connected = false;
-    check(observer_step(o) == ASK_NOTHING, "nothing is asked out of contact");
-    observer_end(o);
+    struct viewer *v = viewer();
+    v->sync_sent = v->base_fresh = v->list_fresh = false;
+    check(viewer_step(v) == LOOK_SYNC, "a sync first");
+    v->sync_sent = true;
+    check(viewer_step(v) == LOOK_BASE, "... without waiting, the base");
+    v->client.flying[LOOK_BASE] = 1;
+    check(viewer_step(v) == LOOK_LIST, "... and the list");
+    v->client.flying[LOOK_LIST] = 1;
+    check(viewer_step(v) == LOOK_NOTHING && !viewer_whole(v), "... then wait");
+    v->client.flying[LOOK_BASE] = v->client.flying[LOOK_LIST] = 0;
+    v->base_fresh = v->list_fresh = true;
+    check(viewer_whole(v), "an empty base is soon read");
+    v->list_stat.mzxid = 101;
+    check(viewer_whole(v), "a heartbeat between base and list does no harm");
+    v->list_stat.pzxid = 101;
+    check(!viewer_whole(v) && viewer_step(v) == LOOK_ANEW, "a torn picture is taken anew");
+    v->watching = true;
+    check(!viewer_whole(v) && viewer_step(v) == LOOK_NOTHING, "... who watches is told");
+    v->base_exists = false;
+    check(viewer_step(v) == LOOK_CREATION, "no base: wait for it");
+    v->client.contact_since++;
+    check(viewer_step(v) == LOOK_ANEW, "a new contact: all is read anew");
+    v->client.connected = false;
+    check(viewer_step(v) == LOOK_NOTHING, "nothing is asked out of contact");
+    viewer_free(v);
 }
 
 /* Tells all, as words. */
@@ -869,132 +881,132 @@ static const char *told(struct watch *w, struct log *log)
 
 static void test_watching(void)
 {
-    struct observer *o = observer();
+    struct viewer *v = viewer();
     struct log *log = calloc(1, sizeof *log);
-    struct watch w = { .observer = o, .connected = true, .began_at = clock_now() };
+    struct watch w = { .viewer = v, .connected = true, .began_at = clock_now() };
     if (!log)
         abort();
-    o->watching = true;
-    o->base_fresh = false;
+    v->watching = true;
+    v->base_fresh = false;
     same(told(&w, log), "", "nothing before all is read");
-    o->base_fresh = true;
-    leads(o, 1, 0);
-    LISTED(o, 1, 2);
+    v->base_fresh = true;
+    leads(v, 1, 0);
+    LISTED(v, 1, 2);
     same(told(&w, log), "leader c1, candidate 1, candidate 2", "the present state");
     same(told(&w, log), "", "... once");
-    o->list_stat.pzxid = 95;
-    LISTED(o, 1, 2, 3);
+    v->list_stat.pzxid = 95;
+    LISTED(v, 1, 2, 3);
     same(told(&w, log), "joined 3", "joined");
-    o->base.stat.mzxid = 105;
+    v->base.stat.mzxid = 105;
     same(told(&w, log), "", "a heartbeat is no change");
-    o->list_stat = (struct Stat){ .czxid = 1, .mzxid = 110, .pzxid = 110 };
-    LISTED(o, 2, 3);
+    v->list_stat = (struct Stat){ .czxid = 1, .mzxid = 110, .pzxid = 110 };
+    LISTED(v, 2, 3);
     same(told(&w, log), "", "the leader has left; the base is not read yet: resigned or lost?");
-    nobody_leads(o);
+    nobody_leads(v);
     same(told(&w, log), "resigned c1, left 1", "resigned, then left");
-    leads(o, 2, 0);
+    leads(v, 2, 0);
     same(told(&w, log), "elected c2", "elected");
-    o->list_stat.pzxid = 120;
-    o->base.stat.pzxid = 110; /* read before; it has not changed since */
-    LISTED(o, 3);
+    v->list_stat.pzxid = 120;
+    v->base.stat.pzxid = 110; /* read before; it has not changed since */
+    LISTED(v, 3);
     same(told(&w, log), "lost c2, left 2", "the base still names one who is gone: lost");
-    leads(o, 3, 0);
+    leads(v, 3, 0);
     same(told(&w, log), "elected c3", "taken over");
-    leads(o, 4, 0);
-    o->base.stat.pzxid = 130;
+    leads(v, 4, 0);
+    v->base.stat.pzxid = 130;
     same(told(&w, log), "", "a leader whom the list does not know yet is put off");
-    o->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 130 };
-    LISTED(o, 4);
-    node_find(o, "proposal-4")->state = SEEN_ASKED;
+    v->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 130 };
+    LISTED(v, 4);
+    node_find(v, "proposal-4")->state = SEEN_ASKED;
     same(told(&w, log), "", "... until he is read");
-    node_find(o, "proposal-4")->state = SEEN_READ;
+    node_find(v, "proposal-4")->state = SEEN_READ;
     same(told(&w, log), "joined 4, elected c4, left 3", "... joined before elected; the last leader leaves after his leadership");
-    LISTED(o, 5);
-    leads(o, 5, 0);
-    LISTED(o, 6);
+    LISTED(v, 5);
+    leads(v, 5, 0);
+    LISTED(v, 6);
     same(told(&w, log), "elected c5, lost c5, left 4, joined 6", "one who came, led and went between two looks");
-    o->contact->connected = false;
+    v->client.connected = false;
     same(told(&w, log), "disconnected ", "contact is lost");
-    o->contact->connected = true;
+    v->client.connected = true;
     same(told(&w, log), "connected ", "... and back");
-    data(&o->base, "garbage", 0);
-    leads(o, 6, 0);
+    data(&v->base, "garbage", 0);
+    leads(v, 6, 0);
     same(told(&w, log), "elected c6", "elected");
-    data(&o->base, "garbage", 0);
+    data(&v->base, "garbage", 0);
     same(told(&w, log), "lost c6", "the base is overwritten: lost");
-    observer_end(o);
+    viewer_free(v);
     free(log);
 }
 
 static void test_notes(void)
 {
-    struct observer *o = observer();
+    struct viewer *v = viewer();
     struct report p;
     struct record *r = calloc(1, sizeof *r);
     if (!r)
         abort();
-    LISTED(o, 1, 2);
-    leads(o, 1, 0);
-    report_open(&p, o);
+    LISTED(v, 1, 2);
+    leads(v, 1, 0);
+    report_open(&p, v);
     same(p.leader.notes[0], "is leader", "the leader's notes");
     check(p.leader.note_count == 3 && p.silent && !strcmp(p.leader.notes[2], "last heartbeat is older than the expected publish interval"), "... an old heartbeat");
-    report_candidate(&p, &o->nodes[0], r);
+    report_candidate(&p, &v->nodes[0], r);
     check(!strcmp(r->notes[0], "this proposal node claimed leadership") && !strcmp(r->notes[1], "this candidate id claimed leadership"), "the leader's proposal");
-    report_candidate(&p, &o->nodes[1], r);
+    report_candidate(&p, &v->nodes[1], r);
     check(r->note_count == 0, "a follower has none");
-    LISTED(o, 2);
-    report_open(&p, o);
+    LISTED(v, 2);
+    report_open(&p, v);
     check(p.leader.note_count == 5 && !strcmp(p.leader.notes[3], "possibly resigning") && !strcmp(p.leader.notes[4], "election may be in progress"), "his proposal is gone");
-    report_candidate(&p, &o->nodes[0], r);
+    report_candidate(&p, &v->nodes[0], r);
     check(!strcmp(r->notes[0], "should be leader but another candidate is claiming the role") && !strcmp(r->notes[1], "possibly waiting for previous leader resignation"), "the lowest waits");
-    nobody_leads(o);
-    report_open(&p, o);
-    report_candidate(&p, &o->nodes[0], r);
+    nobody_leads(v);
+    report_open(&p, v);
+    report_candidate(&p, &v->nodes[0], r);
     check(p.leader.note_count == 0 && !strcmp(r->notes[0], "election may be in progress"), "nobody leads");
-    o->nodes[0].state = SEEN_GONE;
-    report_open(&p, o);
-    report_candidate(&p, &o->nodes[0], r);
+    v->nodes[0].state = SEEN_GONE;
+    report_open(&p, v);
+    report_candidate(&p, &v->nodes[0], r);
     check(r->note_count == 1 && !strcmp(r->notes[0], "gone") && !strcmp(r->fields[MEMBER_ID], "proposal-2") && !strcmp(r->fields[MEMBER_NODE], "/b/proposal-2"), "gone");
-    data(&o->nodes[0], "{\"pid\":7}", 0);
-    report_candidate(&p, &o->nodes[0], r);
+    data(&v->nodes[0], "{\"pid\":7}", 0);
+    report_candidate(&p, &v->nodes[0], r);
     check(!strcmp(r->notes[0], "unparseable"), "a field of another type: unparseable");
     free(r);
-    observer_end(o);
+    viewer_free(v);
 }
 
 static void test_stepping_down(void)
 {
-    struct observer *o = observer();
-    struct down d = { .observer = o };
-    o->reading = READ_LEADERS;
+    struct viewer *v = viewer();
+    struct down d = { .viewer = v };
+    v->reading = READ_LEADERS;
     check(down_next(&d) == DOWN_NOBODY_LEADS, "step-down: nobody leads");
-    LISTED(o, 1);
-    leads(o, 1, 0);
+    LISTED(v, 1);
+    leads(v, 1, 0);
     check(down_next(&d) == DOWN_BEGIN, "... somebody does");
     down_begin(&d);
     check(down_next(&d) == DOWN_NOBODY_ELSE, "... but nobody else stands: not asked");
-    LISTED(o, 1, 2);
+    LISTED(v, 1, 2);
     check(down_next(&d) == DOWN_ASK, "... he is asked");
-    o->base_fresh = false;
+    v->base_fresh = false;
     check(down_next(&d) == DOWN_WAIT, "... when all is known");
-    o->base_fresh = d.asked = true;
+    v->base_fresh = d.asked = true;
     check(down_next(&d) == DOWN_WAIT, "... once");
     d.asked = false;
-    data(&o->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
+    data(&v->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
     check(down_next(&d) == DOWN_WAIT, "... by whoever");
-    data(&o->nodes[0], "{\"candidateId\":\"c1\"}", 0);
+    data(&v->nodes[0], "{\"candidateId\":\"c1\"}", 0);
     check(down_next(&d) == DOWN_FOREIGN, "a Go ballot cannot be asked");
-    LISTED(o, 2);
+    LISTED(v, 2);
     check(down_next(&d) == DOWN_TELL_GONE, "one whose proposal is gone cannot either");
     d.told_gone = true;
     check(down_next(&d) == DOWN_WAIT, "... but another will lead");
-    nobody_leads(o);
+    nobody_leads(v);
     check(down_next(&d) == DOWN_WAIT, "resigned: wait");
-    leads(o, 2, 0);
+    leads(v, 2, 0);
     check(down_next(&d) == DOWN_DONE, "another leads");
     string_copy(d.old.id, sizeof d.old.id, "c2");
     check(down_next(&d) == DOWN_AGAIN, "... the same one, with a new proposal");
-    observer_end(o);
+    viewer_free(v);
 
     struct facts f = facts();
     f.life = LIFE_RUNNING;
@@ -1205,33 +1217,34 @@ static void test_cron_policies(void)
 }
 
 /* What a child that resolves names has said arrives. */
-static void resolved(struct ballot *b, const char *said)
+static void resolved(struct client *c, const char *said)
 {
     int ends[2];
     if (!fd_pipe(ends) || write(ends[1], said, strlen(said)) < 0)
         exit(1);
     fd_close(&ends[1]);
-    b->retry_at = 0;
-    b->resolver.fd = ends[0];
-    b->resolver.answer = text_in(b->resolver.buffer, sizeof b->resolver.buffer);
-    while (b->resolver.fd >= 0 && b->resolver.pid)
-        resolver_read(b);
+    c->retry_at = 0;
+    c->resolver.fd = ends[0];
+    c->resolver.answer = text_in(c->resolver.buffer, sizeof c->resolver.buffer);
+    while (c->resolver.fd >= 0 && c->resolver.pid)
+        resolver_read(c);
 }
 
 static void test_resolving(void)
 {
-    struct ballot b = { .servers = (char[]){ "zk1" }, .connected = true };
-    b.resolver.pid = fork();
-    if (b.resolver.pid == 0)
+    const struct ballot_config config = { .servers = "zk1" };
+    struct client c = { .config = &config, .connected = true };
+    c.resolver.pid = fork();
+    if (c.resolver.pid == 0)
         _exit(0);
-    resolved(&b, "?no such host");
-    check(b.retry_at == 0, "names that are not resolved do not matter in contact");
-    b.connected = false;
-    b.resolver.pid = fork();
-    if (b.resolver.pid == 0)
+    resolved(&c, "?no such host");
+    check(c.retry_at == 0, "names that are not resolved do not matter in contact");
+    c.connected = false;
+    c.resolver.pid = fork();
+    if (c.resolver.pid == 0)
         _exit(0);
-    resolved(&b, "?no such host");
-    check(b.retry_at > clock_now(), "... out of contact they are tried again later");
+    resolved(&c, "?no such host");
+    check(c.retry_at > clock_now(), "... out of contact they are tried again later");
 }
 
 /* poll() promises room for PIPE_BUF bytes; another writer may take it before us. */
@@ -1267,7 +1280,7 @@ static void test_writing(void)
 /* As if the program around us had reaped the child, and its pid were a stranger's now. */
 static void test_reaped_resolver(void)
 {
-    struct ballot b = { .servers = (char[]){ "zk1" } };
+    struct resolver r = { .pid = 0 };
     int ends[2], ends_back[2];
     pid_t stranger = 0;
     char byte;
@@ -1285,15 +1298,15 @@ static void test_reaped_resolver(void)
     }
     if (read(ends[0], &stranger, sizeof stranger) != sizeof stranger)
         exit(1);
-    b.resolver.pid = stranger;
-    b.resolver.fd = ends[0];
-    resolver_end(&b);
+    r.pid = stranger;
+    r.fd = ends[0];
+    resolver_end(&r);
     int status = 1;
     if (write(ends_back[1], "x", 1) != 1)
         exit(1);
     waitpid(between, &status, 0);
     check(status == 0, "a resolver that somebody else has reaped: whoever has its pid now is not killed");
-    check(b.resolver.pid == 0, "... and it counts as ended");
+    check(r.pid == 0, "... and it counts as ended");
 }
 
 int main(void)
