@@ -1610,6 +1610,38 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
 #ifndef BALLOT_NO_ELECTION
 
 /* ---------------------------------------------------------------------------
+ * Timing: all that depends on T, the session timeout, in sixtieths of it
+ * ------------------------------------------------------------------------ */
+
+enum part {
+    PART_ASK = 6,         /* T/10: a candidate at the front asks whether the servers answer       */
+    PART_HURRY = 10,      /* T/6: the longest pause between two connects of a leader              */
+    PART_HEARTBEAT = 12,  /* T/5: from one heartbeat to the next                                  */
+    PART_GAP = 12,        /* a request without an answer for so long: nothing could be heard      */
+    PART_ATTEMPT = 12,    /* a connect without an answer for so long is given up                  */
+    PART_PAUSE = 20,      /* T/3: the longest pause between two connects                          */
+    PART_STALL = 20,      /* we stood still for so long: answers may be waiting                   */
+    PART_STOP_TERM = 30,  /* T/2: on-disconnect=stop: SIGTERM, unless the lease was renewed       */
+    PART_STOP_KILL = 38,  /* ... SIGKILL: what is left of the lease is for dying, and being reaped */
+    PART_LEASE = 40,      /* 2/3 T from the sending of an acknowledged write: nobody else leads   */
+    PART_CLAIM_STOP = 50, /* 5/6 T of silence: a leader of `stop` that is gone has stopped        */
+    PART_CLAIM = 60,      /* any other leader that is gone counts as stopped                      */
+    PART_REFUSED = 90,    /* 3/2 T: a leader whose heartbeats are refused kills its command, before... */
+    PART_CLAIM_LATE = 120, /* ... if its silence has another reason: an ensemble that came back   */
+    PART_REVOKE = 120,    /* a leader that is there and writes nothing is revoked                 */
+};
+
+/* What ends comes before what may begin then, whatever T is. */
+typedef char part_order[PART_ASK < PART_HEARTBEAT && PART_HEARTBEAT < PART_STOP_TERM && PART_STOP_TERM < PART_STOP_KILL &&
+                        PART_STOP_KILL < PART_LEASE && PART_LEASE < PART_CLAIM_STOP && PART_CLAIM_STOP < PART_CLAIM &&
+                        2 * PART_GAP + PART_HURRY < PART_LEASE && PART_CLAIM < PART_CLAIM_LATE && PART_CLAIM < PART_REFUSED && PART_REFUSED < PART_REVOKE ? 1 : -1];
+
+static nanos part(nanos timeout, int sixtieths)
+{
+    return timeout * sixtieths / 60;
+}
+
+/* ---------------------------------------------------------------------------
  * Client: one session with a ZooKeeper ensemble, driven by poll()
  *
  * It knows nothing of elections. It resolves the servers' names, connects, comes
@@ -1998,7 +2030,7 @@ static bool timeout_fit(nanos timeout)
 
 static void on_unfit(struct client *c, nanos timeout)
 {
-    nanos least = nanos_max(nanos_min(c->timeout / 6, SECOND) / MILLISECOND * MILLISECOND, TIMEOUT_MIN);
+    nanos least = nanos_max(nanos_min(part(c->timeout, PART_HURRY), SECOND) / MILLISECOND * MILLISECOND, TIMEOUT_MIN);
     c->unfit = true;
     struct text t = text_in(c->avoided, sizeof c->avoided);
     for (const char *p = zoo_get_current_server(c->handle); *p; p++)
@@ -2048,7 +2080,7 @@ static void on_disconnected(struct client *c)
  * perhaps at a server that knows better. */
 static void on_rejected(struct client *c)
 {
-    nanos pause = c->denied ? 30 * SECOND : c->timeout / 5;
+    nanos pause = c->denied ? PAUSE_MAX : part(c->timeout, PART_ATTEMPT);
     c->rejected = c->denied = true;
     client_trouble(c, pause, "the server refuses zookeeper-auth (is its digest provider switched off?)");
 }
@@ -2394,7 +2426,8 @@ static void contact_do(struct client *c, enum contact_step step)
  * not in step with other clients. */
 static void contact_back_off(struct client *c, nanos now)
 {
-    nanos least = nanos_max(c->timeout / 60, 10 * MILLISECOND), most = c->timeout / (now < c->hurry_until ? 6 : 3);
+    nanos least = nanos_max(c->timeout / 60, 10 * MILLISECOND);
+    nanos most = part(c->timeout, now < c->hurry_until ? PART_HURRY : PART_PAUSE);
     c->exhausted = true;
     c->backoff = nanos_min(nanos_max(2 * c->backoff, least), nanos_min(most, PAUSE_MAX));
     c->hold_until = now + c->backoff / 4 * 3 + (nanos)rand_r(&c->seed) % (c->backoff / 4 + 1);
@@ -2408,7 +2441,7 @@ static nanos contact_interest(struct client *c, nanos now)
     if (now < c->hold_until)
         return c->hold_until;
     /* After a stall it would drop a connection that has answers waiting. */
-    if (c->fd >= 0 && now - c->processed_at > c->timeout / 3 && fd_ready(c->fd, POLLIN))
+    if (c->fd >= 0 && now - c->processed_at > part(c->timeout, PART_STALL) && fd_ready(c->fd, POLLIN))
         zookeeper_process(c->handle, ZOOKEEPER_READ);
     c->processed_at = now;
     int rc = zookeeper_interest(c->handle, &fd, &events, &tv);
@@ -2447,7 +2480,7 @@ static void client_next_server(struct client *c)
 /* A server that accepts and never answers would cost 2/3 T: no longer than T/5. */
 static void contact_watchdog(struct client *c, nanos now, nanos *wake)
 {
-    if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + nanos_min(c->timeout / 5, PAUSE_MAX), now, wake))
+    if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + nanos_min(part(c->timeout, PART_ATTEMPT), PAUSE_MAX), now, wake))
         client_next_server(c);
 }
 
@@ -2541,7 +2574,7 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
 #define NODE_PREFIX   "proposal-"
 #define NODE_MAX      64    /* "proposal-2147483647" and what a stranger may add */
 #define NODE_PATH_MAX (BALLOT_PATH_MAX + NODE_MAX + 2)
-#define DATA_MAX      16384 /* our JSON: every byte of id, host, path escaped    */
+#define DATA_MAX      BALLOT_RECORD_MAX /* our JSON: every byte of id, host, path escaped    */
 #define RECORD_NAME   "schedule"
 
 /* What is asked of the servers; one of a kind is on its way at a time. To add a request, add
@@ -2579,23 +2612,11 @@ enum step {
     STEP_END_SESSION,
 };
 
-/* For how long leadership is certain: from the sending of an acknowledged write, by
- * the T which that write advertised. The next connection may have another T. */
-struct lease {
-    nanos sent, timeout;         /* 0, 0: there is none                          */
-    nanos cut_sent, cut_timeout; /* of a later write that advertises a shorter T and
-                                    is not acknowledged yet; 0, 0: none         */
-};
-
-static nanos lease_moment(const struct lease *l, int numerator, int denominator)
+/* The moment of a lease at which so much of T is over; NEVER without one. */
+static nanos lease_moment(const struct ballot_lease *l, int sixtieths)
 {
-    nanos when = l->timeout ? l->sent + l->timeout * numerator / denominator : NEVER;
-    return l->cut_timeout ? nanos_min(when, l->cut_sent + l->cut_timeout * numerator / denominator) : when;
-}
-
-static nanos lease_over(const struct lease *l)
-{
-    return lease_moment(l, 2, 3);
+    nanos when = l->timeout ? l->sent + part(l->timeout, sixtieths) : NEVER;
+    return l->cut_timeout ? nanos_min(when, l->cut_sent + part(l->cut_timeout, sixtieths)) : when;
 }
 
 /* How a candidate that may not lead gets out of the queue. */
@@ -2630,7 +2651,6 @@ struct base {
 /* What leaders hand on to each other, as bytes that only their owners read.
  * Written like the base: by its version, and only while our proposal exists. */
 struct ledger {
-    bool kept;         /* the owner keeps one                                */
     bool fresh;        /* what follows is what the servers hold              */
     bool exists;
     bool pending;      /* `entry` is to be written                           */
@@ -2689,7 +2709,7 @@ struct ballot {
     bool step_down;     /* somebody asked us to hand over                    */
     bool resigning;     /* the servers may have carried out our resignation  */
     unsigned losses;    /* counts each loss of the leadership                */
-    struct lease lease;
+    struct ballot_lease lease;
     bool cut_unseen;    /* the lease was cut: its owner must learn of it before the write goes out */
     nanos beat_at;      /* the next heartbeat                                */
     int64_t token;
@@ -2890,7 +2910,7 @@ static void election_refused(struct ballot *b, const char *what, const char *pat
     struct text t = text_in(why, sizeof why);
     refusal_text(b, &t, what, path, rc, right);
     b->refused = true;
-    election_trouble(b, b->leading ? b->client.timeout / 5 : nanos_min(b->client.timeout, 5 * SECOND), "%s", why);
+    election_trouble(b, b->leading ? part(b->client.timeout, PART_HEARTBEAT) : nanos_min(b->client.timeout, 5 * SECOND), "%s", why);
 }
 
 static nanos denial_pause(const struct ballot *b)
@@ -2918,7 +2938,7 @@ static void election_denied(struct ballot *b, const char *what, const char *path
         b->denied = DENIED_LEADING;
     }
     b->refused = b->step_down = true;
-    b->retry_at = clock_now() + b->client.timeout / 5; /* until a leader may leave */
+    b->retry_at = clock_now() + part(b->client.timeout, PART_HEARTBEAT); /* until a leader may leave */
 }
 
 /* While nothing could be heard, silence proves nothing. */
@@ -3139,7 +3159,7 @@ static void on_own(struct ballot *b, const struct reply *reply)
 /* A server sends no event about a node that we may not read, so its end is seen in the list. */
 static void watch_denied(struct ballot *b, const char *name)
 {
-    nanos pause = nanos_min(b->client.timeout / 5, SECOND);
+    nanos pause = nanos_min(part(b->client.timeout, PART_HEARTBEAT), SECOND);
     b->retry_at = clock_now() + pause;
     if (!b->warned_unreadable)
         SAY(&b->config, WARN, "%s/%s, which is before us in the queue, is not readable for us: listing the queue every %s until it is gone; "
@@ -3271,8 +3291,8 @@ static void on_write(struct ballot *b, const struct reply *reply)
     }
     b->refused = b->denied != DENIED_NOTHING;
     clocks_compare(b, reply->sent, stat->mtime);
-    b->lease = (struct lease){ reply->sent, b->sent_timeout, 0, 0 };
-    b->beat_at = reply->sent + b->client.timeout / 5;
+    b->lease = (struct ballot_lease){ reply->sent, b->sent_timeout, 0, 0 };
+    b->beat_at = reply->sent + part(b->client.timeout, PART_HEARTBEAT);
     b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
     struct base *base = &b->base;
@@ -3289,7 +3309,7 @@ static void leadership_ends(struct ballot *b)
 {
     b->leading = b->step_down = b->resigning = false;
     b->token = b->client.hurry_until = 0;
-    b->lease = (struct lease){ 0 };
+    b->lease = (struct ballot_lease){ 0 };
     b->base.read_at = 0;
     b->list_fresh = b->base.fresh = b->record.fresh = b->record.pending = false;
 }
@@ -3445,14 +3465,14 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
         return b->path_wanted ? STEP_DOUBT : REQUEST_PROPOSE;
     bool beat_due = due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0;
     if (beat_due && b->want != WANT_LEAVE) {
-        struct lease allowed = { now, b->client.timeout, 0, 0 }; /* others may claim by it once it is sent */
-        return b->cut_unseen ? STEP_NONE : lease_over(&b->lease) > lease_over(&allowed) ? STEP_CUT : REQUEST_WRITE;
+        struct ballot_lease allowed = { now, b->client.timeout, 0, 0 }; /* others may claim by it once it is sent */
+        return b->cut_unseen ? STEP_NONE : lease_moment(&b->lease, PART_LEASE) > lease_moment(&allowed, PART_LEASE) ? STEP_CUT : REQUEST_WRITE;
     }
     if (b->record.pending && b->record.fresh) /* before we resign, too: it says how the last run ended */
         return REQUEST_ENTRY;
     if (b->want == WANT_LEAVE)
         return REQUEST_RESIGN;
-    if (b->record.kept && !b->record.fresh)
+    if (b->config.record && !b->record.fresh)
         return once(b, REQUEST_RECORD);
     if (!due(b->calm_at, now, wake))
         return STEP_NONE;
@@ -3474,8 +3494,8 @@ static nanos claim_time(const struct ballot *b)
     if (name_in(b->line, b->line_count, base->named))
         return NEVER;
     if (base->stop && base->named[0])
-        return base->moved_at + base->timeout / 6 * 5; /* (b) */
-    return base->silent_since + (base->restarted ? 2 : 1) * longest; /* (c) */
+        return base->moved_at + part(base->timeout, PART_CLAIM_STOP); /* (b) */
+    return base->silent_since + part(longest, base->restarted ? PART_CLAIM_LATE : PART_CLAIM); /* (c) */
 }
 
 /* When a candidate that holds its session and writes nothing has been silent for too
@@ -3490,11 +3510,11 @@ static nanos revoke_time(const struct ballot *b, long place)
     nanos longest = nanos_max(base->timeout, b->client.timeout);
     if (name_in(b->line, b->line_count, base->named)) {
         bool behind = strcmp(base->named, b->proposal) > 0;
-        return base->revocable ? base->silent_since + (2 + (behind && place == 1)) * longest : NEVER;
+        return base->revocable ? base->silent_since + part(longest, PART_REVOKE) + (behind && place == 1) * longest : NEVER;
     }
     if (place != 1 || !strcmp(base->led, b->line[0]) || (!strcmp(b->examined, b->line[0]) && !b->examined_revocable))
         return NEVER;
-    return nanos_max(claim_time(b), nanos_max(base->silent_since, b->first_since)) + 2 * longest;
+    return nanos_max(claim_time(b), nanos_max(base->silent_since, b->first_since)) + part(longest, PART_REVOKE);
 }
 
 static const char *revoke_name(const struct ballot *b)
@@ -3538,7 +3558,7 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     if (!b->list_fresh || b->want != WANT_STAND)
         return STEP_NONE;
     /* Silence counts only while the servers answer. */
-    if (due(base->read_at + b->client.timeout / 10, now, wake))
+    if (due(base->read_at + part(b->client.timeout, PART_ASK), now, wake))
         return once(b, REQUEST_ASK);
     bool names_us = !strcmp(base->named, b->proposal);
     if ((place == 0 || names_us) && due(claim_time(b), now, wake))
@@ -3831,7 +3851,7 @@ static void election_request(struct ballot *b, enum step request)
 static void election_learn(void *owner, const struct reply *reply)
 {
     struct ballot *b = owner;
-    if (clock_now() - reply->sent > b->client.timeout / 5)
+    if (clock_now() - reply->sent > part(b->client.timeout, PART_GAP))
         contact_broke(b);
     requests[reply->request].learn(b, reply);
 }
@@ -3867,7 +3887,7 @@ static void election_watchdog(struct ballot *b, nanos now, nanos *wake)
 {
     struct client *c = &b->client;
     enum step write = flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE;
-    nanos patience = nanos_min(c->timeout, b->lease.timeout) / 5;
+    nanos patience = part(nanos_min(c->timeout, b->lease.timeout), PART_ATTEMPT);
     bool beating = c->connected && b->leading && flying(b, write) && strchr(c->addresses, ',') && b->watchdog_lease != b->lease.sent;
     if (!beating || c->fd < 0 || !due(c->sent[write] + patience, now, wake))
         return;
@@ -3952,7 +3972,7 @@ BALLOT_API void ballot_leave(ballot *b)
 BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *timeout_ms)
 {
     struct client *c = &b->client;
-    if (b->planned_at != NEVER && clock_now() > b->planned_at + c->timeout / 5)
+    if (b->planned_at != NEVER && clock_now() > b->planned_at + part(c->timeout, PART_GAP))
         contact_broke(b); /* we stood still */
     b->turn_again = b->cut_unseen = c->news = false;
     nanos wake = election_advance(b);
@@ -3974,14 +3994,54 @@ BALLOT_API void ballot_dispatch(ballot *b, const struct pollfd *fds, int count)
 /* Moment until which nobody else can lead; 0: we do not lead. */
 static nanos lease_end(const ballot *b)
 {
-    return b->leading ? lease_over(&b->lease) : 0;
+    return b->leading ? lease_moment(&b->lease, PART_LEASE) : 0;
 }
 
 BALLOT_API enum ballot_role ballot_role(const ballot *b)
 {
     if (b->leading)
-        return clock_now() < lease_end(b) ? BALLOT_LEADER : BALLOT_SUSPENDED;
+        return clock_now() < lease_end(b) ? BALLOT_LEADER : BALLOT_UNSURE;
     return b->proposal[0] ? BALLOT_FOLLOWER : BALLOT_OUT;
+}
+
+BALLOT_API bool ballot_step_down(const ballot *b)
+{
+    return b->step_down && (b->leading || b->proposal[0]);
+}
+
+BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
+{
+    const struct client *c = &b->client;
+    *out = (struct ballot_status){
+        .role = ballot_role(b), .connected = c->connected, .step_down = ballot_step_down(b), .resigning = b->resigning,
+        .refused = b->refused || c->denied, .losses = b->losses, .revoked = b->revoked, .token = b->token, .lease = b->lease,
+        .timeout = c->timeout, .clock_ahead = b->leading ? b->ahead : 0, .clock_shift = b->leading ? b->ahead_shift : 0,
+        .session = c->session.client_id, .servers = c->addresses, .resolver = c->resolver.pid,
+    };
+    memcpy(out->password, c->session.passwd, sizeof out->password);
+}
+
+BALLOT_API bool ballot_record(const ballot *b, struct ballot_record *out)
+{
+    const struct ledger *r = &b->record;
+    bool written = r->entry_length > 0 && r->length == r->entry_length && !memcmp(r->data, r->entry, r->length);
+    *out = (struct ballot_record){ r->data, r->length, r->changed, r->reads, written };
+    return r->fresh && !r->pending;
+}
+
+BALLOT_API void ballot_record_write(ballot *b, const void *data, size_t length)
+{
+    struct ledger *r = &b->record;
+    if (length > sizeof r->entry)
+        return;
+    memcpy(r->entry, data, length);
+    r->entry_length = length;
+    r->pending = true;
+}
+
+BALLOT_API void ballot_hang_up(ballot *b)
+{
+    client_hang_up(&b->client);
 }
 
 BALLOT_API int64_t ballot_lease_ms(const ballot *b)
@@ -3993,11 +4053,6 @@ BALLOT_API int64_t ballot_lease_ms(const ballot *b)
 BALLOT_API int64_t ballot_token(const ballot *b)
 {
     return b->token;
-}
-
-BALLOT_API bool ballot_step_down(const ballot *b)
-{
-    return b->step_down && (b->leading || b->proposal[0]);
 }
 
 BALLOT_API const char *ballot_node(const ballot *b)
@@ -5001,10 +5056,11 @@ static bool settings_check_together(struct settings *s, int commands)
     if (stop && setting_number(s, SET_ON_FAILURE) == FAILURE_RUN_ANYWAY)
         return settings_fail(s, "on-election-failure=run-anyway contradicts on-disconnect=stop: "
                              "the one runs the command without an election, the other never does");
-    if (stop && setting_number(s, SET_STOP_TIMEOUT) > timeout / 6)
+    nanos grace = part(timeout, PART_LEASE - PART_STOP_TERM);
+    if (stop && setting_number(s, SET_STOP_TIMEOUT) > grace)
         settings_warn(s, "stop-timeout=%s cannot be honoured when contact is lost: with on-disconnect=stop "
                       "the command has a sixth of the session timeout, %s",
-                      setting_text(s, SET_STOP_TIMEOUT), duration_string(timeout / 6).data);
+                      setting_text(s, SET_STOP_TIMEOUT), duration_string(grace).data);
     return true;
 }
 
@@ -5987,16 +6043,11 @@ struct plan {
     struct log *log;
 };
 
-/* Until when a command may be started under it. Without leadership (run-anyway) there
- * is no lease. */
-static nanos lease_start(const struct lease *l, bool stop)
+/* Until when a command may be started under a lease. Without leadership (run-anyway) there is none. */
+static nanos lease_start(const struct ballot_lease *l, bool stop)
 {
-    return lease_moment(l, stop ? 1 : 2, stop ? 2 : 3);
+    return lease_moment(l, stop ? PART_STOP_TERM : PART_LEASE);
 }
-
-/* The moments of on-disconnect=stop. Dead, and reaped, comes before lease_over(). */
-static nanos lease_term(const struct lease *l) { return lease_moment(l, 1, 2); }
-static nanos lease_kill(const struct lease *l) { return lease_moment(l, 19, 30); }
 
 /* Why the command could not be executed; errno 0: it was. */
 struct exec_failure {
@@ -6010,7 +6061,7 @@ enum note_kind {
     NOTE_LEASE,   /* lease: a later one                                                */
     NOTE_STOP,    /* number: the first signal; span: from that to SIGKILL              */
     NOTE_SIGNAL,  /* number: to be passed on                                           */
-    NOTE_SESSION, /* session, span: its timeout, text: the servers' addresses          */
+    NOTE_SESSION, /* session, password, span: its timeout, text: the servers' addresses */
     NOTE_GOODBYE, /* an orderly end follows: no will                                   */
     /* guard to candidate */
     NOTE_HEARD,   /* a LEASE has been read; a START is answered with one of the next two */
@@ -6026,11 +6077,12 @@ struct note {
     struct exec_failure failure;
     bool ours;
     nanos span;
-    struct lease lease;
+    struct ballot_lease lease;
     int64_t token;
     int64_t scheduled; /* the activation; BALLOT_NEVER: none                  */
     int32_t offset;    /* of its time zone then                               */
-    clientid_t session;
+    int64_t session;
+    char password[16];
     char text[ADDRESSES_MAX]; /* last: only what is used is sent */
 };
 
@@ -6085,7 +6137,7 @@ struct guard {
     bool alone;           /* the pair has closed                                */
     bool goodbye;
     struct note session;  /* the last NOTE_SESSION; session.kind says if any    */
-    struct lease lease;
+    struct ballot_lease lease;
     struct note start;    /* the NOTE_START that is to be carried out           */
     bool start_due;
     int outputs[2];       /* for the command's stdout and stderr; -1: our own   */
@@ -6238,16 +6290,16 @@ static void guard_listen(struct guard *g)
 
 static bool guard_must_stop(const struct guard *g, nanos now)
 {
-    return g->stopping_since || g->stop_asked || g->alone || g->reaped || (g->plan->stop && now >= lease_term(&g->lease));
+    return g->stopping_since || g->stop_asked || g->alone || g->reaped || (g->plan->stop && now >= lease_moment(&g->lease, PART_STOP_TERM));
 }
 
 static nanos guard_kill_time(const struct guard *g)
 {
     nanos when = g->stopping_since + g->grace;
     if (g->plan->stop)
-        when = nanos_min(when, lease_kill(&g->lease));
+        when = nanos_min(when, lease_moment(&g->lease, PART_STOP_KILL));
     if (g->alone)
-        when = nanos_min(when, lease_over(&g->lease));
+        when = nanos_min(when, lease_moment(&g->lease, PART_LEASE));
     return nanos_max(when, g->ending.due);
 }
 
@@ -6292,7 +6344,7 @@ static nanos guard_wake(const struct guard *g, nanos now)
         return NEVER;
     if (g->stopping_since)
         return guard_kill_time(g);
-    return guard_must_stop(g, now) ? now : g->plan->stop ? nanos_min(lease_term(&g->lease), now + SECOND) : NEVER;
+    return guard_must_stop(g, now) ? now : g->plan->stop ? nanos_min(lease_moment(&g->lease, PART_STOP_TERM), now + SECOND) : NEVER;
 }
 
 /* --- the last will: resign in the name of a candidate that died ------------------- */
@@ -6383,7 +6435,7 @@ static void will_round(struct will *w, nanos limit)
     struct client *c = &w->client;
     struct pollfd slots[BALLOT_POLLFDS];
     nanos wake = limit, now = clock_now();
-    if (c->connected && client_flying(c, (int)w->step) && due(c->sent[w->step] + c->timeout / 5, now, &wake))
+    if (c->connected && client_flying(c, (int)w->step) && due(c->sent[w->step] + part(c->timeout, PART_ATTEMPT), now, &wake))
         client_next_server(c);
     int count = client_prepare(c, slots, BALLOT_POLLFDS, &wake);
     if (poll(slots, (nfds_t)count, poll_timeout(wake, clock_now())) > 0)
@@ -6404,9 +6456,10 @@ static void guard_will(const struct guard *g, nanos limit)
         .timeout_ms = (int)(g->session.span / MILLISECOND),
     };
     w->step = WILL_ATTACH;
-    w->candidate = g->session.session.client_id;
+    w->candidate = g->session.session;
     client_open(&w->client, &w->config, w, will_learn, will_event);
-    w->client.session = g->session.session;
+    w->client.session.client_id = g->session.session;
+    memcpy(w->client.session.passwd, g->session.password, sizeof w->client.session.passwd);
     w->client.numeric = true;
     string_copy(w->client.addresses, sizeof w->client.addresses, g->session.text);
     while (w->step != WILL_CLOSE && !w->client.expired && !w->client.rejected && clock_now() < limit) {
@@ -6705,34 +6758,6 @@ static struct turn turn_decide(const struct clockwork *c, enum authority authori
     return t;
 }
 
-/* --- the record, as the election keeps it --------------------------------------- */
-
-/* From now on what the leader's record holds is read when we begin to lead. */
-static void record_keep(ballot *b)
-{
-    b->record.kept = true;
-}
-
-/* To be written; it has been when record_entered() says so. Only when record_known(). */
-static void record_enter(ballot *b, const struct journal *j, const struct schedule *s, int64_t now)
-{
-    struct ledger *r = &b->record;
-    r->entry_length = journal_json(j, s, now, r->entry, sizeof r->entry);
-    r->pending = true;
-}
-
-/* Whether it is known what the servers hold. */
-static bool record_known(const ballot *b)
-{
-    return b->record.fresh && !b->record.pending;
-}
-
-static bool record_entered(const ballot *b)
-{
-    const struct ledger *r = &b->record;
-    return record_known(b) && r->entry_length > 0 && r->length == r->entry_length && !memcmp(r->data, r->entry, r->length);
-}
-
 /* ---------------------------------------------------------------------------
  * Agent: what should be true now, and making it so
  *
@@ -6777,7 +6802,7 @@ struct facts {
     enum life life;
     bool anyway;          /* started without being leader                        */
     nanos started_at;
-    struct lease lease;   /* the last one that the guard was told                */
+    struct ballot_lease lease;   /* the last one that the guard was told                */
     int stop_sent;        /* 0, 1: asked to stop, 2: told to kill                */
     nanos stop_due;       /* when its death must be confirmed                    */
     bool guard_lost;
@@ -6838,24 +6863,24 @@ static bool guard_overdue(const struct facts *f, nanos *wake)
         return false;
     if (f->guard_lost)
         return true;
-    if (f->unheard_since && due(f->unheard_since + f->timeout / 3 * 2, f->now, wake))
+    if (f->unheard_since && due(f->unheard_since + part(f->timeout, PART_LEASE), f->now, wake))
         return true;
     if (f->life == LIFE_NONE)
         return false;
     if (f->stop_sent && due(f->stop_due, f->now, wake))
         return true;
-    return f->rules.stop && due(lease_over(&f->lease), f->now, wake);
+    return f->rules.stop && due(lease_moment(&f->lease, PART_LEASE), f->now, wake);
 }
 
 /* Cron out of contact: keep goes on when the lease is over, but for who may have resigned. */
 static bool on_our_own(const struct facts *f)
 {
-    return f->clock.schedule && f->role == BALLOT_SUSPENDED && !f->rules.stop && !f->resigning;
+    return f->clock.schedule && f->role == BALLOT_UNSURE && !f->rules.stop && !f->resigning;
 }
 
 static void decide_alive(const struct facts *f, struct wish *w)
 {
-    bool leads = f->role == BALLOT_LEADER || f->role == BALLOT_SUSPENDED;
+    bool leads = f->role == BALLOT_LEADER || f->role == BALLOT_UNSURE;
     w->line = leads || f->anyway ? LINE_STAND : LINE_HOLD;
     w->cause = CAUSE_BALLOT;
     if (f->life == LIFE_ORPHANED)
@@ -6865,7 +6890,7 @@ static void decide_alive(const struct facts *f, struct wish *w)
     else if (f->end_signals || f->lost)
         w->command = COMMAND_STOP;
     else if (f->step_down && leads) /* one whose heartbeats are refused is taken for mute, and revoked, after 2 T */
-        w->command = f->refused && due(lease_moment(&f->lease, 3, 2), f->now, &w->wake) ? COMMAND_KILL : COMMAND_STOP;
+        w->command = f->refused && due(lease_moment(&f->lease, PART_REFUSED), f->now, &w->wake) ? COMMAND_KILL : COMMAND_STOP;
     else if (f->rules.max_runtime && due(f->started_at + f->rules.max_runtime, f->now, &w->wake)) {
         w->command = COMMAND_STOP;
         w->cause = CAUSE_RUNTIME;
@@ -6992,6 +7017,7 @@ struct agent {
     const struct settings *settings;
     struct log *log;
     ballot *ballot;
+    struct ballot_status election; /* as learned last                                   */
     struct stream streams[2];
     pid_t guard;
     nanos guard_missed;    /* when it was last said that there is none; 0: there is one */
@@ -7005,8 +7031,8 @@ struct agent {
     enum line line;        /* the last wish for the line                                */
     unsigned losses;       /* the election's count when the command was started         */
     unsigned errors;       /* in a row                                                  */
-    clientid_t told;       /* the session that the guard knows                          */
-    char told_addresses[ADDRESSES_MAX];
+    int64_t told_session;  /* that the guard knows                                      */
+    char told_servers[ADDRESSES_MAX]; /* and where it can be continued                  */
     bool terminal;         /* started from one: SIGHUP means that it is gone            */
     int status;            /* of ballot                                                 */
     struct schedule *schedule; /* NULL: run once                                        */
@@ -7041,7 +7067,7 @@ static bool agent_new_guard(struct agent *a)
     a->unheard = 0;
     a->facts.unheard_since = 0;
     a->facts.guard_lost = false;
-    a->told.client_id = 0;
+    a->told_session = 0;
     return true;
 }
 
@@ -7173,7 +7199,7 @@ static void agent_forward(struct agent *a, int number)
  * its children. */
 static void agent_spare(struct agent *a)
 {
-    a->strangers.resolver = a->ballot->client.resolver.pid;
+    a->strangers.resolver = a->election.resolver;
     family_spare(&a->strangers, a->guard);
 }
 
@@ -7182,7 +7208,7 @@ static void agent_learn_signal(struct agent *a, int number)
     struct facts *f = &a->facts;
     bool ends = number == SIGINT || number == SIGQUIT || number == SIGTERM || (number == SIGHUP && a->terminal);
     if (number == SIGCHLD) { /* the guard's death is learned from the pair, the command's from the guard */
-        a->strangers.resolver = a->ballot->client.resolver.pid;
+        a->strangers.resolver = a->election.resolver;
         if (f->life != LIFE_ORPHANED && family_reap_strangers(&a->strangers, a->guard))
             agent_spare(a);
         return;
@@ -7200,19 +7226,20 @@ static void agent_learn_signal(struct agent *a, int number)
 static void agent_learn_election(struct agent *a)
 {
     struct facts *f = &a->facts;
-    const ballot *b = a->ballot;
-    f->role = ballot_role(b);
-    f->timeout = nanos_min(b->client.timeout, b->leading ? b->lease.timeout : NEVER);
-    f->start_until = lease_start(&b->lease, f->rules.stop);
-    f->refused = b->refused || b->client.denied;
-    f->resigning = b->resigning;
-    f->step_down = ballot_step_down(b);
-    if (f->life != LIFE_NONE && f->anyway && b->leading) {
+    const struct ballot_status *e = &a->election;
+    ballot_status(a->ballot, &a->election);
+    f->role = e->role;
+    f->timeout = nanos_min(e->timeout, e->lease.timeout ? e->lease.timeout : NEVER);
+    f->start_until = lease_start(&e->lease, f->rules.stop);
+    f->refused = e->refused;
+    f->resigning = e->resigning;
+    f->step_down = e->step_down;
+    if (f->life != LIFE_NONE && f->anyway && e->token) {
         f->anyway = false; /* elected meanwhile: it is the leader's command now */
-        a->losses = b->losses;
+        a->losses = e->losses;
     }
-    f->lost = f->life != LIFE_NONE && !f->anyway && b->losses != a->losses;
-    f->revoked = f->lost && b->revoked;
+    f->lost = f->life != LIFE_NONE && !f->anyway && e->losses != a->losses;
+    f->revoked = f->lost && e->revoked;
     if (f->role != BALLOT_OUT)
         f->standing_since = 0;
 }
@@ -7222,7 +7249,7 @@ static void agent_learn_election(struct agent *a)
 static void agent_learn_clock(struct agent *a)
 {
     struct clockwork *c = &a->facts.clock;
-    const ballot *b = a->ballot;
+    const struct ballot_status *e = &a->election;
     nanos shift = clock_shift(), jump = shift - a->shift;
     if (jump >= SECOND)
         LOG(a->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, if catch-up allows it",
@@ -7232,18 +7259,18 @@ static void agent_learn_clock(struct agent *a)
             duration_string(-jump / MILLISECOND * MILLISECOND).data, schedule_moment(a->schedule, c->mark).data);
     a->shift = shift;
     c->wall = a->facts.now + shift;
-    c->ahead = b->leading ? b->ahead : 0;
-    c->jumped = b->leading ? shift - b->ahead_shift : 0;
+    c->ahead = e->clock_ahead;
+    c->jumped = e->token ? shift - e->clock_shift : 0;
 }
 
 /* The answer to what we entered last: it is there, or it is not. */
-static void agent_learn_entry(struct agent *a)
+static void agent_learn_entry(struct agent *a, const struct ballot_record *r)
 {
     struct clockwork *c = &a->facts.clock;
     a->entering = false;
-    if (!record_entered(a->ballot))
+    if (!r->written)
         return;
-    a->reads = a->ballot->record.reads;
+    a->reads = r->reads;
     c->fitting = true;
     if (a->entered.mark > a->journal.mark) { /* an activation; else it was news of the last one */
         a->journal = a->entered;
@@ -7274,13 +7301,12 @@ static void agent_judge_record(struct agent *a, const struct journal *read)
     if (read->mark > now + CLOCK_APART / SECOND)
         LOG(a->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
             "if the servers' clock was wrong then, delete that node, and let the leader step down",
-            a->ballot->path, RECORD_NAME, schedule_moment(s, read->mark).data);
+            a->plan.base_path, RECORD_NAME, schedule_moment(s, read->mark).data);
 }
 
-static void agent_read_record(struct agent *a)
+static void agent_read_record(struct agent *a, const struct ballot_record *r)
 {
     struct clockwork *c = &a->facts.clock;
-    const struct ledger *r = &a->ballot->record;
     struct journal read = journal_read(r->data, r->length, r->changed);
     a->reads = r->reads;
     agent_judge_record(a, &read);
@@ -7306,16 +7332,17 @@ static void agent_forget_record(struct agent *a)
 static void agent_learn_record(struct agent *a)
 {
     struct clockwork *c = &a->facts.clock;
+    struct ballot_record record;
     if (!a->schedule)
         return;
     agent_learn_clock(a);
-    c->known = record_known(a->ballot);
-    if (!a->ballot->leading)
+    c->known = ballot_record(a->ballot, &record);
+    if (!a->election.token)
         agent_forget_record(a);
     if (c->known && a->entering)
-        agent_learn_entry(a);
-    if (c->known && a->reads != a->ballot->record.reads)
-        agent_read_record(a);
+        agent_learn_entry(a, &record);
+    if (c->known && a->reads != record.reads)
+        agent_read_record(a, &record);
     c->mark = a->journal.mark;
 }
 
@@ -7368,22 +7395,23 @@ static bool agent_pipes(struct agent *a, int passed[2])
 
 /* --- acting on activations ---------------------------------------------------------- */
 
-/* The journal of one who runs an activation now. */
+/* The journal of a leader that runs an activation now. */
 static struct journal agent_journal(const struct agent *a, int64_t at)
 {
-    const ballot *b = a->ballot;
-    struct journal j = { .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = b->token };
-    string_copy(j.id, sizeof j.id, b->id);
-    string_copy(j.host, sizeof j.host, b->host);
-    string_copy(j.proposal, sizeof j.proposal, b->proposal);
+    struct journal j = { .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = a->election.token };
+    string_copy(j.id, sizeof j.id, a->plan.id);
+    gethostname(j.host, sizeof j.host - 1);
+    string_copy(j.proposal, sizeof j.proposal, node_name(a->plan.base_path, ballot_node(a->ballot)));
     return j;
 }
 
 static void agent_enter(struct agent *a, const struct journal *j)
 {
+    char entry[DATA_MAX];
+    size_t length = journal_json(j, a->schedule, floor_divide(a->facts.clock.wall, SECOND), entry, sizeof entry);
     a->entered = *j;
     a->entering = true;
-    record_enter(a->ballot, j, a->schedule, floor_divide(a->facts.clock.wall, SECOND));
+    ballot_record_write(a->ballot, entry, length);
 }
 
 /* No record of this schedule: it counts from now, and what was done stays done. */
@@ -7463,20 +7491,20 @@ static void agent_schedule(struct agent *a, struct note *note, int64_t at)
 static void agent_start(struct agent *a, bool anyway, int64_t activation)
 {
     struct facts *f = &a->facts;
-    const ballot *b = a->ballot;
+    const struct ballot_status *e = &a->election;
     int passed[2] = { -1, -1 };
-    struct note note = { .kind = NOTE_START, .token = anyway ? 0 : b->token };
+    struct note note = { .kind = NOTE_START, .token = anyway ? 0 : e->token };
     agent_schedule(a, &note, activation);
     if (!anyway && !on_our_own(f)) /* without a lease the guard does not look at the clock */
-        note.lease = b->lease;
-    string_copy(note.text, sizeof note.text, ballot_node(b));
+        note.lease = e->lease;
+    string_copy(note.text, sizeof note.text, ballot_node(a->ballot));
     f->started_at = clock_now();
     f->life = LIFE_ASKED;
     a->command_status = -1;
     f->anyway = anyway;
     f->cause = CAUSE_ITSELF;
     f->standing_since = anyway && !a->schedule ? 0 : f->standing_since; /* activations do not wait again */
-    a->losses = b->losses;
+    a->losses = e->losses;
     if (anyway)
         LOG(a->log, WARN, "no election is possible; running the command anyway, as on-election-failure=run-anyway demands");
     LOG(a->log, INFO, "starting %s%s%s", a->plan.command[0], a->schedule ? " for the activation of " : "",
@@ -7504,7 +7532,7 @@ static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
     struct note note = { .kind = NOTE_STOP, .number = f->end_signal ? f->end_signal : SIGTERM };
     note.span = kill_now ? 0 : f->rules.stop_timeout;
     f->stop_sent = level;
-    f->stop_due = clock_now() + note.span + f->timeout / 3 * 2;
+    f->stop_due = clock_now() + note.span + part(f->timeout, PART_LEASE);
     agent_note(a, &note, NULL);
 }
 
@@ -7532,7 +7560,7 @@ static void agent_end_orphans(struct agent *a)
 {
     struct facts *f = &a->facts;
     bool reaped;
-    a->strangers.resolver = a->ballot->client.resolver.pid;
+    a->strangers.resolver = a->election.resolver;
     if (clock_now() >= a->ending.due)
         family_end(&a->ending, a->command, &a->strangers, a->log);
     f->orphans_due = a->ending.due;
@@ -7549,21 +7577,21 @@ static void agent_end_orphans(struct agent *a)
  * lease of a running command. */
 static void agent_inform_guard(struct agent *a)
 {
-    const ballot *b = a->ballot;
+    const struct ballot_status *e = &a->election;
     struct facts *f = &a->facts;
     if (f->life == LIFE_ORPHANED || f->guard_lost)
         return;
-    bool known = !memcmp(&a->told, &b->client.session, sizeof a->told) && !strcmp(a->told_addresses, b->client.addresses);
-    if (b->client.session.client_id && !known) {
-        struct note note = { .kind = NOTE_SESSION, .session = b->client.session, .span = b->client.timeout };
-        string_copy(note.text, sizeof note.text, b->client.addresses);
+    if (e->session && (a->told_session != e->session || strcmp(a->told_servers, e->servers) != 0)) {
+        struct note note = { .kind = NOTE_SESSION, .session = e->session, .span = e->timeout };
+        memcpy(note.password, e->password, sizeof note.password);
+        string_copy(note.text, sizeof note.text, e->servers);
         agent_note(a, &note, NULL);
-        a->told = b->client.session;
-        string_copy(a->told_addresses, sizeof a->told_addresses, b->client.addresses);
+        a->told_session = e->session;
+        string_copy(a->told_servers, sizeof a->told_servers, e->servers);
     }
-    bool counts = f->role == BALLOT_LEADER || (f->rules.stop && b->leading); /* stop: a lease that was cut and is over, too */
-    if (f->life != LIFE_NONE && counts && memcmp(&b->lease, &f->lease, sizeof f->lease) != 0) {
-        struct note note = { .kind = NOTE_LEASE, .lease = b->lease };
+    bool counts = f->role == BALLOT_LEADER || (f->rules.stop && e->token); /* stop: a lease that was cut and is over, too */
+    if (f->life != LIFE_NONE && counts && memcmp(&e->lease, &f->lease, sizeof f->lease) != 0) {
+        struct note note = { .kind = NOTE_LEASE, .lease = e->lease };
         agent_spare(a);
         agent_note(a, &note, NULL);
     }
@@ -7606,7 +7634,7 @@ static void agent_act(struct agent *a, const struct wish *w)
     if (a->schedule)
         agent_turn(a, &w->turn);
     agent_line(a, w->line);
-    f->resign_due = a->ballot->leading && (f->resign_due || w->resign_later);
+    f->resign_due = a->election.token && (f->resign_due || w->resign_later);
     if (w->outcome_done)
         f->ended = false;
     if (w->end && !f->ending) {
@@ -7632,7 +7660,7 @@ static void agent_learn_time(struct agent *a)
 {
     struct facts *f = &a->facts;
     f->now = clock_now();
-    if (a->planned != NEVER && f->now > a->planned + f->timeout / 3) {
+    if (a->planned != NEVER && f->now > a->planned + part(f->timeout, PART_STALL)) {
         f->stalled_at = f->now;
         f->unheard_since = f->unheard_since ? f->now : 0; /* the guard may have been stopped, too */
     }
@@ -7659,6 +7687,7 @@ static void agent_wait(struct agent *a, nanos wake)
         timeout = 0;
     else
         count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
+    ballot_status(a->ballot, &a->election); /* a child to be spared may be new */
     log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
     while (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0 && errno == EINTR)
@@ -7675,11 +7704,11 @@ static void agent_wait(struct agent *a, nanos wake)
 }
 
 /* Acting changed what decisions hang on: decide again at once. */
-static bool facts_moved(const struct facts *a, const struct facts *b)
+static bool facts_moved(const struct facts *before, const struct facts *now)
 {
-    return a->life != b->life || a->stop_sent != b->stop_sent || a->ended != b->ended || a->ending != b->ending ||
-           a->guard_due != b->guard_due || a->leaving_since != b->leaving_since || a->standing_since != b->standing_since ||
-           a->clock.noted != b->clock.noted;
+    return before->life != now->life || before->stop_sent != now->stop_sent || before->ended != now->ended || before->ending != now->ending ||
+           before->guard_due != now->guard_due || before->leaving_since != now->leaving_since || before->standing_since != now->standing_since ||
+           before->clock.noted != now->clock.noted;
 }
 
 static void agent_run(struct agent *a)
@@ -7736,7 +7765,7 @@ static bool agent_open(struct agent *a)
         .auth = a->plan.auth,
         .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND),
         .mode = a->plan.stop ? BALLOT_STOP : BALLOT_KEEP,
-        .log = log_message, .log_data = a->log, .library_log = a->plan.debug,
+        .log = log_message, .log_data = a->log, .library_log = a->plan.debug, .record = a->schedule != NULL,
     };
     int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
     a->terminal = tty >= 0;
@@ -7752,8 +7781,6 @@ static bool agent_open(struct agent *a)
     int error = ballot_open(&a->ballot, &config);
     if (error != BALLOT_OK)
         LOG(a->log, FATAL, "cannot start: %s", ballot_strerror(error));
-    if (error == BALLOT_OK && a->schedule)
-        record_keep(a->ballot);
     return error == BALLOT_OK;
 }
 
@@ -7762,7 +7789,7 @@ static void agent_close(struct agent *a)
 {
     struct note goodbye = { .kind = NOTE_GOODBYE };
     if (a->ballot && ballot_role(a->ballot) != BALLOT_OUT)
-        client_hang_up(&a->ballot->client); /* nobody answered in time: do not wait again */
+        ballot_hang_up(a->ballot); /* nobody answered in time: do not wait again */
     ballot_close(a->ballot);
     free(a->strangers.pids);
     if (a->pair >= 0)
@@ -9065,9 +9092,9 @@ static void person_text(struct text *t, const struct person *p)
     text_string(t, ")");
 }
 
-static bool person_same(const struct person *a, const struct person *b)
+static bool person_same(const struct person *one, const struct person *other)
 {
-    return !strcmp(a->id, b->id) && !strcmp(a->host, b->host) && !strcmp(a->pid, b->pid);
+    return !strcmp(one->id, other->id) && !strcmp(one->host, other->host) && !strcmp(one->pid, other->pid);
 }
 
 static void news_human(struct text *t, const struct news *n)

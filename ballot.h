@@ -73,7 +73,7 @@ enum ballot_role {
     BALLOT_OUT,       /* not in the line: no proposal of ours is known         */
     BALLOT_FOLLOWER,  /* in the line, somebody else is to lead                 */
     BALLOT_LEADER,    /* leading, and the lease holds                          */
-    BALLOT_SUSPENDED, /* led, and no acknowledgement has come within the lease:
+    BALLOT_UNSURE,    /* led, and no acknowledgement has come within the lease:
                          others may lead soon                                  */
 };
 
@@ -108,6 +108,7 @@ struct ballot_config {
      * line of ballot.c that speaks. */
     void (*log)(void *data, enum ballot_log_level level, int where, const char *message);
     void *log_data;
+    bool record;      /* keep a record: see ballot_record()                     */
     bool library_log; /* the client library's own log goes where its zoo_set_log_stream()
                          and zoo_set_debug_level() say; false: it is dropped    */
 };
@@ -173,6 +174,67 @@ BALLOT_API const char *ballot_node(const ballot *b);
 /* Why we are not in the line although we want to be: a sentence, or "" where
  * nothing is wrong. Valid until the next prepare or dispatch. */
 BALLOT_API const char *ballot_trouble(const ballot *b);
+
+/* For how long leadership is certain: for 2/3 of `timeout` from `sent`, both of the last
+ * acknowledged heartbeat. All in nanoseconds; moments are of CLOCK_BOOTTIME, where there
+ * is none of CLOCK_MONOTONIC. The next connection may have another session timeout. */
+struct ballot_lease {
+    int64_t sent, timeout;         /* 0, 0: not leading                         */
+    int64_t cut_sent, cut_timeout; /* of a later heartbeat that advertises a shorter timeout
+                                      and is not acknowledged yet; 0, 0: none. The lease
+                                      ends with the earlier of both              */
+};
+
+/* What a membership knows at a moment. */
+struct ballot_status {
+    enum ballot_role role;
+    bool connected;      /* in contact with a server                            */
+    bool step_down;      /* as ballot_step_down()                               */
+    bool resigning;      /* the ensemble may have carried out our resignation: do not go on
+                            without contact                                     */
+    bool refused;        /* the ensemble refuses something: ballot_trouble()    */
+    unsigned losses;     /* counts each loss of the leadership                  */
+    bool revoked;        /* the last one: our proposal was deleted by hand      */
+    int64_t token;       /* as ballot_token(); 0: not leading                   */
+    struct ballot_lease lease;
+    int64_t timeout;     /* session timeout of the present or last connection, ns */
+    int64_t clock_ahead; /* our wall clock less the servers', as far as a heartbeat's answer
+                            proves it, ns; 0 when not leading                   */
+    int64_t clock_shift; /* our wall clock less the lease's then, ns: another difference now
+                            means that the wall clock was set                   */
+    /* What another process needs to continue the session, as every client may that has it. */
+    int64_t session;     /* 0: none                                             */
+    char password[16];
+    const char *servers; /* numeric addresses; until the next prepare or dispatch */
+    int resolver;        /* pid of a child that resolves the servers' names, which is to be
+                            left alone; 0: none                                 */
+};
+
+BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out);
+
+/* The record: bytes that each leader hands on to the next, in the node "schedule" beside the
+ * proposals. Written only by the leader, in one transaction with a check that its proposal
+ * still exists, and with the version that was read. */
+#define BALLOT_RECORD_MAX 16384 /* bytes                                        */
+
+struct ballot_record {
+    const char *data;    /* until the next prepare or dispatch; not NUL terminated */
+    size_t length;
+    int64_t changed;     /* the servers' wall clock at the last change that was read, ns since 1970 */
+    unsigned reads;      /* counts the reads                                    */
+    bool written;        /* it is what ballot_record_write() was given last     */
+};
+
+/* Returns false if it is not known what the record holds: not leading, not read yet, or a
+ * write is on its way. */
+BALLOT_API bool ballot_record(const ballot *b, struct ballot_record *out);
+
+/* Writes the record; ask ballot_record() for the outcome. Only while that returns true. More
+ * than BALLOT_RECORD_MAX bytes are not written. */
+BALLOT_API void ballot_record_write(ballot *b, const void *data, size_t length);
+
+/* Breaks contact off, so that ballot_close() does not wait for a server that does not answer. */
+BALLOT_API void ballot_hang_up(ballot *b);
 
 /* The program: what `ballot ARGS...` does, and its exit status. It forks, waits
  * for children and installs signal handlers: for use from main() only. */

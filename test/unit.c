@@ -205,7 +205,7 @@ static void test_leading(void)
     nanos wake = NEVER;
     names(b, "proposal-5", false);
     b->leading = true;
-    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->client.timeout };
+    b->lease = (struct ballot_lease){ .sent = 99 * SECOND, .timeout = b->client.timeout };
     b->beat_at = 100 * SECOND;
     check(election_step(b, 100 * SECOND, &wake) == REQUEST_WRITE, "a heartbeat when it is due");
     check(election_step(b, 99 * SECOND, &wake) == STEP_NONE && wake == 100 * SECOND, "... not before");
@@ -385,7 +385,7 @@ static void test_lease_pair(void)
     ballot *b = member(BALLOT_STOP);
     names(b, "proposal-5", true);
     b->leading = true;
-    b->lease = (struct lease){ .sent = 100 * SECOND, .timeout = 6 * SECOND };
+    b->lease = (struct ballot_lease){ .sent = 100 * SECOND, .timeout = 6 * SECOND };
     b->client.timeout = MINUTE;
     check(lease_end(b) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == REQUEST_WRITE, "a longer T: the lease ends as before");
     b->client.timeout = 3 * SECOND;
@@ -393,11 +393,11 @@ static void test_lease_pair(void)
     check(election_step(b, 101 * SECOND, &wake) == STEP_CUT, "... or would end sooner: the lease is cut first");
     b->lease.sent = clock_now() - SECOND;
     lease_cut(b);
-    check(lease_end(b) == b->lease.cut_sent + 2 * SECOND && lease_term(&b->lease) == b->lease.cut_sent + 3 * SECOND / 2, "... to what the heartbeat allows");
+    check(lease_end(b) == b->lease.cut_sent + 2 * SECOND && lease_moment(&b->lease, PART_STOP_TERM) == b->lease.cut_sent + 3 * SECOND / 2, "... to what the heartbeat allows");
     check(election_step(b, clock_now(), &wake) == STEP_NONE && b->turn_again, "... and the heartbeat waits until the guard could be told");
     b->cut_unseen = false;
     check(election_step(b, clock_now(), &wake) == REQUEST_WRITE, "... then goes out");
-    struct lease cut = b->lease;
+    struct ballot_lease cut = b->lease;
     b->sent_timeout = b->client.timeout;
     answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZCONNECTIONLOSS });
     check(!memcmp(&cut, &b->lease, sizeof cut), "... if its answer is lost, the cut stays");
@@ -419,7 +419,7 @@ static void test_own(void)
     b = member(BALLOT_KEEP);
     names(b, "proposal-4", false);
     b->leading = true;
-    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->client.timeout };
+    b->lease = (struct ballot_lease){ .sent = 99 * SECOND, .timeout = b->client.timeout };
     b->beat_at = HOUR;
     check(election_step(b, 100 * SECOND, &wake) == REQUEST_WRITE, "a base that names another proposal of ours gets a heartbeat at once");
     b->ahead = 5 * SECOND;
@@ -568,7 +568,7 @@ static void test_decisions(void)
     f = facts();
     f.life = LIFE_RUNNING;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "a running command is left alone");
-    f.role = BALLOT_SUSPENDED;
+    f.role = BALLOT_UNSURE;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... out of contact too (stop is the guard's)");
     f.role = BALLOT_FOLLOWER;
     f.lost = true;
@@ -667,10 +667,10 @@ static void test_policies(void)
 
 static void test_leases(void)
 {
-    struct lease l = { .sent = 100 * SECOND, .timeout = 6 * SECOND }, none = { 0 };
-    check(lease_term(&l) == 103 * SECOND && lease_kill(&l) < lease_over(&l) && lease_over(&l) == 104 * SECOND, "stop: TERM at T/2, dead before 2/3 T");
-    check(lease_over(&l) < 100 * SECOND + l.timeout / 6 * 5, "... which is before others may claim");
-    check(lease_over(&none) == NEVER && lease_term(&none) == NEVER, "no lease never ends");
+    struct ballot_lease l = { .sent = 100 * SECOND, .timeout = 6 * SECOND }, none = { 0 };
+    check(lease_moment(&l, PART_STOP_TERM) == 103 * SECOND && lease_moment(&l, PART_STOP_KILL) < lease_moment(&l, PART_LEASE) && lease_moment(&l, PART_LEASE) == 104 * SECOND, "stop: TERM at T/2, dead before 2/3 T");
+    check(lease_moment(&l, PART_LEASE) < 100 * SECOND + l.timeout / 6 * 5, "... which is before others may claim");
+    check(lease_moment(&none, PART_LEASE) == NEVER && lease_moment(&none, PART_STOP_TERM) == NEVER, "no lease never ends");
 }
 
 /* A START as it comes from the candidate, `age` after the sending of the write that it leans on. */
@@ -707,11 +707,12 @@ static bool cut_is_told(void)
         abort();
     a->pair = ends[0];
     a->ballot = member(BALLOT_STOP);
-    a->told = a->ballot->client.session;
+    a->told_session = a->ballot->client.session.client_id;
     a->ballot->leading = a->facts.rules.stop = true;
+    a->ballot->token = 1;
     a->facts.life = LIFE_RUNNING;
     a->facts.now = clock_now();
-    a->facts.lease = a->ballot->lease = (struct lease){ .sent = clock_now() - 3 * SECOND, .timeout = 30 * SECOND };
+    a->facts.lease = a->ballot->lease = (struct ballot_lease){ .sent = clock_now() - 3 * SECOND, .timeout = 30 * SECOND };
     a->ballot->lease.cut_sent = clock_now() - 3 * SECOND;
     a->ballot->lease.cut_timeout = 4 * SECOND;
     agent_learn_election(a);
@@ -1187,7 +1188,7 @@ static void test_cron_policies(void)
     f.end_signals = 0;
     f.leaving_since = 0;
     f.clock.known = true;
-    f.role = BALLOT_SUSPENDED;
+    f.role = BALLOT_UNSURE;
     check(agent_decide(&f).outcome_done && agent_decide(&f).resign_later, "... out of contact: on return, and goes on");
     f.ended = false;
     f.resign_due = true;
