@@ -2848,26 +2848,38 @@ static size_t candidate_json(const struct ballot *b, char *out, size_t size, boo
     return t.length;
 }
 
-static void base_parse(const struct ballot *b, struct base *base, const char *data, size_t length)
+/* What a heartbeat says of its leader. */
+struct heartbeat {
+    char named[NODE_MAX]; /* its proposal; "" if it names none of this base  */
+    nanos timeout;        /* its session timeout; 0: not said                */
+    bool revocable;       /* it advertises onDisconnect: it is no Go ballot  */
+    bool stop;            /* it stops before its lease ends                  */
+};
+
+static struct heartbeat heartbeat_read(const char *path, const char *data, size_t length)
 {
+    struct heartbeat h = { .named = "" };
     char node[NODE_PATH_MAX], word[64];
-    nanos advertised;
-    base->empty = length == 0;
-    base->stop = base->revocable = false;
-    base->named[0] = '\0';
-    base->timeout = b->client.timeout;
     if (json_get(data, length, "proposalNode", node, sizeof node))
-        string_copy(base->named, sizeof base->named, node_name(b->path, node));
-    if (json_get(data, length, "onDisconnect", word, sizeof word)) {
-        base->revocable = true;
-        base->stop = !strcmp(word, "stop");
-    }
-    if (json_get(data, length, "sessionTimeout", word, sizeof word) &&
-        duration_parse(word, &advertised) && advertised > 0)
-        base->timeout = nanos_min(advertised, TIMEOUT_COUNTED);
+        string_copy(h.named, sizeof h.named, node_name(path, node));
+    if (json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &h.timeout))
+        h.timeout = nanos_max(0, nanos_min(h.timeout, TIMEOUT_COUNTED));
+    h.revocable = json_get(data, length, "onDisconnect", word, sizeof word);
+    h.stop = h.revocable && !strcmp(word, "stop");
+    return h;
+}
+
+static void base_learn(const struct ballot *b, struct base *base, const char *data, size_t length)
+{
+    struct heartbeat h = heartbeat_read(b->path, data, length);
+    base->empty = length == 0;
+    base->stop = h.stop;
+    base->revocable = h.revocable;
+    base->timeout = h.timeout ? h.timeout : b->client.timeout;
+    string_copy(base->named, sizeof base->named, h.named);
     /* Only we ever write our proposal's name: a late heartbeat of ours, whose
      * answer was lost, is told by it as well as the last one. */
-    base->ours = base->named[0] && (!strcmp(base->named, b->wrote) || !strcmp(base->named, b->wrote_before));
+    base->ours = h.named[0] && (!strcmp(h.named, b->wrote) || !strcmp(h.named, b->wrote_before));
 }
 
 /* --- facts ------------------------------------------------------------------ */
@@ -2963,6 +2975,23 @@ static void line_changed(struct ballot *b)
     b->first_since = clock_now();
 }
 
+/* Neither the first in the queue nor the next, and still in the same session. */
+static bool far_behind(const struct ballot *b)
+{
+    return !b->leading && b->proposal[0] && b->proposal_session == b->client.session.client_id && line_place(b) > 1;
+}
+
+/* After a reconnect. Far behind, our own proposal is all that we need: the library watches
+ * again what was watched, and all else is read when we come to the front. Were everything
+ * read, the bytes would grow with the square of the candidates. */
+static void contact_doubt(struct ballot *b)
+{
+    bool listed = !b->unsettled && b->list_fresh && far_behind(b);
+    b->broke_at = b->client.contact_since;
+    election_doubt(b);
+    b->synced = b->list_fresh = listed;
+}
+
 static void on_contact(struct ballot *b, int event)
 {
     struct client *c = &b->client;
@@ -2977,10 +3006,8 @@ static void on_contact(struct ballot *b, int event)
                              : "; unless it succeeds, the lease ends soon");
     else {
         b->retry_at = b->denied ? b->retry_at : 0;
-        if (c->met) {
-            b->broke_at = c->contact_since;
-            election_doubt(b);
-        }
+        if (c->met)
+            contact_doubt(b);
     }
 }
 
@@ -3101,7 +3128,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
     base->fresh = true;
     base->exists = reply->rc == ZOK;
     if (!base->exists) {
-        base_parse(b, base, "", 0);
+        base_learn(b, base, "", 0);
         base->timeout = longest;
         base->read_at = line_place(b) > 1 ? 0 : clock_now();
         return;
@@ -3110,7 +3137,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
     bool moved = !same_node || reply->stat->version != base->version;
     if (!same_node)
         b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
-    base_parse(b, base, reply->data, reply->length);
+    base_learn(b, base, reply->data, reply->length);
     if (!same_node && b->ignored_count) {
         names_free(&b->ignored, &b->ignored_count); /* numbers begin anew: such a name may be a candidate's now */
         b->list_fresh = false;
@@ -3296,7 +3323,7 @@ static void on_write(struct ballot *b, const struct reply *reply)
     b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
     struct base *base = &b->base;
-    base_parse(b, base, b->sent, b->sent_length);
+    base_learn(b, base, b->sent, b->sent_length);
     base->version = stat->version;
     base->czxid = stat->czxid;
     base->ctime = stat->ctime;
@@ -3450,7 +3477,7 @@ static enum step settle_step(const struct ballot *b)
         return b->client.in_flight ? STEP_NONE : REQUEST_SYNC;
     if (!b->list_fresh)
         return once(b, REQUEST_LIST);
-    if (!b->base.fresh)
+    if (!b->base.fresh && !far_behind(b))
         return once(b, REQUEST_BASE);
     if (own_known && !b->own_fresh)
         return once(b, REQUEST_OWN);
@@ -3551,10 +3578,10 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     const struct base *base = &b->base;
     if (place == 1 && base->read_at == 0 && !due(b->calm_at, now, wake))
         return STEP_NONE;
-    if (!base->fresh || base->read_at == 0) /* 0: read when it was not our turn, its silence was not watched since */
-        return once(b, REQUEST_BASE);
     if (b->broke_at)
         return STEP_DOUBT;
+    if (!base->fresh || base->read_at == 0) /* 0: read when it was not our turn, its silence was not watched since */
+        return once(b, REQUEST_BASE);
     if (!b->list_fresh || b->want != WANT_STAND)
         return STEP_NONE;
     /* Silence counts only while the servers answer. */
@@ -6359,7 +6386,7 @@ struct will {
     int rc, refusals;
     int32_t version;            /* of the base                                          */
     int64_t candidate, owner;   /* sessions: the dead candidate's; of the proposal that the base names */
-    char node[NODE_PATH_MAX];   /* that proposal                                        */
+    char named[NODE_MAX];       /* that proposal                                        */
 };
 
 static void will_event(void *owner, int type, const char *path)
@@ -6378,8 +6405,7 @@ static void will_learn(void *owner, const struct reply *reply)
     w->rc = reply->rc;
     if (reply->request == WILL_READ) {
         w->version = reply->stat->version;
-        if (!json_get(reply->data, reply->length, "proposalNode", w->node, sizeof w->node))
-            w->node[0] = '\0';
+        string_copy(w->named, sizeof w->named, heartbeat_read(w->config.base_path, reply->data, reply->length).named);
     } else if (reply->request == WILL_OWNER)
         w->owner = reply->stat->ephemeralOwner;
     else
@@ -6389,8 +6415,9 @@ static void will_learn(void *owner, const struct reply *reply)
 static void will_ask(struct will *w)
 {
     struct client *c = &w->client;
+    char node[NODE_PATH_MAX];
     const char *base = w->config.base_path;
-    const struct op ops[] = { { OP_SET, base, "", 0, w->version }, { OP_DELETE, w->node, NULL, 0, -1 } };
+    const struct op ops[] = { { OP_SET, base, "", 0, w->version }, { OP_DELETE, node_path(node, base, w->named), NULL, 0, -1 } };
     int rc = ZOK;
     w->answered = false;
     switch (w->step) {
@@ -6403,7 +6430,7 @@ static void will_ask(struct will *w)
         rc = client_get(c, WILL_READ, base, false);
         break;
     case WILL_OWNER:
-        rc = client_exists(c, WILL_OWNER, w->node, false); /* a stranger's path may be none */
+        rc = client_exists(c, WILL_OWNER, node, false);
         break;
     case WILL_RESIGN:
         rc = client_commit(c, WILL_RESIGN, ops, COUNT(ops));
@@ -6423,7 +6450,7 @@ static enum will_step will_next(const struct will *w)
     if (w->step == WILL_ATTACH)
         return WILL_READ;
     if (w->step == WILL_READ)
-        return w->node[0] == '/' ? WILL_OWNER : WILL_CLOSE;
+        return w->named[0] ? WILL_OWNER : WILL_CLOSE;
     if (w->step == WILL_OWNER)
         return w->rc == ZOK && w->owner == w->candidate ? WILL_RESIGN : WILL_CLOSE;
     return w->rc != ZOK && w->refusals < 2 ? WILL_READ : WILL_CLOSE;
@@ -7909,6 +7936,7 @@ struct viewer {
     bool hold_base;     /* what the base said is not told yet: do not read over it */
     bool complete;      /* all was read at least once                          */
     struct seen base;
+    char named[NODE_MAX]; /* the proposal that it names; "": none              */
     struct Stat list_stat; /* of the base, with the list                       */
     struct seen schedule; /* the leaders' record of activations, beside the proposals */
     struct seen *nodes; /* sorted as strcmp                                    */
@@ -7992,21 +8020,10 @@ static struct seen *node_find(const struct viewer *v, const char *name)
     return NULL;
 }
 
-/* The child of the base that the base names, "" if none. */
-static const char *viewer_named(const struct viewer *v, char *buffer, size_t size)
-{
-    buffer[0] = '\0';
-    if (v->base_exists && v->base.data)
-        json_get(v->base.data, v->base.length, "proposalNode", buffer, size);
-    return node_name(v->config.base_path, buffer);
-}
-
 /* The proposal of whoever leads: named by the base, and there. NULL: nobody does. */
 static struct seen *viewer_leader(const struct viewer *v)
 {
-    char buffer[NODE_PATH_MAX];
-    const char *named = viewer_named(v, buffer, sizeof buffer);
-    struct seen *n = *named ? node_find(v, named) : NULL;
+    struct seen *n = v->named[0] ? node_find(v, v->named) : NULL;
     return n && n->state != SEEN_GONE ? n : NULL;
 }
 
@@ -8060,6 +8077,7 @@ static void on_look_base(struct viewer *v, const struct reply *reply)
     v->base_fresh = true;
     v->base_exists = reply->rc == ZOK;
     seen_keep(&v->base, reply);
+    string_copy(v->named, sizeof v->named, heartbeat_read(v->config.base_path, reply->data, reply->length).named);
 }
 
 static void on_look_creation(struct viewer *v, const struct reply *reply)
@@ -9018,7 +9036,6 @@ static enum change watch_line(const struct watch *w, struct seen **about)
 static enum change watch_next(const struct watch *w, nanos now, struct seen **about, bool *wait)
 {
     const struct viewer *v = w->viewer;
-    char buffer[NODE_PATH_MAX];
     bool connected = v->client.connected;
     *wait = false;
     if (w->connected && !connected && (w->begun || now - w->began_at >= v->client.timeout))
@@ -9027,7 +9044,7 @@ static enum change watch_next(const struct watch *w, nanos now, struct seen **ab
         return CHANGE_CONNECTED;
     if (!w->begun)
         return !viewer_whole(v) ? CHANGE_NONE : viewer_leader(v) ? CHANGE_LEADER : CHANGE_VACANT;
-    const char *named = viewer_named(v, buffer, sizeof buffer);
+    const char *named = v->named;
     enum change change = w->leads ? watch_end(w, named) : CHANGE_NONE;
     if (change == CHANGE_NONE && !w->greeting)
         change = watch_claim(w, named, wait);
@@ -9146,8 +9163,7 @@ static void watch_contact(struct watch *w, struct news *news, nanos now)
 /* The leader of the present state, or of the last one if nobody leads. */
 static void watch_begin(struct watch *w, struct news *news)
 {
-    char buffer[NODE_PATH_MAX];
-    const char *named = viewer_named(w->viewer, buffer, sizeof buffer);
+    const char *named = w->viewer->named;
     w->begun = w->greeting = true;
     w->leads = news->change == CHANGE_LEADER;
     if (*named)
@@ -9157,11 +9173,10 @@ static void watch_begin(struct watch *w, struct news *news)
 
 static void watch_elected(struct watch *w, struct news *news, struct person *before, nanos now)
 {
-    char buffer[NODE_PATH_MAX];
     *before = w->leader;
     news->before = before->node[0] ? before : NULL;
     news->span = !w->leads && w->since ? now - w->since : -1;
-    w->leader = person_read(&w->viewer->base, viewer_named(w->viewer, buffer, sizeof buffer));
+    w->leader = person_read(&w->viewer->base, w->viewer->named);
     news->who = &w->leader;
     w->leads = true;
 }
@@ -9280,12 +9295,11 @@ static bool down_others(const struct viewer *v, const char *node)
 static enum down_step down_next(const struct down *d)
 {
     const struct viewer *v = d->viewer;
-    char buffer[NODE_PATH_MAX];
     if (d->refused)
         return DOWN_REFUSED;
     if (client_flying(&v->client, LOOK_ASK) || !viewer_whole(v))
         return DOWN_WAIT;
-    const char *named = viewer_named(v, buffer, sizeof buffer);
+    const char *named = v->named;
     const struct seen *n = viewer_leader(v);
     if (!d->begun)
         return *named ? DOWN_BEGIN : DOWN_NOBODY_LEADS;
@@ -9375,7 +9389,7 @@ static int down_report(const struct down *d, enum down_step end)
 static int down_late(const struct down *d, const struct settings *s, nanos waited)
 {
     const struct viewer *v = d->viewer;
-    char buffer[NODE_PATH_MAX], old[512], seen[128];
+    char old[512], seen[128];
     const struct duration_text within = duration_string(waited);
     nanos heartbeat;
     down_name(old, sizeof old, &d->old);
@@ -9383,7 +9397,7 @@ static int down_late(const struct down *d, const struct settings *s, nanos waite
                   time_parse(seen, &heartbeat) && clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
     if (!v->client.connected || !d->begun)
         viewer_complain(v, d->log, waited);
-    else if (!*viewer_named(v, buffer, sizeof buffer))
+    else if (!*v->named)
         LOG(d->log, FATAL, "%s has resigned, but nobody has taken over within %s", old, within.data);
     else if (!viewer_leader(v))
         LOG(d->log, FATAL, "%s is gone or cut off, and nobody has taken over within %s: the others wait until it has been silent for long enough", old, within.data);
@@ -9395,9 +9409,8 @@ static int down_late(const struct down *d, const struct settings *s, nanos waite
 
 static void down_begin(struct down *d)
 {
-    char buffer[NODE_PATH_MAX];
     d->begun = true;
-    d->old = person_read(&d->viewer->base, viewer_named(d->viewer, buffer, sizeof buffer));
+    d->old = person_read(&d->viewer->base, d->viewer->named);
 }
 
 /* Follows the election to its end, or to the deadline. */
@@ -9405,7 +9418,7 @@ static int down_run(struct down *d, const struct settings *s)
 {
     struct viewer *v = d->viewer;
     struct pollfd slots[BALLOT_POLLFDS];
-    char buffer[NODE_PATH_MAX], old[512];
+    char old[512];
     nanos limit = setting_number(s, SET_TIMEOUT), deadline = clock_now() + limit;
     while (!v->refused && clock_now() < deadline) {
         enum down_step step = down_next(d);
@@ -9418,7 +9431,7 @@ static int down_run(struct down *d, const struct settings *s)
             down_name(old, sizeof old, &d->old);
             LOG(d->log, WARN, "%s cannot be asked: its proposal is gone; waiting for another to take over", old);
         } else if (step != DOWN_WAIT) {
-            d->leader = person_read(&v->base, viewer_named(v, buffer, sizeof buffer));
+            d->leader = person_read(&v->base, v->named);
             return down_report(d, step);
         } else
             viewer_round(v, slots, 0, deadline);

@@ -761,6 +761,12 @@ static void data(struct seen *n, const char *json, nanos mtime)
     seen_keep(n, &(struct reply){ .rc = ZOK, .data = json, .length = strlen(json), .stat = &stat });
 }
 
+static void base_data(struct viewer *v, const char *json)
+{
+    data(&v->base, json, 0);
+    string_copy(v->named, sizeof v->named, heartbeat_read("/b", json, strlen(json)).named);
+}
+
 static void leads(struct viewer *v, int number, nanos seen)
 {
     char json[512], node[64];
@@ -768,13 +774,13 @@ static void leads(struct viewer *v, int number, nanos seen)
     snprintf(node, sizeof node, "/b/proposal-%d", number);
     text_format(&t, "{\"candidateId\":\"c%d\",\"proposalNode\":\"%s\",\"sessionTimeout\":\"5s\",\"lastSeenTime\":"
                 "\"2026-01-07 13:40:%02d +0000 UTC m=+1.0\"}", number, node, (int)(seen / SECOND));
-    data(&v->base, json, 0);
+    base_data(v, json);
     v->base.stat = (struct Stat){ .czxid = 1, .mzxid = v->list_stat.mzxid, .pzxid = v->list_stat.pzxid };
 }
 
 static void nobody_leads(struct viewer *v)
 {
-    data(&v->base, "", 0);
+    base_data(v, "");
     v->base.stat = (struct Stat){ .czxid = 1, .mzxid = v->list_stat.mzxid, .pzxid = v->list_stat.pzxid };
 }
 
@@ -930,10 +936,10 @@ static void test_watching(void)
     same(told(&w, log), "disconnected ", "contact is lost");
     v->client.connected = true;
     same(told(&w, log), "connected ", "... and back");
-    data(&v->base, "garbage", 0);
+    base_data(v, "garbage");
     leads(v, 6, 0);
     same(told(&w, log), "elected c6", "elected");
-    data(&v->base, "garbage", 0);
+    base_data(v, "garbage");
     same(told(&w, log), "lost c6", "the base is overwritten: lost");
     viewer_free(v);
     free(log);
