@@ -1727,6 +1727,7 @@ struct client {
     nanos timeout;           /* T: asked for, then negotiated                   */
     bool connected, expired;
     bool met;                /* connected at least once                         */
+    bool resumed;            /* the last connect went on with our session       */
     bool unfit;              /* connected, with a T that leaves no time to lead */
     bool rejected;           /* the server refuses our identity                 */
     bool denied;             /* it did so last                                  */
@@ -2054,6 +2055,7 @@ static void on_connected(struct client *c)
     SAY(c->config, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
         zoo_get_current_server(c->handle), id->client_id, duration_string(negotiated).data,
         c->met ? ", after " : "", c->met ? duration_string((now - c->contact_since) / MILLISECOND * MILLISECOND).data : "");
+    c->resumed = c->session.client_id == id->client_id;
     c->session = *id;
     c->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
     c->connected = true;
@@ -2639,13 +2641,14 @@ struct base {
     char named[NODE_MAX]; /* proposal of its leader; "" if none of this base */
     nanos timeout;    /* the session timeout that its leader advertises   */
     int32_t version;
-    int64_t czxid, ctime; /* both: an ensemble that lost its data counts anew */
+    int64_t czxid, ctime, mzxid; /* ctime, too: an ensemble that lost its data counts anew */
+    int64_t newest;   /* the greatest mzxid that was ever seen            */
     char led[NODE_MAX]; /* the proposal that it named last                */
     nanos read_at;    /* the last read, or answer to an ask; 0: reading is not our turn */
     nanos moved_at;   /* when its version was first seen                  */
     nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
     bool restarted;   /* that clock began anew, the version has not moved since */
-    bool recreated;   /* deleted and made again, and nobody has led since */
+    nanos lost_until; /* the servers have lost what was seen: a leader of then may lead until then; 0: they have not */
 };
 
 /* What leaders hand on to each other, as bytes that only their owners read.
@@ -2681,6 +2684,7 @@ struct ballot {
                            starts anew at the first read sent since; 0: it need not */
     nanos planned_at;   /* the owner was asked to come again by then          */
     char proposal[NODE_MAX]; /* "": none                                     */
+    char stood[NODE_MAX]; /* the last that we had                            */
     int64_t proposal_session;
     bool own_exists;
     char **line;        /* names in line, sorted as strcmp                   */
@@ -2713,6 +2717,7 @@ struct ballot {
     bool cut_unseen;    /* the lease was cut: its owner must learn of it before the write goes out */
     nanos beat_at;      /* the next heartbeat                                */
     int64_t token;
+    bool token_old;     /* the servers went back since: the next write gives another token */
     bool warned_differs, warned_strangers, warned_unreadable;
     nanos sent_shift;   /* clock_shift() at the last write of the base,      */
     nanos ahead_shift;  /* and when its answer came;                         */
@@ -2988,6 +2993,7 @@ static void contact_doubt(struct ballot *b)
 {
     bool listed = !b->unsettled && b->list_fresh && far_behind(b);
     b->broke_at = b->client.contact_since;
+    b->ghost = b->ghost || (b->client.resumed && !b->proposal[0]); /* servers that went back hold what we deleted since */
     election_doubt(b);
     b->synced = b->list_fresh = listed;
 }
@@ -3113,6 +3119,34 @@ static bool names_known(const struct ballot *b)
     return !*named || !strcmp(named, b->proposal) || name_in(b->line, b->line_count, named);
 }
 
+/* The servers went back to an earlier state, or the base was made again. They may have given
+ * the same numbers again since: what we know of other proposals says nothing any more. And a
+ * leader of which the servers know nothing now may run its command until its lease is over. */
+static void base_lost(struct ballot *b, nanos longest)
+{
+    b->base.lost_until = clock_now() + longest;
+    b->base.led[0] = b->examined[0] = '\0';
+    b->token_old = b->leading;
+    names_free(&b->ignored, &b->ignored_count);
+    b->list_fresh = false;
+}
+
+/* Version and mzxid of a node grow together. */
+static bool base_reverted(const struct base *base, const struct Stat *stat)
+{
+    return stat->mzxid < base->mzxid || (stat->mzxid != base->mzxid && stat->version <= base->version);
+}
+
+static void base_stamp(struct base *base, const struct Stat *stat)
+{
+    base->seen = true;
+    base->czxid = stat->czxid;
+    base->ctime = stat->ctime;
+    base->version = stat->version;
+    base->mzxid = stat->mzxid;
+    base->newest = base->mzxid > base->newest ? base->mzxid : base->newest;
+}
+
 static void on_base(struct ballot *b, const struct reply *reply)
 {
     struct base *base = &b->base;
@@ -3134,31 +3168,24 @@ static void on_base(struct ballot *b, const struct reply *reply)
         return;
     }
     bool known = base->seen, same_node = known && reply->stat->czxid == base->czxid && reply->stat->ctime == base->ctime;
-    bool moved = !same_node || reply->stat->version != base->version;
+    bool moved = !same_node || reply->stat->version != base->version || reply->stat->mzxid != base->mzxid;
+    bool lost = known && (!same_node || base_reverted(base, reply->stat));
     if (!same_node)
         b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
     base_learn(b, base, reply->data, reply->length);
-    if (!same_node && b->ignored_count) {
-        names_free(&b->ignored, &b->ignored_count); /* numbers begin anew: such a name may be a candidate's now */
-        b->list_fresh = false;
-    }
     if (base->empty)
-        base->timeout = longest; /* of whoever led last: he counts where the base was made again */
-    base->recreated = base->empty && ((base->seen && !same_node) || base->recreated);
-    if (!same_node) /* numbers begin anew: these names are others' now */
-        b->examined[0] = base->led[0] = '\0';
+        base->timeout = longest; /* of the last leader */
+    if (lost)
+        base_lost(b, longest);
     if (base->named[0])
         string_copy(base->led, sizeof base->led, base->named);
-    base->seen = true;
-    base->czxid = reply->stat->czxid;
-    base->ctime = reply->stat->ctime;
-    base->version = reply->stat->version;
+    base_stamp(base, reply->stat);
     base_clock(b, moved, reply->sent, clock_now());
     base_warn(b);
     if (strcmp(before_named, base->named) != 0 && !names_known(b))
         b->list_fresh = false; /* gone, or newer than our list? */
-    if (known && !same_node)
-        election_doubt(b); /* numbers begin anew: the proposal of our name may be another candidate's */
+    if (lost)
+        election_doubt(b); /* the proposal of our name may be another candidate's */
 }
 
 static void on_own(struct ballot *b, const struct reply *reply)
@@ -3226,7 +3253,10 @@ static void on_second(struct ballot *b, const struct reply *reply)
 /* A proposal is ours from here on. */
 static void proposal_adopt(struct ballot *b, const char *name)
 {
+    if (strcmp(name, b->stood) <= 0) /* numbers grow as long as the servers forget nothing */
+        base_lost(b, nanos_max(b->base.timeout, b->client.timeout));
     string_copy(b->proposal, sizeof b->proposal, name);
+    string_copy(b->stood, sizeof b->stood, name);
     b->proposal_session = b->client.session.client_id;
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
@@ -3296,6 +3326,16 @@ static void clocks_compare(struct ballot *b, nanos sent, int64_t mtime)
     b->ahead = nanos_max(0, sent + shift - taken) + nanos_min(0, clock_now() + shift - taken);
 }
 
+static void token_take(struct ballot *b, int64_t token)
+{
+    b->token = token;
+    b->token_old = false;
+    SAY(&b->config, INFO, "leading%s, with fencing token %" PRId64, b->leading ? " on" : "", b->token);
+    if (b->token <= b->base.newest)
+        SAY(&b->config, WARN, "%s was written at %" PRId64 " before: the servers went back to an earlier state, "
+            "and a resource that has seen a greater fencing token refuses this one", b->path, b->base.newest);
+}
+
 /* An acknowledged write: the one proof of leadership, and of the time it had. */
 static void on_write(struct ballot *b, const struct reply *reply)
 {
@@ -3308,13 +3348,13 @@ static void on_write(struct ballot *b, const struct reply *reply)
             election_denied(b, own ? "checking" : "writing", own ? child_path(b, b->proposal) : b->path, reply->rc, own ? "read" : "write");
         return;
     }
+    if (!b->leading || b->token_old)
+        token_take(b, stat->mzxid);
     if (!b->leading) {
         b->leading = true;
         b->revoked = b->step_down = false;
-        b->token = stat->mzxid;
         b->own_fresh = false;
         handover_begins(b);
-        SAY(&b->config, INFO, "leading, with fencing token %" PRId64, b->token);
     }
     b->refused = b->denied != DENIED_NOTHING;
     clocks_compare(b, reply->sent, stat->mtime);
@@ -3324,11 +3364,8 @@ static void on_write(struct ballot *b, const struct reply *reply)
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
     struct base *base = &b->base;
     base_learn(b, base, b->sent, b->sent_length);
-    base->version = stat->version;
-    base->czxid = stat->czxid;
-    base->ctime = stat->ctime;
-    base->seen = base->exists = true;
-    base->recreated = false;
+    base_stamp(base, stat);
+    base->exists = true;
     base->read_at = 0;
 }
 
@@ -3515,14 +3552,14 @@ static nanos claim_time(const struct ballot *b)
     const struct base *base = &b->base;
     nanos longest = nanos_max(base->timeout, b->client.timeout);
     if (!strcmp(base->named, b->proposal))
-        return 0; /* (d) it names us: the answer to our claim was lost */
+        return base->lost_until; /* (d) it names us: the answer to our claim was lost */
     if (base->empty)
-        return base->recreated ? base->moved_at + longest : 0; /* (a) */
+        return base->lost_until; /* (a) */
     if (name_in(b->line, b->line_count, base->named))
         return NEVER;
     if (base->stop && base->named[0])
-        return base->moved_at + part(base->timeout, PART_CLAIM_STOP); /* (b) */
-    return base->silent_since + part(longest, base->restarted ? PART_CLAIM_LATE : PART_CLAIM); /* (c) */
+        return nanos_max(base->lost_until, base->moved_at + part(base->timeout, PART_CLAIM_STOP)); /* (b) */
+    return nanos_max(base->lost_until, base->silent_since + part(longest, base->restarted ? PART_CLAIM_LATE : PART_CLAIM)); /* (c) */
 }
 
 /* When a candidate that holds its session and writes nothing has been silent for too
@@ -3689,7 +3726,8 @@ static void election_lose(struct ballot *b, bool own)
         b->turn_again = true; /* the owner must learn of it at once */
         b->want = WANT_HOLD;
         SAY(&b->config, ERROR, "lost the leadership: %s",
-            b->revoked ? "our proposal was deleted by somebody" : !base->exists || base->recreated ? "the base node was deleted"
+            b->revoked ? "our proposal was deleted by somebody" : !base->exists ? "the base node was deleted"
+            : clock_now() < base->lost_until ? "the base was made again, or the servers went back to an earlier state"
             : base->empty ? "the base was emptied by somebody" : "another one leads, or the base was overwritten");
     }
     leadership_ends(b);
@@ -3700,15 +3738,22 @@ static void election_settle(struct ballot *b)
     bool same_session = b->proposal_session == b->client.session.client_id;
     bool own = b->proposal[0] && same_session && b->own_exists;
     bool ours = b->base.exists && b->base.ours;
+    nanos now = clock_now(); /* another may have led since our lease, in what the servers have lost */
+    bool may_overlap = b->config.mode == BALLOT_STOP && now < b->base.lost_until && now >= lease_moment(&b->lease, PART_LEASE);
     b->unsettled = b->ghost = b->resigning = false;
-    if (b->leading && !(ours && (own || (!same_session && b->config.mode == BALLOT_KEEP))))
+    if (b->leading && (may_overlap || !(ours && (own || (!same_session && b->config.mode == BALLOT_KEEP)))))
         election_lose(b, own);
     if (b->leading) {
         b->base.read_at = 0;
         b->beat_at = 0;
     }
-    if (!own)
-        b->proposal[0] = '\0';
+    if (own || !b->proposal[0])
+        return;
+    b->proposal[0] = '\0';
+    if (same_session) { /* servers that went back have an earlier one of ours */
+        b->ghost = true;
+        election_doubt(b);
+    }
 }
 
 /* Before a heartbeat that advertises a shorter T is sent: as soon as it is, others may

@@ -94,6 +94,35 @@ check "... and one is elected" within 10 started_least 2
 sleep 1
 is "$(overlaps)" 0 "... without overlap"
 stop a b c
+
+# --- it goes back to an earlier state, in which the sessions live on
+
+fresh
+rm -f "$T"/[ab].log
+back=(--zookeeper-session-timeout=4s --on-disconnect=stop --restart-delay=0s -- "$JOB" "$JOBS" -1)
+candidate a "${back[@]}"
+within 10 started_least 1
+candidate b "${back[@]}"
+within 10 proposals_are 2
+zk_kill zk
+cp -r "$T/zk/data" "$T/zk/earlier"
+zk_restart zk
+again() { [ "$(grep -c 'connected to ZooKeeper' "$T/a.log")" = 2 ] && [ "$(grep -c 'connected to ZooKeeper' "$T/b.log")" = 2 ]; }
+within 10 again
+"$BALLOT" step-down --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" >"$T/step-down.log" 2>&1
+within 10 eval 'leader_is b && proposals_are 2'
+zk_kill zk
+rm -rf "$T/zk/data"
+mv "$T/zk/earlier" "$T/zk/data"
+zk_restart zk
+for _ in $(seq 40); do zk stat /zookeeper >"$T/stat.log"; done # each run writes twice: no zxid is greater than the server's
+check "a server goes back to an earlier state: the leader of then stands again" within 12 eval '[ "$(grep -c "standing as" "$T/a.log")" = 3 ]'
+is "$(proposals)" 2 "... with its proposal of then, not with two"
+before=$(started)
+check "... and is elected" within 10 started_least $((before + 1))
+refuse "... without being taken for a mute one" logged b "keeps its session"
+is "$(overlaps)" 0 "... without overlap"
+stop a b
 zk_kill zk
 
 # --- three servers, of which one fails

@@ -151,9 +151,11 @@ static void test_claims(void)
     b->unsettled = true;
     check(step_at(b, 0) == REQUEST_SYNC, "... or something is in doubt");
     b->unsettled = false;
-    b->base.recreated = true;
-    check(step_at(b, 5 * SECOND) == STEP_NONE && step_at(b, 6 * SECOND) == REQUEST_WRITE, "a base made again is claimed after T");
-    b->base.recreated = false;
+    b->base.lost_until = 106 * SECOND;
+    check(step_at(b, 5 * SECOND) == STEP_NONE && step_at(b, 6 * SECOND) == REQUEST_WRITE, "what the servers have lost is waited for: T");
+    names(b, "proposal-5", false);
+    check(step_at(b, 5 * SECOND) == STEP_NONE && step_at(b, 6 * SECOND) == REQUEST_WRITE, "... also where the base names us");
+    b->base.lost_until = 0;
 
     names(b, "proposal-1", true);
     check(step_at(b, 4999 * MILLISECOND) == STEP_NONE && step_at(b, 5 * SECOND) == REQUEST_WRITE, "(b) a leader of stop who is gone: after 5/6 T");
@@ -291,7 +293,7 @@ static void test_mute(void)
 /* What a read of the base says. */
 static void base_read(ballot *b, nanos sent, int64_t czxid, int32_t version, const char *data)
 {
-    const struct Stat stat = { .czxid = czxid, .ctime = czxid, .version = version };
+    const struct Stat stat = { .czxid = czxid, .ctime = czxid, .version = version, .mzxid = version };
     answer(b, REQUEST_BASE, sent, (struct reply){ .rc = ZOK, .data = data, .stat = &stat });
 }
 
@@ -377,6 +379,94 @@ static void test_base_made_again(void)
     proposal_adopt(b, "proposal-0");
     check(!b->base.fresh, "a base that was missing is read again when we stand: nothing tells that it was made");
     ballot_close(b);
+}
+
+/* The servers hold an earlier state than the one that was seen. */
+static void test_rolled_back(void)
+{
+    ballot *b = member(BALLOT_STOP);
+    b->base.seen = false;
+    base_reads(b, 1, 7, GONE);
+    base_reads(b, 1, 8, "");
+    check(!b->base.lost_until, "a base that goes on is not lost");
+    string_copy(b->base.led, NODE_MAX, "proposal-1");
+    names_add(&b->ignored, &b->ignored_count, "proposal-6");
+    base_reads(b, 1, 6, "");
+    check(b->base.lost_until > clock_now() + 5 * SECOND && claim_time(b) == b->base.lost_until, "one with a smaller version is: nobody claims for T");
+    check(!b->base.led[0] && !b->ignored_count && b->unsettled, "... names may be others' now, and all is read again");
+    b->base.lost_until = 0;
+    base_reads(b, 1, 6, "");
+    check(!b->base.lost_until, "... which is found once");
+    const struct Stat other = { .czxid = 1, .ctime = 1, .version = 6, .mzxid = 9 }, later = { .czxid = 1, .ctime = 1, .version = 9, .mzxid = 8 };
+    answer(b, REQUEST_BASE, clock_now(), (struct reply){ .rc = ZOK, .stat = &other });
+    check(b->base.lost_until && b->base.moved_at > clock_now() - SECOND, "the same version, written at another time: lost, too");
+    b->base.lost_until = 0;
+    answer(b, REQUEST_BASE, clock_now(), (struct reply){ .rc = ZOK, .stat = &later });
+    check(b->base.lost_until, "... and a greater one that was written before it");
+    ballot_close(b);
+
+    for (int stop = 0; stop < 2; stop++)
+        for (int over = 0; over < 2; over++) {
+            b = member(stop ? BALLOT_STOP : BALLOT_KEEP);
+            b->base.seen = false;
+            b->leading = true;
+            b->token = 3;
+            b->lease = (struct ballot_lease){ .sent = clock_now() - (over ? MINUTE : 0), .timeout = b->client.timeout };
+            base_reads(b, 1, 8, OURS);
+            string_copy(b->wrote, NODE_MAX, "proposal-5");
+            base_reads(b, 1, 7, OURS);
+            election_settle(b);
+            check(b->leading != (stop && over), stop && over ? "a leader whose lease was over, under stop: another may have led since, lost"
+                                                             : "a leader that the base still names leads on");
+            const struct Stat written = { .mzxid = 12 };
+            b->sent_timeout = b->client.timeout;
+            answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK, .stat = &written });
+            check(ballot_token(b) == 12, "... with a token of its next write");
+            ballot_close(b);
+        }
+}
+
+/* No ghost: of an earlier state, in which our session had another proposal. */
+static void test_earlier_proposal(void)
+{
+    nanos wake = NEVER;
+    ballot *b = member(BALLOT_KEEP);
+    string_copy(b->stood, NODE_MAX, "proposal-5");
+    names_add(&b->line, &b->line_count, "proposal-3");
+    election_doubt(b);
+    b->synced = b->list_fresh = b->own_fresh = b->base.fresh = true;
+    b->own_exists = false;
+    election_settle(b);
+    check(!b->proposal[0] && election_step(b, 0, &wake) == REQUEST_SYNC, "our proposal is gone, our session is not: is there another of ours?");
+    b->synced = b->list_fresh = b->base.fresh = true;
+    check(election_step(b, 0, &wake) == REQUEST_GHOST, "... looking");
+    b->suspects = 1;
+    string_copy(b->suspect, NODE_MAX, "proposal-3");
+    const struct Stat stat = { .ephemeralOwner = 77 };
+    answer(b, REQUEST_GHOST, clock_now(), (struct reply){ .rc = ZOK, .stat = &stat });
+    check(!strcmp(b->proposal, "proposal-3") && claim_time(b) > clock_now() + 5 * SECOND, "... found: it is the one we stand with, and nobody claims for T");
+    ballot_close(b);
+
+    b = member(BALLOT_KEEP);
+    string_copy(b->stood, NODE_MAX, "proposal-5");
+    proposal_adopt(b, "proposal-6");
+    check(!b->base.lost_until, "a proposal with a greater number: nothing is lost");
+    proposal_adopt(b, "proposal-5");
+    check(b->base.lost_until, "... with a smaller or the same: it is");
+    ballot_close(b);
+
+    for (int same = 0; same < 2; same++) {
+        b = member(BALLOT_KEEP);
+        string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
+        handle_open(&b->client);
+        b->client.session = *zoo_client_id(b->client.handle);
+        b->client.session.client_id += !same;
+        b->client.met = true;
+        b->proposal[0] = '\0';
+        on_event(b->client.handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", &b->client);
+        check(b->ghost == same, same ? "back in contact without a proposal: is there one?" : "... not in another session");
+        ballot_close(b);
+    }
 }
 
 static void test_lease_pair(void)
@@ -1327,6 +1417,8 @@ int main(void)
     test_mute();
     test_silence();
     test_base_made_again();
+    test_rolled_back();
+    test_earlier_proposal();
     test_lease_pair();
     test_own();
 
