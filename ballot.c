@@ -1619,6 +1619,7 @@ enum part {
     PART_HEARTBEAT = 12,  /* T/5: from one heartbeat to the next                                  */
     PART_GAP = 12,        /* a request without an answer for so long: nothing could be heard      */
     PART_ATTEMPT = 12,    /* a connect without an answer for so long is given up                  */
+    PART_LOOK = 19,       /* a candidate farther behind looks at the base: just before the ping at T/3 */
     PART_PAUSE = 20,      /* T/3: the longest pause between two connects                          */
     PART_STALL = 20,      /* we stood still for so long: answers may be waiting                   */
     PART_STOP_TERM = 30,  /* T/2: on-disconnect=stop: SIGTERM, unless the lease was renewed       */
@@ -2585,6 +2586,7 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
     ROW(SYNC, sync, "sync")                /* bring our server up to date                     */ \
     ROW(LIST, list, "list")                /* children of the base                            */ \
     ROW(BASE, base, "read base")           /* the base's data, with a watch                   */ \
+    ROW(LOOK, look, "look at base")        /* the base's version alone, just before the library would send a ping */ \
     ROW(OWN, own, "read own")              /* our proposal, with a watch                      */ \
     ROW(ASK, ask, "ask")                   /* do the servers answer? A sync: what changed comes before its answer */ \
     ROW(FIRST, first, "read first")        /* the first proposal: may it be revoked?          */ \
@@ -2645,7 +2647,7 @@ struct base {
     int64_t newest;   /* the greatest mzxid that was ever seen            */
     char led[NODE_MAX]; /* the proposal that it named last                */
     nanos read_at;    /* the last read, or answer to an ask; 0: reading is not our turn */
-    nanos moved_at;   /* when its version was first seen                  */
+    nanos moved_at;   /* when its version was first seen; 0: stamp the next read */
     nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
     bool restarted;   /* that clock began anew, the version has not moved since */
     nanos lost_until; /* the servers have lost what was seen: a leader of then may lead until then; 0: they have not */
@@ -2961,8 +2963,7 @@ static void election_denied(struct ballot *b, const char *what, const char *path
 /* While nothing could be heard, silence proves nothing. */
 static void contact_broke(struct ballot *b)
 {
-    if (b->base.read_at)
-        b->broke_at = clock_now();
+    b->broke_at = clock_now();
 }
 
 /* What can wait, waits until another leads. */
@@ -3088,7 +3089,7 @@ static void on_list(struct ballot *b, const struct reply *reply)
 static void base_clock(struct ballot *b, bool moved, nanos sent, nanos now)
 {
     struct base *base = &b->base;
-    if (moved || base->read_at == 0)
+    if (moved || base->moved_at == 0)
         base->moved_at = base->silent_since = now;
     base->restarted = base->restarted && !moved;
     if (b->broke_at && sent >= b->broke_at) {
@@ -3188,6 +3189,25 @@ static void on_base(struct ballot *b, const struct reply *reply)
         election_doubt(b); /* the proposal of our name may be another candidate's */
 }
 
+/* What its version stands for is read when it is our turn. */
+static void on_look(struct ballot *b, const struct reply *reply)
+{
+    struct base *base = &b->base;
+    const struct Stat *stat = reply->stat;
+    if (reply->rc != ZOK || !base->seen || stat->mzxid == base->mzxid)
+        return;
+    base->fresh = false;
+    if (stat->czxid != base->czxid || base_reverted(base, stat)) {
+        election_doubt(b);
+        return;
+    }
+    base_stamp(base, stat);
+    base->moved_at = base->silent_since = clock_now();
+    base->restarted = false;
+    if (reply->sent >= b->broke_at)
+        b->broke_at = 0;
+}
+
 static void on_own(struct ballot *b, const struct reply *reply)
 {
     if (outcome_unknown(reply->rc))
@@ -3258,6 +3278,7 @@ static void proposal_adopt(struct ballot *b, const char *name)
     string_copy(b->proposal, sizeof b->proposal, name);
     string_copy(b->stood, sizeof b->stood, name);
     b->proposal_session = b->client.session.client_id;
+    b->base.moved_at = 0; /* a candidate that does not stand does not look */
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
     b->base.fresh = b->base.fresh && b->base.exists; /* a missing one has no watch */
@@ -3374,7 +3395,7 @@ static void leadership_ends(struct ballot *b)
     b->leading = b->step_down = b->resigning = false;
     b->token = b->client.hurry_until = 0;
     b->lease = (struct ballot_lease){ 0 };
-    b->base.read_at = 0;
+    b->base.read_at = b->base.moved_at = 0;
     b->list_fresh = b->base.fresh = b->record.fresh = b->record.pending = false;
 }
 
@@ -3574,7 +3595,7 @@ static nanos revoke_time(const struct ballot *b, long place)
     nanos longest = nanos_max(base->timeout, b->client.timeout);
     if (name_in(b->line, b->line_count, base->named)) {
         bool behind = strcmp(base->named, b->proposal) > 0;
-        return base->revocable ? base->silent_since + part(longest, PART_REVOKE) + (behind && place == 1) * longest : NEVER;
+        return base->revocable ? base->silent_since + part(longest, PART_REVOKE) + (place - !behind) * longest : NEVER;
     }
     if (place != 1 || !strcmp(base->led, b->line[0]) || (!strcmp(b->examined, b->line[0]) && !b->examined_revocable))
         return NEVER;
@@ -3630,6 +3651,19 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     return place < 0 || names_us ? STEP_NONE : revoke_step(b, place, now, wake);
 }
 
+/* Behind the first two. They may be mute, too: each one behind waits T longer than the one
+ * before. Until then a look at the base's version costs no more than the ping that it replaces. */
+static enum step patient_step(const struct ballot *b, long place, nanos now, nanos *wake)
+{
+    const struct base *base = &b->base;
+    nanos T = b->client.timeout, asked = nanos_max(b->client.sent[REQUEST_LOOK], b->client.sent[REQUEST_BASE]);
+    if (due(asked + part(T, PART_LOOK), now, wake))
+        return once(b, REQUEST_LOOK);
+    if (b->want != WANT_STAND || !due(base->silent_since + (1 + place) * T, now, wake))
+        return STEP_NONE;
+    return b->broke_at || !base->fresh ? STEP_DOUBT : revoke_step(b, place, now, wake);
+}
+
 static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
 {
     long place = line_place(b);
@@ -3649,7 +3683,9 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
     enum step watch = watch_step(b, place);
     if (watch != STEP_NONE)
         return watch;
-    return b->signed_own ? STEP_NONE : once(b, REQUEST_SIGN);
+    if (!b->signed_own)
+        return once(b, REQUEST_SIGN);
+    return place > 1 ? patient_step(b, place, now, wake) : STEP_NONE;
 }
 
 static enum step leaving_step(const struct ballot *b)
@@ -3892,6 +3928,11 @@ static int request_list(struct ballot *b)
 static int request_base(struct ballot *b)
 {
     return client_get(&b->client, REQUEST_BASE, b->path, true);
+}
+
+static int request_look(struct ballot *b)
+{
+    return client_exists(&b->client, REQUEST_LOOK, b->path, false);
 }
 
 static int request_own(struct ballot *b)

@@ -273,6 +273,20 @@ static void test_mute(void)
     check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "a leader at the end of the line: by the second T later than by the first");
     ballot_close(b);
 
+    b = second(BALLOT_KEEP, "proposal-1");
+    names_add(&b->line, &b->line_count, "proposal-3");
+    qsort(b->line, b->line_count, sizeof *b->line, name_compare);
+    string_copy(b->watched[0], NODE_MAX, "proposal-3");
+    string_copy(b->watched[1], NODE_MAX, "proposal-1");
+    b->base.read_at = 0;
+    b->client.sent[REQUEST_LOOK] = 100 * SECOND;
+    check(step_at(b, 1899 * MILLISECOND) == STEP_NONE && step_at(b, 1900 * MILLISECOND) == REQUEST_LOOK, "the third in the queue looks at the base just before a ping is due");
+    b->client.sent[REQUEST_LOOK] = 117 * SECOND;
+    check(step_at(b, 17999 * MILLISECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "... and revokes a silent leader, T later than the second: two may be mute");
+    b->base.fresh = false;
+    check(step_at(b, 18 * SECOND) == STEP_DOUBT, "... when it has read all again");
+    ballot_close(b);
+
     b = second(BALLOT_KEEP, "");
     b->base.empty = true;
     check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_FIRST, "nobody leads, and the first does not claim for 2 T: what is it?");
@@ -353,6 +367,37 @@ static void test_silence(void)
     b->broke_at = 0;
     ballot_prepare(b, slots, BALLOT_POLLFDS, &timeout);
     check(!b->broke_at, "... not a wait that was planned");
+    ballot_close(b);
+}
+
+static void looked(ballot *b, int64_t czxid, int32_t version, int64_t mzxid)
+{
+    const struct Stat stat = { .czxid = czxid, .ctime = czxid, .version = version, .mzxid = mzxid };
+    answer(b, REQUEST_LOOK, clock_now(), (struct reply){ .rc = ZOK, .stat = &stat });
+}
+
+/* Of the base's version alone, from behind the first two. */
+static void test_looks(void)
+{
+    ballot *b = member(BALLOT_KEEP);
+    b->base.seen = false;
+    base_reads(b, 1, 7, GONE);
+    nanos since = b->base.silent_since = clock_now() - 3 * SECOND;
+    looked(b, 1, 7, 7);
+    check(b->base.fresh && b->base.silent_since == since, "a look at a base that has not moved changes nothing");
+    b->base.restarted = true;
+    b->broke_at = clock_now();
+    looked(b, 1, 8, 8);
+    check(!b->base.fresh && b->base.silent_since > since && !b->base.restarted && !b->broke_at, "... at one that has: the clock of (c) begins anew");
+    since = b->base.silent_since;
+    base_reads(b, 1, 8, GONE);
+    check(b->base.silent_since == since && !b->base.lost_until, "... and goes on when it is read in our turn");
+    looked(b, 1, 8, 9);
+    check(b->unsettled && !b->base.fresh, "... at one that went back: all is read again");
+    base_reads(b, 1, 8, "");
+    b->unsettled = false;
+    base_reads(b, 1, 7, "");
+    check(b->base.lost_until, "... and nothing is claimed for T");
     ballot_close(b);
 }
 
@@ -1416,6 +1461,7 @@ int main(void)
     test_leading();
     test_mute();
     test_silence();
+    test_looks();
     test_base_made_again();
     test_rolled_back();
     test_earlier_proposal();
