@@ -2743,6 +2743,7 @@ struct ballot {
     nanos retry_at;     /* after a refusal                                   */
 
     /* the tree */
+    bool own_only;      /* in doubt is our own proposal alone                 */
     bool unsettled, synced, list_fresh, own_fresh, ghost, signed_own, path_wanted;
     nanos broke_at;     /* we heard nothing, or could not have: the clock of rule (c)
                            starts anew at the first read sent since; 0: it need not */
@@ -2957,7 +2958,7 @@ static void base_learn(const struct ballot *b, struct base *base, const char *da
 static void election_doubt(struct ballot *b)
 {
     b->unsettled = true;
-    b->synced = b->list_fresh = b->own_fresh = b->base.fresh = false;
+    b->synced = b->list_fresh = b->own_fresh = b->base.fresh = b->own_only = false;
     b->suspects = SIZE_MAX;
 }
 
@@ -3054,11 +3055,11 @@ static bool far_behind(const struct ballot *b)
  * read, the bytes would grow with the square of the candidates. */
 static void contact_doubt(struct ballot *b)
 {
-    bool listed = !b->unsettled && b->list_fresh && far_behind(b);
+    bool own_only = !b->unsettled && b->list_fresh && far_behind(b);
     b->broke_at = b->client.contact_since;
     b->ghost = b->ghost || (b->client.resumed && !b->proposal[0]); /* servers that went back hold what we deleted since */
     election_doubt(b);
-    b->synced = b->list_fresh = listed;
+    b->own_only = b->synced = b->list_fresh = own_only;
 }
 
 static void on_contact(struct ballot *b, int event)
@@ -3597,7 +3598,7 @@ static enum step settle_step(const struct ballot *b)
         return b->client.in_flight ? STEP_NONE : REQUEST_SYNC;
     if (!b->list_fresh)
         return once(b, REQUEST_LIST);
-    if (!b->base.fresh && !far_behind(b))
+    if (!b->base.fresh && !b->own_only)
         return once(b, REQUEST_BASE);
     if (own_known && !b->own_fresh)
         return once(b, REQUEST_OWN);
