@@ -3701,7 +3701,7 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
         return STEP_NONE;
     if (b->broke_at)
         return STEP_DOUBT;
-    if (!base->fresh || base->read_at == 0) /* 0: read when it was not our turn, its silence was not watched since */
+    if (!base->fresh || base->read_at == 0 || base->moved_at == 0) /* its silence was not watched since */
         return once(b, REQUEST_BASE);
     if (!b->list_fresh || b->want != WANT_STAND)
         return STEP_NONE;

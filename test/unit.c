@@ -403,6 +403,7 @@ static void test_looks(void)
 
 static void test_base_made_again(void)
 {
+    nanos wake = NEVER;
     ballot *b = member(BALLOT_KEEP);
     base_reads(b, 1, 7, OURS);
     string_copy(b->wrote, sizeof b->wrote, "proposal-5");
@@ -423,6 +424,10 @@ static void test_base_made_again(void)
     answer(b, REQUEST_BASE, clock_now(), (struct reply){ .rc = ZNONODE });
     proposal_adopt(b, "proposal-0");
     check(!b->base.fresh, "a base that was missing is read again when we stand: nothing tells that it was made");
+    base_reads(b, 2, 1, GONE);
+    proposal_adopt(b, "proposal-5");
+    b->list_fresh = true;
+    check(election_step(b, b->base.lost_until + HOUR, &wake) == REQUEST_BASE, "a base that was read before we stand is read again: its silence was not watched");
     ballot_close(b);
 }
 
