@@ -2642,32 +2642,36 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
 #define DATA_MAX      BALLOT_RECORD_MAX /* our JSON: every byte of id, host, path escaped    */
 #define RECORD_NAME   "schedule"
 
-/* What is asked of the servers; one of a kind is on its way at a time. To add a request, add
- * a row, and two functions: request_NAME() sends it, on_NAME() learns what was answered. */
-#define REQUESTS(ROW)                                                                            \
-    ROW(SYNC, sync, "sync")                /* bring our server up to date                     */ \
-    ROW(LIST, list, "list")                /* children of the base                            */ \
-    ROW(BASE, base, "read base")           /* the base's data, with a watch                   */ \
-    ROW(LOOK, look, "look at base")        /* the base's version alone, just before the library would send a ping */ \
-    ROW(OWN, own, "read own")              /* our proposal, with a watch                      */ \
-    ROW(ASK, ask, "ask")                   /* do the servers answer? A sync: what changed comes before its answer */ \
-    ROW(FIRST, first, "read first")        /* the first proposal: may it be revoked?          */ \
-    ROW(REVOKE, revoke, "revoke")          /* delete the proposal of a mute candidate         */ \
-    ROW(AHEAD, ahead, "watch ahead")       /* watch the one before us                         */ \
-    ROW(SECOND, second, "watch second ahead") /* watch the one before that                    */ \
-    ROW(GHOST, ghost, "find ghost")        /* is this proposal ours?                          */ \
-    ROW(PATH, path, "make path")           /* make one component of the base path             */ \
-    ROW(PROPOSE, propose, "propose")       /* make our proposal                               */ \
-    ROW(SIGN, sign, "sign")                /* write its own path into it                      */ \
-    ROW(WRITE, write, "write base")        /* claim and heartbeat: the same transaction       */ \
-    ROW(RESIGN, resign, "resign")          /* empty the base, delete the proposal             */ \
-    ROW(WITHDRAW, withdraw, "withdraw")    /* delete the proposal of one that does not lead   */ \
-    ROW(RECORD, record, "read record")     /* the record beside the queue: read it            */ \
-    ROW(ENTRY, entry, "write record")      /* write it                                        */
+/* What is asked of the servers, one of a kind at a time: name; what the log calls it; how it is
+ * sent by `b`, at its client `c`; and who learns the reply. To add a request, add a row. */
+#define REQUESTS(ROW)                                                                                                  \
+    ROW(SYNC,     "sync",               client_sync(c, request, b->path),                           on_sync)           \
+    ROW(LIST,     "list",               client_list(c, request, b->path, false),                    on_list)           \
+    ROW(BASE,     "read base",          client_get(c, request, b->path, true),                      on_base)           \
+    /* its version alone, just before the library would send a ping */                                                 \
+    ROW(LOOK,     "look at base",       client_exists(c, request, b->path, false),                  on_look)           \
+    ROW(OWN,      "read own",           client_get(c, request, child_path(b, b->proposal), true),   on_own)            \
+    /* do the servers answer? A sync: what changed comes before its answer */                                          \
+    ROW(ASK,      "ask",                client_sync(c, request, b->path),                           on_ask)            \
+    /* the first proposal: may it be revoked? */                                                                       \
+    ROW(FIRST,    "read first",         first_send(b),                                              on_first)          \
+    ROW(REVOKE,   "revoke",             revoke_send(b),                                             on_revoke)         \
+    ROW(AHEAD,    "watch ahead",        watch_send(b, 0, REQUEST_AHEAD),                            on_ahead)          \
+    ROW(SECOND,   "watch second ahead", watch_send(b, 1, REQUEST_SECOND),                           on_second)         \
+    ROW(GHOST,    "find ghost",         ghost_send(b),                                              on_ghost)          \
+    ROW(PATH,     "make path",          path_send(b),                                               on_path)           \
+    ROW(PROPOSE,  "propose",            propose_send(b),                                            on_propose)        \
+    ROW(SIGN,     "sign",               sign_send(b),                                               on_sign)           \
+    /* claim and heartbeat: the same transaction */                                                                    \
+    ROW(WRITE,    "write base",         write_send(b),                                              on_write)          \
+    ROW(RESIGN,   "resign",             resign_send(b),                                             on_resign)         \
+    ROW(WITHDRAW, "withdraw",           client_delete(c, request, child_path(b, b->proposal)),      on_withdraw)       \
+    ROW(RECORD,   "read record",        client_get(c, request, child_path(b, RECORD_NAME), false),  on_record)         \
+    ROW(ENTRY,    "write record",       entry_send(b),                                              on_entry)
 
 /* The next thing to do: a request, or something of our own. */
 enum step {
-#define ROW(name, function, text) REQUEST_##name,
+#define ROW(name, text, send, learn) REQUEST_##name,
     REQUESTS(ROW)
 #undef ROW
     REQUEST_COUNT,
@@ -3865,7 +3869,7 @@ static void lease_cut(struct ballot *b)
 }
 
 /* The claim and the heartbeat: one transaction, whose version only one can have. */
-static int request_write(struct ballot *b)
+static int write_send(struct ballot *b)
 {
     b->sent_timeout = b->client.timeout;
     b->sent_length = candidate_json(b, b->sent, sizeof b->sent, true);
@@ -3876,7 +3880,7 @@ static int request_write(struct ballot *b)
     return client_commit(&b->client, REQUEST_WRITE, ops, COUNT(ops));
 }
 
-static int request_resign(struct ballot *b)
+static int resign_send(struct ballot *b)
 {
     const struct op ops[] = { { OP_SET, b->path, "", 0, b->base.version },
                               { OP_DELETE, child_path(b, b->proposal), NULL, 0, -1 } };
@@ -3884,17 +3888,7 @@ static int request_resign(struct ballot *b)
     return client_commit(&b->client, REQUEST_RESIGN, ops, COUNT(ops));
 }
 
-static int request_withdraw(struct ballot *b)
-{
-    return client_delete(&b->client, REQUEST_WITHDRAW, child_path(b, b->proposal));
-}
-
-static int request_record(struct ballot *b)
-{
-    return client_get(&b->client, REQUEST_RECORD, child_path(b, RECORD_NAME), false);
-}
-
-static int request_entry(struct ballot *b)
+static int entry_send(struct ballot *b)
 {
     const struct ledger *r = &b->record;
     char path[NODE_PATH_MAX];
@@ -3903,7 +3897,7 @@ static int request_entry(struct ballot *b)
     return client_commit(&b->client, REQUEST_ENTRY, ops, COUNT(ops));
 }
 
-static int request_propose(struct ballot *b)
+static int propose_send(struct ballot *b)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
@@ -3912,7 +3906,7 @@ static int request_propose(struct ballot *b)
     return client_create(&b->client, REQUEST_PROPOSE, child_path(b, NODE_PREFIX), json, n, ZOO_EPHEMERAL_SEQUENTIAL);
 }
 
-static int request_sign(struct ballot *b)
+static int sign_send(struct ballot *b)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
@@ -3920,7 +3914,7 @@ static int request_sign(struct ballot *b)
     return client_set(&b->client, REQUEST_SIGN, child_path(b, b->proposal), json, n, 0);
 }
 
-static int request_path(struct ballot *b)
+static int path_send(struct ballot *b)
 {
     size_t n = b->path_length + 1 + strcspn(b->path + b->path_length + 1, "/");
     struct text t = text_in(b->node, sizeof b->node);
@@ -3928,7 +3922,7 @@ static int request_path(struct ballot *b)
     return client_create(&b->client, REQUEST_PATH, b->node, "", 0, ZOO_PERSISTENT);
 }
 
-static int request_first(struct ballot *b)
+static int first_send(struct ballot *b)
 {
     string_copy(b->examined, sizeof b->examined, b->line[0]);
     b->examined_revocable = false;
@@ -3936,7 +3930,7 @@ static int request_first(struct ballot *b)
 }
 
 /* One transaction: if the base is as silent as we believe, the proposal goes. */
-static int request_revoke(struct ballot *b)
+static int revoke_send(struct ballot *b)
 {
     const char *name = revoke_name(b);
     const struct op ops[] = { { OP_CHECK, b->path, NULL, 0, b->base.version }, { OP_DELETE, child_path(b, name), NULL, 0, -1 } };
@@ -3954,18 +3948,8 @@ static int watch_send(struct ballot *b, size_t which, enum step request)
     return client_list(&b->client, (int)request, child_path(b, name), true);
 }
 
-static int request_ahead(struct ballot *b)
-{
-    return watch_send(b, 0, REQUEST_AHEAD);
-}
-
-static int request_second(struct ballot *b)
-{
-    return watch_send(b, 1, REQUEST_SECOND);
-}
-
 /* A proposal made by a create whose answer was lost: the newest are asked first. */
-static int request_ghost(struct ballot *b)
+static int ghost_send(struct ballot *b)
 {
     if (b->suspects > b->line_count)
         b->suspects = b->line_count;
@@ -3973,63 +3957,43 @@ static int request_ghost(struct ballot *b)
     return client_exists(&b->client, REQUEST_GHOST, child_path(b, b->suspect), false);
 }
 
-static int request_sync(struct ballot *b)
+static int request_send(struct ballot *b, enum step step)
 {
-    return client_sync(&b->client, REQUEST_SYNC, b->path);
-}
-
-static int request_ask(struct ballot *b)
-{
-    return client_sync(&b->client, REQUEST_ASK, b->path);
-}
-
-static int request_list(struct ballot *b)
-{
-    return client_list(&b->client, REQUEST_LIST, b->path, false);
-}
-
-static int request_base(struct ballot *b)
-{
-    return client_get(&b->client, REQUEST_BASE, b->path, true);
-}
-
-static int request_look(struct ballot *b)
-{
-    return client_exists(&b->client, REQUEST_LOOK, b->path, false);
-}
-
-static int request_own(struct ballot *b)
-{
-    return client_get(&b->client, REQUEST_OWN, child_path(b, b->proposal), true);
-}
-
-static const struct {
-    const char *text;
-    int (*send)(struct ballot *b);
-    void (*learn)(struct ballot *b, const struct reply *reply);
-} requests[] = {
-#define ROW(name, function, text) [REQUEST_##name] = { text, request_##function, on_##function },
+    struct client *c = &b->client;
+    int request = (int)step;
+    switch (request) {
+#define ROW(name, text, send, learn) case REQUEST_##name: return send;
     REQUESTS(ROW)
 #undef ROW
-};
+    }
+    return ZBADARGUMENTS;
+}
 
 static void election_request(struct ballot *b, enum step request)
 {
-    SAY(&b->config, TRACE, "request: %s", requests[request].text);
-    int rc = requests[request].send(b);
-    if (rc != ZOK) {
-        b->denied = b->denied ? DENIED_DELETING : DENIED_NOTHING;
-        election_trouble(b, SECOND, "the ZooKeeper client refuses a request (%s): %s", requests[request].text, zerror(rc));
-    }
+    static const char *const texts[] = {
+#define ROW(name, text, send, learn) text,
+        REQUESTS(ROW)
+#undef ROW
+    };
+    SAY(&b->config, TRACE, "request: %s", texts[request]);
+    int rc = request_send(b, request);
+    if (rc == ZOK)
+        return;
+    b->denied = b->denied ? DENIED_DELETING : DENIED_NOTHING;
+    election_trouble(b, SECOND, "the ZooKeeper client refuses a request (%s): %s", texts[request], zerror(rc));
 }
 
-/* An answer to a request of ours. */
 static void election_learn(void *owner, const struct reply *reply)
 {
     struct ballot *b = owner;
     if (clock_now() - reply->sent > part(b->client.timeout, PART_GAP))
         contact_broke(b);
-    requests[reply->request].learn(b, reply);
+    switch (reply->request) {
+#define ROW(name, text, send, learn) case REQUEST_##name: learn(b, reply); break;
+    REQUESTS(ROW)
+#undef ROW
+    }
 }
 
 static void election_do(struct ballot *b, enum step step)
