@@ -3261,6 +3261,10 @@ static void on_look(struct ballot *b, const struct reply *reply)
 {
     struct base *base = &b->base;
     const struct Stat *stat = reply->stat;
+    if (outcome_unknown(reply->rc))
+        return;
+    if (base->moved_at == 0)
+        base->moved_at = base->silent_since = clock_now();
     if (reply->rc != ZOK || !base->seen || stat->mzxid == base->mzxid)
         return;
     base->fresh = false;
@@ -3345,10 +3349,10 @@ static void proposal_adopt(struct ballot *b, const char *name)
     string_copy(b->proposal, sizeof b->proposal, name);
     string_copy(b->stood, sizeof b->stood, name);
     b->proposal_session = b->client.session.client_id;
-    b->base.moved_at = 0; /* a candidate that does not stand does not look */
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
-    b->base.fresh = b->base.fresh && b->base.exists; /* a missing one has no watch */
+    b->base.fresh = false; /* a missing one has no watch, and the silence of any was not watched */
+    b->base.moved_at = 0;
     b->trouble[0] = '\0';
     b->refused = false;
     b->step_down = b->step_down && b->leading;
@@ -3724,7 +3728,7 @@ static enum step patient_step(const struct ballot *b, long place, nanos now, nan
 {
     const struct base *base = &b->base;
     nanos T = b->client.timeout, asked = nanos_max(b->client.sent[REQUEST_LOOK], b->client.sent[REQUEST_BASE]);
-    if (due(asked + part(T, PART_LOOK), now, wake))
+    if (base->moved_at == 0 || due(asked + part(T, PART_LOOK), now, wake))
         return once(b, REQUEST_LOOK);
     if (b->want != WANT_STAND || !due(base->silent_since + (1 + place) * T, now, wake))
         return STEP_NONE;
@@ -3752,6 +3756,8 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
         return watch;
     if (!b->signed_own)
         return once(b, REQUEST_SIGN);
+    if (!b->own_fresh) /* watched: it may be deleted by hand, or revoked */
+        return once(b, REQUEST_OWN);
     return place > 1 ? patient_step(b, place, now, wake) : STEP_NONE;
 }
 
@@ -4022,16 +4028,18 @@ static nanos election_advance(struct ballot *b)
     }
 }
 
-/* A heartbeat without an answer for T/5: another server may answer. Once a lease. */
+/* A leader's heartbeat, or the ask of a candidate at the front, without an answer for T/5:
+ * another server may answer. A leader tries that once a lease. */
 static void election_watchdog(struct ballot *b, nanos now, nanos *wake)
 {
     struct client *c = &b->client;
-    enum step write = flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE;
-    nanos patience = part(nanos_min(c->timeout, b->lease.timeout), PART_ATTEMPT);
-    bool beating = c->connected && b->leading && flying(b, write) && strchr(c->addresses, ',') && b->watchdog_lease != b->lease.sent;
-    if (!beating || c->fd < 0 || !due(c->sent[write] + patience, now, wake))
+    enum step request = !b->leading ? REQUEST_ASK : flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE;
+    nanos patience = part(b->leading ? nanos_min(c->timeout, b->lease.timeout) : c->timeout, PART_ATTEMPT);
+    bool waiting = c->connected && c->fd >= 0 && flying(b, request) && strchr(c->addresses, ',') &&
+                   (!b->leading || b->watchdog_lease != b->lease.sent);
+    if (!waiting || !due(c->sent[request] + patience, now, wake))
         return;
-    SAY(&b->config, WARN, "no answer to a write for %s; trying another server", duration_string(patience).data);
+    SAY(&b->config, WARN, "no answer to a %s for %s; trying another server", b->leading ? "write" : "request", duration_string(patience).data);
     client_next_server(c);
     b->watchdog_lease = b->lease.sent;
 }

@@ -285,6 +285,8 @@ static void test_mute(void)
     check(step_at(b, 17999 * MILLISECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "... and revokes a silent leader, T later than the second: two may be mute");
     b->base.fresh = false;
     check(step_at(b, 18 * SECOND) == STEP_DOUBT, "... when it has read all again");
+    b->base.moved_at = 0;
+    check(step_at(b, 0) == REQUEST_LOOK, "... from the first look on");
     ballot_close(b);
 
     b = second(BALLOT_KEEP, "");
@@ -392,6 +394,13 @@ static void test_looks(void)
     since = b->base.silent_since;
     base_reads(b, 1, 8, GONE);
     check(b->base.silent_since == since && !b->base.lost_until, "... and goes on when it is read in our turn");
+    proposal_adopt(b, "proposal-6");
+    check(!b->base.fresh, "... and is read anew when we stand again");
+    base_reads(b, 1, 8, GONE);
+    check(b->base.silent_since > since && claim_time(b) > clock_now() + 5 * SECOND, "... with a clock that begins anew");
+    proposal_adopt(b, "proposal-7");
+    looked(b, 1, 8, 8);
+    check(b->base.moved_at && !b->unsettled, "... which is begun by a look, too");
     looked(b, 1, 8, 9);
     check(b->unsettled && !b->base.fresh, "... at one that went back: all is read again");
     base_reads(b, 1, 8, "");
