@@ -46,6 +46,10 @@ test/bin/bench-cron: test/bench-cron.c ballot.c ballot.h
 	@mkdir -p test/bin
 	$(CC) $(STRICT) $(CFLAGS) -I. -o $@ $< -lm
 
+test/bin/crowd: test/crowd.c ballot.c ballot.h
+	@mkdir -p test/bin
+	$(CC) $(STRICT) $(CFLAGS) -DBALLOT_NO_MAIN -o $@ test/crowd.c ballot.c -lzookeeper_st
+
 test/bin/conform: test/conform.c
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -O2 -o $@ $< $(LDLIBS)
@@ -134,7 +138,7 @@ lint: deps
 	@test/lint
 
 bench: deps-test
-	@$(MAKE) -s tools test/bin/bench-cron
+	@$(MAKE) -s tools test/bin/bench-cron test/bin/crowd
 	@test/bench
 	@TZDIR=test/cron/zoneinfo test/bin/bench-cron
 
