@@ -410,6 +410,86 @@ static void test_looks(void)
     ballot_close(b);
 }
 
+/* Does what is next, as if it were `after` later, and answers it: our proposal is there, the base names `leader`. */
+static enum step proceeds(ballot *b, nanos after, const char *leader)
+{
+    static char *listed[] = { "proposal-0000000001", "proposal-0000000003", "proposal-0000000005" };
+    const struct String_vector names = { (int32_t)b->line_count, listed + COUNT(listed) - b->line_count };
+    const struct Stat own = { .ephemeralOwner = 77 };
+    nanos wake = NEVER, now = clock_now();
+    enum step step = election_step(b, now + after, &wake);
+    if (step == REQUEST_BASE)
+        base_reads(b, 1, 7, leader);
+    else if (step < REQUEST_COUNT)
+        answer(b, step, now, (struct reply){ .rc = ZOK, .names = step == REQUEST_LIST ? &names : NULL, .stat = step == REQUEST_OWN ? &own : NULL });
+    else if (step != STEP_NONE)
+        election_do(b, step);
+    return step;
+}
+
+/* The third in the queue. */
+static ballot *third(const char *leader)
+{
+    ballot *b = member(BALLOT_KEEP);
+    string_copy(b->proposal, sizeof b->proposal, "proposal-0000000005");
+    names_free(&b->line, &b->line_count);
+    for (int i = 1; i <= 5; i += 2) {
+        char name[NODE_MAX];
+        snprintf(name, sizeof name, "proposal-%010d", i);
+        names_add(&b->line, &b->line_count, name);
+    }
+    string_copy(b->watched[0], NODE_MAX, b->line[1]);
+    string_copy(b->watched[1], NODE_MAX, b->line[0]);
+    b->base.seen = false;
+    base_reads(b, 1, 7, leader);
+    flies(b, REQUEST_LOOK, false);
+    b->client.met = true;
+    return b;
+}
+
+static void reconnects(ballot *b)
+{
+    election_event(b, CONTACT_LOST, "");
+    b->client.contact_since = clock_now();
+    election_event(b, CONTACT_MADE, "");
+}
+
+#define FIRST "{\"proposalNode\":\"/b/proposal-0000000001\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
+
+static void test_far_behind(void)
+{
+    ballot *b = third("");
+    reconnects(b);
+    check(proceeds(b, 0, "") == REQUEST_OWN && proceeds(b, 0, "") == STEP_SETTLE && proceeds(b, 0, "") == STEP_NONE,
+          "after a reconnect a candidate far behind reads its own proposal, and nothing else");
+    election_event(b, ZOO_DELETED_EVENT, "/b/proposal-0000000001");
+    check(proceeds(b, SECOND, "") == STEP_DOUBT && proceeds(b, SECOND, "") == REQUEST_SYNC && proceeds(b, SECOND, "") == REQUEST_LIST &&
+          proceeds(b, SECOND, "") == REQUEST_BASE && proceeds(b, SECOND, "") == REQUEST_OWN && proceeds(b, SECOND, "") == STEP_SETTLE,
+          "... all else when it comes to the front");
+    check(b->base.restarted && !b->broke_at, "... from where the time of (c) counts, twice as long");
+    ballot_close(b);
+
+    b = third("");
+    b->client.session.client_id++;
+    reconnects(b);
+    check(proceeds(b, 0, "") == REQUEST_SYNC, "after an expiry it reads all at once");
+    ballot_close(b);
+
+    b = third(FIRST);
+    reconnects(b);
+    b->base.silent_since -= HOUR;
+    while (proceeds(b, 0, FIRST) != STEP_SETTLE)
+        ;
+    flies(b, REQUEST_LOOK, false);
+    check(proceeds(b, 0, FIRST) == STEP_DOUBT && proceeds(b, 0, FIRST) == REQUEST_SYNC && proceeds(b, 0, FIRST) == REQUEST_LIST &&
+          proceeds(b, 0, FIRST) == REQUEST_BASE && proceeds(b, 0, FIRST) == REQUEST_OWN && proceeds(b, 0, FIRST) == STEP_SETTLE,
+          "before it revokes a mute leader it reads all");
+    check(proceeds(b, 0, FIRST) == STEP_NONE && b->base.silent_since > clock_now() - MINUTE, "... and counts from then: it could not have heard of a heartbeat");
+    b->client.sent[REQUEST_LOOK] += MINUTE;
+    check(proceeds(b, 17 * SECOND, FIRST) == STEP_NONE && proceeds(b, 19 * SECOND, FIRST) == REQUEST_REVOKE, "... 3 T");
+    ballot_close(b);
+}
+
 static void test_base_made_again(void)
 {
     nanos wake = NEVER;
@@ -1476,6 +1556,7 @@ int main(void)
     test_mute();
     test_silence();
     test_looks();
+    test_far_behind();
     test_base_made_again();
     test_rolled_back();
     test_earlier_proposal();
