@@ -2577,8 +2577,8 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  * candidate has and writes is its own T, what the leader wrote is the advertised T. All parts of
  * T stand in the chapter Timing.
  *
- *  1 Queue. Children of the base that are called proposal-... and are ephemeral, in the order of
- *    strcmp(). All else is ignored, and warned of once. A waiting candidate watches the proposal
+ *  1 Queue. Children of the base that are called proposal-NNNNNNNNNN and are ephemeral, in the order
+ *    of strcmp(). All else is ignored, and warned of once. A waiting candidate watches the proposal
  *    before it and the one before that. The first, and the next behind the leader, also watch the
  *    base and ask every T/10 whether the servers answer; those farther behind look at the base's
  *    version just before the library would send a ping. So a handover costs the same number of
@@ -2658,6 +2658,8 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
     ROW(REVOKE,   "revoke",             revoke_send(b),                                             on_revoke)         \
     ROW(AHEAD,    "watch ahead",        watch_send(b, 0, REQUEST_AHEAD),                            on_ahead)          \
     ROW(SECOND,   "watch second ahead", watch_send(b, 1, REQUEST_SECOND),                           on_second)         \
+    /* are the ones before us ephemeral, all at once? */                                                                  \
+    ROW(SIFT,     "sift",               sift_send(b),                                               on_sift)           \
     ROW(GHOST,    "find ghost",         ghost_send(b),                                              on_ghost)          \
     ROW(PATH,     "make path",          path_send(b),                                               on_path)           \
     ROW(PROPOSE,  "propose",            propose_send(b),                                            on_propose)        \
@@ -2764,6 +2766,7 @@ struct ballot {
     bool examined_revocable; /* and whether it advertises onDisconnect        */
     char **ignored;     /* persistent "proposals" of strangers               */
     size_t ignored_count;
+    bool sift;          /* one was met: as many again are to be asked for at once */
     nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
     char watched[2][NODE_MAX]; /* armed: the one before us, the one before that */
     char asked[2][NODE_MAX];   /* being armed                                */
@@ -2822,6 +2825,16 @@ static bool path_valid(const char *path)
     return step != 0;
 }
 
+/* As the servers name what is created with NODE_PREFIX: by "%010d" of a counter that may wrap. */
+static bool name_numbered(const char *name)
+{
+    if (strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX)) != 0)
+        return false;
+    const char *number = name + strlen(NODE_PREFIX);
+    size_t sign = *number == '-', digits = strspn(number + sign, "0123456789");
+    return number[sign + digits] == '\0' && (digits == 10 || (sign && digits == 9));
+}
+
 static int name_compare(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -2853,14 +2866,25 @@ static void names_free(char ***names, size_t *count)
     *count = 0;
 }
 
+static void names_sort(char **names, size_t count)
+{
+    if (count)
+        qsort(names, count, sizeof *names, name_compare);
+}
+
+/* Of sorted names; NULL: it is not among them. */
+static char **names_find(char **names, size_t count, const char *name)
+{
+    return count ? bsearch(&name, names, count, sizeof *names, name_compare) : NULL;
+}
+
 static void names_remove(char **names, size_t *count, const char *name)
 {
-    for (size_t i = 0; i < *count; i++)
-        if (!strcmp(names[i], name)) {
-            free(names[i]);
-            memmove(names + i, names + i + 1, (--*count - i) * sizeof *names);
-            return;
-        }
+    char **found = names_find(names, *count, name);
+    if (!found)
+        return;
+    free(*found);
+    memmove(found, found + 1, (size_t)(names + --*count - found) * sizeof *names);
 }
 
 static bool names_add(char ***names, size_t *count, const char *name)
@@ -3131,16 +3155,16 @@ static void on_list(struct ballot *b, const struct reply *reply)
         return;
     }
     names_free(&b->line, &b->line_count);
+    names_sort(b->ignored, b->ignored_count);
     bool strangers = false, complete = true;
     for (int32_t i = 0; reply->rc == ZOK && i < reply->names->count; i++) {
         const char *name = reply->names->data[i];
-        if (strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX)) != 0 || strlen(name) >= NODE_MAX)
+        if (!name_numbered(name))
             strangers = strangers || strcmp(name, RECORD_NAME) != 0;
-        else if (!name_in(b->ignored, b->ignored_count, name) || !strcmp(name, b->proposal))
+        else if (!names_find(b->ignored, b->ignored_count, name) || !strcmp(name, b->proposal))
             complete = names_add(&b->line, &b->line_count, name) && complete;
     }
-    if (b->line_count)
-        qsort(b->line, b->line_count, sizeof *b->line, name_compare);
+    names_sort(b->line, b->line_count);
     line_changed(b);
     b->list_fresh = complete;
     if (line_place(b) > 1)
@@ -3312,6 +3336,15 @@ static void watch_denied(struct ballot *b, const char *name)
     b->warned_unreadable = true;
 }
 
+static void name_ignore(struct ballot *b, const char *name)
+{
+    if (b->ignored_count == 0)
+        SAY(&b->config, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored, like any other of its kind", b->path, name);
+    if (names_add(&b->ignored, &b->ignored_count, name))
+        names_remove(b->line, &b->line_count, name);
+    line_changed(b);
+}
+
 static void watch_armed(struct ballot *b, size_t which, const struct reply *reply)
 {
     if (outcome_unknown(reply->rc))
@@ -3321,11 +3354,13 @@ static void watch_armed(struct ballot *b, size_t which, const struct reply *repl
         string_copy(b->watched[which], NODE_MAX, name);
         return;
     }
-    b->list_fresh = false; /* all that we knew of before it may be gone as well */
     if (reply->rc == ZOK) {
-        names_add(&b->ignored, &b->ignored_count, name);
-        SAY(&b->config, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored", b->path, name);
-    } else if (reply->rc == ZNOAUTH)
+        name_ignore(b, name);
+        b->sift = true;
+        return;
+    }
+    b->list_fresh = false; /* all that we knew of before it may be gone as well */
+    if (reply->rc == ZNOAUTH)
         watch_denied(b, name);
     else if (reply->rc != ZNONODE)
         election_refused(b, "watching", child_path(b, name), reply->rc, "read");
@@ -3339,6 +3374,13 @@ static void on_ahead(struct ballot *b, const struct reply *reply)
 static void on_second(struct ballot *b, const struct reply *reply)
 {
     watch_armed(b, 1, reply);
+}
+
+/* What is gone, or was not answered, is learned when it is our turn to watch it. */
+static void on_sift(struct ballot *b, const struct reply *reply)
+{
+    if (reply->rc == ZOK && reply->stat->ephemeralOwner == 0)
+        name_ignore(b, node_name(b->path, reply->path));
 }
 
 /* A proposal is ours from here on. */
@@ -3690,6 +3732,8 @@ static enum step revoke_step(const struct ballot *b, long place, nanos now, nano
  * lowest, the one before that when he is next in line. */
 static enum step watch_step(const struct ballot *b, long place)
 {
+    if (b->sift || flying(b, REQUEST_SIFT))
+        return once(b, REQUEST_SIFT);
     if (place >= 1 && strcmp(b->watched[0], b->line[place - 1]) != 0)
         return once(b, REQUEST_AHEAD);
     if (place >= 2 && strcmp(b->watched[1], b->line[place - 2]) != 0)
@@ -3952,6 +3996,21 @@ static int watch_send(struct ballot *b, size_t which, enum step request)
     const char *name = place == 0 ? b->base.named : b->line[place - 1 - (long)which];
     string_copy(b->asked[which], NODE_MAX, name);
     return client_list(&b->client, (int)request, child_path(b, name), true);
+}
+
+/* Strangers' nodes come in crowds, and each might be asked for in vain: before the one that was
+ * met, as many are asked for at once as are known by now. */
+static int sift_send(struct ballot *b)
+{
+    long place = line_place(b);
+    size_t count = place > 0 ? (size_t)place : 0;
+    int rc = ZOK;
+    b->sift = false;
+    if (count > b->ignored_count)
+        count = b->ignored_count;
+    for (size_t i = 1; i <= count && rc == ZOK; i++)
+        rc = client_exists(&b->client, REQUEST_SIFT, child_path(b, b->line[(size_t)place - i]), false);
+    return rc;
 }
 
 /* A proposal made by a create whose answer was lost: the newest are asked first. */

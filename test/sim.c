@@ -718,7 +718,7 @@ static void delete_proposal(struct fault *f)
 static void delete_base(struct fault *f) { (void)f; zk_stranger_delete(BASE); }
 static void empty_base(struct fault *f) { (void)f; zk_stranger_set(BASE, ""); }
 static void rewrite_base(struct fault *f) { (void)f; zk_stranger_set(BASE, "{\"candidateId\":7"); }
-static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
+static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal--000000001", "x", true, false); }
 static void refuse(struct fault *f) { world.rights_due = 0, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
 static void allow(struct fault *f) { (void)f; world.rights_due = 8; }
 

@@ -306,6 +306,44 @@ static void test_mute(void)
     ballot_close(b);
 }
 
+/* Nodes called like proposals that no candidate made. */
+static void test_strangers(void)
+{
+    static const char *const good[] = { "proposal-0000000000", "proposal-2147483647", "proposal--000000001", "proposal--2147483648" };
+    static const char *const bad[] = { "proposal-", "proposal-!", "proposal-5", "proposal-00000000000", "proposal-000000000x", "proposal--00000001",
+                                       "proposal--00000000001", "proposal-000000000", "proposals-000000000", "schedule", "" };
+    for (size_t i = 0; i < COUNT(good); i++)
+        check(name_numbered(good[i]), good[i]);
+    for (size_t i = 0; i < COUNT(bad); i++)
+        check(!name_numbered(bad[i]), bad[i]);
+
+    const struct Stat persistent = { .version = 0 }, ephemeral = { .ephemeralOwner = 78 };
+    ballot *b = member(BALLOT_KEEP);
+    names_free(&b->line, &b->line_count);
+    for (char name[] = "proposal-1"; name[9] <= '5'; name[9]++)
+        names_add(&b->line, &b->line_count, name);
+    line_changed(b);
+    check(step_at(b, 0) == REQUEST_AHEAD, "five in the queue: the last watches the one before it");
+    string_copy(b->asked[0], NODE_MAX, "proposal-4");
+    answer(b, REQUEST_AHEAD, clock_now(), (struct reply){ .rc = ZOK, .stat = &persistent });
+    check(b->line_count == 4 && b->list_fresh && step_at(b, 0) == REQUEST_SIFT, "... it is not ephemeral: what of those before it?");
+    b->sift = false;
+    flies(b, REQUEST_SIFT, true);
+    b->client.sent[REQUEST_LOOK] = 100 * SECOND;
+    check(step_at(b, 0) == STEP_NONE, "... asked for once");
+    flies(b, REQUEST_SIFT, false);
+    answer(b, REQUEST_SIFT, clock_now(), (struct reply){ .rc = ZOK, .path = "/b/proposal-3", .stat = &persistent });
+    answer(b, REQUEST_SIFT, clock_now(), (struct reply){ .rc = ZOK, .path = "/b/proposal-2", .stat = &ephemeral });
+    answer(b, REQUEST_SIFT, clock_now(), (struct reply){ .rc = ZNONODE, .path = "/b/proposal-1" });
+    check(b->line_count == 3 && b->ignored_count == 2 && !strcmp(b->line[1], "proposal-2") && step_at(b, 0) == REQUEST_AHEAD, "... another is not: the next is watched");
+    static char *listed[] = { "proposal-0000000003", "proposal-!", "proposal-0000000001" };
+    const struct String_vector names = { COUNT(listed), listed };
+    names_add(&b->ignored, &b->ignored_count, "proposal-0000000001");
+    answer(b, REQUEST_LIST, clock_now(), (struct reply){ .rc = ZOK, .names = &names });
+    check(b->line_count == 1 && !strcmp(b->line[0], "proposal-0000000003"), "a list that is read later is without them, and without other names");
+    ballot_close(b);
+}
+
 /* What a read of the base says. */
 static void base_read(ballot *b, nanos sent, int64_t czxid, int32_t version, const char *data)
 {
@@ -1554,6 +1592,7 @@ int main(void)
     test_claims();
     test_leading();
     test_mute();
+    test_strangers();
     test_silence();
     test_looks();
     test_far_behind();
