@@ -6579,8 +6579,8 @@ static void will_event(void *owner, int type, const char *path)
 static void will_learn(void *owner, const struct reply *reply)
 {
     struct will *w = owner;
-    if (reply->request == WILL_SYNC)
-        return; /* the read behind it tells */
+    if (reply->request != (int)w->step)
+        return; /* a sync, or of before contact was lost: what is asked now tells */
     w->answered = true;
     w->rc = reply->rc;
     if (reply->request == WILL_READ) {
