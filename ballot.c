@@ -5576,8 +5576,8 @@ static bool log_entry(struct log *l, struct queue *q, int level, const char *nam
     text_bytes(&t, f->data, f->head);
     if (l->format != FORMAT_HUMAN)
         json_string(&t, line, length);
-    else if (name)
-        text_bytes(&t, line, length);
+    else if (name && name != l->library.name)
+        text_bytes(&t, line, length); /* the command may speak to its terminal */
     else
         text_visible(&t, line, length);
     text_bytes(&t, f->data + f->head, f->tail);
@@ -9540,12 +9540,14 @@ static void down_name(char *out, size_t size, const struct person *p)
 static int down_report(const struct down *d, enum down_step end)
 {
     const char *path = d->viewer->config.base_path;
-    char old[512], leader[512];
+    char old[512], leader[512], buffer[4 * BALLOT_PATH_MAX + 1];
+    struct text shown = text_in(buffer, sizeof buffer);
     down_name(old, sizeof old, &d->old);
     down_name(leader, sizeof leader, &d->leader);
     switch (end) {
     case DOWN_DONE:
-        printf("%s leads %s now, after %s\n", leader, path, old);
+        text_visible(&shown, path, strlen(path));
+        printf("%s leads %s now, after %s\n", leader, shown.data, old);
         return 0;
     case DOWN_NOBODY_LEADS:
         LOG(d->log, FATAL, "nobody leads %s: there is nobody to step down", path);
