@@ -332,6 +332,22 @@ static void string_copy(char *to, size_t size, const char *from)
     text_string(&t, from);
 }
 
+/* Overwrites what is secret with `by`. The stores are volatile: a memset() in front of
+ * free(), or at the end of a function, is one that compilers leave out. */
+static void secret_erase(char *secret, size_t count, char by)
+{
+    for (volatile char *p = secret; count > 0; count--)
+        *p++ = by;
+}
+
+/* As free(), of a string that may be secret. */
+static void secret_free(char *secret)
+{
+    if (secret)
+        secret_erase(secret, strlen(secret), '\0');
+    free(secret);
+}
+
 struct duration_text { char data[40]; };
 
 /* "1.5s" for 1500000000 and unit 1000000000: no needless zeros. */
@@ -4155,9 +4171,7 @@ BALLOT_API void ballot_close(ballot *b)
     free(b->servers);
     free(b->path);
     free(b->id);
-    if (b->auth)
-        memset(b->auth, 0, strlen(b->auth));
-    free(b->auth);
+    secret_free(b->auth);
     free(b);
 }
 
@@ -4743,16 +4757,9 @@ static bool setting_refuse(struct settings *s, enum setting_id id, const char *t
     return settings_fail(s, "%s%s%s: \"%.200s\" %s %s", source, colon, name, text, is, expected);
 }
 
-static void text_forget(char *text)
-{
-    if (text)
-        memset(text, 0, strlen(text)); /* it may be secret */
-    free(text);
-}
-
 static void value_free(struct value *v)
 {
-    text_forget(v->text);
+    secret_free(v->text);
     free(v->source);
 }
 
@@ -4786,7 +4793,7 @@ static bool setting_set(struct settings *s, enum setting_id id, const char *text
         return true;
     }
     bool memory = copy && from;
-    text_forget(copy);
+    secret_free(copy);
     free(from);
     if (!memory)
         return settings_fail(s, "out of memory");
@@ -4805,12 +4812,6 @@ static void setting_variable(char *out, size_t size, const char *prefix, const c
     }
 }
 
-/* What is secret is wiped where ps and /proc would show it. */
-static void secret_wipe(char *text)
-{
-    memset(text, '*', strlen(text));
-}
-
 /* Takes one setting from one variable. A plain DEBUG is often somebody else's. */
 static void setting_from_variable(struct settings *s, enum setting_id id, const char *variable, bool plain)
 {
@@ -4824,7 +4825,7 @@ static void setting_from_variable(struct settings *s, enum setting_id id, const 
     snprintf(source, sizeof source, "%s in the environment", variable);
     setting_set(s, id, text, ORIGIN_ENVIRONMENT, source);
     if (setting_secret(id)) {
-        secret_wipe(text);
+        secret_erase(text, strlen(text), '*'); /* /proc shows the environment */
         unsetenv(variable);
     }
 }
@@ -4894,7 +4895,7 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
         return settings_fail(s, "--%s needs a value", name);
     bool fine = setting_set(s, id, value, ORIGIN_FLAG, source);
     if (setting_secret(id))
-        secret_wipe(value);
+        secret_erase(value, strlen(value), '*'); /* ps shows it */
     return fine;
 }
 
@@ -5228,7 +5229,7 @@ static bool settings_read_identity(struct settings *s)
     while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
         text[--n] = '\0';
     bool fine = setting_set(s, SET_AUTH, text, named->origin, path);
-    memset(text, 0, sizeof text);
+    secret_erase(text, sizeof text, '\0');
     return fine;
 }
 
