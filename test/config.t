@@ -97,6 +97,16 @@ mkfifo "$T/pipe"
 gives candidate-id=pipe "$T/pipe:1" --config-file="$T/pipe"
 try run once "${quick[@]}" --config-file=<(echo 'candidate-id = substituted') -- true
 check "... a shell's <(...) too" grep -q 'setting candidate-id=substituted (/dev/fd/[0-9]*:1)' "$T/out"
+for words in 'next @daily' info watch 'step-down --timeout=100ms'; do
+    # shellcheck disable=SC2086
+    timeout 1 "$BALLOT" $words --debug --config-file=<(echo 'log-format = raw') >"$T/out" 2>&1
+    check "... $words" grep -q 'msg="setting log-format=raw (/dev/fd/[0-9]*:1)' "$T/out"
+done
+for words in 'run once --candidate-id=a --on-election-failure=exit true' info watch 'step-down --timeout=100ms'; do
+    # shellcheck disable=SC2086
+    timeout 1 "$BALLOT" --debug --zookeeper-auth-file=<(echo digest:u:p) $words >"$T/out" 2>&1
+    check "an identity from <(...): $words" grep -q 'setting zookeeper-auth=(not shown) (/dev/fd/[0-9]*)' "$T/out"
+done
 (echo digest:u:p >"$T/pipe") &
 gives "zookeeper-auth=(not shown)" "$T/pipe" --candidate-id=a --zookeeper-auth-file="$T/pipe"
 (exec yes '' >"$T/pipe" 2>/dev/null) &
