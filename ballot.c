@@ -5059,7 +5059,8 @@ static bool file_path(const char *name, char out[FILE_MAX])
     return !t.cut && (!tilde || home);
 }
 
-enum file_kind { FILE_NAMED, FILE_FOUND, FILE_HERE }; /* by a setting; in its usual place; in the working folder */
+/* Named by a setting; the same, and it holds a secret; in its usual place; in the working folder. */
+enum file_kind { FILE_NAMED, FILE_SECRET, FILE_FOUND, FILE_HERE };
 
 #define PIPE_PATIENCE (30 * SECOND) /* for a pipe's writer */
 
@@ -5090,14 +5091,16 @@ static const char *file_refused(int fd, enum file_kind kind)
     struct pollfd one = { fd, POLLIN, 0 };
     if (fstat(fd, &about) != 0)
         return strerror(errno);
-    if (S_ISREG(about.st_mode))
-        return kind == FILE_HERE ? file_planted(&about, false) : NULL;
+    bool regular = S_ISREG(about.st_mode), named = kind == FILE_NAMED || kind == FILE_SECRET;
     if (S_ISDIR(about.st_mode))
         return strerror(EISDIR);
-    if (kind != FILE_NAMED)
+    if (!regular && !named)
         return "it is not a regular file";
-    if (!S_ISFIFO(about.st_mode))
+    if (!regular && !S_ISFIFO(about.st_mode))
         return "it is neither a regular file nor a pipe";
+    const char *planted = kind == FILE_HERE || kind == FILE_SECRET ? file_planted(&about, false) : NULL;
+    if (planted || regular)
+        return planted;
     if (poll(&one, 1, (int)(PIPE_PATIENCE / MILLISECOND)) <= 0)
         return "nothing was written into this pipe within 30s";
     fcntl(fd, F_SETFL, 0); /* from here on it is read as a file is */
@@ -5125,10 +5128,10 @@ static FILE *file_open(const char *path, enum file_kind kind, const char **why)
 }
 
 /* Opens the file that a setting names; NULL: it has been said why not. */
-static FILE *file_named(struct settings *s, const struct value *named, char path[FILE_MAX])
+static FILE *file_named(struct settings *s, const struct value *named, enum file_kind kind, char path[FILE_MAX])
 {
     const char *why = NULL;
-    FILE *file = file_path(named->text, path) ? file_open(path, FILE_NAMED, &why) : NULL;
+    FILE *file = file_path(named->text, path) ? file_open(path, kind, &why) : NULL;
     if (!file)
         settings_fail(s, "%s: cannot read %s: %s", named->source, named->text, why ? why : strerror(errno));
     return file;
@@ -5151,7 +5154,7 @@ static bool settings_from_named(struct settings *s, const struct value *named, i
     if (file_foreign(named->text))
         return settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with "
                              "commas, into a file such as /etc/ballot/ballot.ini", named->source, named->text);
-    FILE *file = file_named(s, named, path);
+    FILE *file = file_named(s, named, FILE_NAMED, path);
     if (!file)
         return false;
     bool fine = settings_read_ini(s, file, path, command);
@@ -5217,7 +5220,7 @@ static bool settings_read_identity(struct settings *s)
         return true;
     if (given->origin == named->origin)
         return settings_fail(s, "%s and %s exclude each other", given->source, named->source);
-    FILE *file = file_named(s, named, path);
+    FILE *file = file_named(s, named, FILE_SECRET, path);
     if (!file)
         return false;
     secret_warn(s, fileno(file), path);
@@ -5818,7 +5821,7 @@ static void family_die_with_parent(int number)
     prctl(PR_SET_PDEATHSIG, number, 0, 0, 0);
 }
 
-/* A core dump would hold up the news of our death. */
+/* A core dump would hold up the news of our death, and show zookeeper-auth. */
 static void family_no_core(void)
 {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -7978,8 +7981,6 @@ static bool agent_open(struct agent *a)
     int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
     a->terminal = tty >= 0;
     fd_close(&tty);
-    if (!a->plan.debug)
-        family_no_core();
     family_warn(family_adopt_orphans(), a->log);
     family_spare(&a->strangers, 0);
     if (!signals_open(heard, deaf) || !agent_new_guard(a)) {
@@ -10263,6 +10264,8 @@ static int invocation_run(const struct invocation *in, const struct settings *s)
     if (!log)
         return EXIT_BALLOT;
     settings_log(s, log, in->command->bit);
+    if (!setting_number(s, SET_DEBUG))
+        family_no_core(); /* not before log_open(): from here on /dev/fd may be closed to us */
     int status = in->command->run(s, log, in->rest);
     free(log);
     return status;

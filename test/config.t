@@ -240,6 +240,20 @@ fails "$T/bad: its value (not shown) is not digest:USER:PASSWORD" --zookeeper-au
 printf 'digest:u:p\nmore\n' >"$T/bad"
 fails "$T/bad: its value (not shown) is not" --zookeeper-auth-file="$T/bad"
 fails "--zookeeper-auth-file: cannot read /nowhere: No such file" --zookeeper-auth-file=/nowhere
+for mode in 620 602; do
+    chmod $mode "$T/flag"
+    fails "--zookeeper-auth-file: cannot read $T/flag: others may write it" --candidate-id=a --zookeeper-auth-file="$T/flag"
+done
+chmod 600 "$T/flag"
+if [ "$(id -u)" = 0 ]; then
+    chown 65534 "$T/flag"
+    fails "--zookeeper-auth-file: cannot read $T/flag: it belongs to another user" --candidate-id=a --zookeeper-auth-file="$T/flag"
+    chown 0 "$T/flag"
+else
+    skip "an identity in another user's file" "only root can make one"
+fi
+chmod 622 "$T/pipe"
+fails "--zookeeper-auth-file: cannot read $T/pipe: others may write it" --candidate-id=a --zookeeper-auth-file="$T/pipe"
 chmod 644 "$T/flag"
 try run once "${quick[@]}" --zookeeper-auth-file="$T/flag" -- true
 check "a secret that others may read is a warning" grep -q "warn .*$T/flag holds a secret, and others may read it: chmod 600 $T/flag" "$T/out"
