@@ -6297,6 +6297,12 @@ struct note {
     char text[ADDRESSES_MAX]; /* last: only what is used is sent */
 };
 
+static void fd_close_both(int ends[2])
+{
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+}
+
 /* False: the pair is full or closed. `passed`: two descriptors, or NULL. */
 static bool note_send(int pair, const struct note *note, const int *passed)
 {
@@ -6318,7 +6324,25 @@ static bool note_send(int pair, const struct note *note, const int *passed)
 
 enum { RECEIVED_NOTE, RECEIVED_NOTHING, RECEIVED_END };
 
-/* `passed` gets two descriptors, or -1 and -1. */
+/* Takes the descriptors out of what has come: two, or none (-1 and -1). If there was no
+ * room for all of them, those that came are closed. */
+static void note_descriptors(struct msghdr *message, int passed[2])
+{
+    passed[0] = passed[1] = -1;
+    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len <= CMSG_LEN(0))
+        return;
+    size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    memcpy(passed, CMSG_DATA(c), (count > 2 ? 2 : count) * sizeof(int));
+    fd_private(passed[0]);
+    fd_private(passed[1]);
+    if (count == 2 && !(message->msg_flags & MSG_CTRUNC))
+        return;
+    fd_close_both(passed);
+}
+
+/* `passed` gets two descriptors, or -1 and -1. A message that is not whole counts as the end
+ * of the pair: its sender cannot be understood. */
 static int note_receive(int pair, struct note *note, int passed[2])
 {
     union { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; } control;
@@ -6332,13 +6356,12 @@ static int note_receive(int pair, struct note *note, int passed[2])
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    if (n > 0 && c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(2 * sizeof(int))) {
-        memcpy(passed, CMSG_DATA(c), 2 * sizeof(int));
-        fd_private(passed[0]);
-        fd_private(passed[1]);
-    }
-    return n > 0 ? RECEIVED_NOTE : RECEIVED_END;
+    note_descriptors(&message, passed);
+    size_t length = (size_t)n;
+    if (length > offsetof(struct note, text) && !(message.msg_flags & MSG_TRUNC) && ((char *)note)[length - 1] == '\0')
+        return RECEIVED_NOTE;
+    fd_close_both(passed);
+    return RECEIVED_END;
 }
 
 struct guard {
@@ -6418,6 +6441,14 @@ static void guard_tell(struct guard *g, enum note_kind kind, int number)
     note_send(g->pair, &note, NULL); /* a candidate that cannot read has closed the pair, or kills us soon */
 }
 
+/* The command could not be started. */
+static void guard_fail(struct guard *g, int error)
+{
+    g->failure = (struct exec_failure){ .error = error };
+    g->ours = false;
+    guard_tell(g, NOTE_ENDED, EXIT_CANNOT_EXEC << 8);
+}
+
 /* Starts the command, if its lease has not run out while the order was on its way. */
 static void guard_start(struct guard *g)
 {
@@ -6429,11 +6460,15 @@ static void guard_start(struct guard *g)
         guard_tell(g, NOTE_ENDED, 0);
         return;
     }
+    if (g->plan->wrap && g->outputs[0] < 0) {
+        guard_fail(g, EMFILE); /* the pipes did not come with it, for want of descriptors */
+        return;
+    }
     pid_t self = getpid();
     g->command = fd_pipe(ends) ? signals_fork() : -1;
     if (g->command == 0)
         command_exec(g, self, ends[1]);
-    g->failure = (struct exec_failure){ .error = g->command < 0 ? errno : 0 };
+    int why = errno;
     fd_close(&ends[1]);
     g->ours = g->reaped = false;
     g->stopping_since = 0;
@@ -6442,15 +6477,18 @@ static void guard_start(struct guard *g)
     if (g->command < 0) {
         fd_close(&g->exec_error);
         g->command = 0;
-        guard_tell(g, NOTE_ENDED, EXIT_CANNOT_EXEC << 8);
+        guard_fail(g, why);
         return;
     }
     setpgid(g->command, g->command); /* here too: it may be signalled before it got there */
     guard_tell(g, NOTE_STARTED, (int)g->command);
 }
 
-static void guard_hear(struct guard *g, const struct note *note, const int passed[2])
+/* Keeps what is `passed` with a START, and nothing else. */
+static void guard_hear(struct guard *g, const struct note *note, int passed[2])
 {
+    if (note->kind != NOTE_START)
+        fd_close_both(passed);
     switch (note->kind) {
     case NOTE_START:
         g->start = *note;
@@ -6459,6 +6497,7 @@ static void guard_hear(struct guard *g, const struct note *note, const int passe
         g->stop_signal = SIGTERM;
         g->grace = g->plan->stop_timeout;
         g->lease = note->lease;
+        fd_close_both(g->outputs);
         g->outputs[0] = passed[0];
         g->outputs[1] = passed[1];
         break;
@@ -6492,6 +6531,7 @@ static void guard_listen(struct guard *g)
         guard_hear(g, &note, passed);
     if (got == RECEIVED_END && !g->alone) {
         g->alone = true;
+        fd_close(&g->pair); /* so that a candidate that is alive notices, and replaces this guard */
         g->grace = g->plan->stop_timeout;
         if (!g->goodbye)
             LOG(g->plan->log, ERROR, "the candidate process has died; its guard ends %s and hands on what it held",
@@ -6723,8 +6763,7 @@ static void __attribute__((noreturn)) guard_main(struct guard *g)
         guard_listen(g);
         if (g->start_due)
             guard_start(g);
-        fd_close(&g->outputs[0]);
-        fd_close(&g->outputs[1]);
+        fd_close_both(g->outputs);
         guard_reap(g);
         nanos now = clock_now();
         guard_enforce(g, now);
@@ -7393,8 +7432,10 @@ static void agent_learn_guard(struct agent *a)
 {
     struct note note = { .text = "" };
     int passed[2], got;
-    while ((got = note_receive(a->pair, &note, passed)) == RECEIVED_NOTE)
+    while ((got = note_receive(a->pair, &note, passed)) == RECEIVED_NOTE) {
+        fd_close_both(passed);
         agent_heard(a, &note);
+    }
     if (got == RECEIVED_END)
         a->facts.guard_lost = true;
 }
@@ -7725,8 +7766,7 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
         return;
     }
     agent_note(a, &note, a->plan.wrap ? passed : NULL);
-    fd_close(&passed[0]);
-    fd_close(&passed[1]);
+    fd_close_both(passed);
 }
 
 static void agent_stop(struct agent *a, bool kill_now, enum cause cause)

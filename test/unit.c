@@ -1,6 +1,7 @@
 /* Unit tests of the pure parts; includes ballot.c to reach them. Prints TAP. */
 #define BALLOT_NO_ENTRY
 #include "ballot.c"
+#include <sys/resource.h>
 
 #include "tap.h"
 
@@ -945,7 +946,7 @@ static bool starts(bool stop, nanos timeout, nanos age)
 {
     char *command[] = { "true", NULL };
     const struct plan plan = { .command = command, .id = "a", .stop = stop };
-    struct guard g = { .plan = &plan, .exec_error = -1 };
+    struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 } };
     struct note start = { .kind = NOTE_START, .lease = { .sent = clock_now() - age, .timeout = timeout }, .scheduled = BALLOT_NEVER }, told;
     int ends[2] = { -1, -1 }, passed[2] = { -1, -1 };
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
@@ -991,6 +992,98 @@ static bool cut_is_told(void)
     ballot_close(a->ballot);
     free(a);
     return got;
+}
+
+static int lowest_free(void)
+{
+    int fd = dup(0);
+    close(fd);
+    return fd;
+}
+
+/* Sends `count` bytes of a note and `fds` descriptors; what becomes of it. */
+static int received(const struct note *note, size_t count, int fds, int passed[2])
+{
+    static struct note got;
+    int ends[2], numbers[3] = { 1, 1, 1 };
+    union { struct cmsghdr align; char space[CMSG_SPACE(sizeof numbers)]; } control = { .space = "" };
+    struct iovec part = { (void *)(uintptr_t)note, count };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
+        abort();
+    if (fds) {
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE((size_t)fds * sizeof(int));
+        CMSG_FIRSTHDR(&message)->cmsg_level = SOL_SOCKET;
+        CMSG_FIRSTHDR(&message)->cmsg_type = SCM_RIGHTS;
+        CMSG_FIRSTHDR(&message)->cmsg_len = CMSG_LEN((size_t)fds * sizeof(int));
+        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), numbers, (size_t)fds * sizeof(int));
+    }
+    if (sendmsg(ends[0], &message, 0) < 0)
+        abort();
+    int result = note_receive(ends[1], &got, passed);
+    close(ends[0]);
+    close(ends[1]);
+    return result;
+}
+
+static void test_messages(void)
+{
+    static const size_t least = offsetof(struct note, text) + 1;
+    static struct { struct note note; char more; } long_one = { .note = { .kind = NOTE_LEASE } };
+    struct note *note = &long_one.note;
+    int passed[2], free_before = lowest_free();
+    check(received(note, least, 0, passed) == RECEIVED_NOTE && passed[0] == -1, "a message between candidate and guard");
+    check(received(note, least - 1, 2, passed) == RECEIVED_END && passed[0] == -1, "one that is too short is the end");
+    check(received(note, sizeof *note + 1, 2, passed) == RECEIVED_END && passed[0] == -1, "... so is one that is cut");
+    memset(note->text, 'x', sizeof note->text);
+    check(received(note, sizeof *note, 0, passed) == RECEIVED_END, "... and one whose text does not end");
+    note->text[0] = '\0';
+    check(received(note, least, 1, passed) == RECEIVED_NOTE && passed[0] == -1, "one descriptor is none");
+    check(received(note, least, 3, passed) == RECEIVED_NOTE && passed[0] == -1, "... nor are two of three");
+    check(lowest_free() == free_before, "... and none of them stays open");
+    check(received(note, least, 2, passed) == RECEIVED_NOTE && passed[0] >= 0 && passed[1] >= 0, "two are two");
+    fd_close_both(passed);
+}
+
+/* The guard is sent a START with two pipes, or a LEASE, where it can open `room` descriptors
+ * more; what it answers to the START. */
+static struct note guard_answer(enum note_kind kind, rlim_t room)
+{
+    char *command[] = { "true", NULL };
+    const struct plan plan = { .command = command, .id = "a", .wrap = true };
+    struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 } };
+    struct note sent = { .kind = kind, .scheduled = BALLOT_NEVER }, told = { .kind = NOTE_GOODBYE };
+    int ends[2], pipes[2] = { 1, 2 }, passed[2];
+    struct rlimit before, now;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0 || !note_send(ends[1], &sent, pipes))
+        abort();
+    g.pair = ends[0];
+    getrlimit(RLIMIT_NOFILE, &before);
+    now = before;
+    now.rlim_cur = (rlim_t)lowest_free() + room;
+    setrlimit(RLIMIT_NOFILE, &now);
+    guard_listen(&g);
+    setrlimit(RLIMIT_NOFILE, &before);
+    if (g.start_due)
+        guard_start(&g);
+    note_receive(ends[1], &told, passed);
+    fd_close_both(g.outputs);
+    fd_close_both(ends);
+    if (g.command)
+        kill(g.command, SIGKILL);
+    return told;
+}
+
+static void test_start_without_pipes(void)
+{
+    int free_before = lowest_free();
+    for (rlim_t room = 0; room < 2; room++) {
+        struct note told = guard_answer(NOTE_START, room);
+        check(told.kind == NOTE_ENDED && told.failure.error == EMFILE && !told.ours, "a START whose pipes did not come starts nothing, which is an error");
+    }
+    check(guard_answer(NOTE_LEASE, 10).kind == NOTE_HEARD, "a LEASE with pipes is a LEASE");
+    check(lowest_free() == free_before, "... and no descriptor stays open");
 }
 
 static void test_starts(void)
@@ -1608,6 +1701,8 @@ int main(void)
     test_policies();
     test_leases();
     test_starts();
+    test_messages();
+    test_start_without_pipes();
     test_reading();
     test_asking();
     test_watching();
