@@ -34,6 +34,10 @@ test/bin/zk: test/zk.c
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -O2 -o $@ $< $(LDLIBS)
 
+test/bin/nomem.so: test/nomem.c
+	@mkdir -p test/bin
+	$(CC) $(STRICT) -O2 -shared -fPIC -o $@ $<
+
 test/bin/unit: test/unit.c test/tap.h ballot.c ballot.h
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -g -fsanitize=address,undefined -fno-sanitize-recover=all -I. -o $@ $< $(LDLIBS)
@@ -82,7 +86,7 @@ conform: deps-test
 	@$(MAKE) -s tools test/bin/conform test/bin/simconform
 	@prove -v test/conform.t
 
-tools: ballot test/bin/job test/bin/zk
+tools: ballot test/bin/job test/bin/zk test/bin/nomem.so
 
 # What is missing is installed from Debian's packages, and nothing is done where
 # all is there.

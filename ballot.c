@@ -8618,6 +8618,8 @@ struct report {
 
 static void __attribute__((format(printf, 2, 3))) record_note(struct record *r, const char *format, ...)
 {
+    if (r->note_count == COUNT(r->notes))
+        return;
     struct text t = text_in(r->notes[r->note_count++], sizeof r->notes[0]);
     va_list args;
     va_start(args, format);
@@ -9100,6 +9102,24 @@ static void report_table(FILE *out, const struct report *p, struct record *r, bo
 
 /* --- the command --------------------------------------------------------------------------- */
 
+/* Whether there was no memory for what was read. */
+static bool seen_lost(const struct seen *n)
+{
+    return n->state == SEEN_READ && !n->data && n->length <= DATA_MAX;
+}
+
+/* As seen_lost(), of all that was read: it must not be taken for a base that names nobody,
+ * or for a Go ballot's proposal. Says so. */
+static bool viewer_lost(const struct viewer *v, struct log *log)
+{
+    bool lost = seen_lost(&v->base) || seen_lost(&v->schedule);
+    for (size_t i = 0; i < v->count && !lost; i++)
+        lost = seen_lost(&v->nodes[i]);
+    if (lost)
+        LOG(log, FATAL, "out of memory for what ZooKeeper holds");
+    return lost;
+}
+
 /* Reads until the picture is whole; false: it never was within `limit`. */
 static bool viewer_read(struct viewer *v, nanos limit)
 {
@@ -9143,6 +9163,8 @@ static int info(const struct settings *s, struct log *log, char **command)
     viewer_end(v, whole);
     if (!whole)
         viewer_complain(v, log, limit);
+    else if (viewer_lost(v, log))
+        status = EXIT_BALLOT;
     else if (check)
         status = viewer_leader(v) ? 0 : EXIT_NOBODY_LEADS;
     else if (report_print(v, (enum output)setting_number(s, SET_OUTPUT_FORMAT)) || errno == EPIPE)
@@ -9471,15 +9493,16 @@ static int watch(const struct settings *s, struct log *log, char **command)
     struct watch w = { .viewer = viewer_open(s, log, READ_ALL, true), .connected = true, .began_at = clock_now() };
     if (!w.viewer)
         return EXIT_BALLOT;
+    bool lost = false;
     do
         watch_tell_all(&w, log, json);
-    while (watch_wait(&w, log));
+    while (watch_wait(&w, log) && !(lost = viewer_lost(w.viewer, log)));
     bool refused = w.viewer->refused;
     if (refused)
         viewer_complain(w.viewer, log, 0);
     viewer_end(w.viewer, true);
     viewer_free(w.viewer);
-    return refused ? EXIT_BALLOT : 0;
+    return refused || lost ? EXIT_BALLOT : 0;
 }
 
 /* ---------------------------------------------------------------------------
@@ -9645,6 +9668,8 @@ static int down_run(struct down *d, const struct settings *s)
     char old[512];
     nanos limit = setting_number(s, SET_TIMEOUT), deadline = clock_now() + limit;
     while (!v->refused && clock_now() < deadline) {
+        if (viewer_lost(v, d->log))
+            return EXIT_BALLOT;
         enum down_step step = down_next(d);
         if (step == DOWN_BEGIN)
             down_begin(d);
@@ -10301,8 +10326,10 @@ static int invocation_run(const struct invocation *in, const struct settings *s)
 {
     fd_close_all(-1); /* a setting may have named one of them, as --config-file=<(...) does */
     struct log *log = log_open(s);
-    if (!log)
+    if (!log) {
+        fputs("ballot: out of memory\n", stderr);
         return EXIT_BALLOT;
+    }
     settings_log(s, log, in->command->bit);
     if (!setting_number(s, SET_DEBUG))
         family_no_core(); /* not before log_open(): from here on /dev/fd may be closed to us */
@@ -10332,8 +10359,11 @@ BALLOT_API int ballot_main(int argc, char **argv)
 {
     struct invocation in = { .rest = NULL };
     struct settings *s = calloc(1, sizeof *s);
-    if (!s || argc < 1)
+    if (!s || argc < 1) {
+        fputs(s ? "ballot: no arguments\n" : "ballot: out of memory\n", stderr);
+        free(s);
         return EXIT_BALLOT;
+    }
     standard_descriptors();
     int status = EXIT_BALLOT;
     bool parsed = invocation_parse(&in, s, argv);

@@ -1676,6 +1676,15 @@ static void test_reaped_resolver(void)
     check(r.pid == 0, "... and it counts as ended");
 }
 
+static void test_remarks(void)
+{
+    struct record r = { .note_count = 0 };
+    for (int i = 0; i < 20; i++)
+        record_note(&r, "remark %d", i);
+    check(r.note_count == COUNT(r.notes) && !r.brief[0], "no more remarks than there is room for");
+    same(r.notes[COUNT(r.notes) - 1], "remark 7", "... the first ones");
+}
+
 int main(void)
 {
     test_durations();
@@ -1701,6 +1710,7 @@ int main(void)
     test_policies();
     test_leases();
     test_starts();
+    test_remarks();
     test_messages();
     test_start_without_pipes();
     test_reading();
