@@ -9897,7 +9897,7 @@ static int help_overview(void)
     puts("  ballot help [COMMAND]            or --help behind it: its options\n"
          "  ballot help --man                the manual, for `man -l -`\n"
          "  ballot help --ini                a configuration file with all settings\n"
-         "  ballot help --completion=SHELL   completion for bash or zsh\n"
+         "  ballot help --completion=SHELL   completion for bash, zsh or fish\n"
          "  ballot --version\n\ncommands:");
     for (size_t i = 0; i < COUNT(commands); i++)
         help_wrap(commands[i].summary, (size_t)printf("  %-12s", commands[i].words), 14);
@@ -10036,100 +10036,40 @@ static int help_ini(void)
     return 0;
 }
 
-/* --- completion for shells ---------------------------------------------------------- */
-
-/* The words that may be a setting's value, "" if they are not so few. */
-static const char *setting_words(const struct setting *row)
-{
-    return row->type == TYPE_BOOL ? "true false" : row->choices ? row->choices : "";
-}
-
-static void bash_values(void)
-{
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
-        const struct setting *row = &settings_table[id];
-        if (row->type == TYPE_FILE)
-            printf("    --%s) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", row->name);
-        else
-            printf("    --%s) COMPREPLY=($(compgen -W '%s' -- \"$word\")); return ;;\n", row->name, setting_words(row));
-    }
-}
-
-static void bash_commands(void)
-{
-    for (size_t i = 0; i < COUNT(commands); i++) {
-        printf("    ' %s') takes=%d options='", commands[i].words, commands[i].takes_command);
-        for (enum setting_id id = 0; id < SETTING_COUNT; id++)
-            if (settings_table[id].commands & commands[i].bit)
-                printf("--%s%s ", settings_table[id].name, settings_table[id].type == TYPE_BOOL ? "" : "=");
-        puts("--help' ;;");
-    }
-}
-
-/* Every command word that may follow the words in front of it. */
-static void shell_words(const char *format)
-{
-    for (size_t i = 0; i < COUNT(commands); i++) {
-        char before[64] = "";
-        struct text t = text_in(before, sizeof before);
-        for (const char *p = commands[i].words; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
-            int n = (int)strcspn(p, " ");
-            size_t until = (size_t)(p - commands[i].words) + (size_t)n;
-            bool again = i > 0 && !strncmp(commands[i - 1].words, commands[i].words, until) && strchr(" ", commands[i - 1].words[until]);
-            if (!again) /* "run" begins two */
-                printf(format, before, n, p, before, n, p);
-            text_format(&t, " %.*s", n, p);
-        }
-    }
-}
+/* --- completion: what shells are told; the rest is `ballot __complete`, see Main -------- */
 
 static int help_bash(void)
 {
     puts("# bash completion for ballot, as `ballot help --completion=bash` prints it\n"
-         "_ballot() {\n"
-         "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} name= command= next= options=--help takes=0 i\n"
-         "    if [[ $word == = ]]; then name=$before word=\n"
-         "    elif [[ $before == = ]]; then name=${COMP_WORDS[COMP_CWORD - 2]}\n"
-         "    elif [[ $before == --* ]]; then name=$before\n"
-         "    fi\n"
-         "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-         "        case \"$command ${COMP_WORDS[i]}\" in");
-    shell_words("        '%s %.*s') command='%s %.*s' ;;\n");
-    puts("        esac\n"
+         "_ballot() { # the words up to the cursor; bash may have cut them at each =\n"
+         "    local word about prefix= typed=${COMP_WORDS[COMP_CWORD]} words=() at=() i n\n"
+         "    for ((i = 1; i <= COMP_CWORD; i++)); do\n"
+         "        n=${#words[@]}\n"
+         "        if ((n)) && [[ ${COMP_WORDS[i]} == = || ${COMP_WORDS[i - 1]} == = ]]; then words[n - 1]+=${COMP_WORDS[i]}\n"
+         "        else words[n]=${COMP_WORDS[i]} at[n]=$i; fi\n"
          "    done\n"
-         "    case $name in");
-    bash_values();
-    puts("    esac\n"
-         "    case $command in");
-    bash_commands();
-    puts("    esac");
-    shell_words("    [[ $command == '%s' ]] && next+=' %.*s' # %s %.*s\n");
-    puts("    [[ -z $command ]] && next+=' help' options='--help --version'\n"
-         "    if [[ $word == -* ]]; then\n"
-         "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
-         "        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null\n"
-         "    elif [[ -n $next ]]; then\n"
-         "        COMPREPLY=($(compgen -W \"$next\" -- \"$word\"))\n"
-         "    elif ((takes)); then\n"
-         "        COMPREPLY=($(compgen -c -f -- \"$word\"))\n"
-         "    fi\n"
+         "    [[ $typed == = ]] && typed=\n"
+         "    word=${words[${#words[@]} - 1]}\n"
+         "    prefix=${word%\"$typed\"}\n"
+         "    COMPREPLY=()\n"
+         "    while IFS=$'\\t' read -r word about; do\n"
+         "        case $word in\n"
+         "        :files)\n"
+         "            compopt -o filenames 2>/dev/null\n"
+         "            while read -r word; do COMPREPLY+=(\"$word\"); done < <(compgen -f -- \"$typed\") ;;\n"
+         "        :command*)\n"
+         "            i=${at[${word#:command }]}\n"
+         "            if declare -F _command_offset >/dev/null; then _command_offset \"$i\"; return; fi\n"
+         "            ((i == COMP_CWORD)) && while read -r word; do COMPREPLY+=(\"$word\"); done < <(compgen -c -- \"$typed\")\n"
+         "            while read -r word; do COMPREPLY+=(\"$word\"); done < <(compgen -f -- \"$typed\") ;;\n"
+         "        *)\n"
+         "            COMPREPLY+=(\"${word#\"$prefix\"}\")\n"
+         "            [[ $word == *= ]] && compopt -o nospace 2>/dev/null ;;\n"
+         "        esac\n"
+         "    done < <(\"${1/#\\~\\//$HOME/}\" __complete \"${words[@]}\" 2>/dev/null)\n"
          "}\n"
          "complete -F _ballot ballot");
     return 0;
-}
-
-/* An option for zsh's _arguments: '--name=[help]:what:(words)'. */
-static void zsh_option(const struct setting *row)
-{
-    printf("            '--%s%s[", row->name, row->type == TYPE_BOOL ? "" : "=");
-    for (const char *p = row->help; *p; p++)
-        printf(*p == '\'' ? "'\\''" : strchr("[]:", *p) ? "\\%c" : "%c", *p);
-    putchar(']');
-    if (row->type == TYPE_FILE)
-        printf(":file:_files");
-    else if (row->type != TYPE_BOOL)
-        printf(":%s:(%s)", type_names[row->type][0] == 'd' ? "identity" : type_names[row->type], setting_words(row));
-    puts("' \\");
 }
 
 static int help_zsh(void)
@@ -10137,33 +10077,52 @@ static int help_zsh(void)
     puts("#compdef ballot\n"
          "# zsh completion for ballot, as `ballot help --completion=zsh` prints it\n"
          "_ballot() {\n"
-         "    local command= word\n"
-         "    local -a rest=(ballot) next\n"
-         "    for word in \"${(@)words[2,CURRENT-1]}\"; do\n"
-         "        case \"$command $word\" in");
-    shell_words("        ('%s %.*s') command='%s %.*s' ;;\n");
-    puts("        (*) rest+=(\"$word\") ;;\n"
+         "    local line word\n"
+         "    local -a open whole\n"
+         "    for line in \"${(@f)$(${~${(Q)words[1]}} __complete \"${(@Q)words[2,CURRENT-1]}\" \"$PREFIX\" 2>/dev/null)}\"; do\n"
+         "        case $line in\n"
+         "        (:files) compset -P '--*='; _files; return ;;\n"
+         "        (:command*)\n"
+         "            shift $((${line#:command } + 1)) words\n"
+         "            ((CURRENT -= ${line#:command } + 1))\n"
+         "            _normal; return ;;\n"
+         "        (*$'\\t'*) word=${line%%$'\\t'*}; word=${word//:/\\\\:}:${line#*$'\\t'} ;;\n"
+         "        (*) word=${line//:/\\\\:} ;;\n"
          "        esac\n"
+         "        if [[ ${line%%$'\\t'*} == *= ]]; then open+=(\"$word\"); elif [[ -n $line ]]; then whole+=(\"$word\"); fi\n"
          "    done\n"
-         "    rest+=(\"${(@)words[CURRENT,-1]}\")\n"
-         "    CURRENT=$((CURRENT - $#words + $#rest))\n"
-         "    words=(\"${(@)rest}\")\n"
-         "    case $command in");
-    for (size_t i = 0; i < COUNT(commands); i++) {
-        printf("    (' %s')\n        _arguments -S \\\n", commands[i].words);
-        for (enum setting_id id = 0; id < SETTING_COUNT; id++)
-            if (settings_table[id].commands & commands[i].bit)
-                zsh_option(&settings_table[id]);
-        puts(commands[i].takes_command ? "            '*:::command: _normal'\n        ;;" : "            '--help'\n        ;;");
-    }
-    puts("    (*)");
-    shell_words("        [[ $command == '%s' ]] && next+=(%.*s) # %s %.*s\n");
-    puts("        [[ -z $command ]] && next+=(help --help --version)\n"
-         "        compadd -- \"${(@)next}\"\n"
-         "        ;;\n"
-         "    esac\n"
+         "    ((#open)) && _describe option open -S ''\n"
+         "    ((#whole)) && _describe word whole\n"
          "}\n"
          "if [[ $funcstack[1] == _ballot ]]; then _ballot \"$@\"; else compdef _ballot ballot; fi");
+    return 0;
+}
+
+static int help_fish(void)
+{
+    puts("# fish completion for ballot, as `ballot help --completion=fish` prints it\n"
+         "function __ballot_complete\n"
+         "    set -l words (commandline -opc)\n"
+         "    set -l typed (commandline -ct)\n"
+         "    set -l program $words[1]\n"
+         "    set -e words[1]\n"
+         "    for line in (command $program __complete $words \"$typed\" 2>/dev/null)\n"
+         "        switch $line\n"
+         "            case ':files'\n"
+         "                set -l prefix (string match -r -- '^--[^=]*=' $typed)\n"
+         "                for path in (__fish_complete_path (string replace -r -- '^--[^=]*=' '' $typed))\n"
+         "                    echo $prefix$path\n"
+         "                end\n"
+         "            case ':command *'\n"
+         "                set -a words \"$typed\"\n"
+         "                set -e words[1..(string replace ':command ' '' $line)]\n"
+         "                __fish_complete_subcommand --commandline $words\n"
+         "            case '*'\n"
+         "                echo $line\n"
+         "        end\n"
+         "    end\n"
+         "end\n"
+         "complete -c ballot -f -a '(__ballot_complete)'");
     return 0;
 }
 
@@ -10188,7 +10147,7 @@ struct invocation {
 /* Options of `help` alone. */
 static const struct { const char *word; int (*page)(void); } help_pages[] = {
     { "--man", help_man }, { "--ini", help_ini },
-    { "--completion=bash", help_bash }, { "--completion=zsh", help_zsh },
+    { "--completion=bash", help_bash }, { "--completion=zsh", help_zsh }, { "--completion=fish", help_fish },
 };
 
 /* Takes argv[*at] as one of them; "--completion bash" is two words. */
@@ -10276,7 +10235,7 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
         else if (invocation_page(in, argv, &i))
             continue;
         else if (in->help && !strncmp(word, "--completion", strlen("--completion")))
-            return settings_fail(s, "--completion is for bash or zsh");
+            return settings_fail(s, "--completion is for bash, zsh or fish");
         else if (!strncmp(word, "--", 2)) {
             if (!setting_from_flag(s, argv, &i))
                 return false;
@@ -10338,6 +10297,129 @@ static int invocation_run(const struct invocation *in, const struct settings *s)
     return status;
 }
 
+/* --- completion -----------------------------------------------------------------------
+ *
+ * `ballot __complete WORD...` is for shells: the words behind `ballot`, of which the last is
+ * being typed. It prints what that may become, one a line, with a tab and a description; or
+ * ":files", if the value is a file's name; or ":command N", if word N, from 0, begins COMMAND.
+ */
+
+struct completion {
+    struct invocation in;    /* from the words before                              */
+    const char *typed;       /* the last word                                      */
+    enum setting_id value;   /* it is a value of this; SETTING_COUNT: of none      */
+    int command_at;          /* where COMMAND begins; -1: not yet                  */
+};
+
+/* Offers before + the first n bytes of `word` + after, if that is what is being typed. */
+static void complete_offer(const struct completion *c, const char *before, const char *word, size_t n, const char *after, const char *about)
+{
+    char whole[160];
+    struct text t = text_in(whole, sizeof whole);
+    text_format(&t, "%s%.*s%s", before, (int)n, word, after);
+    if (!strncmp(whole, c->typed, strlen(c->typed)))
+        printf("%s%s%s\n", whole, about ? "\t" : "", about ? about : "");
+}
+
+static void complete_words(const struct completion *c, const char *before, const char *words)
+{
+    for (const char *p = words; *p; p += strcspn(p, " "), p += strspn(p, " "))
+        complete_offer(c, before, p, strcspn(p, " "), "", NULL);
+}
+
+static void complete_value(const struct completion *c, const char *before, enum setting_id id)
+{
+    const struct setting *row = &settings_table[id];
+    const char *words = row->type == TYPE_BOOL ? "true false" : row->choices ? row->choices : "";
+    for (size_t i = 0; id == SET_OUTPUT_FORMAT && c->in.command && i < COUNT(output_formats); i++)
+        if (output_formats[i].command & c->in.command->bit)
+            words = output_formats[i].choices;
+    if (row->type == TYPE_FILE)
+        puts(":files");
+    complete_words(c, before, words);
+}
+
+static void complete_options(const struct completion *c)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT && c->in.command && !c->in.help; id++)
+        if (settings_table[id].commands & c->in.command->bit)
+            complete_offer(c, "--", settings_table[id].name, strlen(settings_table[id].name), settings_table[id].type == TYPE_BOOL ? "" : "=", settings_table[id].help);
+    for (size_t i = 0; i < COUNT(help_pages) && c->in.help; i++)
+        complete_words(c, "", help_pages[i].word);
+    complete_words(c, "", c->in.words[0] || c->in.help ? "--help" : "--help --version");
+}
+
+/* The command words that may follow. */
+static void complete_commands(const struct completion *c)
+{
+    const char *before = "";
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        const char *next = command_next(&commands[i], &c->in);
+        size_t n = next ? strcspn(next, " ") : 0;
+        bool again = n && strcspn(before, " ") == n && !memcmp(before, next, n); /* "run" begins two */
+        if (n && !again)
+            complete_offer(c, "", next, n, "", next[n] ? NULL : commands[i].summary);
+        before = next ? next : "";
+    }
+    if (!c->in.words[0] && !c->in.help)
+        complete_offer(c, "", "help", 4, "", "options, manual, completion");
+}
+
+/* The setting whose value is the next word; SETTING_COUNT: it is none's. */
+static enum setting_id option_waiting(const char *word)
+{
+    enum setting_id id = !strncmp(word, "--", 2) ? setting_named(word + 2) : SETTING_COUNT;
+    for (size_t i = 0; i < COUNT(setting_letters); i++)
+        if (word[1] == setting_letters[i].letter && !word[2])
+            id = setting_letters[i].id;
+    return id < SETTING_COUNT && settings_table[id].type != TYPE_BOOL ? id : SETTING_COUNT;
+}
+
+/* Learns from the words before the last one; false: they make no sense. */
+static bool complete_learn(struct completion *c, char **words, int last)
+{
+    for (int i = 0; i < last; i++) {
+        bool takes = c->in.command && c->in.command->takes_command && !c->in.help, dashes = !strcmp(words[i], "--");
+        if (takes && (dashes || words[i][0] != '-')) {
+            c->command_at = i + dashes;
+            return true;
+        }
+        if (words[i][0] == '-') {
+            enum setting_id id = option_waiting(words[i]);
+            if (id != SETTING_COUNT && ++i == last)
+                c->value = id;
+        } else if (!c->in.command && !invocation_word(&c->in, words[i]))
+            return false;
+    }
+    bool takes = c->in.command && c->in.command->takes_command && !c->in.help;
+    if (takes && c->value == SETTING_COUNT && c->typed[0] != '-')
+        c->command_at = last;
+    return true;
+}
+
+static int complete(char **words, int count)
+{
+    struct completion c = { .typed = count > 0 ? words[count - 1] : "", .value = SETTING_COUNT, .command_at = -1 };
+    char name[64], before[80];
+    struct text t = text_in(name, sizeof name), b = text_in(before, sizeof before);
+    if (count < 1 || !complete_learn(&c, words, count - 1))
+        return 0;
+    text_bytes(&t, c.typed, strcspn(c.typed, "="));
+    text_format(&b, "%s=", name);
+    enum setting_id named = !strncmp(name, "--", 2) && c.typed[t.length] ? setting_named(name + 2) : SETTING_COUNT;
+    if (c.command_at >= 0)
+        printf(":command %d\n", c.command_at);
+    else if (c.value != SETTING_COUNT)
+        complete_value(&c, "", c.value);
+    else if (named != SETTING_COUNT)
+        complete_value(&c, before, named);
+    else if (c.typed[0] == '-')
+        complete_options(&c);
+    else
+        complete_commands(&c);
+    return 0;
+}
+
 /* Any descriptor will do; a folder where there is no /dev/null. */
 static int placeholder_open(void)
 {
@@ -10365,6 +10447,10 @@ BALLOT_API int ballot_main(int argc, char **argv)
         return EXIT_BALLOT;
     }
     standard_descriptors();
+    if (argc > 1 && !strcmp(argv[1], "__complete")) {
+        free(s);
+        return complete(argv + 2, argc - 2);
+    }
     int status = EXIT_BALLOT;
     bool parsed = invocation_parse(&in, s, argv);
     if (in.help && !s->error[0])
