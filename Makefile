@@ -7,8 +7,9 @@ ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
 FISH_COMPLETIONS = $(PREFIX)/share/fish/vendor_completions.d
 CC ?= cc
 # Small rather than fast: the waits are on servers. (-g has its own frame tables.)
-CFLAGS ?= -Os -g -fno-asynchronous-unwind-tables
-LDFLAGS ?=
+CFLAGS ?= -Os -g -fno-asynchronous-unwind-tables $(HARDENED)
+LDFLAGS ?= -Wl,-z,relro,-z,now
+HARDENED = -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE -pie
 LDLIBS = -lzookeeper_st -linih
 INIH = $(shell pkg-config --modversion inih 2>/dev/null)
 override CPPFLAGS += $(if $(INIH),-DINIH_VERSION='"$(INIH)"')
