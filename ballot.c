@@ -38,7 +38,7 @@
  *   Settings   one table: flags, environment, configuration file
  *   Log        lines, and the queues in front of stdout and stderr
  *   Signals    the pipe that they arrive through
- *   Family     children and grandchildren: finding, ending, reaping them
+ *   Subtree    the descendants of a process: finding, ending, reaping them
  *   Guard      the process that owns the command; its last will
  *   Turns      which activation is due; the record of them
  *   Agent      what should be true now, and making it so
@@ -5753,19 +5753,19 @@ static void signals_unblock(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* From here on the signals in `heard` come through the pipe, and none of those
- * in `deaf` comes at all. Both lists end with 0. */
-static bool signals_open(const int *heard, const int *deaf)
+/* From here on the signals in `caught` arrive through the pipe; those in `ignored`
+ * do not arrive. Both lists end with 0. */
+static bool signals_open(const int *caught, const int *ignored)
 {
     if (!fd_pipe(signal_pipe))
         return false;
     for (int i = 0; i < 2; i++)
         fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
-    for (; *deaf; deaf++)
-        signal_handle(*deaf, SIG_IGN);
-    for (; *heard; heard++)
-        if (*heard != SIGHUP || !signal_ignored(SIGHUP)) /* nohup */
-            signal_handle(*heard, signal_arrived);
+    for (; *ignored; ignored++)
+        signal_handle(*ignored, SIG_IGN);
+    for (; *caught; caught++)
+        if (*caught != SIGHUP || !signal_ignored(SIGHUP)) /* nohup */
+            signal_handle(*caught, signal_arrived);
     signals_unblock();
     return true;
 }
@@ -5785,7 +5785,7 @@ static pid_t signals_fork(void)
     return pid;
 }
 
-/* What a program expects to be born with. */
+/* The dispositions and the mask that a program expects at its start. */
 static void signals_default(void)
 {
     for (int number = 1; number <= SIGRTMAX; number++)
@@ -5802,38 +5802,38 @@ static int signals_next(void)
 }
 
 /* ---------------------------------------------------------------------------
- * Family: children and grandchildren: finding, ending, reaping them
+ * Subtree: the descendants of a process: finding, ending, reaping them
  *
- * On Linux a subreaper inherits every orphan below it, so that nothing that a
- * command started can slip away; `no child is left` then means that all of it
- * is dead. Elsewhere a process group is all that can be seen.
+ * On Linux a subreaper inherits every orphan below it, so that no process that a
+ * command started can escape; `no child is left` then means that all of them are
+ * dead. Elsewhere a process group is all that can be seen.
  * ------------------------------------------------------------------------ */
 
 #ifdef __linux__
-static bool family_adopt_orphans(void)
+static bool process_adopt_orphans(void)
 {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
 }
 
 /* The kernel sends us `number` when our parent dies. */
-static void family_die_with_parent(int number)
+static void process_die_with_parent(int number)
 {
     prctl(PR_SET_PDEATHSIG, number, 0, 0, 0);
 }
 
-/* A core dump would hold up the news of our death, and show zookeeper-auth. */
-static void family_no_core(void)
+/* A core dump would delay the notice of our death, and contain zookeeper-auth. */
+static void process_no_core(void)
 {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 #else
-static bool family_adopt_orphans(void)
+static bool process_adopt_orphans(void)
 {
     errno = ENOSYS;
     return false;
 }
-static void family_die_with_parent(int number) { (void)number; }
-static void family_no_core(void) { }
+static void process_die_with_parent(int number) { (void)number; }
+static void process_no_core(void) { }
 #endif
 
 #if defined __linux__ && defined SYS_pidfd_open && defined SYS_pidfd_send_signal
@@ -5864,32 +5864,32 @@ static int process_signal(int fd, int number)
 }
 #endif
 
-/* A process of our subtree. Pid and start time together are never used again. */
-struct kin {
+/* A process of our subtree. A pid is used again, a pid with its start time is not. */
+struct descendant {
     pid_t pid, parent, group;
     unsigned long long start; /* in ticks since boot */
 };
 
-struct family {
-    struct kin *all; /* parents before their children */
+struct subtree {
+    struct descendant *all; /* parents before their children */
     size_t count, room;
     bool complete;   /* false: /proc is of no use, or memory or descriptors were short */
 };
 
-/* Children of the candidate that no guard started: neither ended nor waited for.
- * Their pids stay theirs until we reap them. */
-struct strangers {
+/* Children of the candidate that no guard started: they are neither ended nor waited
+ * for. Their pids stay theirs until we reap them. */
+struct spared {
     pid_t *pids;
     size_t count;
-    pid_t resolver; /* 0, or the election's child, which ends by itself */
+    pid_t resolver; /* 0, or the client's child, which ends by itself */
 };
 
 /* Reads /proc/PID/stat: "PID (NAME) STATE PARENT GROUP ..."; see proc(5). NAME
  * may hold anything, so the last parenthesis counts. */
-static bool kin_read(pid_t pid, struct kin *k)
+static bool descendant_read(pid_t pid, struct descendant *d)
 {
     char path[64], stat[512];
-    *k = (struct kin){ .pid = pid }; /* which is all that is known where /proc hides it */
+    *d = (struct descendant){ .pid = pid }; /* which is all that is known where /proc hides it */
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -5899,7 +5899,7 @@ static bool kin_read(pid_t pid, struct kin *k)
     stat[n > 0 ? n : 0] = '\0';
     const char *rest = strrchr(stat, ')');
     return rest && sscanf(rest + 1, " %*c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-                          &k->parent, &k->group, &k->start) == 3;
+                          &d->parent, &d->group, &d->start) == 3;
 }
 
 /* Whether /proc is there and shows the PID namespace that we live in. */
@@ -5911,7 +5911,7 @@ static bool proc_usable(void)
     return atoi(self) == (int)getpid();
 }
 
-static bool stranger_known(const struct strangers *s, pid_t pid)
+static bool spared_has(const struct spared *s, pid_t pid)
 {
     bool known = pid == s->resolver;
     for (size_t i = 0; i < s->count && !known; i++)
@@ -5919,95 +5919,94 @@ static bool stranger_known(const struct strangers *s, pid_t pid)
     return known;
 }
 
-static void stranger_reaped(struct strangers *s, pid_t pid)
+static void spared_remove(struct spared *s, pid_t pid)
 {
     for (size_t i = 0; i < s->count; i++)
         if (s->pids[i] == pid)
             s->pids[i--] = s->pids[--s->count];
 }
 
-static void family_add(struct family *f, const struct kin *k)
+static void subtree_add(struct subtree *t, const struct descendant *d)
 {
-    if (f->count == f->room) {
-        size_t room = 2 * f->room + 64;
-        struct kin *larger = realloc(f->all, room * sizeof *larger);
-        f->complete = f->complete && larger;
+    if (t->count == t->room) {
+        size_t room = 2 * t->room + 64;
+        struct descendant *larger = realloc(t->all, room * sizeof *larger);
+        t->complete = t->complete && larger;
         if (!larger)
             return;
-        f->all = larger;
-        f->room = room;
+        t->all = larger;
+        t->room = room;
     }
-    f->all[f->count++] = *k;
+    t->all[t->count++] = *d;
 }
 
-/* The children of one thread, as it lists them. A child of our own belongs to the
- * family even if /proc hides it (hidepid). */
-static void family_read_thread(struct family *f, pid_t parent, const char *thread, const struct strangers *spared)
+/* Adds the children of one thread. A child of our own counts even if /proc hides it
+ * (hidepid). */
+static void subtree_read_thread(struct subtree *t, pid_t parent, const char *thread, const struct spared *spared)
 {
     char path[64];
     int pid;
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)parent, thread);
     FILE *list = fopen(path, "r");
     bool own = parent == getpid();
-    f->complete = f->complete && (list || !own);
+    t->complete = t->complete && (list || !own);
     while (list && fscanf(list, "%d", &pid) == 1) {
-        struct kin k;
-        if (stranger_known(spared, pid))
+        struct descendant d;
+        if (spared_has(spared, pid))
             continue;
-        if (kin_read(pid, &k) ? k.parent == parent : own) {
-            k.parent = parent;
-            k.group = k.group ? k.group : getpgid(pid);
-            family_add(f, &k);
+        if (descendant_read(pid, &d) ? d.parent == parent : own) {
+            d.parent = parent;
+            d.group = d.group ? d.group : getpgid(pid);
+            subtree_add(t, &d);
         }
     }
     if (list)
         fclose(list);
 }
 
-/* Adds the children of a member; none if the member's pid turns out to be another
- * process's by now. */
-static void family_read_children(struct family *f, const struct kin *parent, const struct strangers *spared)
+/* Adds the children of a descendant; none if its pid is another process's by now. */
+static void subtree_read_children(struct subtree *t, const struct descendant *parent, const struct spared *spared)
 {
     char path[64];
-    size_t before = f->count;
-    struct kin again, expected = *parent; /* f->all may move */
+    size_t before = t->count;
+    struct descendant again, expected = *parent; /* t->all may move */
     snprintf(path, sizeof path, "/proc/%d/task", (int)expected.pid);
     DIR *threads = opendir(path);
-    f->complete = f->complete && (threads || expected.pid != getpid());
+    t->complete = t->complete && (threads || expected.pid != getpid());
     for (struct dirent *entry; threads && (entry = readdir(threads));)
         if (isdigit((unsigned char)entry->d_name[0]))
-            family_read_thread(f, expected.pid, entry->d_name, spared);
+            subtree_read_thread(t, expected.pid, entry->d_name, spared);
     if (threads)
         closedir(threads);
-    if (f->count > before && expected.start && (!kin_read(expected.pid, &again) || again.start != expected.start))
-        f->count = before;
+    if (t->count > before && expected.start && (!descendant_read(expected.pid, &again) || again.start != expected.start))
+        t->count = before;
 }
 
-static int kin_by_parent(const void *a, const void *b)
+static int descendant_by_parent(const void *a, const void *b)
 {
-    pid_t left = ((const struct kin *)a)->parent, right = ((const struct kin *)b)->parent;
+    pid_t left = ((const struct descendant *)a)->parent, right = ((const struct descendant *)b)->parent;
     return (left > right) - (left < right);
 }
 
 /* All processes, by parent: for kernels that list no children. */
-static struct family family_scan(void)
+static struct subtree subtree_scan(void)
 {
-    struct family all = { .complete = true };
-    struct kin k;
+    struct subtree all = { .complete = true };
+    struct descendant d;
     DIR *proc = opendir("/proc");
     for (struct dirent *entry; proc && (entry = readdir(proc));)
-        if (isdigit((unsigned char)entry->d_name[0]) && kin_read((pid_t)atoi(entry->d_name), &k))
-            family_add(&all, &k);
+        if (isdigit((unsigned char)entry->d_name[0]) && descendant_read((pid_t)atoi(entry->d_name), &d))
+            subtree_add(&all, &d);
     if (proc)
         closedir(proc);
     all.complete = all.complete && all.count; /* we ourselves are among them */
     if (all.count)
-        qsort(all.all, all.count, sizeof *all.all, kin_by_parent);
+        qsort(all.all, all.count, sizeof *all.all, descendant_by_parent);
     return all;
 }
 
-/* Adds the children of a member from such a scan. */
-static void family_pick(struct family *f, const struct family *all, pid_t parent, const struct strangers *spared)
+/* Adds the children of `parent` from such a scan. */
+static void subtree_pick(struct subtree *t, const struct subtree *all, pid_t parent, const struct spared *spared)
 {
     size_t low = 0, high = all->count;
     while (low < high) {
@@ -6018,113 +6017,113 @@ static void family_pick(struct family *f, const struct family *all, pid_t parent
             high = middle;
     }
     for (; low < all->count && all->all[low].parent == parent; low++)
-        if (!stranger_known(spared, all->all[low].pid))
-            family_add(f, &all->all[low]);
+        if (!spared_has(spared, all->all[low].pid))
+            subtree_add(t, &all->all[low]);
 }
 
-/* What descends from this process, but for the spared and what descends from them;
- * or its children alone. The caller frees `all`. */
-static struct family family_read(const struct strangers *spared, bool children_only)
+/* What descends from this process, without the spared and their descendants; or its
+ * children alone. The caller frees `all`. */
+static struct subtree subtree_read(const struct spared *spared, bool children_only)
 {
     char path[64];
-    struct kin self = { .pid = getpid() };
-    struct family f = { .complete = proc_usable() }, all = { .complete = true };
+    struct descendant self = { .pid = getpid() };
+    struct subtree t = { .complete = proc_usable() }, all = { .complete = true };
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)self.pid, (int)self.pid);
     bool listed = access(path, R_OK) == 0;
-    if (f.complete && !listed)
-        all = family_scan();
-    for (size_t i = 0; f.complete && i <= (children_only ? 0 : f.count); i++) {
-        const struct kin *parent = i ? &f.all[i - 1] : &self;
+    if (t.complete && !listed)
+        all = subtree_scan();
+    for (size_t i = 0; t.complete && i <= (children_only ? 0 : t.count); i++) {
+        const struct descendant *parent = i ? &t.all[i - 1] : &self;
         if (listed)
-            family_read_children(&f, parent, spared);
+            subtree_read_children(&t, parent, spared);
         else
-            family_pick(&f, &all, parent->pid, spared);
+            subtree_pick(&t, &all, parent->pid, spared);
     }
-    f.complete = f.complete && all.complete;
+    t.complete = t.complete && all.complete;
     free(all.all);
-    return f;
+    return t;
 }
 
-/* Records the children that no guard has started: those that are there before the
- * first one, and later, as long as the guard lives and adopts what is its own, what
- * dead strangers left to us. */
-static void family_spare(struct strangers *s, pid_t guard)
+/* Adds the children that no guard has started: those that are there before the first
+ * guard, and later, as long as the guard lives and adopts its own orphans, those that
+ * dead spared ones left to us. */
+static void spared_add_children(struct spared *s, pid_t guard)
 {
-    struct family f = family_read(s, true);
-    pid_t *larger = f.count ? realloc(s->pids, (s->count + f.count) * sizeof *larger) : NULL;
+    struct subtree t = subtree_read(s, true);
+    pid_t *larger = t.count ? realloc(s->pids, (s->count + t.count) * sizeof *larger) : NULL;
     if (larger)
         s->pids = larger;
     if (larger && (guard == 0 || child_state(guard) == CHILD_ALIVE))
-        for (size_t i = 0; i < f.count; i++)
-            if (f.all[i].pid != guard)
-                s->pids[s->count++] = f.all[i].pid;
-    free(f.all);
+        for (size_t i = 0; i < t.count; i++)
+            if (t.all[i].pid != guard)
+                s->pids[s->count++] = t.all[i].pid;
+    free(t.all);
 }
 
-/* To a whole group, which leaves it no time to fork: only if a child of ours is in
- * it that has not been reaped; otherwise its number may be another group's by now. */
+/* Signals a whole group at once, which leaves it no time to fork. Returns false unless a
+ * child of ours is in it that has not been reaped: else its number may be another group's. */
 static bool group_signal(pid_t group, int number)
 {
     siginfo_t seen;
     return group > 0 && waitid(P_PGID, (id_t)group, &seen, WEXITED | WNOHANG | WNOWAIT) == 0 && kill(-group, number) == 0;
 }
 
-/* Returns 0, or why not. A child's pid stays its own until we reap it; any other is
- * looked at again through a descriptor, or with what is left where there is none. */
-static int kin_signal(const struct kin *k, int number)
+/* Returns 0, or errno. A child's pid stays its own until we reap it; any other process is
+ * compared again once a descriptor holds it, or just before the kill() where there is none. */
+static int descendant_signal(const struct descendant *d, int number)
 {
-    struct kin again;
-    if (k->parent == getpid())
-        return kill(k->pid, number) == 0 ? 0 : errno;
-    int fd = process_open(k->pid), rc = 0;
-    if (kin_read(k->pid, &again) && again.start == k->start)
-        rc = fd >= 0 ? process_signal(fd, number) : kill(k->pid, number);
+    struct descendant again;
+    if (d->parent == getpid())
+        return kill(d->pid, number) == 0 ? 0 : errno;
+    int fd = process_open(d->pid), rc = 0;
+    if (descendant_read(d->pid, &again) && again.start == d->start)
+        rc = fd >= 0 ? process_signal(fd, number) : kill(d->pid, number);
     int why = rc == 0 ? 0 : errno;
     fd_close(&fd);
     return why;
 }
 
-/* Two families with the same sum are the same. */
-static uint64_t kin_sum(const struct kin *k)
+/* Two subtrees with the same sum are the same. */
+static uint64_t descendant_sum(const struct descendant *d)
 {
-    return (uint64_t)k->pid * 1000003 + k->start;
+    return (uint64_t)d->pid * 1000003 + d->start;
 }
 
-static uint64_t family_sum(const struct family *f)
+static uint64_t subtree_sum(const struct subtree *t)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < f->count; i++)
-        sum += kin_sum(&f->all[i]);
+    for (size_t i = 0; i < t->count; i++)
+        sum += descendant_sum(&t->all[i]);
     return sum;
 }
 
-/* As family_read(), but read until it stays the same: a process that dies meanwhile
- * leaves its children to us behind our back. One that keeps forking is not waited for. */
-static struct family family_read_calm(const struct strangers *spared)
+/* As subtree_read(), but repeated until it stays the same: a process that dies meanwhile
+ * leaves its children to us unseen. One that keeps forking is not waited for. */
+static struct subtree subtree_read_settled(const struct spared *spared)
 {
-    struct family f = family_read(spared, false);
-    uint64_t before = family_sum(&f) + 1;
-    for (int i = 0; i < 5 && family_sum(&f) != before; i++) {
-        before = family_sum(&f);
-        free(f.all);
-        f = family_read(spared, false);
+    struct subtree t = subtree_read(spared, false);
+    uint64_t before = subtree_sum(&t) + 1;
+    for (int i = 0; i < 5 && subtree_sum(&t) != before; i++) {
+        before = subtree_sum(&t);
+        free(t.all);
+        t = subtree_read(spared, false);
     }
-    return f;
+    return t;
 }
 
-/* Asks all that descends from this process to end; a stopped process hears nothing
- * until it is continued. */
-static void family_stop(int number, pid_t group, const struct strangers *spared)
+/* Asks all that descends from this process to end. A stopped process receives a signal
+ * only when it is continued. */
+static void subtree_stop(int number, pid_t group, const struct spared *spared)
 {
     const int numbers[] = { number, SIGCONT };
-    struct family f = family_read_calm(spared); /* first: what they start to clean up is not to be stopped */
+    struct subtree t = subtree_read_settled(spared); /* first: what they start to clean up is not to be stopped */
     for (size_t n = 0; n < COUNT(numbers); n++) {
         pid_t done = group_signal(group, numbers[n]) ? group : 0;
-        for (size_t i = 0; i < f.count; i++)
-            if (done == 0 || f.all[i].group != done)
-                kin_signal(&f.all[i], numbers[n]);
+        for (size_t i = 0; i < t.count; i++)
+            if (done == 0 || t.all[i].group != done)
+                descendant_signal(&t.all[i], numbers[n]);
     }
-    free(f.all);
+    free(t.all);
 }
 
 /* What SIGKILL has not ended yet. */
@@ -6132,16 +6131,16 @@ struct ending {
     uint64_t killed; /* stands for the processes that took the last SIGKILL       */
     nanos since;     /* since when it is the same ones                            */
     nanos due;       /* the next try                                              */
-    pid_t named;     /* the eldest that was left when that was logged; -1: unseen */
+    pid_t named;     /* the first that was left when that was logged; -1: unseen  */
 };
 
-static void ending_say(const struct family *f, int why, struct log *log)
+static void ending_say(const struct subtree *t, int why, struct log *log)
 {
     char buffer[256];
     struct text pids = text_in(buffer, sizeof buffer);
-    for (size_t i = 0; i < f->count; i++)
-        text_format(&pids, " %d", (int)f->all[i].pid);
-    if (f->count)
+    for (size_t i = 0; i < t->count; i++)
+        text_format(&pids, " %d", (int)t->all[i].pid);
+    if (t->count)
         LOG(log, ERROR, "cannot end pid%s, which the command has left behind: %s; waiting for its end, trying again every second",
             pids.data, why ? strerror(why) : "SIGKILL has no effect");
     else
@@ -6150,68 +6149,68 @@ static void ending_say(const struct family *f, int why, struct log *log)
 
 /* Kills all that descends from this process. What is left after a second of tries
  * is named, and tried again every second: a process of another user, say. */
-static void family_end(struct ending *e, pid_t group, const struct strangers *spared, struct log *log)
+static void subtree_kill(struct ending *e, pid_t group, const struct spared *spared, struct log *log)
 {
     nanos now = clock_now();
     pid_t done = group_signal(group, SIGKILL) ? group : 0;
-    struct family f = family_read(spared, false);
+    struct subtree t = subtree_read(spared, false);
     int why = 0;
     uint64_t killed = 1;
-    for (size_t i = 0; i < f.count; i++) {
-        int error = done && f.all[i].group == done ? 0 : kin_signal(&f.all[i], SIGKILL);
+    for (size_t i = 0; i < t.count; i++) {
+        int error = done && t.all[i].group == done ? 0 : descendant_signal(&t.all[i], SIGKILL);
         why = error && error != ESRCH ? error : why;
-        killed += error ? 0 : kin_sum(&f.all[i]);
+        killed += error ? 0 : descendant_sum(&t.all[i]);
     }
     e->since = killed == e->killed ? e->since : now;
     e->killed = killed;
     bool stuck = now - e->since >= SECOND;
-    pid_t eldest = f.count ? f.all[0].pid : -1;
-    if (stuck && eldest != e->named) {
-        ending_say(&f, why, log);
-        e->named = eldest;
+    pid_t first = t.count ? t.all[0].pid : -1;
+    if (stuck && first != e->named) {
+        ending_say(&t, why, log);
+        e->named = first;
     }
     e->due = now + (stuck ? SECOND : 5 * MILLISECOND);
-    free(f.all);
+    free(t.all);
 }
 
-/* Reaps dead children that are not missed elsewhere: as PID 1 we inherit strangers. Guard
- * and resolver are reaped where they are missed. Returns whether any was. */
-static bool family_reap_strangers(struct strangers *s, pid_t guard)
+/* Reaps dead children, as PID 1 inherits some of all processes; but for guard and resolver,
+ * which others reap. Returns whether there were any. */
+static bool spared_reap(struct spared *s, pid_t guard)
 {
     bool any = false;
     siginfo_t dead = { .si_pid = 0 };
     while (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) == 0 && dead.si_pid != 0 &&
            dead.si_pid != guard && dead.si_pid != s->resolver) {
         waitpid(dead.si_pid, NULL, 0);
-        stranger_reaped(s, dead.si_pid);
+        spared_remove(s, dead.si_pid);
         dead.si_pid = 0;
         any = true;
     }
     return any;
 }
 
-/* Whether any child is left but the spared. */
-static bool family_left(const struct strangers *spared)
+/* Returns whether any child is left, without the spared. */
+static bool subtree_left(const struct spared *spared)
 {
     if (spared->count == 0 && spared->resolver == 0)
         return true;
-    struct family f = family_read(spared, true);
-    free(f.all);
-    return f.count || !f.complete;
+    struct subtree t = subtree_read(spared, true);
+    free(t.all);
+    return t.count || !t.complete;
 }
 
 /* Reaps what is dead. The status of `watched` goes to *status, and *ended is
  * set. Returns whether any child is left but the spared. */
-static bool family_reap(pid_t watched, int *status, bool *ended, struct strangers *spared)
+static bool subtree_reap(pid_t watched, int *status, bool *ended, struct spared *spared)
 {
     for (;;) {
         int any;
         pid_t pid = waitpid(-1, &any, WNOHANG);
         if (pid == 0)
-            return family_left(spared);
+            return subtree_left(spared);
         if (pid < 0 && errno != EINTR)
             return false;
-        stranger_reaped(spared, pid);
+        spared_remove(spared, pid);
         if (pid == watched && pid > 0) {
             *status = any;
             *ended = true;
@@ -6219,8 +6218,8 @@ static bool family_reap(pid_t watched, int *status, bool *ended, struct stranger
     }
 }
 
-/* Says at the start what will not be found and ended: nothing shows it later. */
-static void family_warn(bool adopts, struct log *log)
+/* Warns at the start of what will not be found and ended: nothing shows it later. */
+static void subtree_warn(bool adopts, struct log *log)
 {
     int why = errno;
     if (!adopts)
@@ -6237,18 +6236,18 @@ static void family_warn(bool adopts, struct log *log)
  * Guard: the process that owns the command; its last will
  *
  * The candidate decides, the guard acts: it forks the command, watches, ends
- * and reaps it, over one socket pair of notes. It acts unasked in two cases:
- * when the lease runs out (on-disconnect=stop; the candidate may be frozen),
- * and when the candidate is gone (it may have been killed).
+ * and reaps it. They exchange messages over one socket pair. The guard acts
+ * unasked in two cases: when the lease runs out (on-disconnect=stop; the
+ * candidate may be frozen), and when the candidate is gone (killed, say).
  * ------------------------------------------------------------------------ */
 
-/* What both processes know from the start. */
+/* What both processes know from the start on. */
 struct plan {
     char **command;     /* argv of the command, NULL terminated        */
     const char *id, *base_path;
     const char *auth;   /* NULL, or our identity                       */
     bool stop;          /* on-disconnect=stop                          */
-    bool wrap;          /* the command's output comes through pipes    */
+    bool wrap;          /* the command writes into pipes of ours       */
     bool debug;
     nanos stop_timeout; /* from SIGTERM to SIGKILL                     */
     struct log *log;
@@ -6260,30 +6259,30 @@ static nanos lease_start(const struct ballot_lease *l, bool stop)
     return lease_moment(l, stop ? PART_STOP_TERM : PART_LEASE);
 }
 
-/* Why the command could not be executed; errno 0: it was. */
+/* Why the command could not be executed. */
 struct exec_failure {
-    bool no_input; /* for want of /dev/null */
-    int error;     /* errno                 */
+    bool no_input; /* /dev/null could not be opened */
+    int error;     /* errno; 0: it was executed     */
 };
 
-enum note_kind {
+enum message_kind {
     /* candidate to guard */
-    NOTE_START,   /* lease, token, text: our proposal; with two descriptors where the plan wraps */
-    NOTE_LEASE,   /* lease: a later one                                                */
-    NOTE_STOP,    /* number: the first signal; span: from that to SIGKILL              */
-    NOTE_SIGNAL,  /* number: to be passed on                                           */
-    NOTE_SESSION, /* session, password, span: its timeout, text: the servers' addresses */
-    NOTE_GOODBYE, /* an orderly end follows: no will                                   */
+    MESSAGE_START,   /* lease, token, text: our proposal; with two descriptors where the plan wraps */
+    MESSAGE_LEASE,   /* lease: a later one                                                */
+    MESSAGE_STOP,    /* number: the first signal; span: from that to SIGKILL              */
+    MESSAGE_SIGNAL,  /* number: to be forwarded                                           */
+    MESSAGE_SESSION, /* session, password, span: its timeout, text: the servers' addresses */
+    MESSAGE_GOODBYE, /* an orderly end follows: no last will                              */
     /* guard to candidate */
-    NOTE_HEARD,   /* a LEASE has been read; a START is answered with one of the next two */
-    NOTE_STARTED, /* number: the pid                                                   */
-    NOTE_REAPED,  /* as ENDED, which follows: what the first process left is being ended */
-    NOTE_ENDED,   /* number: status as of waitpid(), failure: of the exec,
-                     ours: not by itself; all that it started is dead and reaped       */
+    MESSAGE_ACKNOWLEDGED, /* a LEASE has been read; STARTED or ENDED answers a START      */
+    MESSAGE_STARTED, /* number: the pid                                                   */
+    MESSAGE_REAPED,  /* as ENDED, which follows once all that the command left is dead    */
+    MESSAGE_ENDED,   /* number: status as of waitpid(), failure: of the exec, ours: the guard
+                        ended it or did not start it; all that it started is dead and reaped */
 };
 
-struct note {
-    enum note_kind kind;
+struct message {
+    enum message_kind kind;
     int number;
     struct exec_failure failure;
     bool ours;
@@ -6303,63 +6302,63 @@ static void fd_close_both(int ends[2])
     fd_close(&ends[1]);
 }
 
-/* False: the pair is full or closed. `passed`: two descriptors, or NULL. */
-static bool note_send(int pair, const struct note *note, const int *passed)
+/* Returns false if the pair is full or closed. `passed`: two descriptors, or NULL. */
+static bool message_send(int pair, const struct message *message, const int *passed)
 {
     union { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; } control;
-    struct iovec part = { (void *)(uintptr_t)note, offsetof(struct note, text) + strlen(note->text) + 1 };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    struct iovec part = { (void *)(uintptr_t)message, offsetof(struct message, text) + strlen(message->text) + 1 };
+    struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
     if (passed) {
         memset(&control, 0, sizeof control);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control.space;
-        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        header.msg_control = &control;
+        header.msg_controllen = sizeof control.space;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
         c->cmsg_len = CMSG_LEN(2 * sizeof(int));
         memcpy(CMSG_DATA(c), passed, 2 * sizeof(int));
     }
-    return sendmsg(pair, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+    return sendmsg(pair, &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
-enum { RECEIVED_NOTE, RECEIVED_NOTHING, RECEIVED_END };
+enum { RECEIVED_MESSAGE, RECEIVED_NOTHING, RECEIVED_END };
 
 /* Takes the descriptors out of what has come: two, or none (-1 and -1). If there was no
  * room for all of them, those that came are closed. */
-static void note_descriptors(struct msghdr *message, int passed[2])
+static void message_descriptors(struct msghdr *header, int passed[2])
 {
     passed[0] = passed[1] = -1;
-    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    struct cmsghdr *c = CMSG_FIRSTHDR(header);
     if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len <= CMSG_LEN(0))
         return;
     size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     memcpy(passed, CMSG_DATA(c), (count > 2 ? 2 : count) * sizeof(int));
     fd_private(passed[0]);
     fd_private(passed[1]);
-    if (count == 2 && !(message->msg_flags & MSG_CTRUNC))
+    if (count == 2 && !(header->msg_flags & MSG_CTRUNC))
         return;
     fd_close_both(passed);
 }
 
 /* `passed` gets two descriptors, or -1 and -1. A message that is not whole counts as the end
  * of the pair: its sender cannot be understood. */
-static int note_receive(int pair, struct note *note, int passed[2])
+static int message_receive(int pair, struct message *message, int passed[2])
 {
     union { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; } control;
-    struct iovec part = { note, sizeof *note };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
+    struct iovec part = { message, sizeof *message };
+    struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1,
                               .msg_control = &control, .msg_controllen = sizeof control.space };
     ssize_t n;
     passed[0] = passed[1] = -1;
     do
-        n = recvmsg(pair, &message, MSG_DONTWAIT);
+        n = recvmsg(pair, &header, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
-    note_descriptors(&message, passed);
+    message_descriptors(&header, passed);
     size_t length = (size_t)n;
-    if (length > offsetof(struct note, text) && !(message.msg_flags & MSG_TRUNC) && ((char *)note)[length - 1] == '\0')
-        return RECEIVED_NOTE;
+    if (length > offsetof(struct message, text) && !(header.msg_flags & MSG_TRUNC) && ((char *)message)[length - 1] == '\0')
+        return RECEIVED_MESSAGE;
     fd_close_both(passed);
     return RECEIVED_END;
 }
@@ -6368,11 +6367,11 @@ struct guard {
     const struct plan *plan;
     pid_t candidate;
     int pair;
-    bool alone;           /* the pair has closed                                */
+    bool alone;           /* the candidate has closed the pair                  */
     bool goodbye;
-    struct note session;  /* the last NOTE_SESSION; session.kind says if any    */
+    struct message session;  /* the last MESSAGE_SESSION; session.kind says if any    */
     struct ballot_lease lease;
-    struct note start;    /* the NOTE_START that is to be carried out           */
+    struct message start;    /* the MESSAGE_START that is to be carried out           */
     bool start_due;
     int outputs[2];       /* for the command's stdout and stderr; -1: our own   */
     pid_t command;        /* 0: none                                            */
@@ -6387,7 +6386,7 @@ struct guard {
     nanos stopping_since; /* 0: not stopping                                    */
     bool adopts;          /* orphans become our children                        */
     struct ending ending; /* by SIGKILL                                         */
-    struct strangers none; /* the guard has none                                */
+    struct spared none;   /* a guard has none                                   */
 };
 
 static void __attribute__((format(printf, 3, 4))) export_format(const char *name, bool wanted, const char *format, ...)
@@ -6404,12 +6403,12 @@ static void __attribute__((format(printf, 3, 4))) export_format(const char *name
         unsetenv(name); /* an outer ballot's */
 }
 
-/* In the child: becomes the command, or says why not. */
+/* In the child: becomes the command, or writes into `error` why not. */
 static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t guard, int error)
 {
-    const struct note *start = &g->start;
+    const struct message *start = &g->start;
     char **argv = g->plan->command;
-    family_die_with_parent(SIGKILL);
+    process_die_with_parent(SIGKILL);
     if (getppid() != guard)
         _exit(EXIT_BALLOT);
     setpgid(0, 0);
@@ -6435,10 +6434,10 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
     _exit(n < 0 ? EXIT_BALLOT : failure.error == ENOENT && !failure.no_input ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
 }
 
-static void guard_tell(struct guard *g, enum note_kind kind, int number)
+static void guard_report(struct guard *g, enum message_kind kind, int number)
 {
-    struct note note = { .kind = kind, .number = number, .failure = g->failure, .ours = g->ours };
-    note_send(g->pair, &note, NULL); /* a candidate that cannot read has closed the pair, or kills us soon */
+    struct message message = { .kind = kind, .number = number, .failure = g->failure, .ours = g->ours };
+    message_send(g->pair, &message, NULL); /* a candidate that cannot read has closed the pair, or kills us soon */
 }
 
 /* The command could not be started. */
@@ -6446,10 +6445,10 @@ static void guard_fail(struct guard *g, int error)
 {
     g->failure = (struct exec_failure){ .error = error };
     g->ours = false;
-    guard_tell(g, NOTE_ENDED, EXIT_CANNOT_EXEC << 8);
+    guard_report(g, MESSAGE_ENDED, EXIT_CANNOT_EXEC << 8);
 }
 
-/* Starts the command, if its lease has not run out while the order was on its way. */
+/* Starts the command, unless its lease has run out while START was on its way. */
 static void guard_start(struct guard *g)
 {
     int ends[2];
@@ -6457,7 +6456,7 @@ static void guard_start(struct guard *g)
     g->ours = true;
     g->failure.error = 0;
     if (g->stop_asked || g->alone || clock_now() >= lease_start(&g->lease, g->plan->stop)) {
-        guard_tell(g, NOTE_ENDED, 0);
+        guard_report(g, MESSAGE_ENDED, 0);
         return;
     }
     if (g->plan->wrap && g->outputs[0] < 0) {
@@ -6481,54 +6480,54 @@ static void guard_start(struct guard *g)
         return;
     }
     setpgid(g->command, g->command); /* here too: it may be signalled before it got there */
-    guard_tell(g, NOTE_STARTED, (int)g->command);
+    guard_report(g, MESSAGE_STARTED, (int)g->command);
 }
 
 /* Keeps what is `passed` with a START, and nothing else. */
-static void guard_hear(struct guard *g, const struct note *note, int passed[2])
+static void guard_obey(struct guard *g, const struct message *message, int passed[2])
 {
-    if (note->kind != NOTE_START)
+    if (message->kind != MESSAGE_START)
         fd_close_both(passed);
-    switch (note->kind) {
-    case NOTE_START:
-        g->start = *note;
+    switch (message->kind) {
+    case MESSAGE_START:
+        g->start = *message;
         g->start_due = true;
         g->stop_asked = false;
         g->stop_signal = SIGTERM;
         g->grace = g->plan->stop_timeout;
-        g->lease = note->lease;
+        g->lease = message->lease;
         fd_close_both(g->outputs);
         g->outputs[0] = passed[0];
         g->outputs[1] = passed[1];
         break;
-    case NOTE_LEASE:
-        g->lease = note->lease;
-        guard_tell(g, NOTE_HEARD, 0);
+    case MESSAGE_LEASE:
+        g->lease = message->lease;
+        guard_report(g, MESSAGE_ACKNOWLEDGED, 0);
         break;
-    case NOTE_STOP:
+    case MESSAGE_STOP:
         g->stop_asked = true;
-        g->stop_signal = note->number;
-        g->grace = note->span;
+        g->stop_signal = message->number;
+        g->grace = message->span;
         break;
-    case NOTE_SIGNAL:
+    case MESSAGE_SIGNAL:
         if (g->command && !g->reaped)
-            kill(-g->command, note->number);
+            kill(-g->command, message->number);
         break;
-    case NOTE_SESSION: g->session = *note; break;
-    case NOTE_GOODBYE: g->goodbye = true; break;
-    case NOTE_HEARD:
-    case NOTE_STARTED:
-    case NOTE_REAPED:
-    case NOTE_ENDED: break; /* ours to say */
+    case MESSAGE_SESSION: g->session = *message; break;
+    case MESSAGE_GOODBYE: g->goodbye = true; break;
+    case MESSAGE_ACKNOWLEDGED:
+    case MESSAGE_STARTED:
+    case MESSAGE_REAPED:
+    case MESSAGE_ENDED: break; /* the guard's own */
     }
 }
 
-static void guard_listen(struct guard *g)
+static void guard_receive(struct guard *g)
 {
-    struct note note = { .text = "" };
-    int passed[2], got = RECEIVED_NOTE;
-    while (!g->alone && (got = note_receive(g->pair, &note, passed)) == RECEIVED_NOTE)
-        guard_hear(g, &note, passed);
+    struct message message = { .text = "" };
+    int passed[2], got = RECEIVED_MESSAGE;
+    while (!g->alone && (got = message_receive(g->pair, &message, passed)) == RECEIVED_MESSAGE)
+        guard_obey(g, &message, passed);
     if (got == RECEIVED_END && !g->alone) {
         g->alone = true;
         fd_close(&g->pair); /* so that a candidate that is alive notices, and replaces this guard */
@@ -6554,7 +6553,7 @@ static nanos guard_kill_time(const struct guard *g)
     return nanos_max(when, g->ending.due);
 }
 
-/* Ends what must end; harmless to call at any time. */
+/* Ends the command when it must end; harmless at any time. */
 static void guard_enforce(struct guard *g, nanos now)
 {
     if (!g->command || !guard_must_stop(g, now))
@@ -6562,10 +6561,10 @@ static void guard_enforce(struct guard *g, nanos now)
     g->ours = g->ours || !g->reaped;
     if (!g->stopping_since) {
         g->stopping_since = now;
-        family_stop(g->stop_asked ? g->stop_signal : SIGTERM, g->command, &g->none);
+        subtree_stop(g->stop_asked ? g->stop_signal : SIGTERM, g->command, &g->none);
     }
     if (now >= guard_kill_time(g))
-        family_end(&g->ending, g->command, &g->none, g->plan->log);
+        subtree_kill(&g->ending, g->command, &g->none, g->plan->log);
 }
 
 /* Reaps; when all of the command is dead, tells how its first process ended. */
@@ -6573,18 +6572,18 @@ static void guard_reap(struct guard *g)
 {
     if (g->command && !g->adopts && !g->reaped && child_state(g->command) == CHILD_DEAD)
         kill(-g->command, SIGKILL); /* once it is reaped, nothing shows what is left of its group */
-    bool ran = !g->reaped, left = family_reap(g->command, &g->status, &g->reaped, &g->none);
+    bool ran = !g->reaped, left = subtree_reap(g->command, &g->status, &g->reaped, &g->none);
     if (!g->command || !g->reaped)
         return;
     if (left) {
         if (ran)
-            guard_tell(g, NOTE_REAPED, g->status);
+            guard_report(g, MESSAGE_REAPED, g->status);
         return;
     }
     if (read(g->exec_error, &g->failure, sizeof g->failure) != sizeof g->failure)
         g->failure.error = 0; /* end of file: the exec succeeded */
     fd_close(&g->exec_error);
-    guard_tell(g, NOTE_ENDED, g->status);
+    guard_report(g, MESSAGE_ENDED, g->status);
     g->command = 0;
     g->stop_asked = false;
 }
@@ -6606,7 +6605,7 @@ struct will {
     struct ballot_config config;
     struct client client;
     enum will_step step;        /* the last                                             */
-    bool answered;              /* it was                                               */
+    bool answered;              /* that step has its answer                             */
     int rc, refusals;
     int32_t version;            /* of the base                                          */
     int64_t candidate, owner;   /* sessions: the dead candidate's; of the proposal that the base names */
@@ -6666,7 +6665,7 @@ static void will_ask(struct will *w)
     }
 }
 
-/* What to do after what was answered: a pure function. */
+/* The next step: a pure function of the answer. */
 static enum will_step will_next(const struct will *w)
 {
     if (!w->client.connected || (w->answered && outcome_unknown(w->rc)))
@@ -6723,7 +6722,7 @@ static void guard_will(const struct guard *g, nanos limit)
     client_close(&w->client);
     log_turn(g->plan->log);
     if (w->step == WILL_CLOSE)
-        LOG(g->plan->log, WARN, "the dead candidate has left the line");
+        LOG(g->plan->log, WARN, "the dead candidate has left the queue");
     else
         LOG(g->plan->log, ERROR, "could not resign for the dead candidate: others take over when its session expires");
     free(w);
@@ -6735,7 +6734,7 @@ static void guard_bequeath(const struct guard *g)
     nanos limit = clock_now() + g->session.span;
     if (g->lease.timeout && g->lease.sent + g->lease.timeout > clock_now())
         limit = g->lease.sent + g->lease.timeout;
-    if (g->session.kind != NOTE_SESSION)
+    if (g->session.kind != MESSAGE_SESSION)
         return;
     while (getppid() == g->candidate && clock_now() < limit)
         poll(NULL, 0, 1);
@@ -6746,21 +6745,21 @@ static void guard_bequeath(const struct guard *g)
 /* The whole life of a guard. */
 static void __attribute__((noreturn)) guard_main(struct guard *g)
 {
-    static const int heard[] = { SIGCHLD, 0 };
-    static const int deaf[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2,
+    static const int caught[] = { SIGCHLD, 0 };
+    static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2,
                                 SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ, SIGWINCH, 0 };
     fd_close_all(g->pair);
     queue_open(&g->plan->log->out, STDOUT_FILENO);
     queue_open(&g->plan->log->err, STDERR_FILENO);
     log_library_open(g->plan->log); /* the candidate's went with its descriptors */
     setsid();
-    g->adopts = family_adopt_orphans();
-    if (!signals_open(heard, deaf))
+    g->adopts = process_adopt_orphans();
+    if (!signals_open(caught, ignored))
         _exit(EXIT_BALLOT);
     for (;;) {
         while (signals_next())
             ;
-        guard_listen(g);
+        guard_receive(g);
         if (g->start_due)
             guard_start(g);
         fd_close_both(g->outputs);
@@ -7059,7 +7058,7 @@ struct facts {
     nanos guard_due;      /* no guard could be forked: when to try again; 0: there is one */
     nanos orphans_due;    /* ORPHANED: when to try again to end what is left      */
     nanos stalled_at;     /* when this process last went on after a standstill   */
-    nanos unheard_since;  /* oldest lease that the guard has not acknowledged; 0: none */
+    nanos unacknowledged_since;  /* oldest lease that the guard has not acknowledged; 0: none */
 
     /* how the last command ended, until that has been dealt with */
     bool ended;
@@ -7077,7 +7076,7 @@ struct facts {
     bool output_pending;
 };
 
-enum line { LINE_HOLD, LINE_STAND, LINE_LAST_WORD, LINE_LEAVE };
+enum candidacy { CANDIDACY_HOLD, CANDIDACY_STAND, CANDIDACY_LAST_WORD, CANDIDACY_LEAVE };
 
 struct wish {
     enum { COMMAND_AS_IT_IS, COMMAND_START, COMMAND_STOP, COMMAND_KILL } command;
@@ -7085,7 +7084,7 @@ struct wish {
     bool anyway;          /* of a start                                          */
     struct turn turn;
     bool resign_later;    /* reelect, when contact returns                       */
-    enum line line;
+    enum candidacy candidacy;
     bool replace_guard;
     bool new_guard;       /* where there is none                                 */
     bool outcome_done;    /* the end of the last command has been dealt with     */
@@ -7113,7 +7112,7 @@ static bool guard_overdue(const struct facts *f, nanos *wake)
         return false;
     if (f->guard_lost)
         return true;
-    if (f->unheard_since && due(f->unheard_since + part(f->timeout, PART_LEASE), f->now, wake))
+    if (f->unacknowledged_since && due(f->unacknowledged_since + part(f->timeout, PART_LEASE), f->now, wake))
         return true;
     if (f->life == LIFE_NONE)
         return false;
@@ -7131,7 +7130,7 @@ static bool on_our_own(const struct facts *f)
 static void decide_alive(const struct facts *f, struct wish *w)
 {
     bool leads = f->role == BALLOT_LEADER || f->role == BALLOT_UNSURE;
-    w->line = leads || f->anyway ? LINE_STAND : LINE_HOLD;
+    w->candidacy = leads || f->anyway ? CANDIDACY_STAND : CANDIDACY_HOLD;
     w->cause = CAUSE_BALLOT;
     if (f->life == LIFE_ORPHANED)
         w->wake = nanos_min(w->wake, f->orphans_due);
@@ -7154,7 +7153,7 @@ static void decide_alive(const struct facts *f, struct wish *w)
 /* Out of the line first; but not for ever, if nobody answers. */
 static void decide_ending(const struct facts *f, struct wish *w)
 {
-    w->line = LINE_LEAVE;
+    w->candidacy = CANDIDACY_LEAVE;
     bool overdue = f->leaving_since && due(f->leaving_since + LEAVING_MAX, f->now, &w->wake);
     bool left = f->role == BALLOT_OUT || overdue;
     w->finish = left && (!f->output_pending || (f->end_signals && overdue));
@@ -7165,15 +7164,15 @@ static void decide_outcome(const struct facts *f, struct wish *w)
 {
     int policy = f->cause == CAUSE_BALLOT ? POLICY_RERUN : outcome_good(f) ? f->rules.on_success : f->rules.on_error;
     bool waits = f->clock.schedule && policy == POLICY_IGNORE;
-    w->line = LINE_STAND;
+    w->candidacy = CANDIDACY_STAND;
     if (policy == POLICY_EXIT || (policy == POLICY_IGNORE && !waits)) {
         w->end = true;
         w->status = policy == POLICY_EXIT ? status_code(f->status) : 0;
     } else if (policy == POLICY_REELECT && f->role != BALLOT_OUT && !on_our_own(f))
-        w->line = LINE_LEAVE;
+        w->candidacy = CANDIDACY_LEAVE;
     else {
         w->resign_later = policy == POLICY_REELECT && on_our_own(f);
-        w->line = f->clock.schedule ? LINE_STAND : LINE_HOLD;
+        w->candidacy = f->clock.schedule ? CANDIDACY_STAND : CANDIDACY_HOLD;
         w->outcome_done = true;
     }
 }
@@ -7187,7 +7186,7 @@ static void decide_turn(const struct facts *f, struct wish *w, bool leads)
     bool able = !f->output_pending && !w->replace_guard;
     w->turn = turn_decide(&f->clock, authority, false, f->now, &w->wake);
     if (w->turn.kind == TURN_HAND_OVER)
-        w->line = LINE_LEAVE;
+        w->candidacy = CANDIDACY_LEAVE;
     else if (w->turn.kind == TURN_START && able)
         w->command = COMMAND_START;
     else if (w->turn.kind == TURN_RECORD && !able)
@@ -7198,12 +7197,12 @@ static void decide_next(const struct facts *f, struct wish *w)
 {
     bool rested = due(f->next_start, f->now, &w->wake);
     if (f->step_down || (f->resign_due && f->role == BALLOT_LEADER)) {
-        w->line = LINE_LEAVE;
+        w->candidacy = CANDIDACY_LEAVE;
         return;
     }
     if (f->role == BALLOT_OUT && (!rested || f->output_pending))
         return; /* a leader that may not start yet would only keep others from it */
-    w->line = LINE_STAND;
+    w->candidacy = CANDIDACY_STAND;
     bool failed = f->standing_since && (f->refused || due(f->standing_since + f->timeout, f->now, &w->wake));
     if (failed && f->rules.on_failure == FAILURE_EXIT) {
         w->end = true;
@@ -7224,19 +7223,19 @@ static void decide_last_word(const struct facts *f, struct wish *w)
     const struct clockwork *c = &f->clock;
     bool unsaid = c->schedule && f->role == BALLOT_LEADER && !c->noted && (c->fitting || !c->known);
     bool hurry = f->refused || f->ending || f->end_signals;
-    if (!unsaid || w->line != LINE_LEAVE)
+    if (!unsaid || w->candidacy != CANDIDACY_LEAVE)
         return;
     if (hurry && f->leaving_since && due(f->leaving_since + LEAVING_MAX, f->now, &w->wake))
         return;
     w->turn = (struct turn){ .kind = note_due(c) ? TURN_NOTE : TURN_NONE, .at = BALLOT_NEVER };
-    w->line = LINE_LAST_WORD;
+    w->candidacy = CANDIDACY_LAST_WORD;
 }
 
 /* Without a guard nothing can be run: the candidate leaves the queue to others
  * until it has one. */
 static void decide_unguarded(const struct facts *f, struct wish *w)
 {
-    w->line = f->role == BALLOT_OUT ? LINE_HOLD : LINE_LEAVE;
+    w->candidacy = f->role == BALLOT_OUT ? CANDIDACY_HOLD : CANDIDACY_LEAVE;
     w->new_guard = due(f->guard_due, f->now, &w->wake);
 }
 
@@ -7272,13 +7271,13 @@ struct agent {
     pid_t guard;
     nanos guard_missed;    /* when it was last said that there is none; 0: there is one */
     int pair;
-    unsigned unheard;      /* START and LEASE notes that the guard has not acknowledged */
+    unsigned unacknowledged;      /* START and LEASE notes that the guard has not acknowledged */
     pid_t command;         /* of the first process; 0: not known                        */
     bool command_lost;     /* the guard died while it ran one: we find out how that ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
     struct ending ending;  /* of what a dead guard left                                 */
-    struct strangers strangers; /* children of ours that no guard started               */
-    enum line line;        /* the last wish for the line                                */
+    struct spared spared; /* children of ours that no guard started               */
+    enum candidacy candidacy;        /* the last wish for the line                                */
     unsigned losses;       /* the election's count when the command was started         */
     unsigned errors;       /* in a row                                                  */
     int64_t told_session;  /* that the guard knows                                      */
@@ -7295,16 +7294,16 @@ struct agent {
     nanos planned;         /* when the last poll() should have returned                 */
 };
 
-static void agent_note(struct agent *a, const struct note *note, const int *passed)
+static void agent_send(struct agent *a, const struct message *message, const int *passed)
 {
-    if (!note_send(a->pair, note, passed))
+    if (!message_send(a->pair, message, passed))
         a->facts.guard_lost = true; /* dead, or silent for so long that the pair is full */
-    if (note->kind != NOTE_START && note->kind != NOTE_LEASE)
+    if (message->kind != MESSAGE_START && message->kind != MESSAGE_LEASE)
         return;
-    a->facts.lease = note->lease;
-    a->unheard++;
-    if (a->facts.unheard_since == 0)
-        a->facts.unheard_since = clock_now();
+    a->facts.lease = message->lease;
+    a->unacknowledged++;
+    if (a->facts.unacknowledged_since == 0)
+        a->facts.unacknowledged_since = clock_now();
 }
 
 /* Returns false if none can be forked; errno says why. */
@@ -7314,8 +7313,8 @@ static bool agent_new_guard(struct agent *a)
     a->guard = guard_fork(&a->plan, &a->pair);
     if (a->guard < 0)
         return false;
-    a->unheard = 0;
-    a->facts.unheard_since = 0;
+    a->unacknowledged = 0;
+    a->facts.unacknowledged_since = 0;
     a->facts.guard_lost = false;
     a->told_session = 0;
     return true;
@@ -7398,43 +7397,43 @@ static void agent_ended(struct agent *a, int status, struct exec_failure failure
         LOG(a->log, INFO, "the command ended with status %d after %s", WEXITSTATUS(status), after.data);
 }
 
-static void agent_heard(struct agent *a, const struct note *note)
+static void agent_learn_message(struct agent *a, const struct message *message)
 {
     struct facts *f = &a->facts;
-    if (note->kind == NOTE_HEARD || f->life == LIFE_ASKED) {
-        a->unheard -= a->unheard > 0;
-        f->unheard_since = a->unheard ? f->now : 0;
+    if (message->kind == MESSAGE_ACKNOWLEDGED || f->life == LIFE_ASKED) {
+        a->unacknowledged -= a->unacknowledged > 0;
+        f->unacknowledged_since = a->unacknowledged ? f->now : 0;
     }
-    switch (note->kind) {
-    case NOTE_STARTED:
-        a->command = note->number;
+    switch (message->kind) {
+    case MESSAGE_STARTED:
+        a->command = message->number;
         if (f->life == LIFE_ASKED) {
             f->life = LIFE_RUNNING;
             f->started_at = f->now;
         }
-        LOG(a->log, INFO, "the command runs, pid %d", note->number);
+        LOG(a->log, INFO, "the command runs, pid %d", message->number);
         break;
-    case NOTE_REAPED:
+    case MESSAGE_REAPED:
         a->command = 0;
-        a->command_status = note->number;
-        agent_learn_cause(f, note->ours);
+        a->command_status = message->number;
+        agent_learn_cause(f, message->ours);
         break;
-    case NOTE_ENDED:
+    case MESSAGE_ENDED:
         if (f->life == LIFE_ASKED || f->life == LIFE_RUNNING)
-            agent_ended(a, note->number, note->failure, note->ours);
+            agent_ended(a, message->number, message->failure, message->ours);
         break;
     default:
-        break; /* HEARD says no more; the rest is ours to say */
+        break; /* ACKNOWLEDGED says no more; the rest is for the guard */
     }
 }
 
 static void agent_learn_guard(struct agent *a)
 {
-    struct note note = { .text = "" };
+    struct message message = { .text = "" };
     int passed[2], got;
-    while ((got = note_receive(a->pair, &note, passed)) == RECEIVED_NOTE) {
+    while ((got = message_receive(a->pair, &message, passed)) == RECEIVED_MESSAGE) {
         fd_close_both(passed);
-        agent_heard(a, &note);
+        agent_learn_message(a, &message);
     }
     if (got == RECEIVED_END)
         a->facts.guard_lost = true;
@@ -7442,17 +7441,17 @@ static void agent_learn_guard(struct agent *a)
 
 static void agent_forward(struct agent *a, int number)
 {
-    struct note note = { .kind = NOTE_SIGNAL, .number = number };
+    struct message message = { .kind = MESSAGE_SIGNAL, .number = number };
     if (a->facts.life == LIFE_RUNNING)
-        agent_note(a, &note, NULL);
+        agent_send(a, &message, NULL);
 }
 
-/* Again and again: no signal tells that a descendant of a stranger died and left us
- * its children. */
+/* Called again and again: no signal tells that a descendant of a spared child died and
+ * left its children to us. */
 static void agent_spare(struct agent *a)
 {
-    a->strangers.resolver = a->election.resolver;
-    family_spare(&a->strangers, a->guard);
+    a->spared.resolver = a->election.resolver;
+    spared_add_children(&a->spared, a->guard);
 }
 
 static void agent_learn_signal(struct agent *a, int number)
@@ -7460,8 +7459,8 @@ static void agent_learn_signal(struct agent *a, int number)
     struct facts *f = &a->facts;
     bool ends = number == SIGINT || number == SIGQUIT || number == SIGTERM || (number == SIGHUP && a->terminal);
     if (number == SIGCHLD) { /* the guard's death is learned from the pair, the command's from the guard */
-        a->strangers.resolver = a->election.resolver;
-        if (f->life != LIFE_ORPHANED && family_reap_strangers(&a->strangers, a->guard))
+        a->spared.resolver = a->election.resolver;
+        if (f->life != LIFE_ORPHANED && spared_reap(&a->spared, a->guard))
             agent_spare(a);
         return;
     }
@@ -7724,13 +7723,13 @@ static void agent_turn(struct agent *a, const struct turn *t)
 }
 
 /* What a start says of its activation; one that is not recorded is journalled here. */
-static void agent_schedule(struct agent *a, struct note *note, int64_t at)
+static void agent_schedule(struct agent *a, struct message *message, int64_t at)
 {
     struct clockwork *c = &a->facts.clock;
-    note->scheduled = at;
+    message->scheduled = at;
     if (!a->schedule)
         return;
-    note->offset = ballot_zone_offset(&a->schedule->zone, at);
+    message->offset = ballot_zone_offset(&a->schedule->zone, at);
     if (at != c->recorded) {
         a->journal = agent_journal(a, at);
         c->noted = false;
@@ -7745,11 +7744,11 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
     struct facts *f = &a->facts;
     const struct ballot_status *e = &a->election;
     int passed[2] = { -1, -1 };
-    struct note note = { .kind = NOTE_START, .token = anyway ? 0 : e->token };
-    agent_schedule(a, &note, activation);
+    struct message message = { .kind = MESSAGE_START, .token = anyway ? 0 : e->token };
+    agent_schedule(a, &message, activation);
     if (!anyway && !on_our_own(f)) /* without a lease the guard does not look at the clock */
-        note.lease = e->lease;
-    string_copy(note.text, sizeof note.text, ballot_node(a->ballot));
+        message.lease = e->lease;
+    string_copy(message.text, sizeof message.text, ballot_node(a->ballot));
     f->started_at = clock_now();
     f->life = LIFE_ASKED;
     a->command_status = -1;
@@ -7765,7 +7764,7 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
         agent_ended(a, EXIT_CANNOT_EXEC << 8, (struct exec_failure){ .error = errno }, false);
         return;
     }
-    agent_note(a, &note, a->plan.wrap ? passed : NULL);
+    agent_send(a, &message, a->plan.wrap ? passed : NULL);
     fd_close_both(passed);
 }
 
@@ -7780,11 +7779,11 @@ static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
     if (cause == CAUSE_RUNTIME)
         LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it",
             duration_string(f->rules.max_runtime).data);
-    struct note note = { .kind = NOTE_STOP, .number = f->end_signal ? f->end_signal : SIGTERM };
-    note.span = kill_now ? 0 : f->rules.stop_timeout;
+    struct message message = { .kind = MESSAGE_STOP, .number = f->end_signal ? f->end_signal : SIGTERM };
+    message.span = kill_now ? 0 : f->rules.stop_timeout;
     f->stop_sent = level;
-    f->stop_due = clock_now() + note.span + part(f->timeout, PART_LEASE);
-    agent_note(a, &note, NULL);
+    f->stop_due = clock_now() + message.span + part(f->timeout, PART_LEASE);
+    agent_send(a, &message, NULL);
 }
 
 /* A guard that died or fell silent: it is killed first, so that it can start
@@ -7811,11 +7810,11 @@ static void agent_end_orphans(struct agent *a)
 {
     struct facts *f = &a->facts;
     bool reaped;
-    a->strangers.resolver = a->election.resolver;
+    a->spared.resolver = a->election.resolver;
     if (clock_now() >= a->ending.due)
-        family_end(&a->ending, a->command, &a->strangers, a->log);
+        subtree_kill(&a->ending, a->command, &a->spared, a->log);
     f->orphans_due = a->ending.due;
-    if (family_reap(a->command, &a->command_status, &reaped, &a->strangers))
+    if (subtree_reap(a->command, &a->command_status, &reaped, &a->spared))
         return;
     if (a->command_lost)
         agent_ended(a, a->command_status, (struct exec_failure){ .error = 0 }, true); /* the cause is known */
@@ -7833,43 +7832,43 @@ static void agent_inform_guard(struct agent *a)
     if (f->life == LIFE_ORPHANED || f->guard_lost)
         return;
     if (e->session && (a->told_session != e->session || strcmp(a->told_servers, e->servers) != 0)) {
-        struct note note = { .kind = NOTE_SESSION, .session = e->session, .span = e->timeout };
-        memcpy(note.password, e->password, sizeof note.password);
-        string_copy(note.text, sizeof note.text, e->servers);
-        agent_note(a, &note, NULL);
+        struct message message = { .kind = MESSAGE_SESSION, .session = e->session, .span = e->timeout };
+        memcpy(message.password, e->password, sizeof message.password);
+        string_copy(message.text, sizeof message.text, e->servers);
+        agent_send(a, &message, NULL);
         a->told_session = e->session;
         string_copy(a->told_servers, sizeof a->told_servers, e->servers);
     }
     bool counts = f->role == BALLOT_LEADER || (f->rules.stop && e->token); /* stop: a lease that was cut and is over, too */
     if (f->life != LIFE_NONE && counts && memcmp(&e->lease, &f->lease, sizeof f->lease) != 0) {
-        struct note note = { .kind = NOTE_LEASE, .lease = e->lease };
+        struct message message = { .kind = MESSAGE_LEASE, .lease = e->lease };
         agent_spare(a);
-        agent_note(a, &note, NULL);
+        agent_send(a, &message, NULL);
     }
 }
 
-static void agent_line(struct agent *a, enum line line)
+static void agent_candidacy(struct agent *a, enum candidacy candidacy)
 {
     struct facts *f = &a->facts;
-    bool standing = a->line == LINE_STAND, leaving = line == LINE_LEAVE || line == LINE_LAST_WORD;
-    a->line = line;
+    bool standing = a->candidacy == CANDIDACY_STAND, leaving = candidacy == CANDIDACY_LEAVE || candidacy == CANDIDACY_LAST_WORD;
+    a->candidacy = candidacy;
     f->leaving_since = !leaving ? 0 : f->leaving_since ? f->leaving_since : f->now;
-    switch (line) {
-    case LINE_STAND:
+    switch (candidacy) {
+    case CANDIDACY_STAND:
         if (!standing && f->role == BALLOT_OUT)
             f->standing_since = f->now;
         ballot_stand(a->ballot);
         break;
-    case LINE_HOLD:
+    case CANDIDACY_HOLD:
         ballot_hold(a->ballot);
         break;
-    case LINE_LEAVE:
+    case CANDIDACY_LEAVE:
         ballot_leave(a->ballot);
         break;
-    case LINE_LAST_WORD: /* still leading */
+    case CANDIDACY_LAST_WORD: /* still leading */
         break;
     }
-    if (line != LINE_STAND)
+    if (candidacy != CANDIDACY_STAND)
         f->standing_since = 0;
 }
 
@@ -7884,7 +7883,7 @@ static void agent_act(struct agent *a, const struct wish *w)
         agent_end_orphans(a);
     if (a->schedule)
         agent_turn(a, &w->turn);
-    agent_line(a, w->line);
+    agent_candidacy(a, w->candidacy);
     f->resign_due = a->election.token && (f->resign_due || w->resign_later);
     if (w->outcome_done)
         f->ended = false;
@@ -7913,7 +7912,7 @@ static void agent_learn_time(struct agent *a)
     f->now = clock_now();
     if (a->planned != NEVER && f->now > a->planned + part(f->timeout, PART_STALL)) {
         f->stalled_at = f->now;
-        f->unheard_since = f->unheard_since ? f->now : 0; /* the guard may have been stopped, too */
+        f->unacknowledged_since = f->unacknowledged_since ? f->now : 0; /* the guard may have been stopped, too */
     }
 }
 
@@ -8007,9 +8006,9 @@ static void agent_configure(struct agent *a, char **command)
 
 static bool agent_open(struct agent *a)
 {
-    static const int heard[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
+    static const int caught[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
     /* A file size limit is like a full disk; `stty tostop` must not stop an election. */
-    static const int deaf[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 };
+    static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 };
     const struct settings *s = a->settings;
     const struct ballot_config config = {
         .servers = setting_text(s, SET_SERVERS), .base_path = a->plan.base_path, .candidate_id = a->plan.id,
@@ -8021,9 +8020,9 @@ static bool agent_open(struct agent *a)
     int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
     a->terminal = tty >= 0;
     fd_close(&tty);
-    family_warn(family_adopt_orphans(), a->log);
-    family_spare(&a->strangers, 0);
-    if (!signals_open(heard, deaf) || !agent_new_guard(a)) {
+    subtree_warn(process_adopt_orphans(), a->log);
+    spared_add_children(&a->spared, 0);
+    if (!signals_open(caught, ignored) || !agent_new_guard(a)) {
         LOG(a->log, FATAL, "cannot start the guard process: %s", strerror(errno));
         return false;
     }
@@ -8036,13 +8035,13 @@ static bool agent_open(struct agent *a)
 /* Leaves nothing behind: the session is closed, the guard told that all is well. */
 static void agent_close(struct agent *a)
 {
-    struct note goodbye = { .kind = NOTE_GOODBYE };
+    struct message goodbye = { .kind = MESSAGE_GOODBYE };
     if (a->ballot && ballot_role(a->ballot) != BALLOT_OUT)
         ballot_hang_up(a->ballot); /* nobody answered in time: do not wait again */
     ballot_close(a->ballot);
-    free(a->strangers.pids);
+    free(a->spared.pids);
     if (a->pair >= 0)
-        note_send(a->pair, &goodbye, NULL);
+        message_send(a->pair, &goodbye, NULL);
     fd_close(&a->pair);
 }
 
@@ -10291,7 +10290,7 @@ static int invocation_run(const struct invocation *in, const struct settings *s)
     }
     settings_log(s, log, in->command->bit);
     if (!setting_number(s, SET_DEBUG))
-        family_no_core(); /* not before log_open(): from here on /dev/fd may be closed to us */
+        process_no_core(); /* not before log_open(): from here on /dev/fd may be closed to us */
     int status = in->command->run(s, log, in->rest);
     free(log);
     return status;

@@ -68,7 +68,7 @@ check "... and each setting with its source" grep -qF 'setting on-child-success=
 candidate a --debug -- "$JOB" "$JOBS" -1
 within 5 started_least 1
 kill -KILL "${PID[a]}"
-check "... the guard's too" within 5 eval "grep -q 'the dead candidate has left the line' $T/a.log"
+check "... the guard's too" within 5 eval "grep -q 'the dead candidate has left the queue' $T/a.log"
 is "$(grep -c 'ZOO_INFO' "$T/a.log")" "$(grep -c '\[zookeeper\].*ZOO_INFO' "$T/a.log")" "... always in our own form"
 wait "${PID[a]}" 2>/dev/null
 

@@ -828,10 +828,10 @@ static void test_decisions(void)
     f.next_start = f.now + 1;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).wake <= f.next_start, "... nor before restart-delay is over");
     f.role = BALLOT_OUT;
-    check(agent_decide(&f).line == LINE_HOLD, "... which is served out of the line");
+    check(agent_decide(&f).candidacy == CANDIDACY_HOLD, "... which is served out of the line");
     f = facts();
     f.role = BALLOT_FOLLOWER;
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_STAND, "a follower waits");
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND, "a follower waits");
 
     f = facts();
     f.life = LIFE_RUNNING;
@@ -840,7 +840,7 @@ static void test_decisions(void)
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... out of contact too (stop is the guard's)");
     f.role = BALLOT_FOLLOWER;
     f.lost = true;
-    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).line == LINE_HOLD, "the leadership lost: stopped, and nothing claimed meanwhile");
+    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).candidacy == CANDIDACY_HOLD, "the leadership lost: stopped, and nothing claimed meanwhile");
     f.revoked = true;
     check(agent_decide(&f).command == COMMAND_KILL, "... revoked: killed");
     f = facts();
@@ -863,20 +863,20 @@ static void test_decisions(void)
     check(agent_decide(&f).replace_guard, "stop: still alive when the lease is over: the guard is replaced");
     f.rules.stop = false;
     check(!agent_decide(&f).replace_guard, "... not with keep");
-    f.unheard_since = f.now - 4 * SECOND;
+    f.unacknowledged_since = f.now - 4 * SECOND;
     check(agent_decide(&f).replace_guard, "a guard that has not acknowledged for 2/3 T is replaced");
 
     f = facts();
     f.guard_lost = true;
     f.guard_due = f.now + SECOND;
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_LEAVE, "no guard can be forked: a leader starts nothing, and leaves");
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_LEAVE, "no guard can be forked: a leader starts nothing, and leaves");
     check(!agent_decide(&f).new_guard && !agent_decide(&f).replace_guard && agent_decide(&f).wake == f.guard_due, "... and tries again after a second");
     f.now = f.guard_due;
     check(agent_decide(&f).new_guard, "... then");
     f.role = BALLOT_OUT;
     f.standing_since = f.now - f.timeout;
     f.rules.on_failure = FAILURE_RUN_ANYWAY;
-    check(agent_decide(&f).line == LINE_HOLD && agent_decide(&f).command == COMMAND_AS_IT_IS, "... it does not stand, and runs nothing anyway");
+    check(agent_decide(&f).candidacy == CANDIDACY_HOLD && agent_decide(&f).command == COMMAND_AS_IT_IS, "... it does not stand, and runs nothing anyway");
     f.end_signals = 1;
     check(agent_decide(&f).finish && !agent_decide(&f).new_guard, "... told to end: at once");
     f = facts();
@@ -886,11 +886,11 @@ static void test_decisions(void)
     f.status = 3 << 8;
     check(agent_decide(&f).end && agent_decide(&f).status == 3, "... the policy applies all the same");
     f.rules.on_error = POLICY_RERUN;
-    check(agent_decide(&f).outcome_done && agent_decide(&f).line == LINE_LEAVE, "... but for rerun, which has to wait");
+    check(agent_decide(&f).outcome_done && agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... but for rerun, which has to wait");
 
     f = facts();
     f.end_signals = 1;
-    check(agent_decide(&f).line == LINE_LEAVE && !agent_decide(&f).finish, "no command: leave first");
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE && !agent_decide(&f).finish, "no command: leave first");
     f.role = BALLOT_OUT;
     check(agent_decide(&f).finish, "... then end");
     f.role = BALLOT_LEADER;
@@ -914,11 +914,11 @@ static void test_policies(void)
                 char what[80];
                 snprintf(what, sizeof what, "policy %d, status %d, cause %d", policy, f.status, cause);
                 if (cause == CAUSE_BALLOT)
-                    check(w.outcome_done && !w.end && w.line != LINE_LEAVE, what);
+                    check(w.outcome_done && !w.end && w.candidacy != CANDIDACY_LEAVE, what);
                 else if (policy == POLICY_EXIT || policy == POLICY_IGNORE)
                     check(w.end && w.status == (policy == POLICY_EXIT && !good ? 3 : 0), what);
                 else
-                    check(!w.end && (w.line == LINE_LEAVE) == (policy == POLICY_REELECT) && w.outcome_done == (policy == POLICY_RERUN), what);
+                    check(!w.end && (w.candidacy == CANDIDACY_LEAVE) == (policy == POLICY_REELECT) && w.outcome_done == (policy == POLICY_RERUN), what);
             }
     for (int policy = FAILURE_RETRY; policy <= FAILURE_EXIT; policy++) {
         struct facts f = facts();
@@ -947,17 +947,17 @@ static bool starts(bool stop, nanos timeout, nanos age)
     char *command[] = { "true", NULL };
     const struct plan plan = { .command = command, .id = "a", .stop = stop };
     struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 } };
-    struct note start = { .kind = NOTE_START, .lease = { .sent = clock_now() - age, .timeout = timeout }, .scheduled = BALLOT_NEVER }, told;
+    struct message start = { .kind = MESSAGE_START, .lease = { .sent = clock_now() - age, .timeout = timeout }, .scheduled = BALLOT_NEVER }, told;
     int ends[2] = { -1, -1 }, passed[2] = { -1, -1 };
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
         abort();
     g.pair = ends[0];
-    guard_hear(&g, &start, passed);
+    guard_obey(&g, &start, passed);
     guard_start(&g);
     pid_t child = g.command;
     fd_close(&g.exec_error);
-    bool answered = note_receive(ends[1], &told, passed) == RECEIVED_NOTE &&
-                    (child ? told.kind == NOTE_STARTED && told.number == child : told.kind == NOTE_ENDED && told.ours);
+    bool answered = message_receive(ends[1], &told, passed) == RECEIVED_MESSAGE &&
+                    (child ? told.kind == MESSAGE_STARTED && told.number == child : told.kind == MESSAGE_ENDED && told.ours);
     check(answered && (child == 0 || waitpid(child, NULL, 0) == child), "the guard answers a START");
     fd_close(&ends[0]);
     fd_close(&ends[1]);
@@ -969,7 +969,7 @@ static bool starts(bool stop, nanos timeout, nanos age)
 static bool cut_is_told(void)
 {
     struct agent *a = calloc(1, sizeof *a);
-    struct note told = { .text = "" };
+    struct message told = { .text = "" };
     int ends[2] = { -1, -1 }, passed[2];
     if (!a || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
         abort();
@@ -985,7 +985,7 @@ static bool cut_is_told(void)
     a->ballot->lease.cut_timeout = 4 * SECOND;
     agent_learn_election(a);
     agent_inform_guard(a);
-    bool got = note_receive(ends[1], &told, passed) == RECEIVED_NOTE && told.kind == NOTE_LEASE &&
+    bool got = message_receive(ends[1], &told, passed) == RECEIVED_MESSAGE && told.kind == MESSAGE_LEASE &&
                told.lease.cut_timeout == 4 * SECOND;
     fd_close(&ends[0]);
     fd_close(&ends[1]);
@@ -1001,27 +1001,27 @@ static int lowest_free(void)
     return fd;
 }
 
-/* Sends `count` bytes of a note and `fds` descriptors; what becomes of it. */
-static int received(const struct note *note, size_t count, int fds, int passed[2])
+/* Sends `count` bytes of a message and `fds` descriptors; what becomes of it. */
+static int received(const struct message *message, size_t count, int fds, int passed[2])
 {
-    static struct note got;
+    static struct message got;
     int ends[2], numbers[3] = { 1, 1, 1 };
     union { struct cmsghdr align; char space[CMSG_SPACE(sizeof numbers)]; } control = { .space = "" };
-    struct iovec part = { (void *)(uintptr_t)note, count };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    struct iovec part = { (void *)(uintptr_t)message, count };
+    struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
         abort();
     if (fds) {
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE((size_t)fds * sizeof(int));
-        CMSG_FIRSTHDR(&message)->cmsg_level = SOL_SOCKET;
-        CMSG_FIRSTHDR(&message)->cmsg_type = SCM_RIGHTS;
-        CMSG_FIRSTHDR(&message)->cmsg_len = CMSG_LEN((size_t)fds * sizeof(int));
-        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), numbers, (size_t)fds * sizeof(int));
+        header.msg_control = &control;
+        header.msg_controllen = CMSG_SPACE((size_t)fds * sizeof(int));
+        CMSG_FIRSTHDR(&header)->cmsg_level = SOL_SOCKET;
+        CMSG_FIRSTHDR(&header)->cmsg_type = SCM_RIGHTS;
+        CMSG_FIRSTHDR(&header)->cmsg_len = CMSG_LEN((size_t)fds * sizeof(int));
+        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&header)), numbers, (size_t)fds * sizeof(int));
     }
-    if (sendmsg(ends[0], &message, 0) < 0)
+    if (sendmsg(ends[0], &header, 0) < 0)
         abort();
-    int result = note_receive(ends[1], &got, passed);
+    int result = message_receive(ends[1], &got, passed);
     close(ends[0]);
     close(ends[1]);
     return result;
@@ -1029,45 +1029,45 @@ static int received(const struct note *note, size_t count, int fds, int passed[2
 
 static void test_messages(void)
 {
-    static const size_t least = offsetof(struct note, text) + 1;
-    static struct { struct note note; char more; } long_one = { .note = { .kind = NOTE_LEASE } };
-    struct note *note = &long_one.note;
+    static const size_t least = offsetof(struct message, text) + 1;
+    static struct { struct message message; char more; } long_one = { .message = { .kind = MESSAGE_LEASE } };
+    struct message *message = &long_one.message;
     int passed[2], free_before = lowest_free();
-    check(received(note, least, 0, passed) == RECEIVED_NOTE && passed[0] == -1, "a message between candidate and guard");
-    check(received(note, least - 1, 2, passed) == RECEIVED_END && passed[0] == -1, "one that is too short is the end");
-    check(received(note, sizeof *note + 1, 2, passed) == RECEIVED_END && passed[0] == -1, "... so is one that is cut");
-    memset(note->text, 'x', sizeof note->text);
-    check(received(note, sizeof *note, 0, passed) == RECEIVED_END, "... and one whose text does not end");
-    note->text[0] = '\0';
-    check(received(note, least, 1, passed) == RECEIVED_NOTE && passed[0] == -1, "one descriptor is none");
-    check(received(note, least, 3, passed) == RECEIVED_NOTE && passed[0] == -1, "... nor are two of three");
+    check(received(message, least, 0, passed) == RECEIVED_MESSAGE && passed[0] == -1, "a message between candidate and guard");
+    check(received(message, least - 1, 2, passed) == RECEIVED_END && passed[0] == -1, "one that is too short is the end");
+    check(received(message, sizeof *message + 1, 2, passed) == RECEIVED_END && passed[0] == -1, "... so is one that is cut");
+    memset(message->text, 'x', sizeof message->text);
+    check(received(message, sizeof *message, 0, passed) == RECEIVED_END, "... and one whose text does not end");
+    message->text[0] = '\0';
+    check(received(message, least, 1, passed) == RECEIVED_MESSAGE && passed[0] == -1, "one descriptor is none");
+    check(received(message, least, 3, passed) == RECEIVED_MESSAGE && passed[0] == -1, "... nor are two of three");
     check(lowest_free() == free_before, "... and none of them stays open");
-    check(received(note, least, 2, passed) == RECEIVED_NOTE && passed[0] >= 0 && passed[1] >= 0, "two are two");
+    check(received(message, least, 2, passed) == RECEIVED_MESSAGE && passed[0] >= 0 && passed[1] >= 0, "two are two");
     fd_close_both(passed);
 }
 
 /* The guard is sent a START with two pipes, or a LEASE, where it can open `room` descriptors
  * more; what it answers to the START. */
-static struct note guard_answer(enum note_kind kind, rlim_t room)
+static struct message guard_answer(enum message_kind kind, rlim_t room)
 {
     char *command[] = { "true", NULL };
     const struct plan plan = { .command = command, .id = "a", .wrap = true };
     struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 } };
-    struct note sent = { .kind = kind, .scheduled = BALLOT_NEVER }, told = { .kind = NOTE_GOODBYE };
+    struct message sent = { .kind = kind, .scheduled = BALLOT_NEVER }, told = { .kind = MESSAGE_GOODBYE };
     int ends[2], pipes[2] = { 1, 2 }, passed[2];
     struct rlimit before, now;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0 || !note_send(ends[1], &sent, pipes))
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0 || !message_send(ends[1], &sent, pipes))
         abort();
     g.pair = ends[0];
     getrlimit(RLIMIT_NOFILE, &before);
     now = before;
     now.rlim_cur = (rlim_t)lowest_free() + room;
     setrlimit(RLIMIT_NOFILE, &now);
-    guard_listen(&g);
+    guard_receive(&g);
     setrlimit(RLIMIT_NOFILE, &before);
     if (g.start_due)
         guard_start(&g);
-    note_receive(ends[1], &told, passed);
+    message_receive(ends[1], &told, passed);
     fd_close_both(g.outputs);
     fd_close_both(ends);
     if (g.command)
@@ -1079,10 +1079,10 @@ static void test_start_without_pipes(void)
 {
     int free_before = lowest_free();
     for (rlim_t room = 0; room < 2; room++) {
-        struct note told = guard_answer(NOTE_START, room);
-        check(told.kind == NOTE_ENDED && told.failure.error == EMFILE && !told.ours, "a START whose pipes did not come starts nothing, which is an error");
+        struct message told = guard_answer(MESSAGE_START, room);
+        check(told.kind == MESSAGE_ENDED && told.failure.error == EMFILE && !told.ours, "a START whose pipes did not come starts nothing, which is an error");
     }
-    check(guard_answer(NOTE_LEASE, 10).kind == NOTE_HEARD, "a LEASE with pipes is a LEASE");
+    check(guard_answer(MESSAGE_LEASE, 10).kind == MESSAGE_ACKNOWLEDGED, "a LEASE with pipes is a LEASE");
     check(lowest_free() == free_before, "... and no descriptor stays open");
 }
 
@@ -1378,7 +1378,7 @@ static void test_stepping_down(void)
     struct facts f = facts();
     f.life = LIFE_RUNNING;
     f.step_down = true;
-    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT && agent_decide(&f).line == LINE_STAND,
+    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT && agent_decide(&f).candidacy == CANDIDACY_STAND,
           "the leader, asked to step down, stops its command first");
     f.life = LIFE_NONE;
     f.ended = true;
@@ -1388,17 +1388,17 @@ static void test_stepping_down(void)
     f.cause = CAUSE_ITSELF;
     check(agent_decide(&f).end, "... unless the command had ended by itself");
     f.ended = false;
-    check(agent_decide(&f).line == LINE_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... then leaves the line, and starts nothing meanwhile");
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... then leaves the line, and starts nothing meanwhile");
     f.step_down = false;
     f.role = BALLOT_OUT;
-    check(agent_decide(&f).line == LINE_STAND, "... then stands again");
+    check(agent_decide(&f).candidacy == CANDIDACY_STAND, "... then stands again");
 
     f.step_down = true;
     f.role = BALLOT_FOLLOWER;
-    check(agent_decide(&f).line == LINE_LEAVE, "a candidate that may not lead leaves the line");
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "a candidate that may not lead leaves the line");
     f.life = LIFE_RUNNING;
     f.anyway = true;
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_STAND, "... without its command, which it runs anyway");
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND, "... without its command, which it runs anyway");
 }
 
 /* A leader at `wall` seconds, with nothing to do. */
@@ -1523,7 +1523,7 @@ static void test_cron_policies(void)
     struct schedule s = schedule("* * * * *", MINUTE);
     struct facts f = facts();
     f.clock = clockwork(&s, 6000);
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_STAND, "cron: a leader waits for the activation");
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND, "cron: a leader waits for the activation");
     f.clock.recorded = 6000;
     check(agent_decide(&f).command == COMMAND_START && agent_decide(&f).turn.at == 6000, "... and starts what is recorded");
     f.clock.recorded = BALLOT_NEVER;
@@ -1532,25 +1532,25 @@ static void test_cron_policies(void)
     f.rules.on_success = POLICY_IGNORE;
     check(agent_decide(&f).outcome_done && !agent_decide(&f).end, "cron: ignore waits for the next one");
     f.rules.on_success = POLICY_RERUN;
-    check(agent_decide(&f).outcome_done && agent_decide(&f).line == LINE_STAND, "... so does rerun");
+    check(agent_decide(&f).outcome_done && agent_decide(&f).candidacy == CANDIDACY_STAND, "... so does rerun");
     f.rules.on_success = POLICY_EXIT;
     check(agent_decide(&f).end && agent_decide(&f).status == 0, "... exit ends");
     f.rules.on_success = POLICY_REELECT;
-    check(agent_decide(&f).line == LINE_LEAVE, "... reelect resigns");
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... reelect resigns");
     f.clock.noted = false;
-    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... after the record says how it ended");
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... after the record says how it ended");
     f.clock.known = false;
-    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.kind != TURN_NOTE, "... whose answer is waited for");
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).turn.kind != TURN_NOTE, "... whose answer is waited for");
     f.leaving_since = f.now;
     f.now += 2 * LEAVING_MAX;
-    check(agent_decide(&f).line == LINE_LAST_WORD, "... for as long as it takes");
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD, "... for as long as it takes");
     f.refused = true;
-    check(agent_decide(&f).line == LINE_LEAVE, "... if it is not refused");
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... if it is not refused");
     f.refused = false;
     f.end_signals = 1;
-    check(agent_decide(&f).line == LINE_LEAVE, "... and ballot is not told to end");
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... and ballot is not told to end");
     f.now = f.leaving_since;
-    check(agent_decide(&f).line == LINE_LAST_WORD, "... which waits for it, too, but for a second");
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD, "... which waits for it, too, but for a second");
     f.end_signals = 0;
     f.leaving_since = 0;
     f.clock.known = true;
@@ -1574,9 +1574,9 @@ static void test_cron_policies(void)
     f.clock.fitting = true;
     f.role = BALLOT_LEADER;
     f.clock.known = true;
-    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... contact is back: says what it ran");
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... contact is back: says what it ran");
     f.clock.noted = true;
-    check(agent_decide(&f).line == LINE_LEAVE, "... and resigns");
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... and resigns");
     f.resign_due = false;
     check(agent_decide(&f).turn.kind == TURN_RECORD, "a leader records what is due");
     f.output_pending = true;
