@@ -40,7 +40,7 @@
  *   Signals    the pipe that they arrive through
  *   Subtree    the descendants of a process: finding, ending, reaping them
  *   Guard      the process that owns the command; its last will
- *   Turns      which activation is due; the record of them
+ *   Schedule   which activation is due, and the run record
  *   Agent      what should be true now, and making it so
  *   Observer   an election, read by somebody who does not stand
  *   Report     `info`: YAML, JSON, a table
@@ -6643,22 +6643,13 @@ static void will_ask(struct will *w)
     const struct op ops[] = { { OP_SET, base, "", 0, w->version }, { OP_DELETE, node_path(node, base, w->named), NULL, 0, -1 } };
     int rc = ZOK;
     w->answered = false;
-    switch (w->step) {
-    case WILL_SYNC:
-    case WILL_ATTACH:
-    case WILL_CLOSE:
-        break;
-    case WILL_READ:
+    if (w->step == WILL_READ) {
         client_sync(c, WILL_SYNC, base);
         rc = client_get(c, WILL_READ, base, false);
-        break;
-    case WILL_OWNER:
+    } else if (w->step == WILL_OWNER)
         rc = client_exists(c, WILL_OWNER, node, false);
-        break;
-    case WILL_RESIGN:
+    else if (w->step == WILL_RESIGN)
         rc = client_commit(c, WILL_RESIGN, ops, COUNT(ops));
-        break;
-    }
     if (rc != ZOK) {
         w->answered = true;
         w->rc = rc;
@@ -6804,7 +6795,11 @@ static pid_t guard_fork(const struct plan *plan, int *pair)
 }
 
 /* ---------------------------------------------------------------------------
- * Turns: which activation is due, and what leaders tell each other about them
+ * Schedule: which activation is due, and the run record
+ *
+ * `run cron` is `run once` with a struct cron_run. In each phase the agent calls
+ * one function of the last section: to learn, to decide, to act, when the command
+ * is started, when it has ended. `run once` has NULL in its place.
  * ------------------------------------------------------------------------ */
 
 #define CLOCK_APART (60 * SECOND) /* a clock so far from the servers' is wrong */
@@ -6817,20 +6812,32 @@ struct schedule {
     nanos catch_up;
 };
 
-/* The record's content. Moments are POSIX seconds. */
-struct journal {
-    char spec[BALLOT_ID_MAX + 1]; /* as it was read                            */
-    int64_t mark;             /* activations up to that one are dealt with     */
-    int64_t run, start, end;  /* of the last run; BALLOT_NEVER: none, not yet  */
-    int status;               /* as of waitpid()                               */
-    int64_t token, skipped;   /* skipped: activations since it began           */
-    char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
-};
-
 /* In the schedule's time zone, as RFC 3339 has it. */
 static struct moment_text schedule_moment(const struct schedule *s, int64_t at)
 {
     return moment_string(at, ballot_zone_offset(&s->zone, at));
+}
+
+/* Returns false if the settings name no schedule that ever comes; it has been said why. */
+static bool schedule_open(struct schedule *c, const struct settings *s, struct log *log)
+{
+    struct ballot_cron_error error;
+    c->spec = setting_text(s, SET_SCHEDULE);
+    c->dst = (enum ballot_dst)setting_number(s, SET_DST);
+    c->catch_up = setting_number(s, SET_CATCH_UP);
+    const struct value *v = &s->values[SET_SCHEDULE];
+    char why[512];
+    struct text t = text_in(why, sizeof why);
+    int local = ballot_zone_local(&c->zone);
+    if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
+        text_format(&t, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
+    else if (local != BALLOT_OK && !c->cron.own_zone)
+        text_format(&t, "it is for the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
+    else if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
+        text_string(&t, "it never comes");
+    if (t.length)
+        LOG(log, FATAL, "%s%s: \"%.200s\": %s", v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
+    return t.length == 0;
 }
 
 /* The first activation after `mark` that is still to come. */
@@ -6839,83 +6846,6 @@ static int64_t activation_following(const struct schedule *s, int64_t mark, int6
     if (!s->cron.every) /* else its cadence is counted from the mark */
         return ballot_cron_next(&s->cron, &s->zone, mark > now ? mark : now, s->dst);
     return mark > now ? mark + s->cron.every : mark + (floor_divide(now - mark, s->cron.every) + 1) * s->cron.every;
-}
-
-static void journal_moment(struct text *t, const struct schedule *s, const char *name, int64_t at)
-{
-    if (at != BALLOT_NEVER)
-        json_field(t, name, schedule_moment(s, at).data);
-}
-
-static void journal_number(struct text *t, const char *name, int64_t number)
-{
-    char digits[24];
-    snprintf(digits, sizeof digits, "%" PRId64, number);
-    json_field(t, name, digits);
-}
-
-/* What the record is to say; it also tells readers, who may be in another time zone,
- * what comes next. */
-static size_t journal_json(const struct journal *j, const struct schedule *s, int64_t now, char *out, size_t size)
-{
-    struct text t = text_in(out, size);
-    text_string(&t, "{");
-    json_field(&t, "schedule", s->spec);
-    journal_moment(&t, s, "nextActivation", activation_following(s, j->mark, now));
-    journal_moment(&t, s, "activation", j->mark);
-    journal_number(&t, "skipped", j->skipped);
-    if (j->run != BALLOT_NEVER) {
-        journal_moment(&t, s, "lastRun", j->run);
-        json_field(&t, "candidateId", j->id);
-        json_field(&t, "hostname", j->host);
-        json_field(&t, "proposal", j->proposal);
-        journal_number(&t, "fencingToken", j->token);
-        journal_moment(&t, s, "start", j->start);
-        journal_moment(&t, s, "end", j->end);
-        if (j->end != BALLOT_NEVER)
-            journal_number(&t, WIFSIGNALED(j->status) ? "signal" : "exitStatus",
-                           WIFSIGNALED(j->status) ? WTERMSIG(j->status) : WEXITSTATUS(j->status));
-    }
-    text_string(&t, "}");
-    assert(!t.cut); /* DATA_MAX holds the longest id, host and schedule, escaped */
-    return t.length;
-}
-
-static int64_t journal_read_moment(const char *data, size_t length, const char *name)
-{
-    char word[64];
-    int64_t at;
-    return json_get(data, length, name, word, sizeof word) && moment_parse(word, &at) ? at : BALLOT_NEVER;
-}
-
-static int64_t journal_read_number(const char *data, size_t length, const char *name)
-{
-    char word[24];
-    int64_t number = json_get(data, length, name, word, sizeof word) ? strtoll(word, NULL, 10) : 0;
-    return number >= 0 && number < INT64_MAX / 2 ? number : 0; /* a count may grow yet */
-}
-
-/* Reads a record that was last changed at `changed`, by the servers' clock. One that
- * a wrong clock wrote must not silence the fleet: what was recorded happened by then. */
-static struct journal journal_read(const char *data, size_t length, nanos changed)
-{
-    struct journal j = { .spec = "" };
-    int64_t latest = floor_divide(changed, SECOND);
-    json_get(data, length, "schedule", j.spec, sizeof j.spec);
-    json_get(data, length, "candidateId", j.id, sizeof j.id);
-    json_get(data, length, "hostname", j.host, sizeof j.host);
-    json_get(data, length, "proposal", j.proposal, sizeof j.proposal);
-    j.mark = journal_read_moment(data, length, "activation");
-    if (j.mark != BALLOT_NEVER && j.mark > latest + CLOCK_APART / SECOND)
-        j.mark = latest;
-    j.run = journal_read_moment(data, length, "lastRun");
-    j.start = journal_read_moment(data, length, "start");
-    j.end = journal_read_moment(data, length, "end");
-    j.token = journal_read_number(data, length, "fencingToken");
-    j.skipped = journal_read_number(data, length, "skipped");
-    int number = (int)(journal_read_number(data, length, "signal") & 0x7f);
-    j.status = number ? number : (int)(journal_read_number(data, length, "exitStatus") & 0xff) << 8;
-    return j;
 }
 
 /* The last activation after `mark` and not before `oldest`, up to now; or BALLOT_NEVER.
@@ -6939,24 +6869,132 @@ static int64_t activation_latest(const struct schedule *s, int64_t mark, int64_t
     return ballot_cron_next(&s->cron, &s->zone, low, s->dst);
 }
 
-/* What is known of the activations. */
-struct clockwork {
-    const struct schedule *schedule; /* NULL: there are none, as with run once       */
-    nanos wall;          /* our wall clock                                           */
-    nanos ahead;         /* by so much it was ahead of the servers' at their last answer, */
-    nanos jumped;        /* and by so much it has jumped since                       */
-    bool known;          /* what the record holds                                    */
-    bool fitting;        /* it is there, and of this schedule                        */
-    bool noted;          /* it says all that we have to say; only then we resign     */
-    int64_t mark;        /* activations up to that one are dealt with                */
-    int64_t recorded;    /* recorded as ours, to be started; BALLOT_NEVER: none      */
+/* --- the run record: the content of the schedule node ----------------------------- */
+
+/* Moments are POSIX seconds. */
+struct run_record {
+    char spec[BALLOT_ID_MAX + 1]; /* as it was read                            */
+    int64_t mark;             /* activations up to that one are dealt with     */
+    int64_t run, start, end;  /* of the last run; BALLOT_NEVER: none, not yet  */
+    int64_t status;           /* as of waitpid()                               */
+    int64_t token, skipped;   /* skipped: activations since it began           */
+    char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
 };
 
-/* How much we may do: start what is recorded, or, out of contact, what is not. */
-enum authority { AUTHORITY_NONE, AUTHORITY_LEADER, AUTHORITY_ALONE };
+static void run_record_moment(struct text *t, const struct schedule *s, const char *name, int64_t at)
+{
+    if (at != BALLOT_NEVER)
+        json_field(t, name, schedule_moment(s, at).data);
+}
 
-struct turn {
-    enum { TURN_NONE, TURN_BEGIN, TURN_NOTE, TURN_RECORD, TURN_START, TURN_SKIP, TURN_HAND_OVER } kind;
+static void run_record_number(struct text *t, const char *name, int64_t number)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRId64, number);
+    json_field(t, name, digits);
+}
+
+/* It also tells readers, who may be in another time zone, what comes next. */
+static size_t run_record_json(const struct run_record *r, const struct schedule *s, int64_t now, char *out, size_t size)
+{
+    struct text t = text_in(out, size);
+    text_string(&t, "{");
+    json_field(&t, "schedule", s->spec);
+    run_record_moment(&t, s, "nextActivation", activation_following(s, r->mark, now));
+    run_record_moment(&t, s, "activation", r->mark);
+    run_record_number(&t, "skipped", r->skipped);
+    if (r->run != BALLOT_NEVER) {
+        int status = (int)r->status;
+        run_record_moment(&t, s, "lastRun", r->run);
+        json_field(&t, "candidateId", r->id);
+        json_field(&t, "hostname", r->host);
+        json_field(&t, "proposal", r->proposal);
+        run_record_number(&t, "fencingToken", r->token);
+        run_record_moment(&t, s, "start", r->start);
+        run_record_moment(&t, s, "end", r->end);
+        if (r->end != BALLOT_NEVER)
+            run_record_number(&t, WIFSIGNALED(status) ? "signal" : "exitStatus", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    }
+    text_string(&t, "}");
+    assert(!t.cut); /* DATA_MAX holds the longest id, host and schedule, escaped */
+    return t.length;
+}
+
+static int64_t run_record_read_moment(const char *data, size_t length, const char *name)
+{
+    char word[64];
+    int64_t at;
+    return json_get(data, length, name, word, sizeof word) && moment_parse(word, &at) ? at : BALLOT_NEVER;
+}
+
+static int64_t run_record_read_number(const char *data, size_t length, const char *name)
+{
+    char word[24];
+    int64_t number = json_get(data, length, name, word, sizeof word) ? strtoll(word, NULL, 10) : 0;
+    return number >= 0 && number < INT64_MAX / 2 ? number : 0; /* a count may grow yet */
+}
+
+/* Reads a record that was last changed at `changed`, by the servers' clock. A mark that a
+ * wrong clock wrote must not keep all candidates from running: it counts as that moment. */
+static struct run_record run_record_read(const char *data, size_t length, nanos changed)
+{
+    struct run_record r = { .spec = "" };
+    int64_t latest = floor_divide(changed, SECOND);
+    json_get(data, length, "schedule", r.spec, sizeof r.spec);
+    json_get(data, length, "candidateId", r.id, sizeof r.id);
+    json_get(data, length, "hostname", r.host, sizeof r.host);
+    json_get(data, length, "proposal", r.proposal, sizeof r.proposal);
+    r.mark = run_record_read_moment(data, length, "activation");
+    if (r.mark != BALLOT_NEVER && r.mark > latest + CLOCK_APART / SECOND)
+        r.mark = latest;
+    r.run = run_record_read_moment(data, length, "lastRun");
+    r.start = run_record_read_moment(data, length, "start");
+    r.end = run_record_read_moment(data, length, "end");
+    r.token = run_record_read_number(data, length, "fencingToken");
+    r.skipped = run_record_read_number(data, length, "skipped");
+    int64_t number = run_record_read_number(data, length, "signal") & 0x7f;
+    r.status = number ? number : (run_record_read_number(data, length, "exitStatus") & 0xff) << 8;
+    return r;
+}
+
+/* --- a run by schedule: what is known --------------------------------------------- */
+
+/* What is kept across rounds. */
+struct cron_memory {
+    struct run_record record; /* what we have to say                                    */
+    struct run_record sent;   /* what was sent to the schedule node last                */
+    int64_t recorded;         /* the activation to start, recorded as ours; BALLOT_NEVER: none */
+    char other_spec[BALLOT_ID_MAX + 1]; /* another schedule, which was warned of        */
+    unsigned reads;           /* the node's count of reads when it was read last        */
+    bool unanswered;          /* whether `sent` was written is not known yet            */
+    bool fits;                /* the node is there, and of this schedule                */
+    bool written;             /* it says all that `record` says; only then we resign    */
+};
+
+/* All that `run cron` has beyond `run once`. */
+struct cron_run {
+    struct schedule schedule;
+    const char *id, *base_path;
+    struct log *log;
+    /* observed in each round */
+    nanos wall;          /* our wall clock                                           */
+    nanos shift;         /* clock_shift()                                            */
+    nanos ahead;         /* by so much it was ahead of the servers' at their last answer, */
+    nanos jumped;        /* and by so much it has jumped since                       */
+    bool known;          /* what the schedule node holds                             */
+    struct cron_memory memory;
+};
+
+/* How much the agent may do: start what is recorded, or, out of contact, what is not. */
+enum authority {
+    AUTHORITY_NONE,
+    AUTHORITY_LEADER,
+    AUTHORITY_ALONE,  /* a leader out of contact under keep */
+    AUTHORITY_ANYWAY, /* no election is possible            */
+};
+
+struct cron_step {
+    enum { CRON_NOTHING, CRON_BEGIN, CRON_WRITE, CRON_RECORD, CRON_START, CRON_SKIP, CRON_HAND_OVER } kind;
     int64_t at; /* the activation of RECORD, START, SKIP */
 };
 
@@ -6965,54 +7003,275 @@ static bool far_apart(nanos difference)
     return difference > CLOCK_APART || difference < -CLOCK_APART;
 }
 
-static bool activation_young(const struct clockwork *c, int64_t at)
+static bool activation_young(const struct cron_run *c, int64_t at)
 {
-    return at != BALLOT_NEVER && at >= floor_divide(c->wall - nanos_max(c->schedule->catch_up, SECOND), SECOND);
+    return at != BALLOT_NEVER && at >= floor_divide(c->wall - nanos_max(c->schedule.catch_up, SECOND), SECOND);
 }
 
-/* Whether the record is to be told what it does not say yet. */
-static bool note_due(const struct clockwork *c)
+static void cron_learn_clock(struct cron_run *c, const struct ballot_status *e, nanos now)
 {
-    return c->known && c->fitting && !c->noted;
+    nanos shift = clock_shift(), jump = shift - c->shift;
+    if (jump >= SECOND)
+        LOG(c->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, if catch-up allows it",
+            duration_string(jump / MILLISECOND * MILLISECOND).data);
+    else if (jump <= -SECOND)
+        LOG(c->log, WARN, "the wall clock has jumped backward by %s: activations up to %s do not come again",
+            duration_string(-jump / MILLISECOND * MILLISECOND).data, schedule_moment(&c->schedule, c->memory.record.mark).data);
+    c->shift = shift;
+    c->wall = now + shift;
+    c->ahead = e->clock_ahead;
+    c->jumped = e->token ? shift - e->clock_shift : 0;
 }
 
-/* An activation is recorded first and started when that is acknowledged. */
-static struct turn turn_decide(const struct clockwork *c, enum authority authority, bool running, nanos now, nanos *wake)
+/* The answer to what was sent last: the node says so, or it does not. */
+static void cron_learn_answer(struct cron_run *c, const struct ballot_record *node)
 {
-    struct turn t = { .kind = TURN_NONE, .at = BALLOT_NEVER };
-    bool leader = authority == AUTHORITY_LEADER;
-    if (authority == AUTHORITY_NONE)
-        return t;
-    *wake = nanos_min(*wake, now + SECOND); /* the wall clock may jump, the lease end */
-    if (far_apart(c->ahead + c->jumped)) { /* if it has jumped, the next answer tells whether theirs has, too */
-        t.kind = leader && !running && far_apart(c->ahead) ? TURN_HAND_OVER : TURN_NONE;
-        return t;
+    struct cron_memory *m = &c->memory;
+    m->unanswered = false;
+    if (!node->written)
+        return;
+    m->reads = node->reads;
+    m->fits = true;
+    if (m->sent.mark > m->record.mark) { /* an activation; else it was about the last one */
+        m->record = m->sent;
+        m->recorded = m->sent.run;
     }
-    if (leader && (!c->known || !c->fitting)) {
-        t.kind = c->known ? TURN_BEGIN : TURN_NONE;
-        return t;
+    m->written = m->sent.mark == m->record.mark && m->sent.end == m->record.end;
+}
+
+/* Whether, and from when on, we go on with what another leader has written. */
+static void cron_judge(struct cron_run *c, const struct run_record *read)
+{
+    struct cron_memory *m = &c->memory;
+    const struct schedule *s = &c->schedule;
+    int64_t now = floor_divide(c->wall, SECOND);
+    bool ours = !strcmp(read->spec, s->spec);
+    m->fits = ours && read->mark != BALLOT_NEVER;
+    if (*read->spec && !ours && strcmp(read->spec, m->other_spec) != 0) {
+        LOG(c->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
+            "give all candidates the same", read->spec, s->spec);
+        string_copy(m->other_spec, sizeof m->other_spec, read->spec);
     }
-    if (!running && activation_young(c, c->recorded))
-        return (struct turn){ .kind = TURN_START, .at = c->recorded };
-    int64_t second = floor_divide(c->wall, SECOND), span = nanos_max(c->schedule->catch_up, SECOND);
-    t.at = activation_latest(c->schedule, c->mark, floor_divide(c->wall - span + SECOND - 1, SECOND), second);
-    if (t.at != BALLOT_NEVER) {
-        t.kind = running ? TURN_SKIP : leader ? TURN_RECORD : TURN_START;
-        return t;
+    if (!m->fits)
+        return;
+    int64_t missed = activation_latest(s, read->mark, read->mark + 1, now);
+    if (missed != BALLOT_NEVER && !activation_young(c, missed))
+        LOG(c->log, WARN, "the activation of %s was missed, and is older than catch-up=%s: it is not run",
+            schedule_moment(s, missed).data, duration_string(s->catch_up).data);
+    if (read->mark > now + CLOCK_APART / SECOND)
+        LOG(c->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
+            "if the servers' clock was wrong then, delete that node, and let the leader step down",
+            c->base_path, RECORD_NAME, schedule_moment(s, read->mark).data);
+}
+
+static void cron_learn_node(struct cron_run *c, const struct ballot_record *node)
+{
+    struct cron_memory *m = &c->memory;
+    struct run_record read = run_record_read(node->data, node->length, node->changed);
+    m->reads = node->reads;
+    cron_judge(c, &read);
+    if (read.mark == BALLOT_NEVER)
+        return;
+    if (m->written || read.mark > m->record.mark || (read.mark == m->record.mark && read.token != m->record.token)) {
+        m->record = read;
+        m->written = true;
     }
-    t.kind = leader && note_due(c) ? TURN_NOTE : TURN_NONE;
-    int64_t next = activation_following(c->schedule, c->mark, second);
+}
+
+/* Without leadership: what was recorded as ours is not started any more. */
+static void cron_forget(struct cron_run *c)
+{
+    struct cron_memory *m = &c->memory;
+    if (m->recorded != BALLOT_NEVER)
+        LOG(c->log, WARN, "the activation of %s was recorded as ours, but our leadership ended before its start: it is not run",
+            schedule_moment(&c->schedule, m->recorded).data);
+    m->recorded = BALLOT_NEVER;
+    m->fits = false;
+}
+
+/* --- a run by schedule: deciding and acting ---------------------------------------- */
+
+/* What is due by the clock alone. */
+static struct cron_step cron_due(const struct cron_run *c, bool leader, bool running, nanos now, nanos *wake)
+{
+    const struct cron_memory *m = &c->memory;
+    const struct schedule *s = &c->schedule;
+    int64_t second = floor_divide(c->wall, SECOND), span = nanos_max(s->catch_up, SECOND);
+    int64_t at = activation_latest(s, m->record.mark, floor_divide(c->wall - span + SECOND - 1, SECOND), second);
+    if (at != BALLOT_NEVER)
+        return (struct cron_step){ running ? CRON_SKIP : leader ? CRON_RECORD : CRON_START, at };
+    int64_t next = activation_following(s, m->record.mark, second);
     if (next <= second + 1)
         *wake = nanos_min(*wake, now + next * SECOND - c->wall);
-    return t;
+    return (struct cron_step){ leader && c->known && !m->written ? CRON_WRITE : CRON_NOTHING, BALLOT_NEVER };
+}
+
+/* An activation is recorded first, and started when that is acknowledged. A leader that goes
+ * on alone must have read the record: others may have led before. */
+static struct cron_step cron_decide(const struct cron_run *c, enum authority authority, bool running, nanos now, nanos *wake)
+{
+    bool leader = authority == AUTHORITY_LEADER;
+    struct cron_step step = { CRON_NOTHING, BALLOT_NEVER };
+    if (!c) {
+        step.kind = !running && (leader || authority == AUTHORITY_ANYWAY) ? CRON_START : CRON_NOTHING;
+        return step;
+    }
+    if (authority == AUTHORITY_NONE || (authority == AUTHORITY_ALONE && !running && !c->memory.fits))
+        return step;
+    *wake = nanos_min(*wake, now + SECOND); /* the wall clock may jump, the lease end */
+    if (far_apart(c->ahead + c->jumped)) /* if it has jumped, the next answer tells whether theirs has, too */
+        step.kind = leader && !running && far_apart(c->ahead) ? CRON_HAND_OVER : CRON_NOTHING;
+    else if (leader && (!c->known || !c->memory.fits))
+        step.kind = c->known ? CRON_BEGIN : CRON_NOTHING;
+    else if (!running && activation_young(c, c->memory.recorded))
+        step = (struct cron_step){ CRON_START, c->memory.recorded };
+    else
+        step = cron_due(c, leader, running, now, wake);
+    return step;
+}
+
+/* Returns true if the schedule node has to be told something before the leader may resign, or
+ * the next one would run the same activation again. */
+static bool cron_unwritten(const struct cron_run *c, struct cron_step *step)
+{
+    if (!c || c->memory.written || (c->known && !c->memory.fits))
+        return false;
+    if (c->known && step->kind == CRON_NOTHING)
+        step->kind = CRON_WRITE;
+    return true;
+}
+
+/* The run record of a leader that runs an activation now. */
+static struct run_record cron_record(const struct cron_run *c, const ballot *b, int64_t at)
+{
+    struct run_record r = { .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = ballot_token(b) };
+    string_copy(r.id, sizeof r.id, c->id);
+    gethostname(r.host, sizeof r.host - 1);
+    string_copy(r.proposal, sizeof r.proposal, node_name(c->base_path, ballot_node(b)));
+    return r;
+}
+
+static void cron_send(struct cron_run *c, ballot *b, const struct run_record *record)
+{
+    char json[DATA_MAX];
+    size_t length = run_record_json(record, &c->schedule, floor_divide(c->wall, SECOND), json, sizeof json);
+    c->memory.sent = *record;
+    c->memory.unanswered = true;
+    ballot_record_write(b, json, length);
+}
+
+/* Carries out what was decided, but for the start of the command. */
+static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step)
+{
+    if (!c)
+        return;
+    struct run_record next, *record = &c->memory.record;
+    int64_t now = floor_divide(c->wall, SECOND);
+    switch (step->kind) {
+    case CRON_BEGIN: /* no record of this schedule: it counts from now, and what was done stays done */
+        if (record->mark < now || record->mark > now + CLOCK_APART / SECOND) /* set by a clock that was wrong */
+            record->mark = now;
+        c->memory.written = false;
+        cron_send(c, b, record);
+        break;
+    case CRON_WRITE:
+        cron_send(c, b, record);
+        break;
+    case CRON_RECORD:
+        next = cron_record(c, b, step->at);
+        cron_send(c, b, &next);
+        break;
+    case CRON_SKIP:
+        LOG(c->log, WARN, "the command still runs: the activation of %s is skipped", schedule_moment(&c->schedule, step->at).data);
+        record->mark = step->at;
+        record->skipped++;
+        c->memory.written = false;
+        break;
+    case CRON_HAND_OVER:
+        LOG(c->log, ERROR, "our clock is %s %s the servers': handing over, standing again in 1m; set the clock that is wrong",
+            duration_string(((c->ahead < 0 ? -c->ahead : c->ahead) + SECOND / 2) / SECOND * SECOND).data, c->ahead < 0 ? "behind" : "ahead of");
+        break;
+    case CRON_START:
+    case CRON_NOTHING:
+        break;
+    }
+}
+
+/* --- a run by schedule: the rest of what the agent calls ------------------------------ */
+
+static struct cron_run *cron_open(const struct settings *s, struct log *log)
+{
+    struct cron_run *c = calloc(1, sizeof *c);
+    if (!c || !schedule_open(&c->schedule, s, log)) {
+        free(c);
+        return NULL;
+    }
+    c->id = setting_text(s, SET_CANDIDATE_ID);
+    c->base_path = setting_text(s, SET_BASE_PATH);
+    c->log = log;
+    c->shift = clock_shift();
+    c->memory.written = true;
+    c->memory.recorded = BALLOT_NEVER;
+    c->memory.record = (struct run_record){ .mark = moment_now(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
+    return c;
+}
+
+static void cron_learn(struct cron_run *c, const ballot *b, const struct ballot_status *e, nanos now)
+{
+    struct ballot_record node;
+    if (!c)
+        return;
+    cron_learn_clock(c, e, now);
+    c->known = ballot_record(b, &node);
+    if (!e->token)
+        cron_forget(c);
+    if (c->known && c->memory.unanswered)
+        cron_learn_answer(c, &node);
+    if (c->known && c->memory.reads != node.reads)
+        cron_learn_node(c, &node);
+}
+
+/* The command is started for an activation. One that is not recorded gets its record here. */
+static void cron_start(struct cron_run *c, const ballot *b, struct message *start, int64_t at)
+{
+    start->scheduled = at;
+    if (!c)
+        return;
+    start->offset = ballot_zone_offset(&c->schedule.zone, at);
+    if (at != c->memory.recorded) {
+        c->memory.record = cron_record(c, b, at);
+        c->memory.written = false;
+    }
+    c->memory.recorded = BALLOT_NEVER;
+}
+
+/* The last run has ended. `refused`: the guard has not started it. */
+static void cron_ended(struct cron_run *c, int status, bool refused)
+{
+    if (!c)
+        return;
+    struct run_record *r = &c->memory.record;
+    c->memory.recorded = refused ? r->run : BALLOT_NEVER;
+    if (refused)
+        return;
+    r->end = moment_now();
+    r->status = status;
+    c->memory.written = false;
+}
+
+static const struct cron_memory *cron_memory(const struct cron_run *c)
+{
+    static const struct cron_memory none;
+    return c ? &c->memory : &none;
 }
 
 /* ---------------------------------------------------------------------------
  * Agent: what should be true now, and making it so
  *
- * The loop: prepare, poll, learn, decide, act. Learning fills in `struct
- * facts`; agent_decide() is a pure function of them; agent_act() carries out
- * what it says, and is harmless where that is true already.
+ * The loop: prepare, poll, learn, decide, act. Learning fills in `struct facts`:
+ * what is observed, anew in each round, and the memory. agent_decide() is a pure
+ * function of them. agent_act() carries out what it says, and is harmless where
+ * that is true already; if it changes the memory, the next round follows at once.
  * ------------------------------------------------------------------------ */
 
 #define LEAVING_MAX SECOND /* for resigning and the last output, when told to end */
@@ -7026,72 +7285,91 @@ enum life {
 
 enum cause { CAUSE_ITSELF, CAUSE_RUNTIME, CAUSE_BALLOT }; /* what ended the command */
 
+enum candidacy {
+    CANDIDACY_HOLD,      /* keep the place in the queue, claim nothing        */
+    CANDIDACY_STAND,
+    CANDIDACY_LAST_WORD, /* lead until the run record is written, then LEAVE  */
+    CANDIDACY_LEAVE,
+};
+
 /* The settings that decide. */
 struct rules {
     bool stop;
+    bool alone; /* run cron under keep: out of contact, go on after the lease */
     int on_success, on_error, on_failure;
     nanos stop_timeout, max_runtime, restart_delay, restart_delay_max;
 };
 
-struct facts {
-    nanos now; /* read before everything else: a stall can only make the rest newer */
-    struct rules rules;
-
-    /* the election */
-    enum ballot_role role;
-    nanos timeout;        /* T                                                   */
-    nanos start_until;    /* the guard starts nothing later under the present lease */
-    bool lost, revoked;   /* since the command was started                       */
-    bool refused;         /* the ensemble says no                                */
-    bool resigning;       /* it may have carried out our resignation             */
-    bool step_down;       /* an operator asks the leader to hand over            */
-    nanos standing_since; /* when we began to stand; 0 once in the line, or not standing */
-
-    /* the command and its guard */
-    enum life life;
-    bool anyway;          /* started without being leader                        */
-    nanos started_at;
-    struct ballot_lease lease;   /* the last one that the guard was told                */
-    int stop_sent;        /* 0, 1: asked to stop, 2: told to kill                */
-    nanos stop_due;       /* when its death must be confirmed                    */
-    bool guard_lost;
-    nanos guard_due;      /* no guard could be forked: when to try again; 0: there is one */
-    nanos orphans_due;    /* ORPHANED: when to try again to end what is left      */
-    nanos stalled_at;     /* when this process last went on after a standstill   */
-    nanos unacknowledged_since;  /* oldest lease that the guard has not acknowledged; 0: none */
-
-    /* how the last command ended, until that has been dealt with */
-    bool ended;
-    int status;           /* as of waitpid()                                     */
-    enum cause cause;
-    nanos next_start;     /* not before that                                     */
-
-    struct clockwork clock;
-    bool resign_due;      /* reelect, when contact returns                       */
-
-    /* the end of ballot itself */
-    int end_signal, end_signals; /* the first one, and how many                  */
-    bool ending;          /* decided                                             */
-    nanos leaving_since;
-    bool output_pending;
+/* What is found out anew in each round. */
+struct observed {
+    nanos now;           /* read before the rest: a stall can only make that newer     */
+    struct ballot_status election;
+    nanos timeout;       /* T                                                          */
+    nanos start_until;   /* the guard starts nothing later under the present lease     */
+    bool lost, revoked;  /* the leadership, since the command was started              */
+    bool output_pending; /* of the last command                                        */
+    bool log_pending;
 };
 
-enum candidacy { CANDIDACY_HOLD, CANDIDACY_STAND, CANDIDACY_LAST_WORD, CANDIDACY_LEAVE };
+/* What the ends of commands have led to. */
+struct aftermath {
+    unsigned errors;      /* in a row                                                  */
+    nanos next_start;     /* not before that                                           */
+    bool reelect;         /* resign, then stand again                                  */
+    bool ending;          /* ballot ends, with exit_status                             */
+    int exit_status;
+};
 
-struct wish {
+/* What is kept across rounds. */
+struct memory {
+    bool standing;        /* in the queue, or on the way into it: STAND was decided    */
+    nanos standing_since; /* when that began; 0: not standing, or in the queue         */
+    nanos leaving_since;
+
+    /* the guard */
+    bool guard_lost;
+    nanos guard_due;      /* none could be forked: when to try again; 0: there is one  */
+    struct ballot_lease lease;   /* the last one that it was told                      */
+    nanos unacknowledged_since;  /* oldest lease that it has not acknowledged; 0: none */
+    nanos stalled_at;     /* when this process last went on after a standstill         */
+
+    /* the command */
+    enum life life;
+    bool anyway;          /* started without being leader                              */
+    unsigned losses;      /* the election's count when it was started                  */
+    nanos started_at;
+    int stop_sent;        /* 0, 1: asked to stop, 2: told to kill                      */
+    nanos stop_due;       /* when its death must be confirmed                          */
+    nanos orphans_due;    /* ORPHANED: when to try again to end what is left           */
+
+    /* an event: the command has ended */
+    bool ended;
+    int status;           /* as of waitpid()                                           */
+    enum cause cause;
+    struct aftermath after;
+
+    int end_signal, end_signals; /* the first one, and how many                        */
+};
+
+struct facts {
+    struct rules rules;
+    struct observed observed;
+    struct memory memory;
+    struct cron_run *cron; /* NULL: run once */
+};
+
+struct decision {
     enum { COMMAND_AS_IT_IS, COMMAND_START, COMMAND_STOP, COMMAND_KILL } command;
-    enum cause cause;     /* of a stop                                           */
-    bool anyway;          /* of a start                                          */
-    struct turn turn;
-    bool resign_later;    /* reelect, when contact returns                       */
+    enum cause cause;     /* of a stop                                                 */
+    bool anyway;          /* of a start                                                */
+    struct cron_step step;
     enum candidacy candidacy;
     bool replace_guard;
-    bool new_guard;       /* where there is none                                 */
-    bool outcome_done;    /* the end of the last command has been dealt with     */
-    bool end;             /* ballot is to end, with that status                  */
-    int status;
-    bool finish;          /* now                                                 */
-    nanos wake;           /* when to ask again, if nothing happens before        */
+    bool new_guard;       /* where there is none                                       */
+    struct aftermath after;
+    bool give_up;         /* no election is possible, and ballot is to end             */
+    bool finish;          /* now                                                       */
+    nanos wake;           /* when to decide again, if nothing happens before           */
 };
 
 /* The exit status that a shell would give. */
@@ -7100,162 +7378,178 @@ static int status_code(int status)
     return WIFSIGNALED(status) ? EXIT_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static bool outcome_good(const struct facts *f)
-{
-    return f->cause == CAUSE_ITSELF && f->status == 0;
-}
-
 /* The guard is dead, or has not done in time what only a live one can have done. */
 static bool guard_overdue(const struct facts *f, nanos *wake)
 {
-    if (f->life == LIFE_ORPHANED || f->guard_due)
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    if (m->life == LIFE_ORPHANED || m->guard_due)
         return false;
-    if (f->guard_lost)
+    if (m->guard_lost)
         return true;
-    if (f->unacknowledged_since && due(f->unacknowledged_since + part(f->timeout, PART_LEASE), f->now, wake))
+    if (m->unacknowledged_since && due(m->unacknowledged_since + part(o->timeout, PART_LEASE), o->now, wake))
         return true;
-    if (f->life == LIFE_NONE)
+    if (m->life == LIFE_NONE)
         return false;
-    if (f->stop_sent && due(f->stop_due, f->now, wake))
+    if (m->stop_sent && due(m->stop_due, o->now, wake))
         return true;
-    return f->rules.stop && due(lease_moment(&f->lease, PART_LEASE), f->now, wake);
+    return f->rules.stop && due(lease_moment(&m->lease, PART_LEASE), o->now, wake);
 }
 
-/* Cron out of contact: keep goes on when the lease is over, but for who may have resigned. */
-static bool on_our_own(const struct facts *f)
+/* Out of contact and going on, unless our resignation may have been committed. */
+static bool goes_on_alone(const struct facts *f)
 {
-    return f->clock.schedule && f->role == BALLOT_UNSURE && !f->rules.stop && !f->resigning;
+    return f->rules.alone && f->observed.election.role == BALLOT_UNSURE && !f->observed.election.resigning;
 }
 
-static void decide_alive(const struct facts *f, struct wish *w)
+/* The event: the command has ended. Policies and errors are for ends that ballot did not cause. */
+static void decide_outcome(const struct facts *f, struct decision *d)
 {
-    bool leads = f->role == BALLOT_LEADER || f->role == BALLOT_UNSURE;
-    w->candidacy = leads || f->anyway ? CANDIDACY_STAND : CANDIDACY_HOLD;
-    w->cause = CAUSE_BALLOT;
-    if (f->life == LIFE_ORPHANED)
-        w->wake = nanos_min(w->wake, f->orphans_due);
-    else if (f->end_signals > 1 || (f->lost && f->revoked))
-        w->command = COMMAND_KILL;
-    else if (f->end_signals || f->lost)
-        w->command = COMMAND_STOP;
-    else if (f->step_down && leads) /* one whose heartbeats are refused is taken for mute, and revoked, after 2 T */
-        w->command = f->refused && due(lease_moment(&f->lease, PART_REFUSED), f->now, &w->wake) ? COMMAND_KILL : COMMAND_STOP;
-    else if (f->rules.max_runtime && due(f->started_at + f->rules.max_runtime, f->now, &w->wake)) {
-        w->command = COMMAND_STOP;
-        w->cause = CAUSE_RUNTIME;
-    }
-    if (f->clock.schedule && (leads || f->anyway) && !f->lost && f->life != LIFE_ORPHANED) {
-        enum authority authority = f->role == BALLOT_LEADER ? AUTHORITY_LEADER : AUTHORITY_ALONE;
-        w->turn = turn_decide(&f->clock, authority, true, f->now, &w->wake);
-    }
-}
-
-/* Out of the line first; but not for ever, if nobody answers. */
-static void decide_ending(const struct facts *f, struct wish *w)
-{
-    w->candidacy = CANDIDACY_LEAVE;
-    bool overdue = f->leaving_since && due(f->leaving_since + LEAVING_MAX, f->now, &w->wake);
-    bool left = f->role == BALLOT_OUT || overdue;
-    w->finish = left && (!f->output_pending || (f->end_signals && overdue));
-}
-
-/* The on-child-... policies; only ends that ballot did not cause have one. */
-static void decide_outcome(const struct facts *f, struct wish *w)
-{
-    int policy = f->cause == CAUSE_BALLOT ? POLICY_RERUN : outcome_good(f) ? f->rules.on_success : f->rules.on_error;
-    bool waits = f->clock.schedule && policy == POLICY_IGNORE;
-    w->candidacy = CANDIDACY_STAND;
-    if (policy == POLICY_EXIT || (policy == POLICY_IGNORE && !waits)) {
-        w->end = true;
-        w->status = policy == POLICY_EXIT ? status_code(f->status) : 0;
-    } else if (policy == POLICY_REELECT && f->role != BALLOT_OUT && !on_our_own(f))
-        w->candidacy = CANDIDACY_LEAVE;
-    else {
-        w->resign_later = policy == POLICY_REELECT && on_our_own(f);
-        w->candidacy = f->clock.schedule ? CANDIDACY_STAND : CANDIDACY_HOLD;
-        w->outcome_done = true;
+    const struct rules *r = &f->rules;
+    const struct memory *m = &f->memory;
+    bool success = m->cause == CAUSE_ITSELF && m->status == 0;
+    nanos delay = r->restart_delay, most = nanos_max(r->restart_delay, r->restart_delay_max);
+    if (m->cause != CAUSE_BALLOT)
+        d->after.errors = success ? 0 : d->after.errors + 1;
+    for (unsigned i = 1; i < d->after.errors && delay < most; i++)
+        delay *= 2;
+    d->after.next_start = m->started_at + nanos_min(delay, most);
+    switch (m->cause == CAUSE_BALLOT ? POLICY_RERUN : success ? r->on_success : r->on_error) {
+    case POLICY_EXIT:
+        d->after.ending = true;
+        d->after.exit_status = status_code(m->status);
+        break;
+    case POLICY_IGNORE:
+        d->after.ending = true;
+        break;
+    case POLICY_REELECT:
+        d->after.reelect = f->observed.election.role != BALLOT_OUT;
+        break;
+    case POLICY_RERUN:
+        break;
     }
 }
 
-/* Whether it is an activation's turn, and its command's. Nobody goes on alone who has
- * not read the record as a leader, or has stood still: others may have led meanwhile. */
-static void decide_turn(const struct facts *f, struct wish *w, bool leads)
+/* The state: a command runs, or is being ended. */
+static void decide_alive(const struct facts *f, struct decision *d)
 {
-    bool alone = on_our_own(f) && f->clock.fitting && due(f->stalled_at + f->timeout, f->now, &w->wake);
-    enum authority authority = leads ? AUTHORITY_LEADER : alone || w->anyway ? AUTHORITY_ALONE : AUTHORITY_NONE;
-    bool able = !f->output_pending && !w->replace_guard;
-    w->turn = turn_decide(&f->clock, authority, false, f->now, &w->wake);
-    if (w->turn.kind == TURN_HAND_OVER)
-        w->candidacy = CANDIDACY_LEAVE;
-    else if (w->turn.kind == TURN_START && able)
-        w->command = COMMAND_START;
-    else if (w->turn.kind == TURN_RECORD && !able)
-        w->turn.kind = TURN_NONE; /* what is recorded must be started */
-}
-
-static void decide_next(const struct facts *f, struct wish *w)
-{
-    bool rested = due(f->next_start, f->now, &w->wake);
-    if (f->step_down || (f->resign_due && f->role == BALLOT_LEADER)) {
-        w->candidacy = CANDIDACY_LEAVE;
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    bool leads = o->election.role == BALLOT_LEADER || o->election.role == BALLOT_UNSURE;
+    d->candidacy = leads || m->anyway ? CANDIDACY_STAND : CANDIDACY_HOLD;
+    d->cause = CAUSE_BALLOT;
+    d->wake = nanos_min(d->wake, o->now + SECOND); /* a suspend must be noticed */
+    if (m->life == LIFE_ORPHANED) {
+        d->wake = nanos_min(d->wake, m->orphans_due);
         return;
     }
-    if (f->role == BALLOT_OUT && (!rested || f->output_pending))
+    if (m->end_signals > 1 || (o->lost && o->revoked))
+        d->command = COMMAND_KILL;
+    else if (m->end_signals || o->lost)
+        d->command = COMMAND_STOP;
+    else if (o->election.step_down && leads) /* one whose heartbeats are refused is taken for mute, and revoked, after 2 T */
+        d->command = o->election.refused && due(lease_moment(&m->lease, PART_REFUSED), o->now, &d->wake) ? COMMAND_KILL : COMMAND_STOP;
+    else if (f->rules.max_runtime && due(m->started_at + f->rules.max_runtime, o->now, &d->wake)) {
+        d->command = COMMAND_STOP;
+        d->cause = CAUSE_RUNTIME;
+    }
+    if ((leads || m->anyway) && !o->lost)
+        d->step = cron_decide(f->cron, o->election.role == BALLOT_LEADER ? AUTHORITY_LEADER : AUTHORITY_ALONE, true, o->now, &d->wake);
+}
+
+/* The state: ballot ends. Out of the queue first; but not for ever, if no server answers. */
+static void decide_ending(const struct facts *f, struct decision *d)
+{
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    d->candidacy = CANDIDACY_LEAVE;
+    bool overdue = m->leaving_since && due(m->leaving_since + LEAVING_MAX, o->now, &d->wake);
+    bool left = o->election.role == BALLOT_OUT || overdue, pending = o->output_pending || o->log_pending;
+    d->finish = left && (!pending || (m->end_signals && overdue));
+}
+
+/* Without a guard nothing can be run: the candidate leaves the queue until it has one. */
+static void decide_unguarded(const struct facts *f, struct decision *d)
+{
+    d->candidacy = f->observed.election.role == BALLOT_OUT ? CANDIDACY_HOLD : CANDIDACY_LEAVE;
+    d->new_guard = due(f->memory.guard_due, f->observed.now, &d->wake);
+}
+
+/* What may be started. A candidate that has stood still does not go on alone: others may have
+ * led meanwhile. */
+static enum authority decide_authority(const struct facts *f, const struct decision *d, nanos *wake)
+{
+    const struct observed *o = &f->observed;
+    if (o->election.role == BALLOT_LEADER && o->now < o->start_until)
+        return AUTHORITY_LEADER;
+    if (d->anyway)
+        return AUTHORITY_ANYWAY;
+    return goes_on_alone(f) && due(f->memory.stalled_at + o->timeout, o->now, wake) ? AUTHORITY_ALONE : AUTHORITY_NONE;
+}
+
+/* The state: no command runs. */
+static void decide_idle(const struct facts *f, struct decision *d)
+{
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    if (o->election.step_down || (d->after.reelect && !goes_on_alone(f))) {
+        d->candidacy = CANDIDACY_LEAVE;
+        return;
+    }
+    bool rested = due(d->after.next_start, o->now, &d->wake), able = rested && !o->output_pending && !d->replace_guard;
+    if (o->election.role == BALLOT_OUT && (!rested || o->output_pending))
         return; /* a leader that may not start yet would only keep others from it */
-    w->candidacy = CANDIDACY_STAND;
-    bool failed = f->standing_since && (f->refused || due(f->standing_since + f->timeout, f->now, &w->wake));
+    d->candidacy = CANDIDACY_STAND;
+    bool failed = m->standing_since && (o->election.refused || due(m->standing_since + o->timeout, o->now, &d->wake));
     if (failed && f->rules.on_failure == FAILURE_EXIT) {
-        w->end = true;
-        w->status = EXIT_BALLOT;
+        d->give_up = d->after.ending = true;
+        d->after.exit_status = EXIT_BALLOT;
     }
-    w->anyway = failed && f->rules.on_failure == FAILURE_RUN_ANYWAY;
-    bool leads = f->role == BALLOT_LEADER && f->now < f->start_until;
-    if (f->clock.schedule)
-        decide_turn(f, w, leads);
-    else if ((leads || w->anyway) && rested && !f->output_pending && !w->replace_guard)
-        w->command = COMMAND_START;
+    d->anyway = failed && f->rules.on_failure == FAILURE_RUN_ANYWAY;
+    d->step = cron_decide(f->cron, decide_authority(f, d, &d->wake), false, o->now, &d->wake);
+    if (d->step.kind == CRON_START && able)
+        d->command = COMMAND_START;
+    else if (d->step.kind == CRON_RECORD && !able)
+        d->step.kind = CRON_NOTHING; /* what is recorded must be started */
+    else if (d->step.kind == CRON_HAND_OVER) {
+        d->candidacy = CANDIDACY_LEAVE;
+        d->after.reelect = true;
+        d->after.next_start = o->now + MINUTE;
+    }
 }
 
-/* A leader who runs by a schedule tells the record what he did before he resigns:
- * else the next one would do it again. */
-static void decide_last_word(const struct facts *f, struct wish *w)
+/* A leader that may not resign yet: the run record comes first. */
+static void decide_last_word(const struct facts *f, struct decision *d)
 {
-    const struct clockwork *c = &f->clock;
-    bool unsaid = c->schedule && f->role == BALLOT_LEADER && !c->noted && (c->fitting || !c->known);
-    bool hurry = f->refused || f->ending || f->end_signals;
-    if (!unsaid || w->candidacy != CANDIDACY_LEAVE)
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    bool hurry = o->election.refused || m->after.ending || m->end_signals;
+    if (d->candidacy != CANDIDACY_LEAVE || o->election.role != BALLOT_LEADER)
         return;
-    if (hurry && f->leaving_since && due(f->leaving_since + LEAVING_MAX, f->now, &w->wake))
+    if (hurry && m->leaving_since && due(m->leaving_since + LEAVING_MAX, o->now, &d->wake))
         return;
-    w->turn = (struct turn){ .kind = note_due(c) ? TURN_NOTE : TURN_NONE, .at = BALLOT_NEVER };
-    w->candidacy = CANDIDACY_LAST_WORD;
+    if (cron_unwritten(f->cron, &d->step))
+        d->candidacy = CANDIDACY_LAST_WORD;
 }
 
-/* Without a guard nothing can be run: the candidate leaves the queue to others
- * until it has one. */
-static void decide_unguarded(const struct facts *f, struct wish *w)
+static struct decision agent_decide(const struct facts *f)
 {
-    w->candidacy = f->role == BALLOT_OUT ? CANDIDACY_HOLD : CANDIDACY_LEAVE;
-    w->new_guard = due(f->guard_due, f->now, &w->wake);
-}
-
-static struct wish agent_decide(const struct facts *f)
-{
-    struct wish w = { .wake = NEVER, .turn.at = BALLOT_NEVER };
-    w.replace_guard = guard_overdue(f, &w.wake);
-    if (f->life != LIFE_NONE) {
-        decide_alive(f, &w);
-        w.wake = nanos_min(w.wake, f->now + SECOND); /* a suspend must be noticed */
-    } else if (f->end_signals || f->ending)
-        decide_ending(f, &w);
-    else if (f->ended)
-        decide_outcome(f, &w);
-    else if (!f->guard_due)
-        decide_next(f, &w);
-    if (f->guard_due && !f->end_signals && !f->ending)
-        decide_unguarded(f, &w);
-    decide_last_word(f, &w);
-    return w;
+    const struct memory *m = &f->memory;
+    struct decision d = { .wake = NEVER, .step = { CRON_NOTHING, BALLOT_NEVER }, .after = m->after };
+    d.after.reelect = d.after.reelect && f->observed.election.role != BALLOT_OUT;
+    d.replace_guard = guard_overdue(f, &d.wake);
+    if (m->ended)
+        decide_outcome(f, &d);
+    if (m->life != LIFE_NONE)
+        decide_alive(f, &d);
+    else if (m->end_signals || m->after.ending)
+        decide_ending(f, &d);
+    else if (m->guard_due)
+        decide_unguarded(f, &d);
+    else if (!d.after.ending)
+        decide_idle(f, &d);
+    decide_last_word(f, &d);
+    return d;
 }
 
 /* --- the agent -------------------------------------------------------------------- */
@@ -7263,129 +7557,72 @@ static struct wish agent_decide(const struct facts *f)
 struct agent {
     struct facts facts;
     struct plan plan;
-    const struct settings *settings;
     struct log *log;
     ballot *ballot;
-    struct ballot_status election; /* as learned last                                   */
     struct stream streams[2];
     pid_t guard;
     nanos guard_missed;    /* when it was last said that there is none; 0: there is one */
     int pair;
-    unsigned unacknowledged;      /* START and LEASE notes that the guard has not acknowledged */
-    pid_t command;         /* of the first process; 0: not known                        */
+    unsigned unacknowledged; /* START and LEASE messages that the guard has not acknowledged */
+    pid_t command;         /* its first process; 0: not known                           */
     bool command_lost;     /* the guard died while it ran one: we find out how that ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
     struct ending ending;  /* of what a dead guard left                                 */
-    struct spared spared; /* children of ours that no guard started               */
-    enum candidacy candidacy;        /* the last wish for the line                                */
-    unsigned losses;       /* the election's count when the command was started         */
-    unsigned errors;       /* in a row                                                  */
+    struct spared spared;
     int64_t told_session;  /* that the guard knows                                      */
     char told_servers[ADDRESSES_MAX]; /* and where it can be continued                  */
     bool terminal;         /* started from one: SIGHUP means that it is gone            */
-    int status;            /* of ballot                                                 */
-    struct schedule *schedule; /* NULL: run once                                        */
-    char other_spec[BALLOT_ID_MAX + 1]; /* of another schedule, that was warned of      */
-    nanos shift;           /* clock_shift() at the last look                            */
-    struct journal journal; /* what we have to say about the activations                */
-    struct journal entered; /* what the record was told last                            */
-    bool entering;         /* it has not been answered yet                              */
-    unsigned reads;        /* the record's count when it was read into the journal      */
     nanos planned;         /* when the last poll() should have returned                 */
 };
 
 static void agent_send(struct agent *a, const struct message *message, const int *passed)
 {
+    struct memory *m = &a->facts.memory;
     if (!message_send(a->pair, message, passed))
-        a->facts.guard_lost = true; /* dead, or silent for so long that the pair is full */
+        m->guard_lost = true; /* dead, or silent for so long that the pair is full */
     if (message->kind != MESSAGE_START && message->kind != MESSAGE_LEASE)
         return;
-    a->facts.lease = message->lease;
+    m->lease = message->lease;
     a->unacknowledged++;
-    if (a->facts.unacknowledged_since == 0)
-        a->facts.unacknowledged_since = clock_now();
-}
-
-/* Returns false if none can be forked; errno says why. */
-static bool agent_new_guard(struct agent *a)
-{
-    fd_close(&a->pair);
-    a->guard = guard_fork(&a->plan, &a->pair);
-    if (a->guard < 0)
-        return false;
-    a->unacknowledged = 0;
-    a->facts.unacknowledged_since = 0;
-    a->facts.guard_lost = false;
-    a->told_session = 0;
-    return true;
+    if (m->unacknowledged_since == 0)
+        m->unacknowledged_since = clock_now();
 }
 
 /* In place of one that has died. The lack of a guard is told once a minute. */
 static void agent_next_guard(struct agent *a)
 {
-    struct facts *f = &a->facts;
-    bool forked = agent_new_guard(a);
-    f->guard_due = forked ? 0 : f->now + SECOND;
-    if (forked && a->guard_missed)
-        LOG(a->log, INFO, "a new guard process has been started; standing again");
-    else if (!forked && (!a->guard_missed || f->now >= a->guard_missed + MINUTE)) {
+    struct memory *m = &a->facts.memory;
+    nanos now = a->facts.observed.now;
+    fd_close(&a->pair);
+    a->guard = guard_fork(&a->plan, &a->pair);
+    m->guard_due = a->guard < 0 ? now + SECOND : 0;
+    if (a->guard >= 0) {
+        if (a->guard_missed)
+            LOG(a->log, INFO, "a new guard process has been started; standing again");
+        a->guard_missed = m->unacknowledged_since = a->told_session = 0;
+        a->unacknowledged = 0;
+        m->guard_lost = false;
+    } else if (!a->guard_missed || now >= a->guard_missed + MINUTE) {
         LOG(a->log, ERROR, "cannot start the guard process: %s; without one nothing can be run: "
             "leaving the queue, trying each second, and standing again with the new one", strerror(errno));
-        a->guard_missed = f->now;
+        a->guard_missed = now;
     }
-    if (forked)
-        a->guard_missed = 0;
 }
 
-/* The last run has ended: the record is to say how. */
-static void agent_journal_end(struct agent *a, int status, bool refused)
+/* --- learning --------------------------------------------------------------------- */
+
+/* `ours`: the guard ended the command, perhaps without being told to; or we told it to, and
+ * the command had ended by itself. */
+static void agent_learn_cause(struct memory *m, bool ours)
 {
-    struct journal *j = &a->journal;
-    struct clockwork *c = &a->facts.clock;
-    c->recorded = refused ? j->run : BALLOT_NEVER;
-    if (refused)
-        return;
-    j->end = moment_now();
-    j->status = status;
-    c->noted = false;
+    if (m->stop_sent == 0 || !ours)
+        m->cause = ours ? CAUSE_BALLOT : CAUSE_ITSELF;
 }
 
-/* Whether the command ended by itself, the guard knows: it may have stopped it without
- * us, or have been told to when it had ended already. */
-static void agent_learn_cause(struct facts *f, bool ours)
+static void agent_log_end(const struct agent *a, int status, struct exec_failure failure, nanos ran)
 {
-    if (f->stop_sent == 0 || !ours)
-        f->cause = ours ? CAUSE_BALLOT : CAUSE_ITSELF;
-}
-
-/* How the command ended is known: from here on it is the outcome. */
-static void agent_ended(struct agent *a, int status, struct exec_failure failure, bool ours)
-{
-    struct facts *f = &a->facts;
-    const struct rules *r = &f->rules;
-    nanos ran = clock_now() - f->started_at;
-    bool refused = f->life == LIFE_ASKED && ours;
-    f->life = LIFE_NONE;
-    f->ended = true;
-    f->status = status;
-    agent_learn_cause(f, ours);
-    f->stop_sent = 0;
-    f->anyway = false;
-    a->command = 0;
-    for (size_t i = 0; i < COUNT(a->streams); i++)
-        a->streams[i].last = true;
-    if (f->cause != CAUSE_BALLOT)
-        a->errors = outcome_good(f) ? 0 : a->errors + 1;
-    nanos delay = r->restart_delay, most = nanos_max(r->restart_delay, r->restart_delay_max);
-    for (unsigned i = 1; i < a->errors && delay < most; i++)
-        delay *= 2;
-    f->next_start = a->schedule ? 0 : f->started_at + nanos_min(delay, most); /* activations know no restart-delay */
-    if (a->schedule)
-        agent_journal_end(a, status, refused);
     const struct duration_text after = duration_string(ran / MILLISECOND * MILLISECOND);
-    if (refused)
-        LOG(a->log, WARN, "the command was not started: the lease ran out first");
-    else if (failure.error && failure.no_input)
+    if (failure.error && failure.no_input)
         LOG(a->log, ERROR, "cannot open /dev/null, the command's standard input: %s; %s was not executed. In a chroot or container it has "
             "to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's", strerror(failure.error), a->plan.command[0]);
     else if (failure.error)
@@ -7397,29 +7634,51 @@ static void agent_ended(struct agent *a, int status, struct exec_failure failure
         LOG(a->log, INFO, "the command ended with status %d after %s", WEXITSTATUS(status), after.data);
 }
 
+/* All of the command is dead, and it is known how it ended. */
+static void agent_ended(struct agent *a, int status, struct exec_failure failure, bool ours)
+{
+    struct memory *m = &a->facts.memory;
+    bool refused = m->life == LIFE_ASKED && ours;
+    if (refused)
+        LOG(a->log, WARN, "the command was not started: the lease ran out first");
+    else
+        agent_log_end(a, status, failure, clock_now() - m->started_at);
+    agent_learn_cause(m, ours);
+    m->life = LIFE_NONE;
+    m->ended = true;
+    m->status = status;
+    m->stop_sent = 0;
+    m->anyway = false;
+    a->command = 0;
+    for (size_t i = 0; i < COUNT(a->streams); i++)
+        a->streams[i].last = true;
+    cron_ended(a->facts.cron, status, refused);
+}
+
 static void agent_learn_message(struct agent *a, const struct message *message)
 {
-    struct facts *f = &a->facts;
-    if (message->kind == MESSAGE_ACKNOWLEDGED || f->life == LIFE_ASKED) {
+    struct memory *m = &a->facts.memory;
+    nanos now = a->facts.observed.now;
+    if (message->kind == MESSAGE_ACKNOWLEDGED || m->life == LIFE_ASKED) {
         a->unacknowledged -= a->unacknowledged > 0;
-        f->unacknowledged_since = a->unacknowledged ? f->now : 0;
+        m->unacknowledged_since = a->unacknowledged ? now : 0;
     }
     switch (message->kind) {
     case MESSAGE_STARTED:
         a->command = message->number;
-        if (f->life == LIFE_ASKED) {
-            f->life = LIFE_RUNNING;
-            f->started_at = f->now;
+        if (m->life == LIFE_ASKED) {
+            m->life = LIFE_RUNNING;
+            m->started_at = now;
         }
         LOG(a->log, INFO, "the command runs, pid %d", message->number);
         break;
     case MESSAGE_REAPED:
         a->command = 0;
         a->command_status = message->number;
-        agent_learn_cause(f, message->ours);
+        agent_learn_cause(m, message->ours);
         break;
     case MESSAGE_ENDED:
-        if (f->life == LIFE_ASKED || f->life == LIFE_RUNNING)
+        if (m->life == LIFE_ASKED || m->life == LIFE_RUNNING)
             agent_ended(a, message->number, message->failure, message->ours);
         break;
     default:
@@ -7436,165 +7695,52 @@ static void agent_learn_guard(struct agent *a)
         agent_learn_message(a, &message);
     }
     if (got == RECEIVED_END)
-        a->facts.guard_lost = true;
+        a->facts.memory.guard_lost = true;
 }
 
-static void agent_forward(struct agent *a, int number)
+/* The resolver is a child, too, and may be a new one. */
+static void agent_read_status(struct agent *a)
 {
-    struct message message = { .kind = MESSAGE_SIGNAL, .number = number };
-    if (a->facts.life == LIFE_RUNNING)
-        agent_send(a, &message, NULL);
-}
-
-/* Called again and again: no signal tells that a descendant of a spared child died and
- * left its children to us. */
-static void agent_spare(struct agent *a)
-{
-    a->spared.resolver = a->election.resolver;
-    spared_add_children(&a->spared, a->guard);
+    ballot_status(a->ballot, &a->facts.observed.election);
+    a->spared.resolver = a->facts.observed.election.resolver;
 }
 
 static void agent_learn_signal(struct agent *a, int number)
 {
-    struct facts *f = &a->facts;
+    struct memory *m = &a->facts.memory;
     bool ends = number == SIGINT || number == SIGQUIT || number == SIGTERM || (number == SIGHUP && a->terminal);
     if (number == SIGCHLD) { /* the guard's death is learned from the pair, the command's from the guard */
-        a->spared.resolver = a->election.resolver;
-        if (f->life != LIFE_ORPHANED && spared_reap(&a->spared, a->guard))
-            agent_spare(a);
+        if (m->life != LIFE_ORPHANED && spared_reap(&a->spared, a->guard))
+            spared_add_children(&a->spared, a->guard);
         return;
     }
     if (!ends) {
-        agent_forward(a, number);
+        if (m->life == LIFE_RUNNING)
+            agent_send(a, &(struct message){ .kind = MESSAGE_SIGNAL, .number = number }, NULL);
         return;
     }
-    if (f->end_signals++ == 0)
-        f->end_signal = number;
+    if (m->end_signals++ == 0)
+        m->end_signal = number;
     LOG(a->log, INFO, "told to end by signal %d (%s)%s", number, strsignal(number),
-        f->life == LIFE_NONE ? "" : f->end_signals > 1 ? "; killing the command" : "; stopping the command first");
+        m->life == LIFE_NONE ? "" : m->end_signals > 1 ? "; killing the command" : "; stopping the command first");
 }
 
 static void agent_learn_election(struct agent *a)
 {
-    struct facts *f = &a->facts;
-    const struct ballot_status *e = &a->election;
-    ballot_status(a->ballot, &a->election);
-    f->role = e->role;
-    f->timeout = nanos_min(e->timeout, e->lease.timeout ? e->lease.timeout : NEVER);
-    f->start_until = lease_start(&e->lease, f->rules.stop);
-    f->refused = e->refused;
-    f->resigning = e->resigning;
-    f->step_down = e->step_down;
-    if (f->life != LIFE_NONE && f->anyway && e->token) {
-        f->anyway = false; /* elected meanwhile: it is the leader's command now */
-        a->losses = e->losses;
+    struct memory *m = &a->facts.memory;
+    struct observed *o = &a->facts.observed;
+    const struct ballot_status *e = &a->facts.observed.election;
+    agent_read_status(a);
+    if (m->life != LIFE_NONE && m->anyway && e->token) {
+        m->anyway = false; /* elected meanwhile: it is the leader's command now */
+        m->losses = e->losses;
     }
-    f->lost = f->life != LIFE_NONE && !f->anyway && e->losses != a->losses;
-    f->revoked = f->lost && e->revoked;
-    if (f->role != BALLOT_OUT)
-        f->standing_since = 0;
-}
-
-/* --- learning about activations ------------------------------------------------- */
-
-static void agent_learn_clock(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    const struct ballot_status *e = &a->election;
-    nanos shift = clock_shift(), jump = shift - a->shift;
-    if (jump >= SECOND)
-        LOG(a->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, if catch-up allows it",
-            duration_string(jump / MILLISECOND * MILLISECOND).data);
-    else if (jump <= -SECOND)
-        LOG(a->log, WARN, "the wall clock has jumped backward by %s: activations up to %s do not come again",
-            duration_string(-jump / MILLISECOND * MILLISECOND).data, schedule_moment(a->schedule, c->mark).data);
-    a->shift = shift;
-    c->wall = a->facts.now + shift;
-    c->ahead = e->clock_ahead;
-    c->jumped = e->token ? shift - e->clock_shift : 0;
-}
-
-/* The answer to what we entered last: it is there, or it is not. */
-static void agent_learn_entry(struct agent *a, const struct ballot_record *r)
-{
-    struct clockwork *c = &a->facts.clock;
-    a->entering = false;
-    if (!r->written)
-        return;
-    a->reads = r->reads;
-    c->fitting = true;
-    if (a->entered.mark > a->journal.mark) { /* an activation; else it was news of the last one */
-        a->journal = a->entered;
-        c->recorded = a->entered.run;
-    }
-    c->noted = a->entered.mark == a->journal.mark && a->entered.end == a->journal.end;
-}
-
-/* On what terms we go on with what another leader wrote. */
-static void agent_judge_record(struct agent *a, const struct journal *read)
-{
-    struct clockwork *c = &a->facts.clock;
-    const struct schedule *s = a->schedule;
-    int64_t now = floor_divide(c->wall, SECOND);
-    bool ours = !strcmp(read->spec, s->spec);
-    c->fitting = ours && read->mark != BALLOT_NEVER;
-    if (*read->spec && !ours && strcmp(read->spec, a->other_spec) != 0) {
-        LOG(a->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
-            "give all candidates the same", read->spec, s->spec);
-        string_copy(a->other_spec, sizeof a->other_spec, read->spec);
-    }
-    if (!c->fitting)
-        return;
-    int64_t missed = activation_latest(s, read->mark, read->mark + 1, now);
-    if (missed != BALLOT_NEVER && !activation_young(c, missed))
-        LOG(a->log, WARN, "the activation of %s was missed, and is older than catch-up=%s: it is not run",
-            schedule_moment(s, missed).data, duration_string(s->catch_up).data);
-    if (read->mark > now + CLOCK_APART / SECOND)
-        LOG(a->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
-            "if the servers' clock was wrong then, delete that node, and let the leader step down",
-            a->plan.base_path, RECORD_NAME, schedule_moment(s, read->mark).data);
-}
-
-static void agent_read_record(struct agent *a, const struct ballot_record *r)
-{
-    struct clockwork *c = &a->facts.clock;
-    struct journal read = journal_read(r->data, r->length, r->changed);
-    a->reads = r->reads;
-    agent_judge_record(a, &read);
-    if (read.mark == BALLOT_NEVER)
-        return;
-    if (c->noted || read.mark > a->journal.mark || (read.mark == a->journal.mark && read.token != a->journal.token)) {
-        a->journal = read;
-        c->noted = true;
-    }
-}
-
-/* Once we do not lead any more. */
-static void agent_forget_record(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    if (c->recorded != BALLOT_NEVER)
-        LOG(a->log, WARN, "the activation of %s was recorded as ours, but our leadership ended before its start: it is not run",
-            schedule_moment(a->schedule, c->recorded).data);
-    c->recorded = BALLOT_NEVER;
-    c->fitting = false;
-}
-
-static void agent_learn_record(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    struct ballot_record record;
-    if (!a->schedule)
-        return;
-    agent_learn_clock(a);
-    c->known = ballot_record(a->ballot, &record);
-    if (!a->election.token)
-        agent_forget_record(a);
-    if (c->known && a->entering)
-        agent_learn_entry(a, &record);
-    if (c->known && a->reads != record.reads)
-        agent_read_record(a, &record);
-    c->mark = a->journal.mark;
+    if (e->role != BALLOT_OUT)
+        m->standing_since = 0;
+    o->timeout = nanos_min(e->timeout, e->lease.timeout ? e->lease.timeout : NEVER);
+    o->start_until = lease_start(&e->lease, a->facts.rules.stop);
+    o->lost = m->life != LIFE_NONE && !m->anyway && e->losses != m->losses;
+    o->revoked = o->lost && e->revoked;
 }
 
 /* Once the command has ended, or ballot does, a disk that takes nothing is not
@@ -7602,7 +7748,7 @@ static void agent_learn_record(struct agent *a)
 static void agent_give_up_output(struct agent *a)
 {
     struct log *l = a->log;
-    bool over = a->streams[0].last || a->facts.ending || a->facts.end_signals;
+    bool over = a->streams[0].last || a->facts.memory.after.ending || a->facts.memory.end_signals;
     size_t lost = over ? queue_give_up(&l->out, LEAVING_MAX) : 0;
     if (over)
         queue_give_up(&l->err, LEAVING_MAX);
@@ -7612,20 +7758,20 @@ static void agent_give_up_output(struct agent *a)
 
 static void agent_learn_output(struct agent *a)
 {
-    bool pending = false;
+    struct observed *o = &a->facts.observed;
     agent_give_up_output(a);
+    o->output_pending = false;
     for (size_t i = 0; i < COUNT(a->streams); i++) {
         struct stream *s = &a->streams[i];
         if (s->fd >= 0 && (s->last || s->length))
             stream_read(s, a->log);
-        pending = pending || s->fd >= 0;
+        o->output_pending = o->output_pending || s->fd >= 0;
     }
     log_turn(a->log);
-    bool queued = queue_waits(&a->log->out) || queue_waits(&a->log->err);
-    a->facts.output_pending = pending || (queued && (a->facts.ending || a->facts.end_signals));
+    o->log_pending = queue_waits(&a->log->out) || queue_waits(&a->log->err);
 }
 
-/* --- acting ------------------------------------------------------------------------- */
+/* --- acting on the command ------------------------------------------------------------ */
 
 /* Pipes for the command's output; the other ends go to the guard. */
 static bool agent_pipes(struct agent *a, int passed[2])
@@ -7644,163 +7790,72 @@ static bool agent_pipes(struct agent *a, int passed[2])
     return true;
 }
 
-/* --- acting on activations ---------------------------------------------------------- */
-
-/* The journal of a leader that runs an activation now. */
-static struct journal agent_journal(const struct agent *a, int64_t at)
-{
-    struct journal j = { .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = a->election.token };
-    string_copy(j.id, sizeof j.id, a->plan.id);
-    gethostname(j.host, sizeof j.host - 1);
-    string_copy(j.proposal, sizeof j.proposal, node_name(a->plan.base_path, ballot_node(a->ballot)));
-    return j;
-}
-
-static void agent_enter(struct agent *a, const struct journal *j)
-{
-    char entry[DATA_MAX];
-    size_t length = journal_json(j, a->schedule, floor_divide(a->facts.clock.wall, SECOND), entry, sizeof entry);
-    a->entered = *j;
-    a->entering = true;
-    ballot_record_write(a->ballot, entry, length);
-}
-
-/* No record of this schedule: it counts from now, and what was done stays done. */
-static void agent_begin(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    struct journal *j = &a->journal;
-    int64_t now = floor_divide(c->wall, SECOND);
-    if (j->mark < now || j->mark > now + CLOCK_APART / SECOND) /* set by a clock that was wrong */
-        j->mark = now;
-    c->noted = false;
-    agent_enter(a, j);
-}
-
-static void agent_skip(struct agent *a, int64_t at)
-{
-    LOG(a->log, WARN, "the command still runs: the activation of %s is skipped", schedule_moment(a->schedule, at).data);
-    a->journal.mark = at;
-    a->journal.skipped++;
-    a->facts.clock.noted = false;
-}
-
-static void agent_hand_over(struct agent *a)
-{
-    struct facts *f = &a->facts;
-    nanos ahead = f->clock.ahead;
-    if (f->next_start <= f->now)
-        LOG(a->log, ERROR, "our clock is %s %s the servers': handing over, standing again in 1m; set the clock that is wrong",
-            duration_string(((ahead < 0 ? -ahead : ahead) + SECOND / 2) / SECOND * SECOND).data, ahead < 0 ? "behind" : "ahead of");
-    f->next_start = f->now + MINUTE;
-}
-
-/* Carries out what is to be done about activations, but for the start. */
-static void agent_turn(struct agent *a, const struct turn *t)
-{
-    struct journal next;
-    switch (t->kind) {
-    case TURN_BEGIN:
-        agent_begin(a);
-        break;
-    case TURN_RECORD:
-        next = agent_journal(a, t->at);
-        agent_enter(a, &next);
-        break;
-    case TURN_SKIP:
-        agent_skip(a, t->at);
-        break;
-    case TURN_HAND_OVER:
-        agent_hand_over(a);
-        break;
-    case TURN_NOTE:
-        agent_enter(a, &a->journal);
-        break;
-    case TURN_START: /* it is the command's turn: agent_start() */
-    case TURN_NONE:
-        break;
-    }
-}
-
-/* What a start says of its activation; one that is not recorded is journalled here. */
-static void agent_schedule(struct agent *a, struct message *message, int64_t at)
-{
-    struct clockwork *c = &a->facts.clock;
-    message->scheduled = at;
-    if (!a->schedule)
-        return;
-    message->offset = ballot_zone_offset(&a->schedule->zone, at);
-    if (at != c->recorded) {
-        a->journal = agent_journal(a, at);
-        c->noted = false;
-    }
-    c->recorded = BALLOT_NEVER;
-}
-
-/* --- acting on the command ------------------------------------------------------------ */
-
 static void agent_start(struct agent *a, bool anyway, int64_t activation)
 {
-    struct facts *f = &a->facts;
-    const struct ballot_status *e = &a->election;
+    struct memory *m = &a->facts.memory;
+    const struct ballot_status *e = &a->facts.observed.election;
     int passed[2] = { -1, -1 };
-    struct message message = { .kind = MESSAGE_START, .token = anyway ? 0 : e->token };
-    agent_schedule(a, &message, activation);
-    if (!anyway && !on_our_own(f)) /* without a lease the guard does not look at the clock */
-        message.lease = e->lease;
-    string_copy(message.text, sizeof message.text, ballot_node(a->ballot));
-    f->started_at = clock_now();
-    f->life = LIFE_ASKED;
+    struct message start = { .kind = MESSAGE_START, .token = anyway ? 0 : e->token };
+    cron_start(a->facts.cron, a->ballot, &start, activation);
+    if (e->role == BALLOT_LEADER) /* without a lease the guard does not look at the clock */
+        start.lease = e->lease;
+    string_copy(start.text, sizeof start.text, ballot_node(a->ballot));
+    bool scheduled = start.scheduled != BALLOT_NEVER;
+    m->started_at = clock_now();
+    m->life = LIFE_ASKED;
+    m->anyway = anyway;
+    m->losses = e->losses;
+    m->cause = CAUSE_ITSELF;
     a->command_status = -1;
-    f->anyway = anyway;
-    f->cause = CAUSE_ITSELF;
-    f->standing_since = anyway && !a->schedule ? 0 : f->standing_since; /* activations do not wait again */
-    a->losses = e->losses;
+    if (anyway && !scheduled) { /* activations do not wait again */
+        m->standing = false;
+        m->standing_since = 0;
+    }
     if (anyway)
         LOG(a->log, WARN, "no election is possible; running the command anyway, as on-election-failure=run-anyway demands");
-    LOG(a->log, INFO, "starting %s%s%s", a->plan.command[0], a->schedule ? " for the activation of " : "",
-        a->schedule ? schedule_moment(a->schedule, activation).data : "");
+    LOG(a->log, INFO, "starting %s%s%s", a->plan.command[0], scheduled ? " for the activation of " : "",
+        scheduled ? moment_string(start.scheduled, start.offset).data : "");
     if (a->plan.wrap && !agent_pipes(a, passed)) {
         agent_ended(a, EXIT_CANNOT_EXEC << 8, (struct exec_failure){ .error = errno }, false);
         return;
     }
-    agent_send(a, &message, a->plan.wrap ? passed : NULL);
+    agent_send(a, &start, a->plan.wrap ? passed : NULL);
     fd_close_both(passed);
 }
 
 static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
 {
-    struct facts *f = &a->facts;
+    struct memory *m = &a->facts.memory;
+    const struct rules *r = &a->facts.rules;
     int level = kill_now ? 2 : 1;
-    if (f->stop_sent >= level)
+    if (m->stop_sent >= level)
         return;
-    if (f->stop_sent == 0 && a->command_status < 0)
-        f->cause = cause;
+    if (m->stop_sent == 0 && a->command_status < 0)
+        m->cause = cause;
     if (cause == CAUSE_RUNTIME)
-        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it",
-            duration_string(f->rules.max_runtime).data);
-    struct message message = { .kind = MESSAGE_STOP, .number = f->end_signal ? f->end_signal : SIGTERM };
-    message.span = kill_now ? 0 : f->rules.stop_timeout;
-    f->stop_sent = level;
-    f->stop_due = clock_now() + message.span + part(f->timeout, PART_LEASE);
-    agent_send(a, &message, NULL);
+        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it", duration_string(r->max_runtime).data);
+    struct message stop = { .kind = MESSAGE_STOP, .number = m->end_signal ? m->end_signal : SIGTERM };
+    stop.span = kill_now ? 0 : r->stop_timeout;
+    m->stop_sent = level;
+    m->stop_due = clock_now() + stop.span + part(a->facts.observed.timeout, PART_LEASE);
+    agent_send(a, &stop, NULL);
 }
 
 /* A guard that died or fell silent: it is killed first, so that it can start
  * nothing any more, then all that it leaves to us as their subreaper. */
 static void agent_orphan(struct agent *a)
 {
-    struct facts *f = &a->facts;
+    struct memory *m = &a->facts.memory;
     LOG(a->log, ERROR, "the guard process %s; ending all that it ran and starting another",
-        f->guard_lost ? "has died" : "does not answer");
-    a->command_lost = f->life != LIFE_NONE;
+        m->guard_lost ? "has died" : "does not answer");
+    a->command_lost = m->life != LIFE_NONE;
     if (a->command_lost && a->command_status < 0) {
         a->command_status = SIGKILL;
-        if (f->stop_sent == 0)
-            f->cause = f->guard_lost ? CAUSE_ITSELF : CAUSE_BALLOT;
+        if (m->stop_sent == 0)
+            m->cause = m->guard_lost ? CAUSE_ITSELF : CAUSE_BALLOT;
     }
-    f->stop_sent = f->stop_sent ? f->stop_sent : 1;
-    f->life = LIFE_ORPHANED;
+    m->stop_sent = m->stop_sent ? m->stop_sent : 1;
+    m->life = LIFE_ORPHANED;
     a->ending = (struct ending){ .due = 0 };
     if (a->guard > 0)
         kill(a->guard, SIGKILL);
@@ -7808,18 +7863,17 @@ static void agent_orphan(struct agent *a)
 
 static void agent_end_orphans(struct agent *a)
 {
-    struct facts *f = &a->facts;
+    struct memory *m = &a->facts.memory;
     bool reaped;
-    a->spared.resolver = a->election.resolver;
     if (clock_now() >= a->ending.due)
         subtree_kill(&a->ending, a->command, &a->spared, a->log);
-    f->orphans_due = a->ending.due;
+    m->orphans_due = a->ending.due;
     if (subtree_reap(a->command, &a->command_status, &reaped, &a->spared))
         return;
     if (a->command_lost)
         agent_ended(a, a->command_status, (struct exec_failure){ .error = 0 }, true); /* the cause is known */
-    f->life = LIFE_NONE;
-    f->stop_sent = 0;
+    m->life = LIFE_NONE;
+    m->stop_sent = 0;
     agent_next_guard(a);
 }
 
@@ -7827,77 +7881,64 @@ static void agent_end_orphans(struct agent *a)
  * lease of a running command. */
 static void agent_inform_guard(struct agent *a)
 {
-    const struct ballot_status *e = &a->election;
-    struct facts *f = &a->facts;
-    if (f->life == LIFE_ORPHANED || f->guard_lost)
+    const struct memory *m = &a->facts.memory;
+    const struct ballot_status *e = &a->facts.observed.election;
+    if (m->life == LIFE_ORPHANED || m->guard_lost)
         return;
     if (e->session && (a->told_session != e->session || strcmp(a->told_servers, e->servers) != 0)) {
-        struct message message = { .kind = MESSAGE_SESSION, .session = e->session, .span = e->timeout };
-        memcpy(message.password, e->password, sizeof message.password);
-        string_copy(message.text, sizeof message.text, e->servers);
-        agent_send(a, &message, NULL);
+        struct message session = { .kind = MESSAGE_SESSION, .session = e->session, .span = e->timeout };
+        memcpy(session.password, e->password, sizeof session.password);
+        string_copy(session.text, sizeof session.text, e->servers);
+        agent_send(a, &session, NULL);
         a->told_session = e->session;
         string_copy(a->told_servers, sizeof a->told_servers, e->servers);
     }
-    bool counts = f->role == BALLOT_LEADER || (f->rules.stop && e->token); /* stop: a lease that was cut and is over, too */
-    if (f->life != LIFE_NONE && counts && memcmp(&e->lease, &f->lease, sizeof f->lease) != 0) {
-        struct message message = { .kind = MESSAGE_LEASE, .lease = e->lease };
-        agent_spare(a);
-        agent_send(a, &message, NULL);
+    bool counts = e->role == BALLOT_LEADER || (a->facts.rules.stop && e->token); /* stop: a lease that was cut and is over, too */
+    if (m->life != LIFE_NONE && counts && memcmp(&e->lease, &m->lease, sizeof m->lease) != 0) {
+        spared_add_children(&a->spared, a->guard); /* what dead spared ones left: no signal tells */
+        agent_send(a, &(struct message){ .kind = MESSAGE_LEASE, .lease = e->lease }, NULL);
     }
 }
+
+/* --- acting ------------------------------------------------------------------------- */
 
 static void agent_candidacy(struct agent *a, enum candidacy candidacy)
 {
-    struct facts *f = &a->facts;
-    bool standing = a->candidacy == CANDIDACY_STAND, leaving = candidacy == CANDIDACY_LEAVE || candidacy == CANDIDACY_LAST_WORD;
-    a->candidacy = candidacy;
-    f->leaving_since = !leaving ? 0 : f->leaving_since ? f->leaving_since : f->now;
+    struct memory *m = &a->facts.memory;
+    const struct observed *o = &a->facts.observed;
+    bool stands = candidacy == CANDIDACY_STAND, leaves = candidacy == CANDIDACY_LEAVE || candidacy == CANDIDACY_LAST_WORD;
+    m->leaving_since = !leaves ? 0 : m->leaving_since ? m->leaving_since : o->now;
+    if (!stands || (!m->standing && m->life == LIFE_NONE))
+        m->standing_since = stands && o->election.role == BALLOT_OUT ? o->now : 0;
+    m->standing = stands && (m->standing || m->life == LIFE_NONE);
     switch (candidacy) {
-    case CANDIDACY_STAND:
-        if (!standing && f->role == BALLOT_OUT)
-            f->standing_since = f->now;
-        ballot_stand(a->ballot);
-        break;
-    case CANDIDACY_HOLD:
-        ballot_hold(a->ballot);
-        break;
-    case CANDIDACY_LEAVE:
-        ballot_leave(a->ballot);
-        break;
-    case CANDIDACY_LAST_WORD: /* still leading */
-        break;
+    case CANDIDACY_STAND: ballot_stand(a->ballot); break;
+    case CANDIDACY_HOLD: ballot_hold(a->ballot); break;
+    case CANDIDACY_LEAVE: ballot_leave(a->ballot); break;
+    case CANDIDACY_LAST_WORD: break; /* leading on */
     }
-    if (candidacy != CANDIDACY_STAND)
-        f->standing_since = 0;
 }
 
-static void agent_act(struct agent *a, const struct wish *w)
+static void agent_act(struct agent *a, const struct decision *d)
 {
-    struct facts *f = &a->facts;
-    if (w->replace_guard)
+    struct memory *m = &a->facts.memory;
+    m->ended = false;
+    m->after = d->after;
+    if (d->replace_guard)
         agent_orphan(a);
-    if (w->new_guard)
+    if (d->new_guard)
         agent_next_guard(a);
-    if (f->life == LIFE_ORPHANED)
+    if (m->life == LIFE_ORPHANED)
         agent_end_orphans(a);
-    if (a->schedule)
-        agent_turn(a, &w->turn);
-    agent_candidacy(a, w->candidacy);
-    f->resign_due = a->election.token && (f->resign_due || w->resign_later);
-    if (w->outcome_done)
-        f->ended = false;
-    if (w->end && !f->ending) {
-        f->ending = true;
-        a->status = w->status;
-        if (w->status == EXIT_BALLOT && !f->ended)
-            LOG(a->log, FATAL, "no election is possible%s%s; ending, as on-election-failure=exit demands",
-                ballot_trouble(a->ballot)[0] ? ": " : "", ballot_trouble(a->ballot));
-    }
-    if (w->command == COMMAND_START)
-        agent_start(a, w->anyway, w->turn.at);
-    else if (w->command == COMMAND_STOP || w->command == COMMAND_KILL)
-        agent_stop(a, w->command == COMMAND_KILL, w->cause);
+    cron_act(a->facts.cron, a->ballot, &d->step);
+    agent_candidacy(a, d->candidacy);
+    if (d->give_up)
+        LOG(a->log, FATAL, "no election is possible%s%s; ending, as on-election-failure=exit demands",
+            ballot_trouble(a->ballot)[0] ? ": " : "", ballot_trouble(a->ballot));
+    if (d->command == COMMAND_START)
+        agent_start(a, d->anyway, d->step.at);
+    else if (d->command == COMMAND_STOP || d->command == COMMAND_KILL)
+        agent_stop(a, d->command == COMMAND_KILL, d->cause);
     agent_inform_guard(a);
 }
 
@@ -7908,36 +7949,36 @@ enum { SLOT_SIGNAL, SLOT_GUARD, SLOT_STDOUT, SLOT_STDERR, SLOT_OUT, SLOT_ERR, SL
 
 static void agent_learn_time(struct agent *a)
 {
-    struct facts *f = &a->facts;
-    f->now = clock_now();
-    if (a->planned != NEVER && f->now > a->planned + part(f->timeout, PART_STALL)) {
-        f->stalled_at = f->now;
-        f->unacknowledged_since = f->unacknowledged_since ? f->now : 0; /* the guard may have been stopped, too */
+    struct memory *m = &a->facts.memory;
+    nanos now = a->facts.observed.now = clock_now();
+    if (a->planned != NEVER && now > a->planned + part(a->facts.observed.timeout, PART_STALL)) {
+        m->stalled_at = now;
+        m->unacknowledged_since = m->unacknowledged_since ? now : 0; /* the guard may have been stopped, too */
     }
 }
 
 static void agent_wait(struct agent *a, nanos wake)
 {
-    struct facts *f = &a->facts;
+    const struct memory *m = &a->facts.memory;
     struct log *l = a->log;
     nanos now = clock_now();
     int timeout = poll_timeout(nanos_min(wake, nanos_min(queue_retry(&l->out), queue_retry(&l->err))), now);
     struct pollfd slots[SLOT_COUNT] = {
         [SLOT_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
-        [SLOT_GUARD] = { f->life == LIFE_ORPHANED ? -1 : a->pair, POLLIN, 0 },
+        [SLOT_GUARD] = { m->life == LIFE_ORPHANED ? -1 : a->pair, POLLIN, 0 },
         [SLOT_STDOUT] = { stream_wants(&a->streams[0]) ? a->streams[0].fd : -1, POLLIN, 0 },
         [SLOT_STDERR] = { stream_wants(&a->streams[1]) ? a->streams[1].fd : -1, POLLIN, 0 },
         [SLOT_OUT] = { queue_waits(&l->out) && !l->out.retry_at ? l->out.fd : -1, POLLOUT, 0 },
         [SLOT_ERR] = { queue_waits(&l->err) && !l->err.retry_at ? l->err.fd : -1, POLLOUT, 0 },
     };
     /* A guard that could not be told of a cut lease is killed before the heartbeat is sent. */
-    bool untold = f->guard_lost && (f->life == LIFE_ASKED || f->life == LIFE_RUNNING);
+    bool untold = m->guard_lost && (m->life == LIFE_ASKED || m->life == LIFE_RUNNING);
     int count = 0;
     if (untold)
         timeout = 0;
     else
         count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
-    ballot_status(a->ballot, &a->election); /* a child to be spared may be new */
+    agent_read_status(a);
     log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
     while (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0 && errno == EINTR)
@@ -7953,76 +7994,91 @@ static void agent_wait(struct agent *a, nanos wake)
             stream_read(&a->streams[i], l);
 }
 
-/* Acting changed what decisions hang on: decide again at once. */
-static bool facts_moved(const struct facts *before, const struct facts *now)
+static bool bytes_differ(const void *a, const void *b, size_t size)
 {
-    return before->life != now->life || before->stop_sent != now->stop_sent || before->ended != now->ended || before->ending != now->ending ||
-           before->guard_due != now->guard_due || before->leaving_since != now->leaving_since || before->standing_since != now->standing_since ||
-           before->clock.noted != now->clock.noted;
+    return memcmp(a, b, size) != 0;
 }
 
-static void agent_run(struct agent *a)
+/* Returns the exit status. */
+static int agent_run(struct agent *a)
 {
+    struct facts *f = &a->facts;
+    struct memory before;
+    struct cron_memory cron_before;
+    f->observed.now = clock_now();
     for (;;) {
         agent_learn_output(a);
         agent_learn_election(a);
-        agent_learn_record(a);
-        struct wish wish = agent_decide(&a->facts);
-        if (wish.finish)
-            return;
-        struct facts before = a->facts;
-        agent_act(a, &wish);
-        agent_wait(a, facts_moved(&before, &a->facts) ? a->facts.now : wish.wake);
+        cron_learn(f->cron, a->ballot, &a->facts.observed.election, f->observed.now);
+        struct decision decision = agent_decide(f);
+        if (decision.finish)
+            return f->memory.after.exit_status;
+        memcpy(&before, &f->memory, sizeof before);
+        memcpy(&cron_before, cron_memory(f->cron), sizeof cron_before);
+        agent_act(a, &decision);
+        bool moved = bytes_differ(&before, &f->memory, sizeof before) ||
+                     bytes_differ(&cron_before, cron_memory(f->cron), sizeof cron_before);
+        agent_wait(a, moved ? f->observed.now : decision.wake); /* moved: decide again at once */
     }
 }
 
-static void agent_configure(struct agent *a, char **command)
+/* `run cron` knows no restart-delay, and waits for the next activation after ignore, too. */
+static struct rules agent_rules(const struct settings *s, bool cron)
 {
-    const struct settings *s = a->settings;
+    struct rules r = {
+        .stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP,
+        .on_success = (int)setting_number(s, SET_ON_SUCCESS),
+        .on_error = (int)setting_number(s, SET_ON_ERROR),
+        .on_failure = (int)setting_number(s, SET_ON_FAILURE),
+        .stop_timeout = setting_number(s, SET_STOP_TIMEOUT),
+        .max_runtime = setting_number(s, SET_MAX_RUNTIME),
+        .restart_delay = cron ? 0 : setting_number(s, SET_RESTART_DELAY),
+        .restart_delay_max = cron ? 0 : setting_number(s, SET_RESTART_DELAY_MAX),
+    };
+    r.alone = cron && !r.stop;
+    if (cron && r.on_success == POLICY_IGNORE)
+        r.on_success = POLICY_RERUN;
+    if (cron && r.on_error == POLICY_IGNORE)
+        r.on_error = POLICY_RERUN;
+    return r;
+}
+
+static void agent_configure(struct agent *a, const struct settings *s, char **command)
+{
+    a->facts.rules = agent_rules(s, a->facts.cron != NULL);
     a->plan = (struct plan){
         .command = command,
         .id = setting_text(s, SET_CANDIDATE_ID),
         .base_path = setting_text(s, SET_BASE_PATH),
         .auth = setting_text(s, SET_AUTH),
-        .stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP,
+        .stop = a->facts.rules.stop,
         .wrap = setting_number(s, SET_WRAP),
         .debug = setting_number(s, SET_DEBUG),
-        .stop_timeout = setting_number(s, SET_STOP_TIMEOUT),
+        .stop_timeout = a->facts.rules.stop_timeout,
         .log = a->log,
-    };
-    a->facts.rules = (struct rules){
-        .stop = a->plan.stop,
-        .on_success = (int)setting_number(s, SET_ON_SUCCESS),
-        .on_error = (int)setting_number(s, SET_ON_ERROR),
-        .on_failure = (int)setting_number(s, SET_ON_FAILURE),
-        .stop_timeout = a->plan.stop_timeout,
-        .max_runtime = setting_number(s, SET_MAX_RUNTIME),
-        .restart_delay = setting_number(s, SET_RESTART_DELAY),
-        .restart_delay_max = setting_number(s, SET_RESTART_DELAY_MAX),
     };
     a->streams[0] = (struct stream){ .fd = -1, .name = "cmd-run-stdout", .level = BALLOT_LOG_INFO, .queue = &a->log->out };
     a->streams[1] = (struct stream){ .fd = -1, .name = "cmd-run-stderr", .level = BALLOT_LOG_ERROR, .queue = &a->log->err };
 }
 
-static bool agent_open(struct agent *a)
+static bool agent_open(struct agent *a, const struct settings *s)
 {
     static const int caught[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
     /* A file size limit is like a full disk; `stty tostop` must not stop an election. */
     static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 };
-    const struct settings *s = a->settings;
     const struct ballot_config config = {
         .servers = setting_text(s, SET_SERVERS), .base_path = a->plan.base_path, .candidate_id = a->plan.id,
         .auth = a->plan.auth,
         .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND),
         .mode = a->plan.stop ? BALLOT_STOP : BALLOT_KEEP,
-        .log = log_message, .log_data = a->log, .library_log = a->plan.debug, .record = a->schedule != NULL,
+        .log = log_message, .log_data = a->log, .library_log = a->plan.debug, .record = a->facts.cron != NULL,
     };
     int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
     a->terminal = tty >= 0;
     fd_close(&tty);
     subtree_warn(process_adopt_orphans(), a->log);
     spared_add_children(&a->spared, 0);
-    if (!signals_open(caught, ignored) || !agent_new_guard(a)) {
+    if (!signals_open(caught, ignored) || (a->guard = guard_fork(&a->plan, &a->pair)) < 0) {
         LOG(a->log, FATAL, "cannot start the guard process: %s", strerror(errno));
         return false;
     }
@@ -8035,13 +8091,12 @@ static bool agent_open(struct agent *a)
 /* Leaves nothing behind: the session is closed, the guard told that all is well. */
 static void agent_close(struct agent *a)
 {
-    struct message goodbye = { .kind = MESSAGE_GOODBYE };
     if (a->ballot && ballot_role(a->ballot) != BALLOT_OUT)
-        ballot_hang_up(a->ballot); /* nobody answered in time: do not wait again */
+        ballot_hang_up(a->ballot); /* no server answered in time: do not wait again */
     ballot_close(a->ballot);
     free(a->spared.pids);
     if (a->pair >= 0)
-        message_send(a->pair, &goodbye, NULL);
+        message_send(a->pair, &(struct message){ .kind = MESSAGE_GOODBYE }, NULL);
     fd_close(&a->pair);
 }
 
@@ -8053,51 +8108,19 @@ static int signal_death(int number)
     return EXIT_BY_SIGNAL + number;
 }
 
-/* What the settings say about activations; false: it has been said what is wrong. */
-static bool schedule_open(struct schedule *c, const struct settings *s, struct log *log)
-{
-    struct ballot_cron_error error;
-    c->spec = setting_text(s, SET_SCHEDULE);
-    c->dst = (enum ballot_dst)setting_number(s, SET_DST);
-    c->catch_up = setting_number(s, SET_CATCH_UP);
-    const struct value *v = &s->values[SET_SCHEDULE];
-    char why[512];
-    struct text t = text_in(why, sizeof why);
-    int local = ballot_zone_local(&c->zone);
-    if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
-        text_format(&t, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
-    else if (local != BALLOT_OK && !c->cron.own_zone)
-        text_format(&t, "it is for the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
-    else if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
-        text_string(&t, "it never comes");
-    if (t.length)
-        LOG(log, FATAL, "%s%s: \"%.200s\": %s", v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
-    return t.length == 0;
-}
-
-static int run(const struct settings *s, struct log *log, char **command, struct schedule *schedule)
+static int run(const struct settings *s, struct log *log, char **command, struct cron_run *cron)
 {
     struct agent *a = calloc(1, sizeof *a);
     if (!a)
         return EXIT_BALLOT;
-    a->settings = s;
     a->log = log;
     a->pair = -1;
-    a->schedule = schedule;
-    a->facts.clock = (struct clockwork){ .schedule = schedule, .noted = true, .recorded = BALLOT_NEVER };
-    a->journal = (struct journal){ .mark = moment_now(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
-    a->shift = clock_shift();
-    agent_configure(a, command);
-    int status = EXIT_BALLOT, signal_number = 0;
-    if (agent_open(a)) {
-        a->facts.now = clock_now();
-        agent_run(a);
-        status = a->status;
-        signal_number = a->facts.end_signal;
-    }
+    a->facts.cron = cron;
+    agent_configure(a, s, command);
+    int status = agent_open(a, s) ? agent_run(a) : EXIT_BALLOT, number = a->facts.memory.end_signal;
     agent_close(a);
     free(a);
-    return signal_number ? signal_death(signal_number) : status;
+    return number ? signal_death(number) : status;
 }
 
 static int run_once(const struct settings *s, struct log *log, char **command)
@@ -8107,8 +8130,10 @@ static int run_once(const struct settings *s, struct log *log, char **command)
 
 static int run_cron(const struct settings *s, struct log *log, char **command)
 {
-    struct schedule schedule;
-    return schedule_open(&schedule, s, log) ? run(s, log, command, &schedule) : EXIT_BALLOT;
+    struct cron_run *cron = cron_open(s, log);
+    int status = cron ? run(s, log, command, cron) : EXIT_BALLOT;
+    free(cron);
+    return status;
 }
 
 /* ---------------------------------------------------------------------------

@@ -814,87 +814,87 @@ static void test_session_timeouts(void)
 
 static struct facts facts(void)
 {
-    return (struct facts){ .now = 1000 * SECOND, .role = BALLOT_LEADER, .timeout = 6 * SECOND, .start_until = 1004 * SECOND,
-                           .lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND }, .rules = { .stop_timeout = 10 * SECOND } };
+    return (struct facts){ .observed = { .now = 1000 * SECOND, .election.role = BALLOT_LEADER, .timeout = 6 * SECOND, .start_until = 1004 * SECOND },
+                           .memory.lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND }, .rules.stop_timeout = 10 * SECOND };
 }
 
 static void test_decisions(void)
 {
     struct facts f = facts();
     check(agent_decide(&f).command == COMMAND_START, "a leader starts the command");
-    f.start_until = f.now;
+    f.observed.start_until = f.observed.now;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not when the lease is over");
     f = facts();
-    f.next_start = f.now + 1;
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).wake <= f.next_start, "... nor before restart-delay is over");
-    f.role = BALLOT_OUT;
+    f.memory.after.next_start = f.observed.now + 1;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).wake <= f.memory.after.next_start, "... nor before restart-delay is over");
+    f.observed.election.role = BALLOT_OUT;
     check(agent_decide(&f).candidacy == CANDIDACY_HOLD, "... which is served out of the line");
     f = facts();
-    f.role = BALLOT_FOLLOWER;
+    f.observed.election.role = BALLOT_FOLLOWER;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND, "a follower waits");
 
     f = facts();
-    f.life = LIFE_RUNNING;
+    f.memory.life = LIFE_RUNNING;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "a running command is left alone");
-    f.role = BALLOT_UNSURE;
+    f.observed.election.role = BALLOT_UNSURE;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... out of contact too (stop is the guard's)");
-    f.role = BALLOT_FOLLOWER;
-    f.lost = true;
+    f.observed.election.role = BALLOT_FOLLOWER;
+    f.observed.lost = true;
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).candidacy == CANDIDACY_HOLD, "the leadership lost: stopped, and nothing claimed meanwhile");
-    f.revoked = true;
+    f.observed.revoked = true;
     check(agent_decide(&f).command == COMMAND_KILL, "... revoked: killed");
     f = facts();
-    f.life = LIFE_RUNNING;
+    f.memory.life = LIFE_RUNNING;
     f.rules.max_runtime = SECOND;
-    f.started_at = f.now - SECOND;
+    f.memory.started_at = f.observed.now - SECOND;
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_RUNTIME, "max-runtime");
-    f.end_signals = 1;
+    f.memory.end_signals = 1;
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT, "told to end: stop");
-    f.lost = f.revoked = true;
+    f.observed.lost = f.observed.revoked = true;
     check(agent_decide(&f).command == COMMAND_KILL, "... and revoked meanwhile: kill");
-    f.lost = f.revoked = false;
-    f.end_signals = 2;
+    f.observed.lost = f.observed.revoked = false;
+    f.memory.end_signals = 2;
     check(agent_decide(&f).command == COMMAND_KILL, "... twice: kill");
 
     f = facts();
-    f.life = LIFE_RUNNING;
+    f.memory.life = LIFE_RUNNING;
     f.rules.stop = true;
-    f.now = f.lease.sent + 4 * SECOND;
+    f.observed.now = f.memory.lease.sent + 4 * SECOND;
     check(agent_decide(&f).replace_guard, "stop: still alive when the lease is over: the guard is replaced");
     f.rules.stop = false;
     check(!agent_decide(&f).replace_guard, "... not with keep");
-    f.unacknowledged_since = f.now - 4 * SECOND;
+    f.memory.unacknowledged_since = f.observed.now - 4 * SECOND;
     check(agent_decide(&f).replace_guard, "a guard that has not acknowledged for 2/3 T is replaced");
 
     f = facts();
-    f.guard_lost = true;
-    f.guard_due = f.now + SECOND;
+    f.memory.guard_lost = true;
+    f.memory.guard_due = f.observed.now + SECOND;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_LEAVE, "no guard can be forked: a leader starts nothing, and leaves");
-    check(!agent_decide(&f).new_guard && !agent_decide(&f).replace_guard && agent_decide(&f).wake == f.guard_due, "... and tries again after a second");
-    f.now = f.guard_due;
+    check(!agent_decide(&f).new_guard && !agent_decide(&f).replace_guard && agent_decide(&f).wake == f.memory.guard_due, "... and tries again after a second");
+    f.observed.now = f.memory.guard_due;
     check(agent_decide(&f).new_guard, "... then");
-    f.role = BALLOT_OUT;
-    f.standing_since = f.now - f.timeout;
+    f.observed.election.role = BALLOT_OUT;
+    f.memory.standing_since = f.observed.now - f.observed.timeout;
     f.rules.on_failure = FAILURE_RUN_ANYWAY;
     check(agent_decide(&f).candidacy == CANDIDACY_HOLD && agent_decide(&f).command == COMMAND_AS_IT_IS, "... it does not stand, and runs nothing anyway");
-    f.end_signals = 1;
+    f.memory.end_signals = 1;
     check(agent_decide(&f).finish && !agent_decide(&f).new_guard, "... told to end: at once");
     f = facts();
-    f.guard_due = f.now;
-    f.ended = true;
+    f.memory.guard_due = f.observed.now;
+    f.memory.ended = true;
     f.rules.on_error = POLICY_EXIT;
-    f.status = 3 << 8;
-    check(agent_decide(&f).end && agent_decide(&f).status == 3, "... the policy applies all the same");
+    f.memory.status = 3 << 8;
+    check(agent_decide(&f).after.ending && agent_decide(&f).after.exit_status == 3, "... the policy applies all the same");
     f.rules.on_error = POLICY_RERUN;
-    check(agent_decide(&f).outcome_done && agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... but for rerun, which has to wait");
+    check(!agent_decide(&f).after.ending && agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... but for rerun, which has to wait");
 
     f = facts();
-    f.end_signals = 1;
+    f.memory.end_signals = 1;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE && !agent_decide(&f).finish, "no command: leave first");
-    f.role = BALLOT_OUT;
+    f.observed.election.role = BALLOT_OUT;
     check(agent_decide(&f).finish, "... then end");
-    f.role = BALLOT_LEADER;
-    f.leaving_since = f.now - SECOND;
+    f.observed.election.role = BALLOT_LEADER;
+    f.memory.leaving_since = f.observed.now - SECOND;
     check(agent_decide(&f).finish, "... after 1 s in any case");
 }
 
@@ -904,32 +904,32 @@ static void test_policies(void)
         for (int good = 0; good < 2; good++)
             for (int cause = CAUSE_ITSELF; cause <= CAUSE_BALLOT; cause++) {
                 struct facts f = facts();
-                f.ended = true;
-                f.status = good ? 0 : 3 << 8;
-                f.cause = (enum cause)cause;
+                f.memory.ended = true;
+                f.memory.status = good ? 0 : 3 << 8;
+                f.memory.cause = (enum cause)cause;
                 bool success = good && cause == CAUSE_ITSELF;
                 f.rules.on_success = success ? policy : -1;
                 f.rules.on_error = success ? -1 : policy;
-                struct wish w = agent_decide(&f);
+                struct decision d = agent_decide(&f);
                 char what[80];
-                snprintf(what, sizeof what, "policy %d, status %d, cause %d", policy, f.status, cause);
+                snprintf(what, sizeof what, "policy %d, status %d, cause %d", policy, f.memory.status, cause);
                 if (cause == CAUSE_BALLOT)
-                    check(w.outcome_done && !w.end && w.candidacy != CANDIDACY_LEAVE, what);
+                    check(!d.after.ending && d.candidacy == CANDIDACY_STAND, what);
                 else if (policy == POLICY_EXIT || policy == POLICY_IGNORE)
-                    check(w.end && w.status == (policy == POLICY_EXIT && !good ? 3 : 0), what);
+                    check(d.after.ending && d.after.exit_status == (policy == POLICY_EXIT && !good ? 3 : 0) && d.command == COMMAND_AS_IT_IS, what);
                 else
-                    check(!w.end && (w.candidacy == CANDIDACY_LEAVE) == (policy == POLICY_REELECT) && w.outcome_done == (policy == POLICY_RERUN), what);
+                    check(!d.after.ending && (d.candidacy == CANDIDACY_LEAVE) == (policy == POLICY_REELECT) && (d.command == COMMAND_START) == (policy == POLICY_RERUN), what);
             }
     for (int policy = FAILURE_RETRY; policy <= FAILURE_EXIT; policy++) {
         struct facts f = facts();
-        f.role = BALLOT_OUT;
-        f.standing_since = f.now - 6 * SECOND;
+        f.observed.election.role = BALLOT_OUT;
+        f.memory.standing_since = f.observed.now - 6 * SECOND;
         f.rules.on_failure = policy;
-        struct wish w = agent_decide(&f);
-        check(w.end == (policy == FAILURE_EXIT) && (w.command == COMMAND_START) == (policy == FAILURE_RUN_ANYWAY), "on-election-failure after T");
-        f.standing_since++;
-        w = agent_decide(&f);
-        check(!w.end && w.command == COMMAND_AS_IT_IS, "... not before");
+        struct decision d = agent_decide(&f);
+        check(d.give_up == (policy == FAILURE_EXIT) && (d.command == COMMAND_START) == (policy == FAILURE_RUN_ANYWAY), "on-election-failure after T");
+        f.memory.standing_since++;
+        d = agent_decide(&f);
+        check(!d.give_up && d.command == COMMAND_AS_IT_IS, "... not before");
     }
 }
 
@@ -978,9 +978,9 @@ static bool cut_is_told(void)
     a->told_session = a->ballot->client.session.client_id;
     a->ballot->leading = a->facts.rules.stop = true;
     a->ballot->token = 1;
-    a->facts.life = LIFE_RUNNING;
-    a->facts.now = clock_now();
-    a->facts.lease = a->ballot->lease = (struct ballot_lease){ .sent = clock_now() - 3 * SECOND, .timeout = 30 * SECOND };
+    a->facts.memory.life = LIFE_RUNNING;
+    a->facts.observed.now = clock_now();
+    a->facts.memory.lease = a->ballot->lease = (struct ballot_lease){ .sent = clock_now() - 3 * SECOND, .timeout = 30 * SECOND };
     a->ballot->lease.cut_sent = clock_now() - 3 * SECOND;
     a->ballot->lease.cut_timeout = 4 * SECOND;
     agent_learn_election(a);
@@ -1376,36 +1376,36 @@ static void test_stepping_down(void)
     viewer_free(v);
 
     struct facts f = facts();
-    f.life = LIFE_RUNNING;
-    f.step_down = true;
+    f.memory.life = LIFE_RUNNING;
+    f.observed.election.step_down = true;
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT && agent_decide(&f).candidacy == CANDIDACY_STAND,
           "the leader, asked to step down, stops its command first");
-    f.life = LIFE_NONE;
-    f.ended = true;
-    f.cause = CAUSE_BALLOT;
+    f.memory.life = LIFE_NONE;
+    f.memory.ended = true;
+    f.memory.cause = CAUSE_BALLOT;
     f.rules.on_success = f.rules.on_error = POLICY_EXIT;
-    check(agent_decide(&f).outcome_done && !agent_decide(&f).end && agent_decide(&f).command == COMMAND_AS_IT_IS, "... no policy applies, whatever it is");
-    f.cause = CAUSE_ITSELF;
-    check(agent_decide(&f).end, "... unless the command had ended by itself");
-    f.ended = false;
+    check(!agent_decide(&f).after.ending && agent_decide(&f).candidacy == CANDIDACY_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... no policy applies, whatever it is");
+    f.memory.cause = CAUSE_ITSELF;
+    check(agent_decide(&f).after.ending, "... unless the command had ended by itself");
+    f.memory.ended = false;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... then leaves the line, and starts nothing meanwhile");
-    f.step_down = false;
-    f.role = BALLOT_OUT;
+    f.observed.election.step_down = false;
+    f.observed.election.role = BALLOT_OUT;
     check(agent_decide(&f).candidacy == CANDIDACY_STAND, "... then stands again");
 
-    f.step_down = true;
-    f.role = BALLOT_FOLLOWER;
+    f.observed.election.step_down = true;
+    f.observed.election.role = BALLOT_FOLLOWER;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "a candidate that may not lead leaves the line");
-    f.life = LIFE_RUNNING;
-    f.anyway = true;
+    f.memory.life = LIFE_RUNNING;
+    f.memory.anyway = true;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND, "... without its command, which it runs anyway");
 }
 
 /* A leader at `wall` seconds, with nothing to do. */
-static struct clockwork clockwork(const struct schedule *s, int64_t wall)
+static struct cron_run cron_run(const struct schedule *s, int64_t wall)
 {
-    return (struct clockwork){ .schedule = s, .wall = wall * SECOND, .known = true, .fitting = true,
-                               .noted = true, .mark = wall, .recorded = BALLOT_NEVER };
+    return (struct cron_run){ .schedule = *s, .wall = wall * SECOND, .known = true,
+                              .memory = { .fits = true, .written = true, .record.mark = wall, .recorded = BALLOT_NEVER } };
 }
 
 static struct schedule schedule(const char *spec, nanos catch_up)
@@ -1417,170 +1417,169 @@ static struct schedule schedule(const char *spec, nanos catch_up)
     return s;
 }
 
-static struct turn turn(const struct clockwork *c, enum authority authority, bool running)
+static struct cron_step step(const struct cron_run *c, enum authority authority, bool running)
 {
     nanos wake = NEVER;
-    return turn_decide(c, authority, running, 0, &wake);
+    return cron_decide(c, authority, running, 0, &wake);
 }
 
-static void test_turns(void)
+static void test_activations(void)
 {
     struct schedule minutely = schedule("* * * * *", MINUTE), never_late = schedule("* * * * *", 0), every = schedule("@every 7s", MINUTE);
-    struct clockwork c = clockwork(&minutely, 6000);
+    struct cron_run c = cron_run(&minutely, 6000);
     nanos wake = NEVER;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "an activation that is dealt with does not come again");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "an activation that is dealt with does not come again");
     c.wall = 6059 * SECOND + 400 * MILLISECOND;
-    check(turn_decide(&c, AUTHORITY_LEADER, false, 5, &wake).kind == TURN_NONE && wake == 5 + 600 * MILLISECOND, "the next one is waited for, to its second");
+    check(cron_decide(&c, AUTHORITY_LEADER, false, 5, &wake).kind == CRON_NOTHING && wake == 5 + 600 * MILLISECOND, "the next one is waited for, to its second");
     wake = NEVER;
     c.wall = 6030 * SECOND;
-    turn_decide(&c, AUTHORITY_LEADER, false, 5, &wake);
+    cron_decide(&c, AUTHORITY_LEADER, false, 5, &wake);
     check(wake == 5 + SECOND, "... never over a second, as the wall clock may jump");
     c.wall = 6060 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD && turn(&c, AUTHORITY_LEADER, false).at == 6060, "it is recorded");
-    check(turn(&c, AUTHORITY_LEADER, true).kind == TURN_SKIP, "... skipped while the last one runs");
-    check(turn(&c, AUTHORITY_ALONE, false).kind == TURN_START, "... started at once by a leader on its own");
-    check(turn(&c, AUTHORITY_NONE, false).kind == TURN_NONE, "... not by a follower");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_RECORD && step(&c, AUTHORITY_LEADER, false).at == 6060, "it is recorded");
+    check(step(&c, AUTHORITY_LEADER, true).kind == CRON_SKIP, "... skipped while the last one runs");
+    check(step(&c, AUTHORITY_ALONE, false).kind == CRON_START, "... started at once by a leader on its own");
+    check(step(&c, AUTHORITY_NONE, false).kind == CRON_NOTHING, "... not by a follower");
     c.known = false;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "... not while the record is not known");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "... not while the record is not known");
     c.known = true;
-    c.mark = c.recorded = 6060;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_START && turn(&c, AUTHORITY_LEADER, false).at == 6060, "what is recorded as ours is started");
+    c.memory.record.mark = c.memory.recorded = 6060;
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_START && step(&c, AUTHORITY_LEADER, false).at == 6060, "what is recorded as ours is started");
     c.wall = 6119 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_START, "... within catch-up");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_START, "... within catch-up");
     c.wall = 6121 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD && turn(&c, AUTHORITY_LEADER, false).at == 6120, "... and not later");
-    c.fitting = false;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_BEGIN, "no record, or another schedule's: it begins now");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_RECORD && step(&c, AUTHORITY_LEADER, false).at == 6120, "... and not later");
+    c.memory.fits = false;
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_BEGIN, "no record, or another schedule's: it begins now");
 
-    c = clockwork(&minutely, 100000 * 60 + 59);
-    c.mark = 6000;
-    check(turn(&c, AUTHORITY_LEADER, false).at == 100000 * 60, "of all that was missed the latest is caught up");
-    c.schedule = &never_late;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "... not with catch-up=0");
+    c = cron_run(&minutely, 100000 * 60 + 59);
+    c.memory.record.mark = 6000;
+    check(step(&c, AUTHORITY_LEADER, false).at == 100000 * 60, "of all that was missed the latest is caught up");
+    c.schedule = never_late;
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "... not with catch-up=0");
     c.wall = 100000 * 60 * SECOND + 900 * MILLISECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD, "... which does not forbid to be on time");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_RECORD, "... which does not forbid to be on time");
 
-    c = clockwork(&every, 1000);
+    c = cron_run(&every, 1000);
     c.wall = 1020 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).at == 1014, "@every keeps its cadence");
-    c.mark = 1014;
+    check(step(&c, AUTHORITY_LEADER, false).at == 1014, "@every keeps its cadence");
+    c.memory.record.mark = 1014;
     c.wall = 1020 * SECOND + SECOND / 2;
     wake = NEVER;
-    turn_decide(&c, AUTHORITY_LEADER, false, 0, &wake);
+    cron_decide(&c, AUTHORITY_LEADER, false, 0, &wake);
     check(wake == SECOND / 2, "... from what was recorded last");
 
-    c = clockwork(&minutely, 6000);
+    c = cron_run(&minutely, 6000);
     c.wall += 365 * 24 * HOUR;
     c.jumped = 365 * 24 * HOUR;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "the clock has jumped by a year: the servers are asked");
-    check(turn(&c, AUTHORITY_ALONE, false).kind == TURN_NONE, "... out of contact, too");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "the clock has jumped by a year: the servers are asked");
+    check(step(&c, AUTHORITY_ALONE, false).kind == CRON_NOTHING, "... out of contact, too");
     c.ahead = c.jumped;
     c.jumped = 0;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_HAND_OVER, "a year ahead of the servers: hands over");
-    check(turn(&c, AUTHORITY_LEADER, true).kind == TURN_NONE, "... not while its command runs, and skips nothing");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_HAND_OVER, "a year ahead of the servers: hands over");
+    check(step(&c, AUTHORITY_LEADER, true).kind == CRON_NOTHING, "... not while its command runs, and skips nothing");
     c.jumped = -c.ahead;
     c.wall = 6060 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD, "... set right, it goes on at once");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_RECORD, "... set right, it goes on at once");
     c.ahead = -1800000000 * SECOND;
     c.jumped = 0;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_HAND_OVER, "in 1970: hands over");
-    c = clockwork(&minutely, 6000);
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_HAND_OVER, "in 1970: hands over");
+    c = cron_run(&minutely, 6000);
     c.wall = 3000 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "all clocks were set back: what is done is not done again");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "all clocks were set back: what is done is not done again");
     c.wall = 6060 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).at == 6060, "... and what is not, is");
+    check(step(&c, AUTHORITY_LEADER, false).at == 6060, "... and what is not, is");
 }
 
-static void test_journal(void)
+static void test_run_record(void)
 {
-    struct journal j = { .mark = 1800000000, .run = 1799999940, .start = 1799999940, .end = 1799999950, .status = 3 << 8,
+    struct run_record r = { .mark = 1800000000, .run = 1799999940, .start = 1799999940, .end = 1799999950, .status = 3 << 8,
                          .token = 77, .skipped = 2 }, back;
     char data[DATA_MAX];
     struct schedule s = schedule("TZ=Asia/Kolkata 0 2 * * *", 0);
-    string_copy(j.id, sizeof j.id, "a \"b\"");
-    size_t n = journal_json(&j, &s, 1800000000, data, sizeof data);
-    back = journal_read(data, n, 1800000000 * SECOND);
-    check(back.mark == j.mark && back.run == j.run && back.start == j.start && back.end == j.end && back.status == j.status &&
-          back.token == 77 && back.skipped == 2 && !strcmp(back.spec, s.spec) && !strcmp(back.id, j.id), "what the journal says is read back");
+    string_copy(r.id, sizeof r.id, "a \"b\"");
+    size_t n = run_record_json(&r, &s, 1800000000, data, sizeof data);
+    back = run_record_read(data, n, 1800000000 * SECOND);
+    check(back.mark == r.mark && back.run == r.run && back.start == r.start && back.end == r.end && back.status == r.status &&
+          back.token == 77 && back.skipped == 2 && !strcmp(back.spec, s.spec) && !strcmp(back.id, r.id), "what the run record says is read back");
     char next[64];
     check(json_get(data, n, "nextActivation", next, sizeof next) && !strcmp(next, "2027-01-16T02:00:00+05:30"),
           "... and it says what comes next, in the schedule's time zone");
-    j.status = SIGKILL;
-    n = journal_json(&j, &s, 1800000000, data, sizeof data);
-    check(journal_read(data, n, 1800000000 * SECOND).status == SIGKILL, "... a signal, too");
-    check(journal_read(data, n, 1799990000 * SECOND).mark == 1799990000, "a mark from the future counts as the record's own time");
-    check(journal_read("\0{]", 3, 0).mark == BALLOT_NEVER, "what is no journal");
+    r.status = SIGKILL;
+    n = run_record_json(&r, &s, 1800000000, data, sizeof data);
+    check(run_record_read(data, n, 1800000000 * SECOND).status == SIGKILL, "... a signal, too");
+    check(run_record_read(data, n, 1799990000 * SECOND).mark == 1799990000, "a mark from the future counts as the record's own time");
+    check(run_record_read("\0{]", 3, 0).mark == BALLOT_NEVER, "what is no run record");
     static char longest[BALLOT_ID_MAX + 1];
     memset(longest, 1, sizeof longest - 1);
     s.spec = longest;
-    memset(j.id, 1, sizeof j.id - 1);
-    memset(j.host, 1, sizeof j.host - 1);
-    check(journal_json(&j, &s, 1800000000, data, sizeof data) < sizeof data, "the longest fits");
+    memset(r.id, 1, sizeof r.id - 1);
+    memset(r.host, 1, sizeof r.host - 1);
+    check(run_record_json(&r, &s, 1800000000, data, sizeof data) < sizeof data, "the longest fits");
 }
 
 static void test_cron_policies(void)
 {
     struct schedule s = schedule("* * * * *", MINUTE);
     struct facts f = facts();
-    f.clock = clockwork(&s, 6000);
+    struct cron_run c = cron_run(&s, 6000);
+    f.cron = &c;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND, "cron: a leader waits for the activation");
-    f.clock.recorded = 6000;
-    check(agent_decide(&f).command == COMMAND_START && agent_decide(&f).turn.at == 6000, "... and starts what is recorded");
-    f.clock.recorded = BALLOT_NEVER;
-    f.ended = true;
-    f.cause = CAUSE_ITSELF;
-    f.rules.on_success = POLICY_IGNORE;
-    check(agent_decide(&f).outcome_done && !agent_decide(&f).end, "cron: ignore waits for the next one");
-    f.rules.on_success = POLICY_RERUN;
-    check(agent_decide(&f).outcome_done && agent_decide(&f).candidacy == CANDIDACY_STAND, "... so does rerun");
+    c.memory.recorded = 6000;
+    check(agent_decide(&f).command == COMMAND_START && agent_decide(&f).step.at == 6000, "... and starts what is recorded");
+    c.memory.recorded = BALLOT_NEVER;
+    f.memory.ended = true;
+    f.memory.cause = CAUSE_ITSELF;
+    check(agent_decide(&f).candidacy == CANDIDACY_STAND && agent_decide(&f).command == COMMAND_AS_IT_IS, "... rerun waits for the next one");
     f.rules.on_success = POLICY_EXIT;
-    check(agent_decide(&f).end && agent_decide(&f).status == 0, "... exit ends");
+    check(agent_decide(&f).after.ending && agent_decide(&f).after.exit_status == 0, "... exit ends");
     f.rules.on_success = POLICY_REELECT;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... reelect resigns");
-    f.clock.noted = false;
-    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... after the record says how it ended");
-    f.clock.known = false;
-    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).turn.kind != TURN_NOTE, "... whose answer is waited for");
-    f.leaving_since = f.now;
-    f.now += 2 * LEAVING_MAX;
+    c.memory.written = false;
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).step.kind == CRON_WRITE, "... after the record says how it ended");
+    c.known = false;
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).step.kind != CRON_WRITE, "... whose answer is waited for");
+    f.memory.leaving_since = f.observed.now;
+    f.observed.now += 2 * LEAVING_MAX;
     check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD, "... for as long as it takes");
-    f.refused = true;
+    f.observed.election.refused = true;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... if it is not refused");
-    f.refused = false;
-    f.end_signals = 1;
+    f.observed.election.refused = false;
+    f.memory.end_signals = 1;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... and ballot is not told to end");
-    f.now = f.leaving_since;
+    f.observed.now = f.memory.leaving_since;
     check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD, "... which waits for it, too, but for a second");
-    f.end_signals = 0;
-    f.leaving_since = 0;
-    f.clock.known = true;
-    f.role = BALLOT_UNSURE;
-    check(agent_decide(&f).outcome_done && agent_decide(&f).resign_later, "... out of contact: on return, and goes on");
-    f.ended = false;
-    f.resign_due = true;
-    f.clock.wall = 6060 * SECOND;
+    f.memory.end_signals = 0;
+    f.memory.leaving_since = 0;
+    c.known = true;
+    f.observed.election.role = BALLOT_UNSURE;
+    f.rules.alone = true;
+    check(agent_decide(&f).after.reelect && agent_decide(&f).candidacy == CANDIDACY_STAND, "... out of contact: on return, and goes on");
+    f.memory.ended = false;
+    f.memory.after.reelect = true;
+    c.wall = 6060 * SECOND;
     check(agent_decide(&f).command == COMMAND_START, "... with the next activation, unrecorded");
-    f.rules.stop = true;
+    f.rules.alone = false;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not with on-disconnect=stop");
-    f.rules.stop = false;
-    f.resigning = true;
+    f.rules.alone = true;
+    f.observed.election.resigning = true;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not who may have resigned");
-    f.resigning = false;
-    f.stalled_at = f.now;
+    f.observed.election.resigning = false;
+    f.memory.stalled_at = f.observed.now;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not after a standstill");
-    f.stalled_at = 0;
-    f.clock.fitting = false;
+    f.memory.stalled_at = 0;
+    c.memory.fits = false;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not without having read the record as a leader");
-    f.clock.fitting = true;
-    f.role = BALLOT_LEADER;
-    f.clock.known = true;
-    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... contact is back: says what it ran");
-    f.clock.noted = true;
+    c.memory.fits = true;
+    f.observed.election.role = BALLOT_LEADER;
+    c.known = true;
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).step.kind == CRON_WRITE, "... contact is back: says what it ran");
+    c.memory.written = true;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... and resigns");
-    f.resign_due = false;
-    check(agent_decide(&f).turn.kind == TURN_RECORD, "a leader records what is due");
-    f.output_pending = true;
-    check(agent_decide(&f).turn.kind == TURN_NONE, "... not while it could not start it");
+    f.memory.after.reelect = false;
+    check(agent_decide(&f).step.kind == CRON_RECORD, "a leader records what is due");
+    f.observed.output_pending = true;
+    check(agent_decide(&f).step.kind == CRON_NOTHING, "... not while it could not start it");
 }
 
 /* What a child that resolves names has said arrives. */
@@ -1719,8 +1718,8 @@ int main(void)
     test_writing();
     test_notes();
     test_stepping_down();
-    test_turns();
-    test_journal();
+    test_activations();
+    test_run_record();
     test_cron_policies();
     test_resolving();
     test_reaped_resolver();
