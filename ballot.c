@@ -6894,7 +6894,7 @@ static void run_record_number(struct text *t, const char *name, int64_t number)
     json_field(t, name, digits);
 }
 
-/* It also tells readers, who may be in another time zone, what comes next. */
+/* It also says what comes next: readers may be in another time zone. */
 static size_t run_record_json(const struct run_record *r, const struct schedule *s, int64_t now, char *out, size_t size)
 {
     struct text t = text_in(out, size);
@@ -7372,12 +7372,6 @@ struct decision {
     nanos wake;           /* when to decide again, if nothing happens before           */
 };
 
-/* The exit status that a shell would give. */
-static int status_code(int status)
-{
-    return WIFSIGNALED(status) ? EXIT_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 /* The guard is dead, or has not done in time what only a live one can have done. */
 static bool guard_overdue(const struct facts *f, nanos *wake)
 {
@@ -7417,7 +7411,7 @@ static void decide_outcome(const struct facts *f, struct decision *d)
     switch (m->cause == CAUSE_BALLOT ? POLICY_RERUN : success ? r->on_success : r->on_error) {
     case POLICY_EXIT:
         d->after.ending = true;
-        d->after.exit_status = status_code(m->status);
+        d->after.exit_status = WIFSIGNALED(m->status) ? EXIT_BY_SIGNAL + WTERMSIG(m->status) : WEXITSTATUS(m->status); /* as a shell's */
         break;
     case POLICY_IGNORE:
         d->after.ending = true;
@@ -7447,7 +7441,7 @@ static void decide_alive(const struct facts *f, struct decision *d)
         d->command = COMMAND_KILL;
     else if (m->end_signals || o->lost)
         d->command = COMMAND_STOP;
-    else if (o->election.step_down && leads) /* one whose heartbeats are refused is taken for mute, and revoked, after 2 T */
+    else if (o->election.step_down && leads) /* if heartbeats are refused, the silent leader is revoked after 2 T */
         d->command = o->election.refused && due(lease_moment(&m->lease, PART_REFUSED), o->now, &d->wake) ? COMMAND_KILL : COMMAND_STOP;
     else if (f->rules.max_runtime && due(m->started_at + f->rules.max_runtime, o->now, &d->wake)) {
         d->command = COMMAND_STOP;
@@ -7466,13 +7460,6 @@ static void decide_ending(const struct facts *f, struct decision *d)
     bool overdue = m->leaving_since && due(m->leaving_since + LEAVING_MAX, o->now, &d->wake);
     bool left = o->election.role == BALLOT_OUT || overdue, pending = o->output_pending || o->log_pending;
     d->finish = left && (!pending || (m->end_signals && overdue));
-}
-
-/* Without a guard nothing can be run: the candidate leaves the queue until it has one. */
-static void decide_unguarded(const struct facts *f, struct decision *d)
-{
-    d->candidacy = f->observed.election.role == BALLOT_OUT ? CANDIDACY_HOLD : CANDIDACY_LEAVE;
-    d->new_guard = due(f->memory.guard_due, f->observed.now, &d->wake);
 }
 
 /* What may be started. A candidate that has stood still does not go on alone: others may have
@@ -7544,9 +7531,10 @@ static struct decision agent_decide(const struct facts *f)
         decide_alive(f, &d);
     else if (m->end_signals || m->after.ending)
         decide_ending(f, &d);
-    else if (m->guard_due)
-        decide_unguarded(f, &d);
-    else if (!d.after.ending)
+    else if (m->guard_due) { /* without a guard nothing can be run: out of the queue until there is one */
+        d.candidacy = f->observed.election.role == BALLOT_OUT ? CANDIDACY_HOLD : CANDIDACY_LEAVE;
+        d.new_guard = due(m->guard_due, f->observed.now, &d.wake);
+    } else if (!d.after.ending)
         decide_idle(f, &d);
     decide_last_word(f, &d);
     return d;
@@ -7743,35 +7731,31 @@ static void agent_learn_election(struct agent *a)
     o->revoked = o->lost && e->revoked;
 }
 
-/* Once the command has ended, or ballot does, a disk that takes nothing is not
- * waited for: nothing but the status is left to be told. */
-static void agent_give_up_output(struct agent *a)
-{
-    struct log *l = a->log;
-    bool over = a->streams[0].last || a->facts.memory.after.ending || a->facts.memory.end_signals;
-    size_t lost = over ? queue_give_up(&l->out, LEAVING_MAX) : 0;
-    if (over)
-        queue_give_up(&l->err, LEAVING_MAX);
-    if (lost)
-        LOG(l, ERROR, "stdout takes nothing (is its disk full?): %zu bytes of output are lost", lost);
-}
-
+/* Once the command has ended, or ballot ends, output that a full disk does not take is given
+ * up: nothing but the status is left to be told. */
 static void agent_learn_output(struct agent *a)
 {
     struct observed *o = &a->facts.observed;
-    agent_give_up_output(a);
+    const struct memory *m = &a->facts.memory;
+    struct log *l = a->log;
+    if (a->streams[0].last || m->after.ending || m->end_signals) {
+        size_t lost = queue_give_up(&l->out, LEAVING_MAX);
+        queue_give_up(&l->err, LEAVING_MAX);
+        if (lost)
+            LOG(l, ERROR, "stdout takes nothing (is its disk full?): %zu bytes of output are lost", lost);
+    }
     o->output_pending = false;
     for (size_t i = 0; i < COUNT(a->streams); i++) {
         struct stream *s = &a->streams[i];
         if (s->fd >= 0 && (s->last || s->length))
-            stream_read(s, a->log);
+            stream_read(s, l);
         o->output_pending = o->output_pending || s->fd >= 0;
     }
-    log_turn(a->log);
-    o->log_pending = queue_waits(&a->log->out) || queue_waits(&a->log->err);
+    log_turn(l);
+    o->log_pending = queue_waits(&l->out) || queue_waits(&l->err);
 }
 
-/* --- acting on the command ------------------------------------------------------------ */
+/* --- acting --------------------------------------------------------------------------- */
 
 /* Pipes for the command's output; the other ends go to the guard. */
 static bool agent_pipes(struct agent *a, int passed[2])
@@ -7900,8 +7884,6 @@ static void agent_inform_guard(struct agent *a)
     }
 }
 
-/* --- acting ------------------------------------------------------------------------- */
-
 static void agent_candidacy(struct agent *a, enum candidacy candidacy)
 {
     struct memory *m = &a->facts.memory;
@@ -7973,11 +7955,8 @@ static void agent_wait(struct agent *a, nanos wake)
     };
     /* A guard that could not be told of a cut lease is killed before the heartbeat is sent. */
     bool untold = m->guard_lost && (m->life == LIFE_ASKED || m->life == LIFE_RUNNING);
-    int count = 0;
-    if (untold)
-        timeout = 0;
-    else
-        count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
+    timeout = untold ? 0 : timeout;
+    int count = untold ? 0 : ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
     agent_read_status(a);
     log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;

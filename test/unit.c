@@ -920,6 +920,25 @@ static void test_policies(void)
                 else
                     check(!d.after.ending && (d.candidacy == CANDIDACY_LEAVE) == (policy == POLICY_REELECT) && (d.command == COMMAND_START) == (policy == POLICY_RERUN), what);
             }
+    /* What an operator asks comes first, whatever the policy, even one that nobody has written yet. */
+    for (int policy = POLICY_RERUN; policy <= POLICY_IGNORE + 1; policy++) {
+        struct facts f = facts();
+        f.memory.ended = true;
+        f.rules.on_success = policy;
+        f.observed.election.step_down = true;
+        struct decision d = agent_decide(&f);
+        check((d.candidacy == CANDIDACY_LEAVE || d.after.ending) && d.command == COMMAND_AS_IT_IS, "step-down at the command's end");
+        f.memory.after = d.after;
+        f.memory.ended = false;
+        d = agent_decide(&f);
+        check(d.candidacy == CANDIDACY_LEAVE && d.command == COMMAND_AS_IT_IS, "... and after it");
+        f.observed.election.step_down = false;
+        f.memory.end_signals = 1;
+        d = agent_decide(&f);
+        check(d.candidacy == CANDIDACY_LEAVE && !d.finish, "... told to end");
+        f.observed.election.role = BALLOT_OUT;
+        check(agent_decide(&f).finish, "... at once");
+    }
     for (int policy = FAILURE_RETRY; policy <= FAILURE_EXIT; policy++) {
         struct facts f = facts();
         f.observed.election.role = BALLOT_OUT;
