@@ -3424,7 +3424,7 @@ static void on_ghost(struct ballot *b, const struct reply *reply)
     b->suspects--;
     if (reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id) {
         proposal_adopt(b, b->suspect);
-        b->list_fresh = b->own_fresh = true;
+        b->list_fresh = true;
     }
 }
 
@@ -3510,6 +3510,8 @@ static void on_write(struct ballot *b, const struct reply *reply)
     clocks_compare(b, reply->sent, stat->mtime);
     b->lease = (struct ballot_lease){ reply->sent, b->sent_timeout, 0, 0 };
     b->beat_at = reply->sent + part(b->client.timeout, PART_HEARTBEAT);
+    if (reply->sent >= b->broke_at) /* what moves the base from here on, we hear of */
+        b->broke_at = 0;
     b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
     struct base *base = &b->base;

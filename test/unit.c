@@ -388,6 +388,18 @@ static void test_silence(void)
     base_reads(b, 1, 2, GONE);
     check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... unless the version moves: then T");
 
+    b->leading = true;
+    b->sent_timeout = b->client.timeout;
+    const struct Stat written = { .czxid = 1, .ctime = 1, .version = 3 };
+    b->broke_at = clock_now() - SECOND;
+    answer(b, REQUEST_WRITE, b->broke_at - 1, (struct reply){ .rc = ZOK, .stat = &written });
+    check(b->broke_at, "a heartbeat of before a gap does not end it");
+    answer(b, REQUEST_WRITE, b->broke_at, (struct reply){ .rc = ZOK, .stat = &written });
+    base_reads(b, 1, 4, GONE);
+    leadership_ends(b);
+    base_reads(b, 1, 4, GONE);
+    check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... one of after it does: who loses the lead waits T, not 2 T");
+
     string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
     handle_open(&b->client);
     b->client.met = true;
@@ -623,6 +635,8 @@ static void test_earlier_proposal(void)
     const struct Stat stat = { .ephemeralOwner = 77 };
     answer(b, REQUEST_GHOST, clock_now(), (struct reply){ .rc = ZOK, .stat = &stat });
     check(!strcmp(b->proposal, "proposal-3") && claim_time(b) > clock_now() + 5 * SECOND, "... found: it is the one we stand with, and nobody claims for T");
+    b->base.fresh = true;
+    check(election_step(b, 0, &wake) == REQUEST_OWN, "... and it is read once more, to be watched");
     ballot_close(b);
 
     b = member(BALLOT_KEEP);
