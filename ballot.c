@@ -2674,7 +2674,7 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
     ROW(REVOKE,   "revoke",             revoke_send(b),                                             on_revoke)         \
     ROW(AHEAD,    "watch ahead",        watch_send(b, 0, REQUEST_AHEAD),                            on_ahead)          \
     ROW(SECOND,   "watch second ahead", watch_send(b, 1, REQUEST_SECOND),                           on_second)         \
-    /* are the ones before us ephemeral, all at once? */                                                                  \
+    /* are those before us ephemeral? All at once */                                                                   \
     ROW(SIFT,     "sift",               sift_send(b),                                               on_sift)           \
     ROW(GHOST,    "find ghost",         ghost_send(b),                                              on_ghost)          \
     ROW(PATH,     "make path",          path_send(b),                                               on_path)           \
