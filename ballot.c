@@ -101,6 +101,12 @@
 #endif
 #endif
 
+#ifdef SIGRTMAX
+#define SIGNAL_LAST SIGRTMAX
+#else
+#define SIGNAL_LAST 31
+#endif
+
 /* ---------------------------------------------------------------------------
  * Ground: clocks, text, durations, descriptors
  * ------------------------------------------------------------------------ */
@@ -1516,9 +1522,16 @@ BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *z
 #define GAP_MOVED    (3 * HOUR_SECONDS)         /* vixie: an activation in a smaller gap moves to its end */
 #define MOMENT_MOST  (INT64_C(1) << 40)         /* seconds from 1970, either way: nobody asks beyond */
 
+/* Of a set that is not empty. */
 static int bit_first(uint64_t set)
 {
-    return __builtin_ctzll(set);
+    int first = 0;
+    for (int half = 32; half > 0; half /= 2)
+        if (!(set & ((UINT64_C(1) << half) - 1))) {
+            set >>= half;
+            first += half;
+        }
+    return first;
 }
 
 /* The part of a set from a value on. */
@@ -1958,7 +1971,7 @@ static void __attribute__((noreturn)) resolver_child(const char *servers, int ou
 {
     char buffer[ADDRESSES_MAX];
     struct text t = text_in(buffer, sizeof buffer);
-    for (int s = 1; s <= SIGRTMAX; s++)
+    for (int s = 1; s <= SIGNAL_LAST; s++)
         if (s != SIGKILL && s != SIGSTOP)
             signal(s, SIG_DFL);
     fd_close_all(out);
@@ -5790,7 +5803,7 @@ static pid_t signals_fork(void)
 /* The dispositions and the mask that a program expects at its start. */
 static void signals_default(void)
 {
-    for (int number = 1; number <= SIGRTMAX; number++)
+    for (int number = 1; number <= SIGNAL_LAST; number++)
         if (number != SIGKILL && number != SIGSTOP)
             signal_handle(number, SIG_DFL);
     signals_unblock();
