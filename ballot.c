@@ -5736,6 +5736,8 @@ static struct log *log_open(const struct settings *s)
  * Signals: the pipe that they arrive through
  * ------------------------------------------------------------------------ */
 
+#define SIGNAL_KEPT 31 /* those that have names; we handle no others */
+
 static int signal_pipe[2] = { -1, -1 }; /* the one thing global: a handler has no argument */
 
 static void signal_arrived(int number)
@@ -5785,6 +5787,28 @@ static bool signals_open(const int *caught, const int *ignored)
     return true;
 }
 
+/* What a program that calls ballot_main() has set up. */
+struct signals_kept {
+    struct sigaction actions[SIGNAL_KEPT + 1];
+    sigset_t blocked;
+};
+
+static void signals_keep(struct signals_kept *k)
+{
+    for (int number = 1; number <= SIGNAL_KEPT; number++)
+        sigaction(number, NULL, &k->actions[number]);
+    sigprocmask(SIG_SETMASK, NULL, &k->blocked);
+}
+
+static void signals_restore(const struct signals_kept *k)
+{
+    for (int number = 1; number <= SIGNAL_KEPT; number++)
+        sigaction(number, &k->actions[number], NULL);
+    sigprocmask(SIG_SETMASK, &k->blocked, NULL);
+    fd_close(&signal_pipe[0]);
+    fd_close(&signal_pipe[1]);
+}
+
 /* As fork(), but the child begins with all signals blocked: none is lost, or
  * taken for the parent's, before the child has made its own arrangements. */
 static pid_t signals_fork(void)
@@ -5824,6 +5848,9 @@ static int signals_next(void)
  * dead. Elsewhere a process group is all that can be seen.
  * ------------------------------------------------------------------------ */
 
+/* What we change of this process, as it was. */
+struct process_kept { int dumpable, adopts; };
+
 #ifdef __linux__
 static bool process_adopt_orphans(void)
 {
@@ -5841,6 +5868,19 @@ static void process_no_core(void)
 {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
+
+static struct process_kept process_keep(void)
+{
+    struct process_kept kept = { prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0 };
+    prctl(PR_GET_CHILD_SUBREAPER, &kept.adopts, 0, 0, 0);
+    return kept;
+}
+
+static void process_restore(struct process_kept kept)
+{
+    prctl(PR_SET_DUMPABLE, kept.dumpable, 0, 0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, kept.adopts, 0, 0, 0);
+}
 #else
 static bool process_adopt_orphans(void)
 {
@@ -5849,6 +5889,8 @@ static bool process_adopt_orphans(void)
 }
 static void process_die_with_parent(int number) { (void)number; }
 static void process_no_core(void) { }
+static struct process_kept process_keep(void) { return (struct process_kept){ 0, 0 }; }
+static void process_restore(struct process_kept kept) { (void)kept; }
 #endif
 
 #if defined __linux__ && defined SYS_pidfd_open && defined SYS_pidfd_send_signal
@@ -10455,7 +10497,7 @@ static void standard_descriptors(void)
     fd_close(&fd);
 }
 
-BALLOT_API int ballot_main(int argc, char **argv)
+static int invocation_main(int argc, char **argv)
 {
     struct invocation in = { .rest = NULL };
     struct settings *s = calloc(1, sizeof *s);
@@ -10481,6 +10523,17 @@ BALLOT_API int ballot_main(int argc, char **argv)
         fprintf(stderr, "ballot: %s\n", s->error);
     settings_free(s);
     free(s);
+    return status;
+}
+
+BALLOT_API int ballot_main(int argc, char **argv)
+{
+    struct signals_kept signals;
+    struct process_kept family = process_keep();
+    signals_keep(&signals);
+    int status = invocation_main(argc, argv);
+    signals_restore(&signals);
+    process_restore(family);
     return status;
 }
 
