@@ -52,7 +52,7 @@
  *
  * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main()
  * itself, for programs that call ballot_main()), BALLOT_NO_ELECTION (Cron alone,
- * without ZooKeeper), BALLOT_API (linkage).
+ * without ZooKeeper), BALLOT_API (linkage). ballot.h says more.
  *
  * Copyright 2026 the ballot authors. Licensed under the Apache License 2.0.
  */
@@ -4298,7 +4298,10 @@ BALLOT_API const char *ballot_node(const ballot *b)
 
 BALLOT_API const char *ballot_trouble(const ballot *b)
 {
-    return b->trouble[0] ? b->trouble : b->client.trouble;
+    const struct client *c = &b->client;
+    if (b->trouble[0])
+        return b->trouble;
+    return c->trouble[0] || c->connected ? c->trouble : "not in contact with a ZooKeeper server";
 }
 
 #ifndef BALLOT_NO_MAIN
@@ -10546,3 +10549,41 @@ int main(int argc, char **argv)
 
 #endif /* BALLOT_NO_MAIN */
 #endif /* BALLOT_NO_ELECTION */
+
+#ifdef BALLOT_NO_MAIN /* a program that includes this file may have such names, too */
+#undef SIGNAL_LAST
+#undef COUNT
+#undef MICROSECOND
+#undef MILLISECOND
+#undef SECOND
+#undef MINUTE
+#undef HOUR
+#undef NEVER
+#undef DURATION_MOST
+#undef CLOCK_LEASE
+#undef RULE_DEFAULT
+#undef TIME_BEGIN
+#undef TIME_END
+#undef DAYS_IN_ALL
+#undef MONTHS_OF_30
+#undef MONTHS_OF_31
+#undef SEARCH_YEARS
+#undef GAP_MOVED
+#undef MOMENT_MOST
+#undef ADDRESSES_MAX
+#undef DEFAULT_PORT
+#undef AUTH_SCHEME
+#undef REQUESTS_MAX
+#undef OPS_MAX
+#undef TIMEOUT_COUNTED
+#undef TIMEOUT_MIN
+#undef TIMEOUT_MAX
+#undef PAUSE_MAX
+#undef SAY
+#undef NODE_PREFIX
+#undef NODE_MAX
+#undef NODE_PATH_MAX
+#undef DATA_MAX
+#undef RECORD_NAME
+#undef REQUESTS
+#endif

@@ -689,6 +689,27 @@ static void test_lease_pair(void)
 }
 
 /* Its own proposal, what it names, and the clocks. */
+static void test_opening(void)
+{
+    static const struct { struct ballot_config config; int error; } cases[] = {
+        { { "localhost", "/b", "me", 5000, BALLOT_KEEP, "digest:me", NULL, NULL, false, false }, BALLOT_EAUTH },
+        { { "localhost", "/b", "me", 0, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_ETIMEOUT },
+        { { "localhost", "b", "me", 5000, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_EPATH },
+        { { "", "/b", "me", 5000, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_ESERVER },
+        { { "localhost", "/b", "", 5000, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_EID },
+    };
+    ballot *b;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check(ballot_open(&b, &cases[i].config) == cases[i].error && !b, ballot_strerror(cases[i].error));
+    b = member(BALLOT_KEEP);
+    same(ballot_trouble(b), "", "in contact, and all is well: no trouble");
+    b->client.connected = false;
+    same(ballot_trouble(b), "not in contact with a ZooKeeper server", "no server answers: that is trouble");
+    string_copy(b->client.trouble, sizeof b->client.trouble, "names");
+    same(ballot_trouble(b), "names", "... or what the client knows better");
+    ballot_close(b);
+}
+
 static void test_own(void)
 {
     nanos wake = NEVER;
@@ -1735,6 +1756,7 @@ int main(void)
     test_earlier_proposal();
     test_lease_pair();
     test_own();
+    test_opening();
 
     test_rights();
     test_session_timeouts();
