@@ -6327,18 +6327,18 @@ struct exec_failure {
 
 enum message_kind {
     /* candidate to guard */
-    MESSAGE_START,   /* lease, token, text: our proposal; with two descriptors where the plan wraps */
-    MESSAGE_LEASE,   /* lease: a later one                                                */
-    MESSAGE_STOP,    /* number: the first signal; span: from that to SIGKILL              */
-    MESSAGE_SIGNAL,  /* number: to be forwarded                                           */
-    MESSAGE_SESSION, /* session, password, span: its timeout, text: the servers' addresses */
-    MESSAGE_GOODBYE, /* an orderly end follows: no last will                              */
+    MESSAGE_START,        /* lease, token, text: our proposal; with two descriptors where the plan wraps */
+    MESSAGE_LEASE,        /* lease: a later one                                            */
+    MESSAGE_STOP,         /* number: the first signal; span: from that to SIGKILL          */
+    MESSAGE_SIGNAL,       /* number: to be forwarded                                       */
+    MESSAGE_SESSION,      /* session, password, span: its timeout, text: the servers' addresses */
+    MESSAGE_GOODBYE,      /* an orderly end follows: no last will                          */
     /* guard to candidate */
-    MESSAGE_ACKNOWLEDGED, /* a LEASE has been read; STARTED or ENDED answers a START      */
-    MESSAGE_STARTED, /* number: the pid                                                   */
-    MESSAGE_REAPED,  /* as ENDED, which follows once all that the command left is dead    */
-    MESSAGE_ENDED,   /* number: status as of waitpid(), failure: of the exec, ours: the guard
-                        ended it or did not start it; all that it started is dead and reaped */
+    MESSAGE_ACKNOWLEDGED, /* a LEASE has been read; STARTED or ENDED answers a START       */
+    MESSAGE_STARTED,      /* number: the pid                                               */
+    MESSAGE_REAPED,       /* as ENDED, which follows once all that the command left is dead */
+    MESSAGE_ENDED,        /* number: status as of waitpid(), failure: of the exec, ours: the guard
+                             ended it or did not start it; all that it started is dead and reaped */
 };
 
 struct message {
@@ -6429,9 +6429,9 @@ struct guard {
     int pair;
     bool alone;           /* the candidate has closed the pair                  */
     bool goodbye;
-    struct message session;  /* the last MESSAGE_SESSION; session.kind says if any    */
+    struct message session; /* the last MESSAGE_SESSION; session.kind says if any */
     struct ballot_lease lease;
-    struct message start;    /* the MESSAGE_START that is to be carried out           */
+    struct message start; /* the MESSAGE_START that is to be carried out        */
     bool start_due;
     int outputs[2];       /* for the command's stdout and stderr; -1: our own   */
     pid_t command;        /* 0: none                                            */
@@ -6439,7 +6439,7 @@ struct guard {
     struct exec_failure failure;
     bool reaped;          /* the command's first process is; what it left may live */
     int status;
-    bool ours;            /* ended by us, not by itself                         */
+    bool ours;            /* the guard ended it, or did not start it            */
     bool stop_asked;
     int stop_signal;
     nanos grace;          /* from the first signal to SIGKILL                   */
@@ -6857,9 +6857,9 @@ static pid_t guard_fork(const struct plan *plan, int *pair)
 /* ---------------------------------------------------------------------------
  * Schedule: which activation is due, and the run record
  *
- * `run cron` is `run once` with a struct cron_run. In each phase the agent calls
- * one function of the last section: to learn, to decide, to act, when the command
- * is started, when it has ended. `run once` has NULL in its place.
+ * `run cron` is `run once` with a struct cron_run; `run once` has NULL in its
+ * place. In each phase the agent calls one function with it: cron_learn(),
+ * cron_decide(), cron_act(), cron_start(), cron_ended().
  * ------------------------------------------------------------------------ */
 
 #define CLOCK_APART (60 * SECOND) /* a clock so far from the servers' is wrong */
@@ -7456,7 +7456,8 @@ static bool goes_on_alone(const struct facts *f)
     return f->rules.alone && f->observed.election.role == BALLOT_UNSURE && !f->observed.election.resigning;
 }
 
-/* The event: the command has ended. Policies and errors are for ends that ballot did not cause. */
+/* The event: the command has ended. Policies and errors are for ends that ballot did not cause.
+ * To add a policy: a word in POLICIES, its value, a case here. */
 static void decide_outcome(const struct facts *f, struct decision *d)
 {
     const struct rules *r = &f->rules;
@@ -7492,7 +7493,7 @@ static void decide_alive(const struct facts *f, struct decision *d)
     bool leads = o->election.role == BALLOT_LEADER || o->election.role == BALLOT_UNSURE;
     d->candidacy = leads || m->anyway ? CANDIDACY_STAND : CANDIDACY_HOLD;
     d->cause = CAUSE_BALLOT;
-    d->wake = nanos_min(d->wake, o->now + SECOND); /* a suspend must be noticed */
+    d->wake = nanos_min(d->wake, o->now + SECOND); /* that the machine was asleep must be noticed */
     if (m->life == LIFE_ORPHANED) {
         d->wake = nanos_min(d->wake, m->orphans_due);
         return;
@@ -7565,7 +7566,8 @@ static void decide_idle(const struct facts *f, struct decision *d)
     }
 }
 
-/* A leader that may not resign yet: the run record comes first. */
+/* Before a leader resigns, the run record is written; waited for a second at most where that is
+ * refused, or where ballot ends. */
 static void decide_last_word(const struct facts *f, struct decision *d)
 {
     const struct memory *m = &f->memory;
@@ -7612,7 +7614,7 @@ struct agent {
     nanos guard_missed;    /* when it was last said that there is none; 0: there is one */
     int pair;
     unsigned unacknowledged; /* START and LEASE messages that the guard has not acknowledged */
-    pid_t command;         /* its first process; 0: not known                           */
+    pid_t command;         /* pid of its first process; 0: not known                    */
     bool command_lost;     /* the guard died while it ran one: we find out how that ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
     struct ending ending;  /* of what a dead guard left                                 */
@@ -7636,7 +7638,7 @@ static void agent_send(struct agent *a, const struct message *message, const int
         m->unacknowledged_since = clock_now();
 }
 
-/* In place of one that has died. The lack of a guard is told once a minute. */
+/* Starts a guard in place of one that has died. The lack of one is logged once a minute. */
 static void agent_next_guard(struct agent *a)
 {
     struct memory *m = &a->facts.memory;
@@ -7659,8 +7661,8 @@ static void agent_next_guard(struct agent *a)
 
 /* --- learning --------------------------------------------------------------------- */
 
-/* `ours`: the guard ended the command, perhaps without being told to; or we told it to, and
- * the command had ended by itself. */
+/* Only the guard knows whether the command ended by itself: it may have ended it unasked, or
+ * have been asked when the command had ended already. */
 static void agent_learn_cause(struct memory *m, bool ours)
 {
     if (m->stop_sent == 0 || !ours)
