@@ -4,16 +4,18 @@ PREFIX ?= /usr/local
 MAN = $(PREFIX)/share/man/man1
 BASH_COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
+FISH_COMPLETIONS = $(PREFIX)/share/fish/vendor_completions.d
 CC ?= cc
 # Small rather than fast: the waits are on servers. (-g has its own frame tables.)
-CFLAGS ?= -Os -g -fno-asynchronous-unwind-tables
-LDFLAGS ?=
+CFLAGS ?= -Os -g -fno-asynchronous-unwind-tables $(HARDENED)
+LDFLAGS ?= -Wl,-z,relro,-z,now
+HARDENED = -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE -pie
 LDLIBS = -lzookeeper_st -linih
-INIH := $(shell pkg-config --modversion inih 2>/dev/null)
+INIH = $(shell pkg-config --modversion inih 2>/dev/null)
 override CPPFLAGS += $(if $(INIH),-DINIH_VERSION='"$(INIH)"')
 STRICT = -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
-PACKAGES = bash bsdutils faketime gcc groff-base libc6-dev libinih-dev libyaml-libyaml-perl libzookeeper-st-dev perl pkgconf procps util-linux zookeeper zsh default-jre-headless
+PACKAGES = bash bsdutils faketime fish gcc groff-base libc6-dev libinih-dev libyaml-libyaml-perl libzookeeper-st-dev perl pkgconf procps util-linux zookeeper zsh default-jre-headless
 LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev
 
 # The longest first, so that none of them is left at the end.
@@ -23,7 +25,10 @@ JOBS = 4
 
 all: ballot
 
-ballot: ballot.c ballot.h Makefile
+# `make deps test`, say: the packages come first, with -j too.
+FIRST = $(filter deps,$(MAKECMDGOALS))
+
+ballot: ballot.c ballot.h Makefile | $(FIRST)
 	$(CC) $(STRICT) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) -o $@ ballot.c $(LDLIBS)
 
 test/bin/job: test/job.c
@@ -33,6 +38,10 @@ test/bin/job: test/job.c
 test/bin/zk: test/zk.c
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -O2 -o $@ $< $(LDLIBS)
+
+test/bin/nomem.so: test/nomem.c
+	@mkdir -p test/bin
+	$(CC) $(STRICT) -O2 -shared -fPIC -o $@ $<
 
 test/bin/unit: test/unit.c test/tap.h ballot.c ballot.h
 	@mkdir -p test/bin
@@ -45,6 +54,10 @@ test/bin/cron: test/cron.c test/tap.h ballot.c ballot.h
 test/bin/bench-cron: test/bench-cron.c ballot.c ballot.h
 	@mkdir -p test/bin
 	$(CC) $(STRICT) $(CFLAGS) -I. -o $@ $< -lm
+
+test/bin/crowd: test/crowd.c ballot.c ballot.h
+	@mkdir -p test/bin
+	$(CC) $(STRICT) $(CFLAGS) -DBALLOT_NO_MAIN -o $@ test/crowd.c ballot.c -lzookeeper_st
 
 test/bin/conform: test/conform.c
 	@mkdir -p test/bin
@@ -83,22 +96,23 @@ test/bin/coverage/sim: $(SIM) test/simos.h test/simzk.h ballot.c ballot.h
 
 # The simulated ensemble and client library beside real ones. SEED=n [SERVERS=1|3] [STEPS=list
 # [BATCH=n]]: that sequence.
-conform: deps-test
+conform: needs
 	@$(MAKE) -s tools test/bin/conform test/bin/simconform
 	@prove -v test/conform.t
 
-tools: ballot test/bin/job test/bin/zk
+tools: ballot test/bin/job test/bin/zk test/bin/nomem.so
 
-# What is missing is installed from Debian's packages, and nothing is done where
-# all is there.
-deps: ; @test/deps $(PACKAGES) $(LINT_PACKAGES)
-deps-test: ; @test/deps $(PACKAGES)
+# Installs, from Debian's packages, what building, testing and checking need. Everything
+# else installs nothing, but says what is missing.
+deps: ; @test/deps install $(PACKAGES) $(LINT_PACKAGES)
+needs: $(FIRST) ; @test/deps check $(PACKAGES)
+needs-lint: $(FIRST) ; @test/deps check $(PACKAGES) $(LINT_PACKAGES)
 
-demo: deps-test
+demo: needs
 	@$(MAKE) -s tools
 	@test/demo
 
-test: deps-test
+test: needs
 	@$(MAKE) -s tools test/bin/unit test/bin/cron test/bin/sim test/bin/conform test/bin/simconform
 	@prove -j $(JOBS) $(TESTS)
 
@@ -106,8 +120,8 @@ test: deps-test
 # whose reports are files, because who dies at its end is not always asked how.
 ASAN_REPORT = $(CURDIR)/test/bin/asan/report
 SANITIZED = $(patsubst %,test/%.t,kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
-soak: deps test/bin/asan/ballot
-	@$(MAKE) -s tools test/bin/conform test/bin/simconform
+soak: needs-lint
+	@$(MAKE) -s tools test/bin/asan/ballot test/bin/conform test/bin/simconform
 	@SOAK=1 prove -j 2 test/conform.t test/sim.t test/soak.t test/cronfault.t test/race.t test/kill.t test/election.t test/command.t
 	@rm -f $(ASAN_REPORT).*
 	@ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:log_path=$(ASAN_REPORT) UBSAN_OPTIONS=log_path=$(ASAN_REPORT) \
@@ -123,7 +137,8 @@ test/bin/asan/ballot: ballot.c ballot.h
 FUZZ_SECONDS = 600
 FUZZERS = ini flags duration json schedule zone
 
-fuzz: deps $(FUZZERS:%=fuzz-%)
+fuzz: needs-lint
+	@$(MAKE) -s $(FUZZERS:%=fuzz-%)
 
 fuzz-%: test/bin/fuzz/% ballot
 	@mkdir -p test/bin/fuzz/corpus-$*
@@ -139,28 +154,29 @@ test/bin/fuzz/schedule test/bin/fuzz/zone: test/fuzz_cron.c ballot.c ballot.h
 	@mkdir -p test/bin/fuzz
 	clang -std=c99 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(if $(filter %zone,$@),-DFUZZ_ZONE) -I. -o $@ $<
 
-lint: deps
+lint: needs-lint
 	@test/lint
 
-bench: deps-test
-	@$(MAKE) -s tools test/bin/bench-cron
+bench: needs
+	@$(MAKE) -s tools test/bin/bench-cron test/bin/crowd
 	@test/bench
 	@TZDIR=test/cron/zoneinfo test/bin/bench-cron
 
 install: ballot
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 ballot $(DESTDIR)$(PREFIX)/bin/ballot
-	install -d $(DESTDIR)$(MAN) $(DESTDIR)$(BASH_COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS)
+	install -d $(DESTDIR)$(MAN) $(DESTDIR)$(BASH_COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
 	./ballot help --man >$(DESTDIR)$(MAN)/ballot.1
 	./ballot help --completion=bash >$(DESTDIR)$(BASH_COMPLETIONS)/ballot
 	./ballot help --completion=zsh >$(DESTDIR)$(ZSH_COMPLETIONS)/_ballot
+	./ballot help --completion=fish >$(DESTDIR)$(FISH_COMPLETIONS)/ballot.fish
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/ballot $(DESTDIR)$(MAN)/ballot.1 \
-	    $(DESTDIR)$(BASH_COMPLETIONS)/ballot $(DESTDIR)$(ZSH_COMPLETIONS)/_ballot
+	    $(DESTDIR)$(BASH_COMPLETIONS)/ballot $(DESTDIR)$(ZSH_COMPLETIONS)/_ballot $(DESTDIR)$(FISH_COMPLETIONS)/ballot.fish
 
 clean:
 	rm -rf ballot test/bin
 
 .SECONDARY: $(FUZZERS:%=test/bin/fuzz/%)
-.PHONY: all tools deps deps-test demo sim sim-coverage conform test soak fuzz lint bench install uninstall clean
+.PHONY: all tools deps needs needs-lint demo sim sim-coverage conform test soak fuzz lint bench install uninstall clean

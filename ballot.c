@@ -38,9 +38,9 @@
  *   Settings   one table: flags, environment, configuration file
  *   Log        lines, and the queues in front of stdout and stderr
  *   Signals    the pipe that they arrive through
- *   Family     children and grandchildren: finding, ending, reaping them
+ *   Subtree    the descendants of a process: finding, ending, reaping them
  *   Guard      the process that owns the command; its last will
- *   Turns      which activation is due; the record of them
+ *   Schedule   which activation is due, and the run record
  *   Agent      what should be true now, and making it so
  *   Observer   an election, read by somebody who does not stand
  *   Report     `info`: YAML, JSON, a table
@@ -52,7 +52,7 @@
  *
  * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main()
  * itself, for programs that call ballot_main()), BALLOT_NO_ELECTION (Cron alone,
- * without ZooKeeper), BALLOT_API (linkage).
+ * without ZooKeeper), BALLOT_API (linkage). ballot.h says more.
  *
  * Copyright 2026 the ballot authors. Licensed under the Apache License 2.0.
  */
@@ -99,6 +99,12 @@
 #ifndef INIH_VERSION /* its header does not say */
 #define INIH_VERSION "of unknown version"
 #endif
+#endif
+
+#ifdef SIGRTMAX
+#define SIGNAL_LAST SIGRTMAX
+#else
+#define SIGNAL_LAST 31
 #endif
 
 /* ---------------------------------------------------------------------------
@@ -330,6 +336,22 @@ static void string_copy(char *to, size_t size, const char *from)
 {
     struct text t = text_in(to, size);
     text_string(&t, from);
+}
+
+/* Overwrites what is secret with `by`. The stores are volatile: a memset() in front of
+ * free(), or at the end of a function, is one that compilers leave out. */
+static void secret_erase(char *secret, size_t count, char by)
+{
+    for (volatile char *p = secret; count > 0; count--)
+        *p++ = by;
+}
+
+/* As free(), of a string that may be secret. */
+static void secret_free(char *secret)
+{
+    if (secret)
+        secret_erase(secret, strlen(secret), '\0');
+    free(secret);
 }
 
 struct duration_text { char data[40]; };
@@ -1500,9 +1522,16 @@ BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *z
 #define GAP_MOVED    (3 * HOUR_SECONDS)         /* vixie: an activation in a smaller gap moves to its end */
 #define MOMENT_MOST  (INT64_C(1) << 40)         /* seconds from 1970, either way: nobody asks beyond */
 
+/* Of a set that is not empty. */
 static int bit_first(uint64_t set)
 {
-    return __builtin_ctzll(set);
+    int first = 0;
+    for (int half = 32; half > 0; half /= 2)
+        if (!(set & ((UINT64_C(1) << half) - 1))) {
+            set >>= half;
+            first += half;
+        }
+    return first;
 }
 
 /* The part of a set from a value on. */
@@ -1610,234 +1639,158 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
 #ifndef BALLOT_NO_ELECTION
 
 /* ---------------------------------------------------------------------------
- * Election: the rules. ballot.h is this chapter's manual.
- *
- * Replies and watches only record facts (the on_... functions). One pure
- * function, election_step(), looks at the facts and names the next thing to
- * do; election_advance() does it and asks again. Requests fly one of a kind.
- *
- * Layout on the ensemble, shared with an earlier tool of the same name:
- *
- *     <base>                       data: the leader's JSON, or empty
- *     <base>/proposal-NNNNNNNNNN   ephemeral, sequential; data: the candidate's
- *     <base>/schedule              the leader's record, where his owner keeps one
+ * Timing: all that depends on T, the session timeout, in sixtieths of it
  * ------------------------------------------------------------------------ */
 
-#define NODE_PREFIX   "proposal-"
-#define NODE_MAX      64    /* "proposal-2147483647" and what a stranger may add */
+enum part {
+    PART_ASK = 6,         /* T/10: a candidate at the front asks whether the servers answer       */
+    PART_HURRY = 10,      /* T/6: the longest pause between two connects of a leader              */
+    PART_HEARTBEAT = 12,  /* T/5: from one heartbeat to the next                                  */
+    PART_GAP = 12,        /* a request without an answer for so long: nothing could be heard      */
+    PART_ATTEMPT = 12,    /* a connect without an answer for so long is given up                  */
+    PART_LOOK = 19,       /* a candidate farther behind looks at the base: just before the ping at T/3 */
+    PART_PAUSE = 20,      /* T/3: the longest pause between two connects                          */
+    PART_STALL = 20,      /* we stood still for so long: answers may be waiting                   */
+    PART_STOP_TERM = 30,  /* T/2: on-disconnect=stop: SIGTERM, unless the lease was renewed       */
+    PART_STOP_KILL = 38,  /* ... SIGKILL: what is left of the lease is for dying, and being reaped */
+    PART_LEASE = 40,      /* 2/3 T from the sending of an acknowledged write: nobody else leads   */
+    PART_CLAIM_STOP = 50, /* 5/6 T of silence: a leader of `stop` that is gone has stopped        */
+    PART_CLAIM = 60,      /* any other leader that is gone counts as stopped                      */
+    PART_REFUSED = 90,    /* 3/2 T: a leader whose heartbeats are refused kills its command, before... */
+    PART_CLAIM_LATE = 120, /* ... if its silence has another reason: an ensemble that came back   */
+    PART_REVOKE = 120,    /* a leader that is there and writes nothing is revoked                 */
+};
+
+/* What ends comes before what may begin then, whatever T is. */
+typedef char part_order[PART_ASK < PART_HEARTBEAT && PART_HEARTBEAT < PART_STOP_TERM && PART_STOP_TERM < PART_STOP_KILL &&
+                        PART_STOP_KILL < PART_LEASE && PART_LEASE < PART_CLAIM_STOP && PART_CLAIM_STOP < PART_CLAIM &&
+                        2 * PART_GAP + PART_HURRY < PART_LEASE && PART_CLAIM < PART_CLAIM_LATE && PART_CLAIM < PART_REFUSED && PART_REFUSED < PART_REVOKE ? 1 : -1];
+
+static nanos part(nanos timeout, int sixtieths)
+{
+    return timeout * sixtieths / 60;
+}
+
+/* ---------------------------------------------------------------------------
+ * Client: one session with a ZooKeeper ensemble, driven by poll()
+ *
+ * It knows nothing of elections. It resolves the servers' names, connects, comes
+ * back after a loss, opens a new session when the old one has expired, and hands
+ * each reply, and each watch that fires, to its owner, under the number that the
+ * owner gave the request. What it waits for goes into the owner's poll().
+ * ------------------------------------------------------------------------ */
+
 #define ADDRESSES_MAX 4096  /* what the servers' names resolve to               */
-#define BASE_PORT     "2181"
+#define DEFAULT_PORT  "2181"
 #define AUTH_SCHEME   "digest"
-#define DATA_MAX      16384 /* our JSON: every byte of id, host, path escaped    */
-#define RECORD_NAME   "schedule"
-#define TIMEOUT_COUNTED (10 * MINUTE)   /* a longer session timeout counts as that, ours and others' */
+#define REQUESTS_MAX  32    /* numbers that an owner gives its requests, from 0 */
+#define OPS_MAX       3     /* in one transaction                               */
+#define TIMEOUT_COUNTED (10 * MINUTE)   /* a longer session timeout counts as that */
 #define TIMEOUT_MIN (100 * MILLISECOND) /* a server's; no candidate keeps up with less */
 #define TIMEOUT_MAX (BALLOT_TIMEOUT_MAX * MILLISECOND)
-#define PAUSE_MAX   (30 * SECOND)       /* between two attempts to connect, or to lead */
+#define PAUSE_MAX   (30 * SECOND)       /* between two attempts to connect      */
 
-enum request_kind {
-    REQUEST_SYNC,     /* bring our server up to date                             */
-    REQUEST_LIST,     /* children of the base                                    */
-    REQUEST_BASE,     /* the base's data, with a watch                           */
-    REQUEST_LOOK,     /* the base's version alone, just before the client library would send a ping */
-    REQUEST_OWN,      /* our proposal, with a watch                              */
-    REQUEST_ASK,      /* do the servers answer? A sync: what changed comes before its answer */
-    REQUEST_FIRST,    /* the first proposal: may it be revoked?                  */
-    REQUEST_REVOKE,   /* delete the proposal of a mute candidate                 */
-    REQUEST_AHEAD,    /* watch the one before us                                 */
-    REQUEST_SECOND,   /* watch the one before that                               */
-    REQUEST_GHOST,    /* is this proposal ours?                                  */
-    REQUEST_PATH,     /* make one component of the base path                     */
-    REQUEST_PROPOSE,  /* make our proposal                                       */
-    REQUEST_SIGN,     /* write its own path into it                              */
-    REQUEST_WRITE,    /* claim and heartbeat: the same transaction               */
-    REQUEST_RESIGN,   /* empty the base, delete the proposal                     */
-    REQUEST_WITHDRAW, /* delete the proposal of one who does not lead            */
-    REQUEST_RECORD,   /* the record beside the line: read it                     */
-    REQUEST_ENTRY,    /* write it                                                */
-    REQUEST_COUNT
-};
-
-struct request {
-    struct ballot *owner;
-    enum request_kind kind;
-    bool flying;
+/* What a request was answered, while its owner learns of it. */
+struct reply {
+    int request;             /* its number                                      */
+    const char *path;        /* the node that it was about; "" of a transaction */
     nanos sent;
+    int rc;                  /* ZOK, or what ZooKeeper has against it           */
+    int refused;             /* of a transaction: the op that failed, from 0; -1: none, or not known */
+    const char *data;        /* of a node, or the path of a new one; never NULL */
+    size_t length;
+    const struct Stat *stat; /* of the node that was read or set; never NULL    */
+    const struct String_vector *names; /* of a list; never NULL                 */
 };
 
-/* For how long leadership is certain: from the sending of an acknowledged write, by
- * the T which that write advertised. The next connection may have another T. */
-struct lease {
-    nanos sent, timeout;         /* 0, 0: there is none                          */
-    nanos cut_sent, cut_timeout; /* of a later write that advertises a shorter T and
-                                    is not acknowledged yet; 0, 0: none         */
+/* A request on its way. */
+struct request {
+    struct client *client;
+    int number;
+    nanos sent;
+    zoo_op_result_t results[OPS_MAX];
+    struct Stat stat;        /* of the node that a transaction sets             */
+    char path[];
 };
 
-static nanos lease_moment(const struct lease *l, int numerator, int denominator)
-{
-    nanos when = l->timeout ? l->sent + l->timeout * numerator / denominator : NEVER;
-    return l->cut_timeout ? nanos_min(when, l->cut_sent + l->cut_timeout * numerator / denominator) : when;
-}
-
-static nanos lease_over(const struct lease *l)
-{
-    return lease_moment(l, 2, 3);
-}
-
-/* How a candidate that may not lead gets out of the queue. */
-enum denial {
-    DENIED_NOTHING,
-    DENIED_LEADING,   /* by resigning, or by deleting its proposal              */
-    DENIED_RESIGNING, /* resigning is refused: by deleting its proposal         */
-    DENIED_DELETING,  /* that is refused as well: by closing the session        */
-};
-
-/* What the base is known to hold, and since when it has been silent. */
-struct base {
-    bool fresh;       /* read since whatever made it doubtful             */
-    bool seen;        /* read at least once, ever                         */
-    bool exists;
-    bool empty;       /* nobody leads                                     */
-    bool ours;        /* a write of ours                                  */
-    bool stop;        /* its leader stops before his lease ends           */
-    bool revocable;   /* its leader advertises onDisconnect: it is no Go ballot */
-    char named[NODE_MAX]; /* proposal of its leader; "" if none of this base */
-    nanos timeout;    /* the session timeout that its leader advertises   */
-    int32_t version;
-    int64_t czxid, ctime, mzxid; /* ctime, too: an ensemble that lost its data counts anew */
-    int64_t newest;   /* the greatest mzxid that was ever seen            */
-    char led[NODE_MAX]; /* the proposal that it named last                */
-    nanos read_at;    /* the last read, or answer to an ask; 0: reading is not our turn */
-    nanos moved_at;   /* when its version was first seen; 0: stamp the next read */
-    nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
-    bool restarted;   /* that clock began anew, the version has not moved since */
-    nanos lost_until; /* the servers have lost what was seen: a leader of then may lead until then; 0: they have not */
+/* A change of one node, in a transaction. */
+struct op {
+    enum { OP_CHECK, OP_SET, OP_CREATE, OP_DELETE } kind;
+    const char *path, *data;
+    size_t length;
+    int version;             /* that the node must have; -1: any               */
 };
 
 /* Names turned into addresses by a child, because libc can only block. */
 struct resolver {
-    pid_t pid; /* 0: none */
+    pid_t pid;               /* 0: none                                         */
     int fd;
     nanos since, until;
     struct text answer;
     char buffer[ADDRESSES_MAX];
 };
 
-/* What leaders hand on to each other, as bytes that only their owners read.
- * Written like the base: by its version, and only while our proposal exists. */
-struct ledger {
-    bool kept;         /* the owner keeps one                                */
-    bool fresh;        /* what follows is what the servers hold              */
-    bool exists;
-    bool pending;      /* `entry` is to be written                           */
-    int32_t version;
-    nanos changed;     /* the servers' wall clock at the last change that was read */
-    unsigned reads;    /* counts them                                        */
-    char data[DATA_MAX], entry[DATA_MAX];
-    size_t length, entry_length;
+/* What an owner is told beside the library's types of event (ZOO_DELETED_EVENT ...). */
+enum contact_event {
+    CONTACT_MADE = 100,
+    CONTACT_LOST,
+    CONTACT_ANEW, /* with a new handle: its watches are gone; with session 0 also the session */
 };
 
-struct ballot {
-    char *servers, *path, *id, *auth; /* auth: NULL, or our identity */
-    struct ballot_config config; /* its strings are the copies above */
-    char host[256];
-    nanos born;
-    enum { WANT_LEAVE, WANT_HOLD, WANT_STAND } want;
+struct client {
+    const struct ballot_config *config;
+    void *owner;
+    void (*learn)(void *owner, const struct reply *reply);
+    void (*event)(void *owner, int type, const char *path); /* a watch has fired, or enum contact_event */
 
-    /* contact */
-    zhandle_t *handle;
+    /* the servers */
     char addresses[ADDRESSES_MAX]; /* numeric, odd in number; "": not resolved yet */
-    int address_count;
-    bool numeric;       /* the servers were given by address: nothing to resolve */
+    bool numeric;            /* they were given by address: nothing to resolve  */
+    bool moved;              /* their names mean other addresses now            */
     struct resolver resolver;
-    unsigned seed;      /* of the jitter                                     */
-    int fd;
-    short events;
-    bool met;           /* connected at least once                           */
-    bool connected, expired, exhausted;
-    bool moved;         /* the servers' names mean other addresses now       */
-    bool unfit;         /* connected, with a session timeout that leaves no time to lead */
-    char avoided[80];   /* the server that gave it: the next handle does without */
-    bool avoiding;      /* this one does                                     */
-    bool associated;    /* a server accepted a connect since contact was lost */
-    bool accepted;      /* one has accepted the present one                  */
-    bool turn_again;    /* something was learned outside poll()              */
-    nanos timeout;      /* T: asked for, then negotiated                     */
-    nanos hold_until;   /* no connect before that                            */
-    nanos backoff;
-    nanos attempt_at;   /* the present connect began, or was accepted; 0: none */
-    nanos processed_at;
-    nanos contact_since, remind_at; /* of the present state of `connected`   */
-    nanos opened_at;    /* the handle                                        */
-    nanos watchdog_lease; /* the sending of the lease in which the watchdog has acted */
+    char avoided[80];        /* one whose T is not fit: the next handle does without it */
+    bool avoiding;           /* this handle does                                */
+
+    /* the session */
+    zhandle_t *handle;
     clientid_t session;
-    char trouble[320];
-    bool refused;       /* the trouble is that the ensemble says no          */
-    enum denial denied; /* what is refused is needed to lead: we leave the queue */
-    bool rejected;      /* what it refuses is zookeeper-auth itself          */
-    nanos retry_at;     /* after a refusal                                   */
+    nanos timeout;           /* T: asked for, then negotiated                   */
+    bool connected, expired;
+    bool met;                /* connected at least once                         */
+    bool resumed;            /* the last connect went on with our session       */
+    bool unfit;              /* connected, with a T that leaves no time to lead */
+    bool rejected;           /* the server refuses our identity                 */
+    bool denied;             /* it did so last                                  */
+    nanos contact_since;     /* the present state of `connected`                */
+    nanos opened_at;         /* the handle                                      */
+    char trouble[320];       /* why there is no session; "": nothing is wrong   */
 
-    /* the tree */
-    bool unsettled, synced, list_fresh, own_fresh, ghost, signed_own, path_wanted;
-    nanos broke_at;     /* we heard nothing, or could not have: the clock of rule (c)
-                           starts anew at the first read sent since; 0: it need not */
-    nanos planned_at;   /* the owner was asked to come again by then          */
-    char proposal[NODE_MAX]; /* "": none                                     */
-    char stood[NODE_MAX]; /* the last that we had                            */
-    int64_t proposal_session;
-    bool own_exists;
-    char **line;        /* names in line, sorted as strcmp                   */
-    size_t line_count;
-    char first[NODE_MAX]; /* the first of them,                               */
-    nanos first_since;
-    char examined[NODE_MAX]; /* the one whose proposal was read,              */
-    bool examined_revocable; /* and whether it advertises onDisconnect        */
-    char **ignored;     /* persistent "proposals" of strangers               */
-    size_t ignored_count;
-    nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
-    char watched[2][NODE_MAX]; /* armed: the one before us, the one before that */
-    char asked[2][NODE_MAX];   /* being armed                                */
-    char suspect[NODE_MAX];    /* asked whether it is our ghost              */
-    size_t suspects;           /* names of the line still to be asked        */
-    size_t path_length;        /* of the base path that is made so far       */
-    int path_error;
-    size_t path_refused;       /* that much of it is the node that took no child */
-    struct base base;
+    /* connecting */
+    int fd;                  /* -1: none                                        */
+    short events;
+    bool associated;         /* a server accepted a connect since contact was lost */
+    bool accepted;           /* one has accepted the present one                */
+    bool exhausted;          /* all servers were tried in vain                  */
+    nanos attempt_at;        /* the present connect began, or was accepted; 0: none */
+    nanos processed_at;
+    nanos hurry_until;       /* until then no pause is longer than T/6          */
+    nanos backoff;           /* the last pause                                  */
+    nanos hold_until;        /* no connect before                               */
+    nanos retry_at;          /* no new handle before                            */
+    nanos remind_at;
+    unsigned seed;           /* of the jitter                                   */
 
-    /* leading */
-    bool leading;
-    char wrote[NODE_MAX];        /* the proposal that the last write named      */
-    char wrote_before[NODE_MAX]; /* and the one that the acknowledged one named */
-    bool revoked;       /* lost because our proposal was deleted by hand     */
-    bool step_down;     /* somebody asked us to hand over                    */
-    bool resigning;     /* the servers may have carried out our resignation  */
-    unsigned losses;    /* counts each loss of the leadership                */
-    struct lease lease;
-    bool cut_unseen;    /* the lease was cut: its owner must learn of it before the write goes out */
-    nanos beat_at;      /* the next heartbeat                                */
-    int64_t token;
-    bool token_old;              /* the servers went back since: the next write gives another token */
-    bool warned_differs, warned_strangers, warned_unreadable;
-    nanos sent_shift;   /* clock_shift() at the last write of the base,      */
-    nanos ahead_shift;  /* and when its answer came;                         */
-    nanos ahead;        /* our wall clock less the servers', as far as that proves it */
-    struct ledger record;
-
-    /* buffers that outlive their requests */
-    struct request requests[REQUEST_COUNT];
-    char node[BALLOT_PATH_MAX + NODE_MAX + 2];
-    char sent[DATA_MAX];
-    size_t sent_length;
-    nanos sent_timeout; /* the T that it advertises */
-    zoo_op_t ops[3];
-    zoo_op_result_t results[3];
-    struct Stat written, entered;
+    /* requests */
+    int flying[REQUESTS_MAX];
+    nanos sent[REQUESTS_MAX];
+    int in_flight;           /* all of them                                     */
+    bool news;               /* something was learned outside of poll()         */
 };
 
 static void __attribute__((format(printf, 4, 5)))
-election_say(const struct ballot *b, enum ballot_log_level level, int where, const char *format, ...)
+say(const struct ballot_config *config, enum ballot_log_level level, int where, const char *format, ...)
 {
-    if (!b->config.log)
+    if (!config->log)
         return;
     char buffer[1024];
     struct text t = text_in(buffer, sizeof buffer);
@@ -1845,31 +1798,28 @@ election_say(const struct ballot *b, enum ballot_log_level level, int where, con
     va_start(args, format);
     text_vformat(&t, format, args);
     va_end(args);
-    b->config.log(b->config.log_data, level, where, buffer);
+    config->log(config->log_data, level, where, buffer);
 }
 
-#define SAY(b, level, ...) election_say(b, BALLOT_LOG_##level, __LINE__, __VA_ARGS__)
+#define SAY(config, level, ...) say(config, BALLOT_LOG_##level, __LINE__, __VA_ARGS__)
 
-/* --- names and order: pure ------------------------------------------------ */
-
-/* ZooKeeper's rules for a path, and not the root itself. */
-static bool path_valid(const char *path)
+/* Returns whether the server may have carried out what was answered so. */
+static bool outcome_unknown(int rc)
 {
-    size_t n = strlen(path);
-    if (n < 2 || n > BALLOT_PATH_MAX || path[0] != '/' || path[n - 1] == '/')
-        return false;
-    for (const char *p = path; *p; p++) {
-        size_t part = strcspn(p + 1, "/");
-        if (*p == '/' && (part == 0 || (part == 1 && p[1] == '.') || (part == 2 && p[1] == '.' && p[2] == '.')))
-            return false;
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return false;
-    }
-    size_t i = 0, step = 1;
-    for (; i < n && step; i += step)
-        step = utf8_length(path + i, n - i);
-    return step != 0;
+    return rc == ZSYSTEMERROR || rc == ZRUNTIMEINCONSISTENCY || rc == ZCONNECTIONLOSS ||
+           rc == ZOPERATIONTIMEOUT || rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
 }
+
+/* Due at `when`? If not, wake up then. */
+static bool due(nanos when, nanos now, nanos *wake)
+{
+    if (now >= when)
+        return true;
+    *wake = nanos_min(*wake, when);
+    return false;
+}
+
+/* --- the servers, as they are configured -------------------------------------- */
 
 /* Splits "host", "host:port", "[v6]:port" or "[v6]"; false: it is none of them. */
 static bool server_split(const char *server, char *host, size_t size, char *port, size_t port_size)
@@ -1888,7 +1838,7 @@ static bool server_split(const char *server, char *host, size_t size, char *port
         return false;
     memcpy(host, start, length);
     host[length] = '\0';
-    const char *digits = colon ? colon + 1 : BASE_PORT;
+    const char *digits = colon ? colon + 1 : DEFAULT_PORT;
     size_t n = strspn(digits, "0123456789");
     if (n == 0 || n > 5 || digits[n] || atoi(digits) < 1 || atoi(digits) > 65535)
         return false;
@@ -1933,834 +1883,21 @@ static bool identity_valid(const char *text)
     return colon && colon > user && colon[1] != '\0';
 }
 
-static int name_compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool name_in(char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(names[i], name))
-            return true;
-    return false;
-}
-
-/* Our place in the line, 0 the lowest; -1: we are not in it. */
-static long line_place(const struct ballot *b)
-{
-    for (size_t i = 0; i < b->line_count; i++)
-        if (!strcmp(b->line[i], b->proposal))
-            return (long)i;
-    return -1;
-}
-
-static void names_free(char ***names, size_t *count)
-{
-    for (size_t i = 0; i < *count; i++)
-        free((*names)[i]);
-    free(*names);
-    *names = NULL;
-    *count = 0;
-}
-
-static void names_remove(char **names, size_t *count, const char *name)
-{
-    for (size_t i = 0; i < *count; i++)
-        if (!strcmp(names[i], name)) {
-            free(names[i]);
-            memmove(names + i, names + i + 1, (--*count - i) * sizeof *names);
-            return;
-        }
-}
-
-static bool names_add(char ***names, size_t *count, const char *name)
-{
-    char **larger = realloc(*names, (*count + 1) * sizeof **names);
-    char *copy = strdup(name);
-    if (larger)
-        *names = larger;
-    if (!larger || !copy) {
-        free(copy);
-        return false;
-    }
-    (*names)[(*count)++] = copy;
-    return true;
-}
-
-/* The child of the base that `node` is the path of, "" if it is none. */
-static const char *node_name(const struct ballot *b, const char *node)
-{
-    size_t n = strlen(b->path);
-    bool below = !strncmp(node, b->path, n) && node[n] == '/' && !strchr(node + n + 1, '/');
-    return below && strlen(node + n + 1) < NODE_MAX ? node + n + 1 : "";
-}
-
-static const char *node_path(struct ballot *b, const char *name)
-{
-    snprintf(b->node, sizeof b->node, "%s/%s", b->path, name);
-    return b->node;
-}
-
-/* --- our JSON, and theirs --------------------------------------------------- */
-
-static size_t candidate_json(const struct ballot *b, char *out, size_t size, bool leader)
-{
-    char number[24], when[128], node[BALLOT_PATH_MAX + NODE_MAX + 2];
-    struct text t = text_in(out, size), time = text_in(when, sizeof when);
-    snprintf(number, sizeof number, "%ld", (long)getpid());
-    snprintf(node, sizeof node, "%s/%s", b->path, b->proposal);
-    time_string(&time, b->born);
-    text_string(&t, "{");
-    json_field(&t, "candidateId", b->id);
-    json_field(&t, "hostname", b->host);
-    json_field(&t, "pid", number);
-    json_field(&t, "proposalTime", when);
-    json_field(&t, "proposalNode", b->proposal[0] ? node : "");
-    json_field(&t, "sessionTimeout", duration_string(b->timeout).data);
-    json_field(&t, "onDisconnect", b->config.mode == BALLOT_STOP ? "stop" : "keep");
-    json_field(&t, "version", BALLOT_VERSION);
-    if (leader)
-        json_field(&t, "lastSeenTime", when);
-    text_string(&t, "}");
-    assert(!t.cut); /* DATA_MAX holds the longest id, host and path, escaped */
-    return t.length;
-}
-
-static void base_parse(const struct ballot *b, struct base *base, const char *data, size_t length)
-{
-    char node[BALLOT_PATH_MAX + NODE_MAX + 2], word[64];
-    nanos advertised;
-    base->empty = length == 0;
-    base->stop = base->revocable = false;
-    base->named[0] = '\0';
-    base->timeout = b->timeout;
-    if (json_get(data, length, "proposalNode", node, sizeof node))
-        string_copy(base->named, sizeof base->named, node_name(b, node));
-    if (json_get(data, length, "onDisconnect", word, sizeof word)) {
-        base->revocable = true;
-        base->stop = !strcmp(word, "stop");
-    }
-    if (json_get(data, length, "sessionTimeout", word, sizeof word) &&
-        duration_parse(word, &advertised) && advertised > 0)
-        base->timeout = nanos_min(advertised, TIMEOUT_COUNTED);
-    /* Only we ever write our proposal's name: a late heartbeat of ours, whose
-     * answer was lost, is told by it as well as the last one. */
-    base->ours = base->named[0] && (!strcmp(base->named, b->wrote) || !strcmp(base->named, b->wrote_before));
-}
-
-/* --- facts ------------------------------------------------------------------ */
-
-/* Something is not known for sure any more: sync, read all again, then settle. */
-static void election_doubt(struct ballot *b)
-{
-    b->unsettled = true;
-    b->synced = b->list_fresh = b->own_fresh = b->base.fresh = false;
-    b->suspects = SIZE_MAX;
-}
+/* --- trouble -------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 3, 4)))
-election_trouble(struct ballot *b, nanos pause, const char *format, ...)
+client_trouble(struct client *c, nanos pause, const char *format, ...)
 {
-    char before[sizeof b->trouble];
-    string_copy(before, sizeof before, b->trouble);
-    struct text t = text_in(b->trouble, sizeof b->trouble);
+    char before[sizeof c->trouble];
+    string_copy(before, sizeof before, c->trouble);
+    struct text t = text_in(c->trouble, sizeof c->trouble);
     va_list args;
     va_start(args, format);
     text_vformat(&t, format, args);
     va_end(args);
-    b->retry_at = clock_now() + pause;
-    if (strcmp(before, b->trouble) != 0)
-        SAY(b, ERROR, "%s; trying again in %s", b->trouble, duration_string(pause).data);
-}
-
-/* `right` is what the access list of `path` must give for it. */
-static void refusal_text(const struct ballot *b, struct text *t, const char *what, const char *path, int rc, const char *right)
-{
-    text_format(t, "%s %s is refused: %s", what, path, zerror(rc));
-    if (rc == ZNOAUTH)
-        text_format(t, " (its access list gives %s no right \"%s\"; grant it with setAcl, or set %szookeeper-auth)",
-                    b->auth ? "our zookeeper-auth" : "clients without zookeeper-auth", right, b->auth ? "another " : "");
-}
-
-static void election_refused(struct ballot *b, const char *what, const char *path, int rc, const char *right)
-{
-    char why[sizeof b->trouble];
-    struct text t = text_in(why, sizeof why);
-    refusal_text(b, &t, what, path, rc, right);
-    b->refused = true;
-    election_trouble(b, b->leading ? b->timeout / 5 : nanos_min(b->timeout, 5 * SECOND), "%s", why);
-}
-
-static nanos denial_pause(const struct ballot *b)
-{
-    return nanos_min(2 * b->timeout, PAUSE_MAX);
-}
-
-/* Leading needs what is refused: a candidate that stayed in the queue would
- * block those that can. It leaves by itself; a leader when its owner says that it may. */
-static void election_denied(struct ballot *b, const char *what, const char *path, int rc, const char *right)
-{
-    if (rc == ZTHROTTLEDOP || (!b->proposal[0] && !b->leading)) {
-        election_refused(b, what, path, rc, right);
-        return;
-    }
-    char why[sizeof b->trouble];
-    struct text t = text_in(why, sizeof why);
-    refusal_text(b, &t, what, path, rc, right);
-    if (b->denied && strcmp(why, b->trouble) != 0)
-        SAY(b, WARN, "%s", why);
-    if (!b->denied) {
-        string_copy(b->trouble, sizeof b->trouble, why);
-        SAY(b, ERROR, "%s; %s, and standing again after %s", why, b->leading ? "handing over the leadership"
-            : "leaving the queue, so that it does not wait for us", duration_string(denial_pause(b)).data);
-        b->denied = DENIED_LEADING;
-    }
-    b->refused = b->step_down = true;
-    b->retry_at = clock_now() + b->timeout / 5; /* until a leader may leave */
-}
-
-/* Whether the server may have carried out what these codes answer. */
-static bool outcome_unknown(int rc)
-{
-    return rc == ZSYSTEMERROR || rc == ZRUNTIMEINCONSISTENCY || rc == ZCONNECTIONLOSS ||
-           rc == ZOPERATIONTIMEOUT || rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
-}
-
-/* While nothing could be heard, silence proves nothing. */
-static void contact_broke(struct ballot *b)
-{
-    b->broke_at = clock_now();
-}
-
-/* Every completion begins here. */
-static struct ballot *request_answered(const void *data)
-{
-    struct request *r = (struct request *)(uintptr_t)data;
-    struct ballot *b = r->owner;
-    r->flying = false;
-    b->turn_again = true;
-    if (clock_now() - r->sent > b->timeout / 5)
-        contact_broke(b);
-    return b;
-}
-
-/* A server's session timeout: some leave no time to lead, with others the client library
- * cannot count. */
-static bool timeout_fit(nanos timeout)
-{
-    return timeout >= TIMEOUT_MIN && timeout <= TIMEOUT_MAX;
-}
-
-static void on_unfit(struct ballot *b, nanos timeout)
-{
-    nanos least = nanos_max(nanos_min(b->timeout / 6, SECOND) / MILLISECOND * MILLISECOND, TIMEOUT_MIN);
-    b->unfit = true;
-    struct text t = text_in(b->avoided, sizeof b->avoided);
-    for (const char *p = zoo_get_current_server(b->handle); *p; p++)
-        text_bytes(&t, p, *p != '[' && *p != ']'); /* as `addresses` has it */
-    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), 5 * SECOND);
-    election_trouble(b, b->backoff, "the server at %s gives a session timeout of %s, not %s to %s: it is not used",
-                     b->avoided, duration_string(timeout).data,
-                     duration_string(TIMEOUT_MIN).data, duration_string(TIMEOUT_MAX).data);
-}
-
-static void on_connected(struct ballot *b)
-{
-    const clientid_t *id = zoo_client_id(b->handle);
-    nanos now = clock_now(), negotiated = zoo_recv_timeout(b->handle) * MILLISECOND;
-    bool again = b->met, resumed = id->client_id == b->session.client_id;
-    if (!timeout_fit(negotiated)) {
-        on_unfit(b, negotiated);
-        return;
-    }
-    if (nanos_min(negotiated, TIMEOUT_COUNTED) != b->timeout && negotiated != b->config.timeout_ms * MILLISECOND)
-        SAY(b, WARN, "the servers allow a session timeout of %s, not %s",
-            duration_string(negotiated).data, duration_string(b->config.timeout_ms * MILLISECOND).data);
-    SAY(b, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
-        zoo_get_current_server(b->handle), id->client_id, duration_string(negotiated).data,
-        again ? ", after " : "", again ? duration_string((now - b->contact_since) / MILLISECOND * MILLISECOND).data : "");
-    b->session = *id;
-    b->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
-    b->connected = b->met = true;
-    b->contact_since = now;
-    b->backoff = b->attempt_at = b->hold_until = 0;
-    b->retry_at = b->denied ? b->retry_at : 0;
-    b->associated = b->exhausted = false;
-    if (again) {
-        b->broke_at = now;
-        b->ghost = b->ghost || (resumed && !b->proposal[0]); /* servers that went back hold what we deleted since */
-        election_doubt(b);
-    } else
-        b->trouble[0] = '\0';
-}
-
-static void on_disconnected(struct ballot *b)
-{
-    if (!b->connected)
-        return;
-    b->connected = false;
-    b->contact_since = clock_now();
-    b->remind_at = b->contact_since + nanos_max(b->timeout, MINUTE);
-    b->attempt_at = 0;
-    SAY(b, WARN, "lost contact with ZooKeeper at %s; reconnecting%s", b->addresses,
-        !b->leading ? "" : b->config.mode == BALLOT_KEEP ? ", and leading on meanwhile"
-                         : "; unless it succeeds, the lease ends soon");
-}
-
-/* The library has given this handle up; with a new one the session may go on,
- * perhaps at a server that knows better. */
-static void on_rejected(struct ballot *b)
-{
-    nanos pause = b->refused ? 30 * SECOND : b->timeout / 5;
-    b->rejected = b->refused = true;
-    election_trouble(b, pause, "the server refuses zookeeper-auth (is its digest provider switched off?)");
-}
-
-/* What can wait, waits until another leads. */
-static void handover_begins(struct ballot *b)
-{
-    b->calm_at = clock_now() + b->timeout / 500;
-}
-
-static void line_changed(struct ballot *b)
-{
-    const char *first = b->line_count ? b->line[0] : "";
-    if (!strcmp(first, b->first))
-        return;
-    string_copy(b->first, sizeof b->first, first);
-    b->first_since = clock_now();
-}
-
-static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
-{
-    struct ballot *b = context;
-    (void)handle;
-    b->turn_again = true;
-    if (type == ZOO_SESSION_EVENT) {
-        if (state == ZOO_CONNECTED_STATE)
-            on_connected(b);
-        else
-            on_disconnected(b);
-        b->expired = b->expired || state == ZOO_EXPIRED_SESSION_STATE;
-        if (state == ZOO_AUTH_FAILED_STATE)
-            on_rejected(b);
-        return;
-    }
-    const char *name = path ? node_name(b, path) : "";
-    if (path && !strcmp(path, b->path))
-        b->base.fresh = false;
-    if (*name == '\0')
-        return;
-    for (size_t i = 0; i < COUNT(b->watched); i++)
-        if (!strcmp(name, b->watched[i]))
-            b->watched[i][0] = '\0';
-    if (!strcmp(name, b->proposal))
-        b->own_fresh = false;
-    else if (type == ZOO_DELETED_EVENT) { /* nobody can come in before us: no need to list again */
-        names_remove(b->line, &b->line_count, name);
-        line_changed(b);
-        handover_begins(b);
-    }
-}
-
-static void on_synced(int rc, const char *value, const void *data)
-{
-    (void)value;
-    struct ballot *b = request_answered(data);
-    b->synced = rc == ZOK || !outcome_unknown(rc); /* no base to sync: reading will tell */
-}
-
-static void on_asked(int rc, const char *value, const void *data)
-{
-    (void)value;
-    struct ballot *b = request_answered(data);
-    if (!outcome_unknown(rc) && b->base.read_at)
-        b->base.read_at = clock_now();
-}
-
-static void on_list(int rc, const struct String_vector *names, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    if (outcome_unknown(rc))
-        return;
-    if (rc != ZOK && rc != ZNONODE) {
-        election_denied(b, "listing", b->path, rc, "read");
-        return;
-    }
-    names_free(&b->line, &b->line_count);
-    bool strangers = false, complete = true;
-    for (int32_t i = 0; rc == ZOK && i < names->count; i++) {
-        const char *name = names->data[i];
-        if (strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX)) != 0 || strlen(name) >= NODE_MAX)
-            strangers = strangers || strcmp(name, RECORD_NAME) != 0;
-        else if (!name_in(b->ignored, b->ignored_count, name) || !strcmp(name, b->proposal))
-            complete = names_add(&b->line, &b->line_count, name) && complete;
-    }
-    if (b->line_count)
-        qsort(b->line, b->line_count, sizeof *b->line, name_compare);
-    line_changed(b);
-    b->list_fresh = complete;
-    if (line_place(b) > 1)
-        b->base.read_at = 0;
-    if (strangers && !b->warned_strangers) {
-        b->warned_strangers = true;
-        SAY(b, WARN, "%s has children that are no proposals; they are ignored", b->path);
-    }
-}
-
-/* A leader who is silent, or whom we could not hear, restarts the clock of rule
- * (c): an ensemble that returns must give him time to say that he is there. */
-static void base_clock(struct ballot *b, bool moved, nanos now)
-{
-    struct base *base = &b->base;
-    if (moved || base->moved_at == 0)
-        base->moved_at = base->silent_since = now;
-    base->restarted = base->restarted && !moved;
-    if (b->broke_at && b->requests[REQUEST_BASE].sent >= b->broke_at) {
-        base->silent_since = now;
-        base->restarted = true;
-        b->broke_at = 0;
-    }
-    base->read_at = line_place(b) > 1 ? 0 : now;
-}
-
-static void base_warn(struct ballot *b)
-{
-    const struct base *base = &b->base;
-    if (b->warned_differs || base->empty || base->ours || !base->named[0])
-        return;
-    if (base->stop == (b->config.mode == BALLOT_STOP) && base->timeout == b->timeout)
-        return;
-    b->warned_differs = true;
-    SAY(b, WARN, "the leader has on-disconnect=%s and a session timeout of %s, we have %s and %s; "
-        "give all candidates the same, else takeovers are slower than they could be or less safe",
-        base->stop ? "stop" : "keep", duration_string(base->timeout).data,
-        b->config.mode == BALLOT_STOP ? "stop" : "keep", duration_string(b->timeout).data);
-}
-
-static bool names_known(const struct ballot *b)
-{
-    const char *named = b->base.named;
-    return !*named || !strcmp(named, b->proposal) || name_in(b->line, b->line_count, named);
-}
-
-/* The servers went back to an earlier state, or the base was made again. They may have given
- * the same numbers again since: what we know of other proposals says nothing any more. And a
- * leader of which the servers know nothing now may run its command until its lease is over. */
-static void base_lost(struct ballot *b, nanos longest)
-{
-    b->base.lost_until = clock_now() + longest;
-    b->base.led[0] = b->examined[0] = '\0';
-    b->token_old = b->leading;
-    names_free(&b->ignored, &b->ignored_count);
-    b->list_fresh = false;
-}
-
-/* Version and mzxid of a node grow together. */
-static bool base_reverted(const struct base *base, const struct Stat *stat)
-{
-    return stat->mzxid < base->mzxid || (stat->mzxid != base->mzxid && stat->version <= base->version);
-}
-
-static void on_base(int rc, const char *value, int length, const struct Stat *stat, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    struct base *base = &b->base;
-    if (outcome_unknown(rc))
-        return;
-    if (rc != ZOK && rc != ZNONODE) {
-        election_denied(b, "reading", b->path, rc, "read");
-        return;
-    }
-    char before_named[NODE_MAX];
-    string_copy(before_named, sizeof before_named, base->named);
-    nanos longest = base->seen ? nanos_max(base->timeout, b->timeout) : b->timeout;
-    base->fresh = true;
-    base->exists = rc == ZOK;
-    if (!base->exists) {
-        base_parse(b, base, "", 0);
-        base->timeout = longest;
-        base->read_at = line_place(b) > 1 ? 0 : clock_now();
-        return;
-    }
-    bool known = base->seen, same_node = known && stat->czxid == base->czxid && stat->ctime == base->ctime;
-    bool moved = !same_node || stat->version != base->version || stat->mzxid != base->mzxid;
-    bool lost = known && (!same_node || base_reverted(base, stat));
-    if (!same_node)
-        b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
-    base_parse(b, base, value, length > 0 ? (size_t)length : 0);
-    if (base->empty)
-        base->timeout = longest; /* of the last leader */
-    if (lost)
-        base_lost(b, longest);
-    if (base->named[0])
-        string_copy(base->led, sizeof base->led, base->named);
-    base->seen = true;
-    base->czxid = stat->czxid;
-    base->ctime = stat->ctime;
-    base->version = stat->version;
-    base->mzxid = stat->mzxid;
-    base->newest = base->mzxid > base->newest ? base->mzxid : base->newest;
-    base_clock(b, moved, clock_now());
-    base_warn(b);
-    if (strcmp(before_named, base->named) != 0 && !names_known(b))
-        b->list_fresh = false; /* gone, or newer than our list? */
-    if (lost)
-        election_doubt(b); /* the proposal of our name may be another candidate's */
-}
-
-/* What its version stands for is read when it is our turn. */
-static void on_look(int rc, const struct Stat *stat, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    struct base *base = &b->base;
-    if (outcome_unknown(rc))
-        return;
-    if (base->moved_at == 0)
-        base->moved_at = base->silent_since = clock_now();
-    if (rc != ZOK || !base->seen || stat->mzxid == base->mzxid)
-        return;
-    base->fresh = false;
-    if (stat->czxid != base->czxid || base_reverted(base, stat)) {
-        election_doubt(b);
-        return;
-    }
-    base->version = stat->version;
-    base->mzxid = stat->mzxid;
-    base->newest = base->mzxid > base->newest ? base->mzxid : base->newest;
-    base->moved_at = base->silent_since = clock_now();
-    base->restarted = false;
-    if (b->requests[REQUEST_LOOK].sent >= b->broke_at)
-        b->broke_at = 0;
-}
-
-static void on_own(int rc, const char *value, int length, const struct Stat *stat, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    if (outcome_unknown(rc))
-        return;
-    if (rc != ZOK && rc != ZNONODE) {
-        election_denied(b, "reading", node_path(b, b->proposal), rc, "read");
-        return;
-    }
-    /* Only its owner makes it ours: a node of that name made by another
-     * session, or by hand, is another node. */
-    b->own_exists = rc == ZOK && stat->ephemeralOwner == b->session.client_id;
-    b->own_fresh = true;
-    if (b->own_exists && b->leading && !b->step_down && length > 0 && json_has(value, (size_t)length, "stepDown")) {
-        b->step_down = true;
-        SAY(b, WARN, "asked to step down");
-    }
-    if (!b->own_exists && !b->unsettled) {
-        election_doubt(b);
-        b->own_fresh = false;
-    }
-}
-
-/* A server sends no event about a node that we may not read, so its end is seen in the list. */
-static void watch_denied(struct ballot *b, const char *name)
-{
-    nanos pause = nanos_min(b->timeout / 5, SECOND);
-    b->retry_at = clock_now() + pause;
-    if (!b->warned_unreadable)
-        SAY(b, WARN, "%s/%s, which is before us in the queue, is not readable for us: listing the queue every %s until it is gone; "
-            "give all candidates the same zookeeper-auth", b->path, name, duration_string(pause).data);
-    b->warned_unreadable = true;
-}
-
-static void watch_armed(struct ballot *b, size_t which, int rc, const struct Stat *stat)
-{
-    if (outcome_unknown(rc))
-        return;
-    const char *name = b->asked[which];
-    if (rc == ZOK && stat->ephemeralOwner != 0) {
-        string_copy(b->watched[which], NODE_MAX, name);
-        return;
-    }
-    b->list_fresh = false; /* all that we knew of before it may be gone as well */
-    if (rc == ZOK) {
-        names_add(&b->ignored, &b->ignored_count, name);
-        SAY(b, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored", b->path, name);
-    } else if (rc == ZNOAUTH)
-        watch_denied(b, name);
-    else if (rc != ZNONODE)
-        election_refused(b, "watching", node_path(b, name), rc, "read");
-}
-
-static void on_ahead(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
-{
-    (void)names;
-    watch_armed(request_answered(data), 0, rc, stat);
-}
-
-static void on_second(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
-{
-    (void)names;
-    watch_armed(request_answered(data), 1, rc, stat);
-}
-
-/* A proposal is ours from here on. */
-static void proposal_adopt(struct ballot *b, const char *name)
-{
-    if (strcmp(name, b->stood) <= 0) /* numbers grow as long as the servers forget nothing */
-        base_lost(b, nanos_max(b->base.timeout, b->timeout));
-    string_copy(b->proposal, sizeof b->proposal, name);
-    string_copy(b->stood, sizeof b->stood, name);
-    b->proposal_session = b->session.client_id;
-    b->own_exists = true;
-    b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
-    b->base.fresh = false; /* a missing one has no watch, and the silence of any was not watched */
-    b->base.moved_at = 0;
-    b->trouble[0] = '\0';
-    b->refused = false;
-    b->step_down = b->step_down && b->leading;
-    SAY(b, INFO, "standing as %s/%s", b->path, name);
-}
-
-static void on_ghost(int rc, const struct Stat *stat, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    if (outcome_unknown(rc))
-        return;
-    b->suspects--;
-    if (rc == ZOK && stat->ephemeralOwner == b->session.client_id) {
-        proposal_adopt(b, b->suspect);
-        b->list_fresh = true;
-    }
-}
-
-static void on_path(int rc, const char *value, const void *data)
-{
-    (void)value;
-    struct ballot *b = request_answered(data);
-    if (outcome_unknown(rc))
-        return;
-    /* A parent that we may not add to may well have the child already: only
-     * the last word, on the proposal, counts. */
-    if (rc != ZOK && rc != ZNODEEXISTS && !(rc == ZNONODE && b->path_error)) {
-        b->path_error = rc;
-        b->path_refused = b->path_length;
-    }
-    b->path_length += 1 + strcspn(b->path + b->path_length + 1, "/");
-    b->path_wanted = b->path[b->path_length] != '\0';
-}
-
-static void on_proposed(int rc, const char *value, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    if (rc == ZOK) {
-        proposal_adopt(b, node_name(b, value));
-        return;
-    }
-    if (outcome_unknown(rc)) {
-        b->ghost = true;
-        election_doubt(b);
-        return;
-    }
-    if (b->path_error) {
-        char parent[BALLOT_PATH_MAX + 1] = "/";
-        if (b->path_refused)
-            snprintf(parent, sizeof parent, "%.*s", (int)b->path_refused, b->path);
-        election_denied(b, "creating the base's path below", parent, b->path_error, "create");
-    } else if (rc != ZNONODE)
-        election_denied(b, "creating a proposal below", b->path, rc, "create");
-    b->path_wanted = rc == ZNONODE;
-    b->path_length = 0;
-    b->path_error = 0;
-}
-
-/* The servers took the write, and said when, at some moment between its sending and
- * now. If our clock was set meanwhile that proves nothing. */
-static void clocks_compare(struct ballot *b, nanos sent)
-{
-    nanos shift = clock_shift(), jumped = shift - b->sent_shift, taken = b->written.mtime * MILLISECOND;
-    if (jumped > SECOND || jumped < -SECOND)
-        return;
-    b->ahead_shift = shift;
-    b->ahead = nanos_max(0, sent + shift - taken) + nanos_min(0, clock_now() + shift - taken);
-}
-
-static void token_take(struct ballot *b)
-{
-    b->token = b->written.mzxid;
-    b->token_old = false;
-    SAY(b, INFO, "leading%s, with fencing token %" PRId64, b->leading ? " on" : "", b->token);
-    if (b->token <= b->base.newest)
-        SAY(b, WARN, "%s was written at %" PRId64 " before: the servers went back to an earlier state, "
-            "and a resource that has seen a greater fencing token refuses this one", b->path, b->base.newest);
-}
-
-/* An acknowledged write: the one proof of leadership, and of the time it had. */
-static void on_written(int rc, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    nanos sent = b->requests[REQUEST_WRITE].sent;
-    if (rc != ZOK) {
-        bool own = b->results[0].err == rc; /* the check of our proposal, which needs to read it */
-        if (outcome_unknown(rc) || rc == ZBADVERSION || rc == ZNONODE)
-            election_doubt(b);
-        else
-            election_denied(b, own ? "checking" : "writing", own ? node_path(b, b->proposal) : b->path, rc, own ? "read" : "write");
-        return;
-    }
-    if (!b->leading || b->token_old)
-        token_take(b);
-    if (!b->leading) {
-        b->leading = true;
-        b->revoked = b->step_down = false;
-        b->own_fresh = false;
-        handover_begins(b);
-    }
-    b->refused = b->denied != DENIED_NOTHING;
-    clocks_compare(b, sent);
-    b->lease = (struct lease){ sent, b->sent_timeout, 0, 0 };
-    b->beat_at = sent + b->timeout / 5;
-    if (sent >= b->broke_at) /* what moves the base from here on, we hear of */
-        b->broke_at = 0;
-    string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
-    struct base *base = &b->base;
-    base_parse(b, base, b->sent, b->sent_length);
-    base->version = b->written.version;
-    base->mzxid = b->written.mzxid;
-    base->newest = base->mzxid > base->newest ? base->mzxid : base->newest;
-    base->czxid = b->written.czxid;
-    base->ctime = b->written.ctime;
-    base->seen = base->exists = true;
-    base->read_at = 0;
-}
-
-static void leadership_ends(struct ballot *b)
-{
-    b->leading = b->step_down = b->resigning = false;
-    b->token = 0;
-    b->lease = (struct lease){ 0 };
-    b->base.read_at = b->base.moved_at = 0;
-    b->list_fresh = b->base.fresh = b->record.fresh = b->record.pending = false;
-}
-
-static void on_record(int rc, const char *value, int length, const struct Stat *stat, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    struct ledger *r = &b->record;
-    if (outcome_unknown(rc))
-        return;
-    if (rc != ZOK && rc != ZNONODE) {
-        election_denied(b, "reading", node_path(b, RECORD_NAME), rc, "read");
-        return;
-    }
-    r->fresh = true;
-    r->exists = rc == ZOK;
-    r->reads++;
-    r->length = r->exists && length > 0 ? (size_t)length : 0;
-    if (r->length > sizeof r->data)
-        r->length = 0; /* none of ours is so long */
-    memcpy(r->data, value ? value : "", r->length);
-    if (r->exists) {
-        r->version = stat->version;
-        r->changed = stat->mtime * MILLISECOND;
-    }
-}
-
-static void entry_denied(struct ballot *b, int rc)
-{
-    if (b->results[0].err == rc)
-        election_denied(b, "checking", node_path(b, b->proposal), rc, "read");
-    else if (b->record.exists)
-        election_denied(b, "writing", node_path(b, RECORD_NAME), rc, "write");
-    else
-        election_denied(b, "creating the record below", b->path, rc, "create");
-}
-
-/* Whoever lost the answer reads, and sees whether these bytes are there. */
-static void on_entered(int rc, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    struct ledger *r = &b->record;
-    r->pending = false;
-    r->fresh = rc == ZOK;
-    if (rc != ZOK) {
-        if (rc != ZBADVERSION && rc != ZNODEEXISTS)
-            election_doubt(b);
-        if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE && rc != ZNODEEXISTS)
-            entry_denied(b, rc);
-        return;
-    }
-    r->version = r->exists ? b->entered.version : 0;
-    r->exists = true;
-    memcpy(r->data, r->entry, r->entry_length);
-    r->length = r->entry_length;
-}
-
-/* Our proposal is gone, as we wanted. */
-static void election_left(struct ballot *b)
-{
-    if (b->leading)
-        leadership_ends(b);
-    b->proposal[0] = '\0';
-    b->step_down = false;
-    b->turn_again = true;
-    if (b->denied)
-        b->retry_at = clock_now() + denial_pause(b);
-}
-
-static void on_resigned(int rc, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    if (rc == ZOK) {
-        leadership_ends(b);
-        SAY(b, INFO, "resigned");
-        election_left(b);
-        handover_begins(b);
-    } else if (outcome_unknown(rc) || rc == ZBADVERSION || rc == ZNONODE)
-        election_doubt(b);
-    else {
-        bool set = b->results[0].err == rc;
-        election_denied(b, set ? "emptying" : "deleting our proposal below", b->path, rc, set ? "write" : "delete");
-        b->denied = DENIED_RESIGNING;
-    }
-}
-
-static void on_withdrawn(int rc, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    if (rc == ZOK || rc == ZNONODE) {
-        SAY(b, INFO, "left the line");
-        election_left(b);
-    } else if (outcome_unknown(rc))
-        election_doubt(b);
-    else {
-        election_denied(b, "deleting our proposal below", b->path, rc, "delete");
-        b->denied = DENIED_DELETING;
-    }
-}
-
-static void on_first(int rc, const char *value, int length, const struct Stat *stat, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    (void)stat;
-    if (outcome_unknown(rc))
-        b->examined[0] = '\0';
-    b->examined_revocable = rc == ZOK && length > 0 && json_has(value, (size_t)length, "onDisconnect");
-}
-
-/* Refused: the base has moved, or the proposal is gone. */
-static void on_revoked(int rc, const void *data)
-{
-    struct ballot *b = request_answered(data);
-    b->list_fresh = false;
-    if (rc == ZOK)
-        return;
-    contact_broke(b);
-    if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
-        election_denied(b, "deleting a mute candidate's proposal below", b->path, rc, "delete");
-}
-
-static void on_signed(int rc, const struct Stat *stat, const void *data)
-{
-    (void)stat;
-    struct ballot *b = request_answered(data);
-    b->signed_own = !outcome_unknown(rc);
+    c->retry_at = clock_now() + pause;
+    if (strcmp(before, c->trouble) != 0)
+        SAY(c->config, ERROR, "%s; trying again in %s", c->trouble, duration_string(pause).data);
 }
 
 /* --- the resolver: getaddrinfo() in a child, because it can only block ------- */
@@ -2811,28 +1948,30 @@ static int servers_resolve(const char *servers, int flags, struct text *t)
     return last;
 }
 
-/* Takes a list of addresses into use. The client library never tries half of a
- * list of even length (ZOOKEEPER-2466): such a one gets its first twice. */
-static void addresses_set(struct ballot *b, const struct text *answer)
+/* The client library never tries half of a list of even length (ZOOKEEPER-2466): such a
+ * one gets its first twice. */
+static void addresses_odd(struct text *t)
 {
-    int count = 1;
-    for (const char *p = answer->data; *p; p++)
-        count += *p == ',';
-    char odd[ADDRESSES_MAX];
-    struct text t = text_in(odd, sizeof odd);
-    text_string(&t, answer->data);
-    if (count % 2 == 0)
-        text_format(&t, ",%.*s", (int)strcspn(answer->data, ","), answer->data);
-    b->address_count = count;
-    b->moved = b->handle && strcmp(odd, b->addresses) != 0;
-    string_copy(b->addresses, sizeof b->addresses, odd);
+    size_t commas = 0;
+    for (const char *p = t->data; *p; p++)
+        commas += *p == ',';
+    if (commas % 2)
+        text_format(t, ",%.*s", (int)strcspn(t->data, ","), t->data);
+}
+
+/* Takes a list of addresses into use. */
+static void addresses_set(struct client *c, struct text *answer)
+{
+    addresses_odd(answer);
+    c->moved = c->handle && strcmp(answer->data, c->addresses) != 0;
+    string_copy(c->addresses, sizeof c->addresses, answer->data);
 }
 
 static void __attribute__((noreturn)) resolver_child(const char *servers, int out)
 {
     char buffer[ADDRESSES_MAX];
     struct text t = text_in(buffer, sizeof buffer);
-    for (int s = 1; s <= SIGRTMAX; s++)
+    for (int s = 1; s <= SIGNAL_LAST; s++)
         if (s != SIGKILL && s != SIGSTOP)
             signal(s, SIG_DFL);
     fd_close_all(out);
@@ -2843,28 +1982,28 @@ static void __attribute__((noreturn)) resolver_child(const char *servers, int ou
     _exit(n < 0);
 }
 
-static void resolver_start(struct ballot *b)
+static void resolver_start(struct client *c)
 {
-    struct resolver *r = &b->resolver;
+    struct resolver *r = &c->resolver;
     int ends[2];
     r->answer = text_in(r->buffer, sizeof r->buffer);
     r->since = clock_now();
     r->until = r->since + 30 * SECOND;
-    b->numeric = servers_resolve(b->servers, AI_NUMERICHOST, &r->answer) == 0;
-    if (b->numeric) {
-        addresses_set(b, &r->answer);
+    c->numeric = servers_resolve(c->config->servers, AI_NUMERICHOST, &r->answer) == 0;
+    if (c->numeric) {
+        addresses_set(c, &r->answer);
         return;
     }
     r->answer = text_in(r->buffer, sizeof r->buffer);
     r->pid = fd_pipe(ends) ? fork() : -1;
     if (r->pid == 0)
-        resolver_child(b->servers, ends[1]);
+        resolver_child(c->config->servers, ends[1]);
     fd_close(&ends[1]);
     r->fd = ends[0];
     if (r->pid < 0) {
         fd_close(&r->fd);
         r->pid = 0;
-        election_trouble(b, 5 * SECOND, "cannot start a child to resolve the servers' names: %s", strerror(errno));
+        client_trouble(c, 5 * SECOND, "cannot start a child to resolve the servers' names: %s", strerror(errno));
     }
 }
 
@@ -2879,9 +2018,8 @@ static enum child_state child_state(pid_t pid)
     return seen.si_pid ? CHILD_DEAD : CHILD_ALIVE;
 }
 
-static void resolver_end(struct ballot *b)
+static void resolver_end(struct resolver *r)
 {
-    struct resolver *r = &b->resolver;
     if (r->pid == 0)
         return;
     if (child_state(r->pid) == CHILD_ALIVE) /* the program around us may reap any child */
@@ -2892,9 +2030,9 @@ static void resolver_end(struct ballot *b)
     r->pid = 0;
 }
 
-static void resolver_read(struct ballot *b)
+static void resolver_read(struct client *c)
 {
-    struct resolver *r = &b->resolver;
+    struct resolver *r = &c->resolver;
     char chunk[512];
     ssize_t n = read(r->fd, chunk, sizeof chunk);
     if (n < 0 && errno == EINTR)
@@ -2903,110 +2041,1673 @@ static void resolver_read(struct ballot *b)
         text_bytes(&r->answer, chunk, (size_t)n);
         return;
     }
-    resolver_end(b);
+    resolver_end(r);
     r->until = clock_now() + 5 * SECOND;
     bool failed = r->answer.length == 0 || r->answer.data[0] == '?';
     if (!failed)
-        addresses_set(b, &r->answer);
-    else if (!b->connected) /* else nobody asks any more */
-        election_trouble(b, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s", b->servers,
-                         r->answer.length ? r->answer.data + 1 : "the child that does it died");
+        addresses_set(c, &r->answer);
+    else if (!c->connected) /* else nobody asks any more */
+        client_trouble(c, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s", c->config->servers,
+                       r->answer.length ? r->answer.data + 1 : "the child that does it died");
 }
 
-/* --- the next step: a pure function of the facts ------------------------------ */
+/* --- what the library tells --------------------------------------------------------- */
 
+/* Some servers' session timeouts leave no time to lead, with others the library cannot count. */
+static bool timeout_fit(nanos timeout)
+{
+    return timeout >= TIMEOUT_MIN && timeout <= TIMEOUT_MAX;
+}
+
+static void on_unfit(struct client *c, nanos timeout)
+{
+    nanos least = nanos_max(nanos_min(part(c->timeout, PART_HURRY), SECOND) / MILLISECOND * MILLISECOND, TIMEOUT_MIN);
+    c->unfit = true;
+    struct text t = text_in(c->avoided, sizeof c->avoided);
+    for (const char *p = zoo_get_current_server(c->handle); *p; p++)
+        text_bytes(&t, p, *p != '[' && *p != ']'); /* as `addresses` has it */
+    c->backoff = nanos_min(nanos_max(2 * c->backoff, least), 5 * SECOND);
+    client_trouble(c, c->backoff, "the server at %s gives a session timeout of %s, not %s to %s: it is not used",
+                   c->avoided, duration_string(timeout).data,
+                   duration_string(TIMEOUT_MIN).data, duration_string(TIMEOUT_MAX).data);
+}
+
+static void on_connected(struct client *c)
+{
+    const clientid_t *id = zoo_client_id(c->handle);
+    nanos now = clock_now(), negotiated = zoo_recv_timeout(c->handle) * MILLISECOND, asked = c->config->timeout_ms * MILLISECOND;
+    if (!timeout_fit(negotiated)) {
+        on_unfit(c, negotiated);
+        return;
+    }
+    if (nanos_min(negotiated, TIMEOUT_COUNTED) != c->timeout && negotiated != asked)
+        SAY(c->config, WARN, "the servers allow a session timeout of %s, not %s", duration_string(negotiated).data, duration_string(asked).data);
+    SAY(c->config, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
+        zoo_get_current_server(c->handle), id->client_id, duration_string(negotiated).data,
+        c->met ? ", after " : "", c->met ? duration_string((now - c->contact_since) / MILLISECOND * MILLISECOND).data : "");
+    c->resumed = c->session.client_id == id->client_id;
+    c->session = *id;
+    c->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
+    c->connected = true;
+    c->contact_since = now;
+    c->backoff = c->attempt_at = c->hold_until = c->retry_at = 0;
+    c->associated = c->exhausted = c->denied = false;
+    c->trouble[0] = '\0';
+    c->event(c->owner, CONTACT_MADE, "");
+    c->met = true;
+}
+
+static void on_disconnected(struct client *c)
+{
+    if (!c->connected)
+        return;
+    c->connected = false;
+    c->contact_since = clock_now();
+    c->remind_at = c->contact_since + nanos_max(c->timeout, MINUTE);
+    c->attempt_at = 0;
+    c->event(c->owner, CONTACT_LOST, "");
+}
+
+/* The library has given this handle up; with a new one the session may go on,
+ * perhaps at a server that knows better. */
+static void on_rejected(struct client *c)
+{
+    nanos pause = c->denied ? PAUSE_MAX : part(c->timeout, PART_ATTEMPT);
+    c->rejected = c->denied = true;
+    client_trouble(c, pause, "the server refuses zookeeper-auth (is its digest provider switched off?)");
+}
+
+static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+{
+    struct client *c = context;
+    (void)handle;
+    c->news = true;
+    if (type != ZOO_SESSION_EVENT) {
+        c->event(c->owner, type, path ? path : "");
+        return;
+    }
+    if (state == ZOO_CONNECTED_STATE)
+        on_connected(c);
+    else
+        on_disconnected(c);
+    c->expired = c->expired || state == ZOO_EXPIRED_SESSION_STATE;
+    if (state == ZOO_AUTH_FAILED_STATE)
+        on_rejected(c);
+}
+
+/* --- requests: sending ---------------------------------------------------------------- */
+
+/* Returns NULL if memory is out. */
+static struct request *request_new(struct client *c, int number, const char *path)
+{
+    struct request *r = calloc(1, sizeof *r + strlen(path) + 1);
+    if (!r)
+        return NULL;
+    r->client = c;
+    r->number = number;
+    r->sent = c->sent[number] = clock_now();
+    strcpy(r->path, path);
+    c->flying[number]++;
+    c->in_flight++;
+    return r;
+}
+
+static void request_free(struct request *r)
+{
+    r->client->flying[r->number]--;
+    r->client->in_flight--;
+    free(r);
+}
+
+/* `rc`: of the library's function, which keeps the request if it is ZOK. */
+static int request_sent(struct request *r, int rc)
+{
+    struct client *c = r->client;
+    if (rc != ZOK)
+        request_free(r);
+    if (zoo_state(c->handle) != ZOO_CONNECTED_STATE) /* a send that fails closes the socket without an event */
+        on_disconnected(c);
+    return rc;
+}
+
+/* Every completion of the library comes here, through one of the five below. */
+static void request_answered(const void *data, struct reply reply)
+{
+    static const struct String_vector no_names = { .count = 0 };
+    struct request *r = (struct request *)(uintptr_t)data;
+    struct client *c = r->client;
+    reply.request = r->number;
+    reply.path = r->path;
+    reply.sent = r->sent;
+    reply.refused = -1;
+    for (int i = OPS_MAX - 1; i >= 0 && reply.rc != ZOK; i--)
+        if (r->results[i].err == reply.rc)
+            reply.refused = i;
+    reply.data = reply.data ? reply.data : "";
+    reply.stat = reply.stat ? reply.stat : &r->stat;
+    reply.names = reply.names && reply.names->data ? reply.names : &no_names;
+    c->news = true;
+    c->flying[r->number]--;
+    c->in_flight--;
+    c->learn(c->owner, &reply);
+    free(r);
+}
+
+static void answered_void(int rc, const void *data)
+{
+    request_answered(data, (struct reply){ .rc = rc });
+}
+
+static void answered_string(int rc, const char *value, const void *data)
+{
+    request_answered(data, (struct reply){ .rc = rc, .data = value, .length = value ? strlen(value) : 0 });
+}
+
+static void answered_stat(int rc, const struct Stat *stat, const void *data)
+{
+    request_answered(data, (struct reply){ .rc = rc, .stat = rc == ZOK ? stat : NULL });
+}
+
+static void answered_data(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+{
+    size_t count = rc == ZOK && value && length > 0 ? (size_t)length : 0;
+    request_answered(data, (struct reply){ .rc = rc, .data = value, .length = count, .stat = rc == ZOK ? stat : NULL });
+}
+
+static void answered_names(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+{
+    request_answered(data, (struct reply){ .rc = rc, .names = rc == ZOK ? names : NULL, .stat = rc == ZOK ? stat : NULL });
+}
+
+/* The requests. ZOK: sent, and `learn` will be called once, with outcome_unknown() if the
+ * connection breaks first. Else it was not sent: a ZooKeeper error. With `watch` the
+ * owner's `event` is called once when the node (client_list: its children) changes. */
+
+static int client_sync(struct client *c, int request, const char *path)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_async(c->handle, path, answered_string, r)) : ZSYSTEMERROR;
+}
+
+static int client_get(struct client *c, int request, const char *path, bool watch)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_awget(c->handle, path, watch ? on_event : NULL, c, answered_data, r)) : ZSYSTEMERROR;
+}
+
+static int client_exists(struct client *c, int request, const char *path, bool watch)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_awexists(c->handle, path, watch ? on_event : NULL, c, answered_stat, r)) : ZSYSTEMERROR;
+}
+
+static int client_list(struct client *c, int request, const char *path, bool watch)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_awget_children2(c->handle, path, watch ? on_event : NULL, c, answered_names, r)) : ZSYSTEMERROR;
+}
+
+/* With credentials configured, only they may access the nodes that we create. */
+static const struct ACL_vector *client_access(const struct client *c)
+{
+    return c->config->auth ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
+}
+
+static int client_create(struct client *c, int request, const char *path, const char *data, size_t length, int flags)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_acreate(c->handle, path, data, (int)length, client_access(c), flags, answered_string, r)) : ZSYSTEMERROR;
+}
+
+static int client_set(struct client *c, int request, const char *path, const char *data, size_t length, int version)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_aset(c->handle, path, data, (int)length, version, answered_stat, r)) : ZSYSTEMERROR;
+}
+
+static int client_delete(struct client *c, int request, const char *path)
+{
+    struct request *r = request_new(c, request, path);
+    return r ? request_sent(r, zoo_adelete(c->handle, path, -1, answered_void, r)) : ZSYSTEMERROR;
+}
+
+static void op_convert(const struct client *c, zoo_op_t *out, const struct op *op, struct Stat *stat)
+{
+    switch (op->kind) {
+    case OP_CHECK:  zoo_check_op_init(out, op->path, op->version); break;
+    case OP_SET:    zoo_set_op_init(out, op->path, op->data, (int)op->length, op->version, stat); break;
+    case OP_CREATE: zoo_create_op_init(out, op->path, op->data, (int)op->length, client_access(c), 0, NULL, 0); break;
+    case OP_DELETE: zoo_delete_op_init(out, op->path, op->version); break;
+    }
+}
+
+/* All of the changes, or none. The reply's `stat` is that of the node that they set. */
+static int client_commit(struct client *c, int request, const struct op *ops, int count)
+{
+    zoo_op_t converted[OPS_MAX];
+    struct request *r = request_new(c, request, "");
+    for (int i = 0; r && i < count; i++)
+        op_convert(c, &converted[i], &ops[i], &r->stat);
+    return r ? request_sent(r, zoo_amulti(c->handle, count, converted, r->results, answered_void, r)) : ZSYSTEMERROR;
+}
+
+static bool client_flying(const struct client *c, int request)
+{
+    return c->flying[request] > 0;
+}
+
+/* --- the handle ------------------------------------------------------------------------- */
+
+static void library_silence(const char *message)
+{
+    (void)message;
+}
+
+/* All addresses, but for one to be avoided, if there are others; in odd number, too. */
+static void addresses_choose(struct client *c, struct text *t)
+{
+    char item[80];
+    int count = 0;
+    for (const char *list = c->addresses; c->avoided[0] && list_next(&list, item, sizeof item);)
+        if (strcmp(item, c->avoided) != 0)
+            text_format(t, "%s%s", count++ ? "," : "", item);
+    c->avoiding = count > 0;
+    c->avoided[0] = '\0';
+    if (count == 0)
+        text_string(t, c->addresses);
+    addresses_odd(t);
+}
+
+static void handle_open(struct client *c)
+{
+    char addresses[ADDRESSES_MAX];
+    struct text chosen = text_in(addresses, sizeof addresses);
+    addresses_choose(c, &chosen);
+    c->expired = c->rejected = c->exhausted = c->moved = c->associated = c->unfit = false;
+    c->fd = -1;
+    c->attempt_at = c->hold_until = 0;
+    c->opened_at = clock_now();
+    c->event(c->owner, CONTACT_ANEW, "");
+    c->handle = zookeeper_init2(addresses, on_event, c->config->timeout_ms, c->session.client_id ? &c->session : NULL, c,
+                                ZOO_NO_LOG_CLIENTENV, c->config->library_log ? NULL : library_silence);
+    if (!c->handle) {
+        client_trouble(c, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
+        return;
+    }
+    zoo_set_servers_resolution_delay(c->handle, -1);
+    const char *auth = c->config->auth, *certificate = auth ? auth + strlen(AUTH_SCHEME ":") : "";
+    if (auth) /* sent at each connect, before anything else */
+        zoo_add_auth(c->handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
+}
+
+/* Out of contact or expired, closing sends nothing and does not block; in contact it
+ * ends the session, in some milliseconds, or in 1.5 s where the server does not answer. */
+static void handle_close(struct client *c)
+{
+    if (c->handle)
+        zookeeper_close(c->handle);
+    c->handle = NULL;
+    c->fd = -1;
+    c->connected = false;
+}
+
+static void handle_reopen(struct client *c)
+{
+    if (!c->avoiding) /* else it is one more attempt, as the library makes them */
+        SAY(c->config, INFO, "connecting anew to %s", c->addresses);
+    handle_close(c);
+    handle_open(c);
+}
+
+static void session_renew(struct client *c)
+{
+    SAY(c->config, WARN, "session 0x%" PRIx64 " has expired; opening a new one", c->session.client_id);
+    memset(&c->session, 0, sizeof c->session);
+    handle_close(c);
+    handle_open(c);
+}
+
+/* Breaks contact off without telling the server, so that closing does not wait for an answer. */
+static void client_hang_up(struct client *c)
+{
+    if (c->fd < 0 || !c->session.client_id)
+        return;
+    shutdown(c->fd, SHUT_RDWR);
+    zookeeper_process(c->handle, ZOOKEEPER_READ);
+}
+
+/* From a server that is not to be used. A session that this server opened is closed; one
+ * that was good before goes on at another server, or expires. */
+static void client_break_off(struct client *c)
+{
+    client_hang_up(c);
+    handle_close(c);
+    c->unfit = false;
+}
+
+/* Ends the session, and all that is ephemeral with it; the next one is opened after a pause. */
+static void client_end_session(struct client *c, nanos pause)
+{
+    handle_close(c);
+    memset(&c->session, 0, sizeof c->session);
+    c->contact_since = clock_now();
+    c->remind_at = c->contact_since + MINUTE;
+    c->retry_at = c->contact_since + pause;
+}
+
+/* --- coming into contact: what is due, doing it ----------------------------------------------- */
+
+enum contact_step {
+    CONTACT_WAIT, CONTACT_RESOLVE, CONTACT_GIVE_UP_RESOLVING, CONTACT_OPEN, CONTACT_REOPEN, CONTACT_RENEW,
+    CONTACT_BREAK_OFF, CONTACT_REMIND,
+};
+
+static enum contact_step contact_step(const struct client *c, nanos now, nanos *wake)
+{
+    const struct resolver *r = &c->resolver;
+    if (c->expired)
+        return CONTACT_RENEW;
+    if (c->connected)
+        return CONTACT_WAIT;
+    if (c->unfit)
+        return CONTACT_BREAK_OFF;
+    if (c->rejected)
+        return due(c->retry_at, now, wake) ? CONTACT_REOPEN : CONTACT_WAIT;
+    if (r->pid && due(r->until, now, wake))
+        return CONTACT_GIVE_UP_RESOLVING;
+    if (!c->handle && c->addresses[0])
+        return due(c->retry_at, now, wake) ? CONTACT_OPEN : CONTACT_WAIT;
+    if ((!c->handle || (c->exhausted && !c->numeric)) && !r->pid && due(nanos_max(c->retry_at, r->since + 5 * SECOND), now, wake))
+        return CONTACT_RESOLVE;
+    if (c->moved || (c->avoiding && c->exhausted))
+        return CONTACT_REOPEN;
+    /* An ensemble that lost its data refuses a client that has seen more than it holds:
+     * each connect is cut off, for ever. A new handle forgets what was seen; the
+     * session is kept, in case the ensemble has it still. */
+    if (c->handle && c->associated && c->met && due(nanos_max(c->contact_since, c->opened_at) + 3 * c->timeout, now, wake))
+        return CONTACT_REOPEN;
+    return due(c->remind_at, now, wake) ? CONTACT_REMIND : CONTACT_WAIT;
+}
+
+static void contact_remind(struct client *c)
+{
+    nanos now = clock_now();
+    c->remind_at = now + MINUTE;
+    SAY(c->config, WARN, "no contact with ZooKeeper at %s for %s; trying on", c->addresses[0] ? c->addresses : c->config->servers,
+        duration_string((now - c->contact_since) / SECOND * SECOND).data);
+}
+
+static void contact_do(struct client *c, enum contact_step step)
+{
+    switch (step) {
+    case CONTACT_WAIT: break;
+    case CONTACT_RESOLVE: resolver_start(c); break;
+    case CONTACT_GIVE_UP_RESOLVING:
+        resolver_end(&c->resolver);
+        client_trouble(c, 5 * SECOND, "resolving zookeeper-servers %s takes over 30s", c->config->servers);
+        break;
+    case CONTACT_OPEN: handle_open(c); break;
+    case CONTACT_REOPEN: handle_reopen(c); break;
+    case CONTACT_RENEW: session_renew(c); break;
+    case CONTACT_BREAK_OFF: client_break_off(c); break;
+    case CONTACT_REMIND: contact_remind(c); break;
+    }
+}
+
+/* All servers were tried in vain: wait longer each time, never over T/3 nor 30 s, and
+ * not in step with other clients. */
+static void contact_back_off(struct client *c, nanos now)
+{
+    nanos least = nanos_max(c->timeout / 60, 10 * MILLISECOND);
+    nanos most = part(c->timeout, now < c->hurry_until ? PART_HURRY : PART_PAUSE);
+    c->exhausted = true;
+    c->backoff = nanos_min(nanos_max(2 * c->backoff, least), nanos_min(most, PAUSE_MAX));
+    c->hold_until = now + c->backoff / 4 * 3 + (nanos)rand_r(&c->seed) % (c->backoff / 4 + 1);
+}
+
+/* Lets the client library say what it waits for; returns until when. */
+static nanos contact_interest(struct client *c, nanos now)
+{
+    int fd = -1, events = 0;
+    struct timeval tv = { 0, 0 };
+    if (now < c->hold_until)
+        return c->hold_until;
+    /* After a stall it would drop a connection that has answers waiting. */
+    if (c->fd >= 0 && now - c->processed_at > part(c->timeout, PART_STALL) && fd_ready(c->fd, POLLIN))
+        zookeeper_process(c->handle, ZOOKEEPER_READ);
+    c->processed_at = now;
+    int rc = zookeeper_interest(c->handle, &fd, &events, &tv);
+    c->fd = rc == ZOK ? fd : -1;
+    if (zoo_state(c->handle) != ZOO_CONNECTED_STATE)
+        on_disconnected(c);
+    bool accepted = zoo_state(c->handle) == ZOO_ASSOCIATING_STATE;
+    if (accepted && !c->accepted)
+        c->attempt_at = now; /* a connect takes two round trips, and each its time */
+    c->accepted = accepted;
+    c->associated = c->associated || accepted;
+    if (rc != ZOK) {
+        c->attempt_at = 0;
+        c->hold_until = now + 2 * MILLISECOND; /* one address failed: on to the next */
+        return c->hold_until;
+    }
+    if (fd < 0) {
+        contact_back_off(c, now);
+        return c->hold_until;
+    }
+    fd_private(fd);
+    if (!c->connected && c->attempt_at == 0)
+        c->attempt_at = now;
+    c->events = (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0));
+    return now + (nanos)tv.tv_sec * SECOND + tv.tv_usec * MICROSECOND;
+}
+
+/* This connection is no good: the library tries the next server. */
+static void client_next_server(struct client *c)
+{
+    if (c->fd >= 0)
+        shutdown(c->fd, SHUT_RDWR);
+    c->attempt_at = 0;
+}
+
+/* A server that accepts and never answers would cost 2/3 T: no longer than T/5. */
+static void contact_watchdog(struct client *c, nanos now, nanos *wake)
+{
+    if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + nanos_min(part(c->timeout, PART_ATTEMPT), PAUSE_MAX), now, wake))
+        client_next_server(c);
+}
+
+/* --- for the owner's loop --------------------------------------------------------------------- */
+
+/* `config` must outlive the client. Nothing is sent before the first client_prepare(). */
+static void client_open(struct client *c, const struct ballot_config *config, void *owner,
+                        void (*learn)(void *, const struct reply *), void (*event)(void *, int, const char *))
+{
+    nanos now = clock_now();
+    memset(c, 0, sizeof *c);
+    c->config = config;
+    c->owner = owner;
+    c->learn = learn;
+    c->event = event;
+    c->timeout = config->timeout_ms * MILLISECOND;
+    c->contact_since = now;
+    c->remind_at = now + c->timeout;
+    c->seed = (unsigned)now ^ (unsigned)getpid() << 16;
+    c->resolver.since = now - 5 * SECOND;
+    c->fd = c->resolver.fd = -1;
+}
+
+/* Ends the session, if there is one and the server answers. `learn` is called for what is on its way. */
+static void client_close(struct client *c)
+{
+    resolver_end(&c->resolver);
+    handle_close(c);
+}
+
+static nanos contact_advance(struct client *c)
+{
+    for (;;) {
+        nanos wake = NEVER;
+        enum contact_step step = contact_step(c, clock_now(), &wake);
+        if (step == CONTACT_WAIT)
+            return wake;
+        contact_do(c, step);
+    }
+}
+
+/* Does what is due; fills at most BALLOT_POLLFDS slots, and brings *wake forward to
+ * when to come again. Returns the number of slots. */
+static int client_prepare(struct client *c, struct pollfd *slots, int room, nanos *wake)
+{
+    int count = 0;
+    *wake = nanos_min(*wake, contact_advance(c));
+    nanos now = clock_now();
+    if (c->handle) {
+        *wake = nanos_min(*wake, contact_interest(c, now));
+        contact_watchdog(c, now, wake);
+        if (c->fd >= 0 && now >= c->hold_until && count < room)
+            slots[count++] = (struct pollfd){ .fd = c->fd, .events = c->events };
+    }
+    if (c->resolver.pid && count < room)
+        slots[count++] = (struct pollfd){ .fd = c->resolver.fd, .events = POLLIN };
+    return count;
+}
+
+static void client_dispatch(struct client *c, const struct pollfd *slots, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (slots[i].revents == 0)
+            continue;
+        if (c->resolver.pid && slots[i].fd == c->resolver.fd)
+            resolver_read(c);
+        else if (c->handle && slots[i].fd == c->fd) {
+            int events = (slots[i].revents & POLLOUT ? ZOOKEEPER_WRITE : 0) |
+                         (slots[i].revents & (POLLIN | POLLHUP | POLLERR) ? ZOOKEEPER_READ : 0);
+            c->processed_at = clock_now();
+            if (zookeeper_process(c->handle, events) != ZOK)
+                c->attempt_at = 0;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------
+ * Election: the rules. ballot.h is this chapter's manual.
+ *
+ * Replies and watches only record facts (the on_... functions). One pure
+ * function, election_step(), looks at the facts and names the next thing to
+ * do; election_do() does it.
+ *
+ * Layout on the ensemble, shared with an earlier tool of the same name:
+ *
+ *     <base>                       data: the leader's JSON, or empty
+ *     <base>/proposal-NNNNNNNNNN   ephemeral, sequential; data: the candidate's
+ *     <base>/schedule              the leader's record, if its owner keeps one
+ *
+ * The rules. T is the session timeout that the servers grant, counted as 10 min at most; what a
+ * candidate has and writes is its own T, what the leader wrote is the advertised T. All parts of
+ * T stand in the chapter Timing.
+ *
+ *  1 Queue. Children of the base that are called proposal-NNNNNNNNNN and are ephemeral, in the order
+ *    of strcmp(). All else is ignored, and warned of once. A waiting candidate watches the proposal
+ *    before it and the one before that. The first, and the next behind the leader, also watch the
+ *    base and ask every T/10 whether the servers answer; those farther behind look at the base's
+ *    version just before the library would send a ping. So a handover costs the same number of
+ *    requests however many wait, and waiting for silence goes on while a session expires.
+ *  2 Claim. Only the first may, and only if the base
+ *      (a) is empty; or
+ *      (b) names a proposal that is gone, of a leader with `stop`, and has not changed for 5/6 of
+ *          the advertised T; or
+ *      (c) names a proposal that is gone, or cannot be read, and has not changed for the greater
+ *          of the advertised T and the own; or
+ *      (d) names the own proposal (the answer to a claim was lost; the first or not).
+ *    The time of (c) begins anew, and is twice as long unless the base changes, after a reconnect,
+ *    a request without an answer for T/5, or a standstill of ours: an ensemble that comes back
+ *    must give a leader that went on time to say so. What was read before does not count then.
+ *  3 Heartbeat. One transaction every T/5: check that the own proposal exists, set the base with
+ *    the version that was read or written last. The first is the claim. Nothing is started unless
+ *    its answer comes within the lease.
+ *  4 Resignation. One transaction: empty the base with that version, delete the own proposal. Only
+ *    after the command and all that it started are dead. The next one claims at once.
+ *  5 Lost answers. After a reconnect sync, then read what is in doubt. Bytes in the base that name
+ *    our proposal were written by us: their version counts, but the lease does not grow by a read:
+ *    a heartbeat must be acknowledged first. A transaction that was refused means loss only if the
+ *    base shows bytes that are not ours, or the own proposal is gone.
+ *  6 Loss. The owner stops what it did as leader at once, then stands again.
+ *  7 Lease. It lasts 2/3 T from the sending of the last acknowledged write, with the T which that
+ *    write advertised. Before a heartbeat with a shorter T is sent, the lease is cut to what that
+ *    one allows, and the owner is told: others may count by it whether its answer comes or not.
+ *    Reads and pings prove nothing. The clock is one that no operator sets.
+ *  8 Fencing token. The mzxid of the claim: it grows with each claim in the ensemble.
+ *  9 One proposal. A create whose answer was lost is looked for by the owner of the ephemeral
+ *    nodes: that one is adopted. A session never has two.
+ * 10 Expiry with `keep`. If the base still shows our own bytes, a new proposal is made and the
+ *    leadership goes on.
+ * 11 Other nodes of the same name. A proposal that another session owns is not ours. A base with
+ *    another czxid or ctime was made again: what we wrote before is forgotten, and nothing is
+ *    claimed for T.
+ * 12 Servers that lost data. They refuse a client that has seen more than they hold: after 3 T of
+ *    accepted connections that end, a new handle forgets what was seen. A base whose version or
+ *    mzxid is smaller than one that was seen, or a proposal with a smaller number than our last,
+ *    shows the same: nothing is claimed for T, and the next write gives a new fencing token.
+ * 13 Step-down. A field "stepDown" in the leader's own proposal: the owner ends its work and resigns.
+ *    If the proposal is deleted by hand, the leadership is lost at once.
+ * 14 Mismatch. A leader with another `onDisconnect` or T than ours is warned of once.
+ * 15 Rights. A candidate that is refused something that leading needs leaves the queue: by
+ *    resigning, else by deleting its proposal, else by closing the session; and stands again after
+ *    2 T. It never blocks those that have the rights.
+ * 16 A server with a session timeout that is too short to lead with, or too long for the library to
+ *    count, is not used.
+ * 17 A reconnect of a candidate that is neither first nor next costs one read, of its own proposal:
+ *    what else is in doubt is read when it comes to the front.
+ * 18 Mute candidates. A leader that keeps its session while its base has not changed for 2 T (the
+ *    clock of (c)), or a first that does not claim for so long, gets no answers: its proposal is
+ *    deleted, in one transaction with a check of the base's version. The next one does so, and each
+ *    one behind it T later than the one before it. Never to one that does not advertise
+ *    `onDisconnect`: it is the earlier tool, whose command would go on.
+ * ------------------------------------------------------------------------ */
+
+#define NODE_PREFIX   "proposal-"
+#define NODE_MAX      64    /* "proposal-2147483647" and what a stranger may add */
+#define NODE_PATH_MAX (BALLOT_PATH_MAX + NODE_MAX + 2)
+#define DATA_MAX      BALLOT_RECORD_MAX /* our JSON: every byte of id, host, path escaped    */
+#define RECORD_NAME   "schedule"
+
+/* What is asked of the servers, one of a kind at a time: name; what the log calls it; how it is
+ * sent by `b`, at its client `c`; and who learns the reply. To add a request, add a row. */
+#define REQUESTS(ROW)                                                                                                  \
+    ROW(SYNC,     "sync",               client_sync(c, request, b->path),                           on_sync)           \
+    ROW(LIST,     "list",               client_list(c, request, b->path, false),                    on_list)           \
+    ROW(BASE,     "read base",          client_get(c, request, b->path, true),                      on_base)           \
+    /* its version alone, just before the library would send a ping */                                                 \
+    ROW(LOOK,     "look at base",       client_exists(c, request, b->path, false),                  on_look)           \
+    ROW(OWN,      "read own",           client_get(c, request, child_path(b, b->proposal), true),   on_own)            \
+    /* do the servers answer? A sync: what changed comes before its answer */                                          \
+    ROW(ASK,      "ask",                client_sync(c, request, b->path),                           on_ask)            \
+    /* the first proposal: may it be revoked? */                                                                       \
+    ROW(FIRST,    "read first",         first_send(b),                                              on_first)          \
+    ROW(REVOKE,   "revoke",             revoke_send(b),                                             on_revoke)         \
+    ROW(AHEAD,    "watch ahead",        watch_send(b, 0, REQUEST_AHEAD),                            on_ahead)          \
+    ROW(SECOND,   "watch second ahead", watch_send(b, 1, REQUEST_SECOND),                           on_second)         \
+    /* are those before us ephemeral? All at once */                                                                   \
+    ROW(SIFT,     "sift",               sift_send(b),                                               on_sift)           \
+    ROW(GHOST,    "find ghost",         ghost_send(b),                                              on_ghost)          \
+    ROW(PATH,     "make path",          path_send(b),                                               on_path)           \
+    ROW(PROPOSE,  "propose",            propose_send(b),                                            on_propose)        \
+    ROW(SIGN,     "sign",               sign_send(b),                                               on_sign)           \
+    /* claim and heartbeat: the same transaction */                                                                    \
+    ROW(WRITE,    "write base",         write_send(b),                                              on_write)          \
+    ROW(RESIGN,   "resign",             resign_send(b),                                             on_resign)         \
+    ROW(WITHDRAW, "withdraw",           client_delete(c, request, child_path(b, b->proposal)),      on_withdraw)       \
+    ROW(RECORD,   "read record",        client_get(c, request, child_path(b, RECORD_NAME), false),  on_record)         \
+    ROW(ENTRY,    "write record",       entry_send(b),                                              on_entry)
+
+/* The next thing to do: a request, or something of our own. */
 enum step {
-    STEP_NONE, STEP_RESOLVE, STEP_GIVE_UP_RESOLVING, STEP_OPEN, STEP_REOPEN, STEP_RENEW, STEP_BREAK_OFF, STEP_REMIND,
-    STEP_DOUBT, STEP_SYNC, STEP_LIST, STEP_BASE, STEP_OWN, STEP_GHOST, STEP_SETTLE,
-    STEP_PATH, STEP_PROPOSE, STEP_SIGN, STEP_AHEAD, STEP_SECOND,
-    STEP_ASK, STEP_LOOK, STEP_FIRST, STEP_REVOKE, STEP_CLAIM, STEP_CUT, STEP_BEAT, STEP_RESIGN, STEP_WITHDRAW, STEP_RECORD, STEP_ENTRY,
+#define ROW(name, text, send, learn) REQUEST_##name,
+    REQUESTS(ROW)
+#undef ROW
+    REQUEST_COUNT,
+    STEP_NONE = REQUEST_COUNT,
+    STEP_DOUBT,       /* something is not known for sure any more            */
+    STEP_SETTLE,      /* all that was in doubt is read: draw the conclusions */
+    STEP_CUT,         /* shorten the lease                                   */
     STEP_END_SESSION,
 };
 
-static bool flying(const struct ballot *b, enum request_kind kind)
+/* The moment of a lease at which so much of T is over; NEVER without one. */
+static nanos lease_moment(const struct ballot_lease *l, int sixtieths)
 {
-    return b->requests[kind].flying;
+    nanos when = l->timeout ? l->sent + part(l->timeout, sixtieths) : NEVER;
+    return l->cut_timeout ? nanos_min(when, l->cut_sent + part(l->cut_timeout, sixtieths)) : when;
 }
 
-static bool any_flying(const struct ballot *b)
+/* How a candidate that may not lead gets out of the queue. */
+enum denial {
+    DENIED_NOTHING,
+    DENIED_LEADING,   /* by resigning, or by deleting its proposal              */
+    DENIED_RESIGNING, /* resigning is refused: by deleting its proposal         */
+    DENIED_DELETING,  /* that is refused as well: by closing the session        */
+};
+
+/* What the base is known to hold, and since when it has been silent. */
+struct base {
+    bool fresh;       /* read since whatever made it doubtful             */
+    bool seen;        /* read at least once, ever                         */
+    bool exists;
+    bool empty;       /* nobody leads                                     */
+    bool ours;        /* a write of ours                                  */
+    bool stop;        /* its leader stops before his lease ends           */
+    bool revocable;   /* its leader advertises onDisconnect: it is no Go ballot */
+    char named[NODE_MAX]; /* proposal of its leader; "" if none of this base */
+    nanos timeout;    /* the session timeout that its leader advertises   */
+    int32_t version;
+    int64_t czxid, ctime, mzxid; /* ctime, too: an ensemble that lost its data counts anew */
+    int64_t newest;   /* the greatest mzxid that was ever seen            */
+    char led[NODE_MAX]; /* the proposal that it named last                */
+    nanos read_at;    /* the last read, or answer to an ask; 0: reading is not our turn */
+    nanos moved_at;   /* when its version was first seen; 0: stamp the next read */
+    nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
+    bool restarted;   /* that clock began anew, the version has not moved since */
+    nanos lost_until; /* the servers have lost what was seen: a leader of then may lead until then; 0: they have not */
+};
+
+/* What leaders hand on to each other, as bytes that only their owners read.
+ * Written like the base: by its version, and only while our proposal exists. */
+struct ledger {
+    bool fresh;        /* what follows is what the servers hold              */
+    bool exists;
+    bool pending;      /* `entry` is to be written                           */
+    int32_t version;
+    nanos changed;     /* the servers' wall clock at the last change that was read */
+    unsigned reads;    /* counts them                                        */
+    char data[DATA_MAX], entry[DATA_MAX];
+    size_t length, entry_length;
+};
+
+struct ballot {
+    char *servers, *path, *id, *auth; /* auth: NULL, or our identity */
+    struct ballot_config config; /* its strings are the copies above */
+    char host[256];
+    nanos born;
+    enum { WANT_LEAVE, WANT_HOLD, WANT_STAND } want;
+
+    struct client client;
+    bool turn_again;    /* the owner must learn of something, or may do more, at once */
+    char trouble[320];
+    bool refused;       /* the trouble is that the ensemble says no          */
+    enum denial denied; /* what is refused is needed to lead: we leave the queue */
+    nanos retry_at;     /* after a refusal                                   */
+
+    /* the tree */
+    bool own_only;      /* in doubt is our own proposal alone                 */
+    bool unsettled, synced, list_fresh, own_fresh, ghost, signed_own, path_wanted;
+    nanos broke_at;     /* we heard nothing, or could not have: the clock of rule (c)
+                           starts anew at the first read sent since; 0: it need not */
+    nanos planned_at;   /* the owner was asked to come again by then          */
+    char proposal[NODE_MAX]; /* "": none                                     */
+    char stood[NODE_MAX]; /* the last that we had                            */
+    int64_t proposal_session;
+    bool own_exists;
+    char **line;        /* names in line, sorted as strcmp                   */
+    size_t line_count;
+    char first[NODE_MAX]; /* the first of them,                               */
+    nanos first_since;
+    char examined[NODE_MAX]; /* the one whose proposal was read,              */
+    bool examined_revocable; /* and whether it advertises onDisconnect        */
+    char **ignored;     /* persistent "proposals" of strangers               */
+    size_t ignored_count;
+    bool sift;          /* one was met: as many again are to be asked for at once */
+    nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
+    char watched[2][NODE_MAX]; /* armed: the one before us, the one before that */
+    char asked[2][NODE_MAX];   /* being armed                                */
+    char suspect[NODE_MAX];    /* asked whether it is our ghost              */
+    size_t suspects;           /* names of the line still to be asked        */
+    size_t path_length;        /* of the base path that is made so far       */
+    int path_error;
+    size_t path_refused;       /* that much of it is the node that took no child */
+    struct base base;
+
+    /* leading */
+    bool leading;
+    char wrote[NODE_MAX];        /* the proposal that the last write named      */
+    char wrote_before[NODE_MAX]; /* and the one that the acknowledged one named */
+    bool revoked;       /* lost because our proposal was deleted by hand     */
+    bool step_down;     /* somebody asked us to hand over                    */
+    bool resigning;     /* the servers may have carried out our resignation  */
+    unsigned losses;    /* counts each loss of the leadership                */
+    struct ballot_lease lease;
+    bool cut_unseen;    /* the lease was cut: its owner must learn of it before the write goes out */
+    nanos beat_at;      /* the next heartbeat                                */
+    int64_t token;
+    bool token_old;     /* the servers went back since: the next write gives another token */
+    bool warned_differs, warned_strangers, warned_unreadable;
+    nanos sent_shift;   /* clock_shift() at the last write of the base,      */
+    nanos ahead_shift;  /* and when its answer came;                         */
+    nanos ahead;        /* our wall clock less the servers', as far as that proves it */
+    struct ledger record;
+
+    nanos watchdog_lease; /* the sending of the lease in which the watchdog has acted */
+
+    char node[NODE_PATH_MAX]; /* of node_path()                */
+    char sent[DATA_MAX]; /* the last write of the base                          */
+    size_t sent_length;
+    nanos sent_timeout; /* the T that it advertises */
+};
+
+/* --- names and order: pure ------------------------------------------------ */
+
+/* ZooKeeper's rules for a path, and not the root itself. */
+static bool path_valid(const char *path)
 {
-    for (size_t i = 0; i < COUNT(b->requests); i++)
-        if (b->requests[i].flying)
+    size_t n = strlen(path);
+    if (n < 2 || n > BALLOT_PATH_MAX || path[0] != '/' || path[n - 1] == '/')
+        return false;
+    for (const char *p = path; *p; p++) {
+        size_t part = strcspn(p + 1, "/");
+        if (*p == '/' && (part == 0 || (part == 1 && p[1] == '.') || (part == 2 && p[1] == '.' && p[2] == '.')))
+            return false;
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return false;
+    }
+    size_t i = 0, step = 1;
+    for (; i < n && step; i += step)
+        step = utf8_length(path + i, n - i);
+    return step != 0;
+}
+
+/* As the servers name what is created with NODE_PREFIX: by "%010d" of a counter that may wrap. */
+static bool name_numbered(const char *name)
+{
+    if (strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX)) != 0)
+        return false;
+    const char *number = name + strlen(NODE_PREFIX);
+    size_t sign = *number == '-', digits = strspn(number + sign, "0123456789");
+    return number[sign + digits] == '\0' && (digits == 10 || (sign && digits == 9));
+}
+
+static int name_compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool name_in(char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(names[i], name))
             return true;
     return false;
 }
 
-/* Due at `when`? If not, wake up then. */
-static bool due(nanos when, nanos now, nanos *wake)
+/* Our place in the line, 0 the lowest; -1: we are not in it. */
+static long line_place(const struct ballot *b)
 {
-    if (now >= when)
-        return true;
-    *wake = nanos_min(*wake, when);
-    return false;
+    for (size_t i = 0; i < b->line_count; i++)
+        if (!strcmp(b->line[i], b->proposal))
+            return (long)i;
+    return -1;
 }
 
-static enum step contact_step(const struct ballot *b, nanos now, nanos *wake)
+static void names_free(char ***names, size_t *count)
 {
-    const struct resolver *r = &b->resolver;
-    if (b->expired)
-        return STEP_RENEW;
-    if (b->unfit)
-        return STEP_BREAK_OFF;
-    if (b->rejected)
-        return due(b->retry_at, now, wake) ? STEP_REOPEN : STEP_NONE;
-    if (r->pid && due(r->until, now, wake))
-        return STEP_GIVE_UP_RESOLVING;
-    if (!b->handle && b->addresses[0])
-        return due(b->retry_at, now, wake) ? STEP_OPEN : STEP_NONE;
-    if ((!b->handle || (b->exhausted && !b->numeric)) && !r->pid && due(nanos_max(b->retry_at, r->since + 5 * SECOND), now, wake))
-        return STEP_RESOLVE;
-    if (b->moved || (b->avoiding && b->exhausted))
-        return STEP_REOPEN;
-    /* An ensemble that lost its data refuses whoever has seen more than it
-     * holds: he connects, and is cut off, for ever. A new handle forgets what
-     * was seen; the session is kept, in case the ensemble has it still. */
-    if (b->handle && b->associated && b->met && due(nanos_max(b->contact_since, b->opened_at) + 3 * b->timeout, now, wake))
-        return STEP_REOPEN;
-    return due(b->remind_at, now, wake) ? STEP_REMIND : STEP_NONE;
+    for (size_t i = 0; i < *count; i++)
+        free((*names)[i]);
+    free(*names);
+    *names = NULL;
+    *count = 0;
+}
+
+static void names_sort(char **names, size_t count)
+{
+    if (count)
+        qsort(names, count, sizeof *names, name_compare);
+}
+
+/* Of sorted names; NULL: it is not among them. */
+static char **names_find(char **names, size_t count, const char *name)
+{
+    return count ? bsearch(&name, names, count, sizeof *names, name_compare) : NULL;
+}
+
+static void names_remove(char **names, size_t *count, const char *name)
+{
+    char **found = names_find(names, *count, name);
+    if (!found)
+        return;
+    free(*found);
+    memmove(found, found + 1, (size_t)(names + --*count - found) * sizeof *names);
+}
+
+static bool names_add(char ***names, size_t *count, const char *name)
+{
+    char **larger = realloc(*names, (*count + 1) * sizeof **names);
+    char *copy = strdup(name);
+    if (larger)
+        *names = larger;
+    if (!larger || !copy) {
+        free(copy);
+        return false;
+    }
+    (*names)[(*count)++] = copy;
+    return true;
+}
+
+/* The child of the base that `node` is the path of, "" if it is none. */
+static const char *node_name(const char *base, const char *node)
+{
+    size_t n = strlen(base);
+    bool below = !strncmp(node, base, n) && node[n] == '/' && !strchr(node + n + 1, '/');
+    return below && strlen(node + n + 1) < NODE_MAX ? node + n + 1 : "";
+}
+
+/* Its path. */
+static const char *node_path(char out[NODE_PATH_MAX], const char *base, const char *name)
+{
+    snprintf(out, NODE_PATH_MAX, "%s/%s", base, name);
+    return out;
+}
+
+static const char *child_path(struct ballot *b, const char *name)
+{
+    return node_path(b->node, b->path, name);
+}
+
+/* --- our JSON, and theirs --------------------------------------------------- */
+
+static size_t candidate_json(const struct ballot *b, char *out, size_t size, bool leader)
+{
+    char number[24], when[128], node[NODE_PATH_MAX];
+    struct text t = text_in(out, size), time = text_in(when, sizeof when);
+    snprintf(number, sizeof number, "%ld", (long)getpid());
+    snprintf(node, sizeof node, "%s/%s", b->path, b->proposal);
+    time_string(&time, b->born);
+    text_string(&t, "{");
+    json_field(&t, "candidateId", b->id);
+    json_field(&t, "hostname", b->host);
+    json_field(&t, "pid", number);
+    json_field(&t, "proposalTime", when);
+    json_field(&t, "proposalNode", b->proposal[0] ? node : "");
+    json_field(&t, "sessionTimeout", duration_string(b->client.timeout).data);
+    json_field(&t, "onDisconnect", b->config.mode == BALLOT_STOP ? "stop" : "keep");
+    json_field(&t, "version", BALLOT_VERSION);
+    if (leader)
+        json_field(&t, "lastSeenTime", when);
+    text_string(&t, "}");
+    assert(!t.cut); /* DATA_MAX holds the longest id, host and path, escaped */
+    return t.length;
+}
+
+/* What a heartbeat says of its leader. */
+struct heartbeat {
+    char named[NODE_MAX]; /* its proposal; "" if it names none of this base  */
+    nanos timeout;        /* its session timeout; 0: not said                */
+    bool revocable;       /* it advertises onDisconnect: it is no Go ballot  */
+    bool stop;            /* it stops before its lease ends                  */
+};
+
+static struct heartbeat heartbeat_read(const char *path, const char *data, size_t length)
+{
+    struct heartbeat h = { .named = "" };
+    char node[NODE_PATH_MAX], word[64];
+    if (json_get(data, length, "proposalNode", node, sizeof node))
+        string_copy(h.named, sizeof h.named, node_name(path, node));
+    if (json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &h.timeout))
+        h.timeout = nanos_max(0, nanos_min(h.timeout, TIMEOUT_COUNTED));
+    h.revocable = json_get(data, length, "onDisconnect", word, sizeof word);
+    h.stop = h.revocable && !strcmp(word, "stop");
+    return h;
+}
+
+static void base_learn(const struct ballot *b, struct base *base, const char *data, size_t length)
+{
+    struct heartbeat h = heartbeat_read(b->path, data, length);
+    base->empty = length == 0;
+    base->stop = h.stop;
+    base->revocable = h.revocable;
+    base->timeout = h.timeout ? h.timeout : b->client.timeout;
+    string_copy(base->named, sizeof base->named, h.named);
+    /* Only we ever write our proposal's name: a late heartbeat of ours, whose
+     * answer was lost, is told by it as well as the last one. */
+    base->ours = h.named[0] && (!strcmp(h.named, b->wrote) || !strcmp(h.named, b->wrote_before));
+}
+
+/* --- facts ------------------------------------------------------------------ */
+
+/* Something is not known for sure any more: sync, read all again, then settle. */
+static void election_doubt(struct ballot *b)
+{
+    b->unsettled = true;
+    b->synced = b->list_fresh = b->own_fresh = b->base.fresh = b->own_only = false;
+    b->suspects = SIZE_MAX;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+election_trouble(struct ballot *b, nanos pause, const char *format, ...)
+{
+    char before[sizeof b->trouble];
+    string_copy(before, sizeof before, b->trouble);
+    struct text t = text_in(b->trouble, sizeof b->trouble);
+    va_list args;
+    va_start(args, format);
+    text_vformat(&t, format, args);
+    va_end(args);
+    b->retry_at = clock_now() + pause;
+    if (strcmp(before, b->trouble) != 0)
+        SAY(&b->config, ERROR, "%s; trying again in %s", b->trouble, duration_string(pause).data);
+}
+
+/* `right` is what the access list of `path` must give for it. */
+static void refusal_text(const struct ballot *b, struct text *t, const char *what, const char *path, int rc, const char *right)
+{
+    text_format(t, "%s %s is refused: %s", what, path, zerror(rc));
+    if (rc == ZNOAUTH)
+        text_format(t, " (its access list gives %s no right \"%s\"; grant it with setAcl, or set %szookeeper-auth)",
+                    b->auth ? "our zookeeper-auth" : "clients without zookeeper-auth", right, b->auth ? "another " : "");
+}
+
+static void election_refused(struct ballot *b, const char *what, const char *path, int rc, const char *right)
+{
+    char why[sizeof b->trouble];
+    struct text t = text_in(why, sizeof why);
+    refusal_text(b, &t, what, path, rc, right);
+    b->refused = true;
+    election_trouble(b, b->leading ? part(b->client.timeout, PART_HEARTBEAT) : nanos_min(b->client.timeout, 5 * SECOND), "%s", why);
+}
+
+static nanos denial_pause(const struct ballot *b)
+{
+    return nanos_min(2 * b->client.timeout, PAUSE_MAX);
+}
+
+/* Leading needs what is refused: a candidate that stayed in the queue would
+ * block those that can. It leaves by itself; a leader when its owner says that it may. */
+static void election_denied(struct ballot *b, const char *what, const char *path, int rc, const char *right)
+{
+    if (rc == ZTHROTTLEDOP || (!b->proposal[0] && !b->leading)) {
+        election_refused(b, what, path, rc, right);
+        return;
+    }
+    char why[sizeof b->trouble];
+    struct text t = text_in(why, sizeof why);
+    refusal_text(b, &t, what, path, rc, right);
+    if (b->denied && strcmp(why, b->trouble) != 0)
+        SAY(&b->config, WARN, "%s", why);
+    if (!b->denied) {
+        string_copy(b->trouble, sizeof b->trouble, why);
+        SAY(&b->config, ERROR, "%s; %s, and standing again after %s", why, b->leading ? "handing over the leadership"
+            : "leaving the queue, so that it does not wait for us", duration_string(denial_pause(b)).data);
+        b->denied = DENIED_LEADING;
+    }
+    b->refused = b->step_down = true;
+    b->retry_at = clock_now() + part(b->client.timeout, PART_HEARTBEAT); /* until a leader may leave */
+}
+
+/* While nothing could be heard, silence proves nothing. */
+static void contact_broke(struct ballot *b)
+{
+    b->broke_at = clock_now();
+}
+
+/* What can wait, waits until another leads. */
+static void handover_begins(struct ballot *b)
+{
+    b->calm_at = clock_now() + b->client.timeout / 500;
+}
+
+static void line_changed(struct ballot *b)
+{
+    const char *first = b->line_count ? b->line[0] : "";
+    if (!strcmp(first, b->first))
+        return;
+    string_copy(b->first, sizeof b->first, first);
+    b->first_since = clock_now();
+}
+
+/* Neither the first in the queue nor the next, and still in the same session. */
+static bool far_behind(const struct ballot *b)
+{
+    return !b->leading && b->proposal[0] && b->proposal_session == b->client.session.client_id && line_place(b) > 1;
+}
+
+/* After a reconnect. Far behind, our own proposal is all that we need: the library watches
+ * again what was watched, and all else is read when we come to the front. Were everything
+ * read, the bytes would grow with the square of the candidates. */
+static void contact_doubt(struct ballot *b)
+{
+    bool own_only = !b->unsettled && b->list_fresh && far_behind(b);
+    b->broke_at = b->client.contact_since;
+    b->ghost = b->ghost || (b->client.resumed && !b->proposal[0]); /* servers that went back hold what we deleted since */
+    election_doubt(b);
+    b->own_only = b->synced = b->list_fresh = own_only;
+}
+
+static void on_contact(struct ballot *b, int event)
+{
+    struct client *c = &b->client;
+    if (event == CONTACT_ANEW) {
+        memset(b->watched, 0, sizeof b->watched);
+        b->ghost = b->ghost && c->session.client_id;
+        if (!c->session.client_id && !b->leading)
+            b->proposal[0] = '\0';
+    } else if (event == CONTACT_LOST)
+        SAY(&b->config, WARN, "lost contact with ZooKeeper at %s; reconnecting%s", c->addresses,
+            !b->leading ? "" : b->config.mode == BALLOT_KEEP ? ", and leading on meanwhile"
+                             : "; unless it succeeds, the lease ends soon");
+    else {
+        b->retry_at = b->denied ? b->retry_at : 0;
+        if (c->met)
+            contact_doubt(b);
+    }
+}
+
+static void on_node(struct ballot *b, int event, const char *name)
+{
+    for (size_t i = 0; i < COUNT(b->watched); i++)
+        if (!strcmp(name, b->watched[i]))
+            b->watched[i][0] = '\0';
+    if (!strcmp(name, b->proposal))
+        b->own_fresh = false;
+    else if (event == ZOO_DELETED_EVENT) { /* nobody can come in before us: no need to list again */
+        names_remove(b->line, &b->line_count, name);
+        line_changed(b);
+        handover_begins(b);
+    }
+}
+
+static void election_event(void *owner, int event, const char *path)
+{
+    struct ballot *b = owner;
+    const char *name = node_name(b->path, path);
+    if (event >= CONTACT_MADE)
+        on_contact(b, event);
+    else if (!strcmp(path, b->path))
+        b->base.fresh = false;
+    else if (*name)
+        on_node(b, event, name);
+}
+
+static void on_sync(struct ballot *b, const struct reply *reply)
+{
+    b->synced = !outcome_unknown(reply->rc); /* no base to sync: reading will tell */
+}
+
+static void on_ask(struct ballot *b, const struct reply *reply)
+{
+    if (!outcome_unknown(reply->rc) && b->base.read_at)
+        b->base.read_at = clock_now();
+}
+
+static void on_list(struct ballot *b, const struct reply *reply)
+{
+    if (outcome_unknown(reply->rc))
+        return;
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        election_denied(b, "listing", b->path, reply->rc, "read");
+        return;
+    }
+    names_free(&b->line, &b->line_count);
+    names_sort(b->ignored, b->ignored_count);
+    bool strangers = false, complete = true;
+    for (int32_t i = 0; reply->rc == ZOK && i < reply->names->count; i++) {
+        const char *name = reply->names->data[i];
+        if (!name_numbered(name))
+            strangers = strangers || strcmp(name, RECORD_NAME) != 0;
+        else if (!names_find(b->ignored, b->ignored_count, name) || !strcmp(name, b->proposal))
+            complete = names_add(&b->line, &b->line_count, name) && complete;
+    }
+    names_sort(b->line, b->line_count);
+    line_changed(b);
+    b->list_fresh = complete;
+    if (line_place(b) > 1)
+        b->base.read_at = 0;
+    if (strangers && !b->warned_strangers) {
+        b->warned_strangers = true;
+        SAY(&b->config, WARN, "%s has children that are no proposals; they are ignored", b->path);
+    }
+}
+
+/* After silence, or a time in which we could not hear, the clock of rule (c) starts anew:
+ * an ensemble that returns must give its leader time to say that it is still there. */
+static void base_clock(struct ballot *b, bool moved, nanos sent, nanos now)
+{
+    struct base *base = &b->base;
+    if (moved || base->moved_at == 0)
+        base->moved_at = base->silent_since = now;
+    base->restarted = base->restarted && !moved;
+    if (b->broke_at && sent >= b->broke_at) {
+        base->silent_since = now;
+        base->restarted = true;
+        b->broke_at = 0;
+    }
+    base->read_at = line_place(b) > 1 ? 0 : now;
+}
+
+static void base_warn(struct ballot *b)
+{
+    const struct base *base = &b->base;
+    if (b->warned_differs || base->empty || base->ours || !base->named[0])
+        return;
+    if (base->stop == (b->config.mode == BALLOT_STOP) && base->timeout == b->client.timeout)
+        return;
+    b->warned_differs = true;
+    SAY(&b->config, WARN, "the leader has on-disconnect=%s and a session timeout of %s, we have %s and %s; "
+        "give all candidates the same, else takeovers are slower than they could be or less safe",
+        base->stop ? "stop" : "keep", duration_string(base->timeout).data,
+        b->config.mode == BALLOT_STOP ? "stop" : "keep", duration_string(b->client.timeout).data);
+}
+
+static bool names_known(const struct ballot *b)
+{
+    const char *named = b->base.named;
+    return !*named || !strcmp(named, b->proposal) || name_in(b->line, b->line_count, named);
+}
+
+/* The servers went back to an earlier state, or the base was made again. They may have given
+ * the same numbers again since: what we know of other proposals says nothing any more. And a
+ * leader of which the servers know nothing now may run its command until its lease is over. */
+static void base_lost(struct ballot *b, nanos longest)
+{
+    b->base.lost_until = clock_now() + longest;
+    b->base.led[0] = b->examined[0] = '\0';
+    b->token_old = b->leading;
+    names_free(&b->ignored, &b->ignored_count);
+    b->list_fresh = false;
+}
+
+/* Version and mzxid of a node grow together. */
+static bool base_reverted(const struct base *base, const struct Stat *stat)
+{
+    return stat->mzxid < base->mzxid || (stat->mzxid != base->mzxid && stat->version <= base->version);
+}
+
+static void base_stamp(struct base *base, const struct Stat *stat)
+{
+    base->seen = true;
+    base->czxid = stat->czxid;
+    base->ctime = stat->ctime;
+    base->version = stat->version;
+    base->mzxid = stat->mzxid;
+    base->newest = base->mzxid > base->newest ? base->mzxid : base->newest;
+}
+
+static void on_base(struct ballot *b, const struct reply *reply)
+{
+    struct base *base = &b->base;
+    if (outcome_unknown(reply->rc))
+        return;
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        election_denied(b, "reading", b->path, reply->rc, "read");
+        return;
+    }
+    char before_named[NODE_MAX];
+    string_copy(before_named, sizeof before_named, base->named);
+    nanos longest = base->seen ? nanos_max(base->timeout, b->client.timeout) : b->client.timeout;
+    base->fresh = true;
+    base->exists = reply->rc == ZOK;
+    if (!base->exists) {
+        base_learn(b, base, "", 0);
+        base->timeout = longest;
+        base->read_at = line_place(b) > 1 ? 0 : clock_now();
+        return;
+    }
+    bool known = base->seen, same_node = known && reply->stat->czxid == base->czxid && reply->stat->ctime == base->ctime;
+    bool moved = !same_node || reply->stat->version != base->version || reply->stat->mzxid != base->mzxid;
+    bool lost = known && (!same_node || base_reverted(base, reply->stat));
+    if (!same_node)
+        b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
+    base_learn(b, base, reply->data, reply->length);
+    if (base->empty)
+        base->timeout = longest; /* of the last leader */
+    if (lost)
+        base_lost(b, longest);
+    if (base->named[0])
+        string_copy(base->led, sizeof base->led, base->named);
+    base_stamp(base, reply->stat);
+    base_clock(b, moved, reply->sent, clock_now());
+    base_warn(b);
+    if (strcmp(before_named, base->named) != 0 && !names_known(b))
+        b->list_fresh = false; /* gone, or newer than our list? */
+    if (lost)
+        election_doubt(b); /* the proposal of our name may be another candidate's */
+}
+
+/* What its version stands for is read when it is our turn. */
+static void on_look(struct ballot *b, const struct reply *reply)
+{
+    struct base *base = &b->base;
+    const struct Stat *stat = reply->stat;
+    if (outcome_unknown(reply->rc))
+        return;
+    if (base->moved_at == 0)
+        base->moved_at = base->silent_since = clock_now();
+    if (reply->rc != ZOK || !base->seen || stat->mzxid == base->mzxid)
+        return;
+    base->fresh = false;
+    if (stat->czxid != base->czxid || base_reverted(base, stat)) {
+        election_doubt(b);
+        return;
+    }
+    base_stamp(base, stat);
+    base->moved_at = base->silent_since = clock_now();
+    base->restarted = false;
+    if (reply->sent >= b->broke_at)
+        b->broke_at = 0;
+}
+
+static void on_own(struct ballot *b, const struct reply *reply)
+{
+    if (outcome_unknown(reply->rc))
+        return;
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        election_denied(b, "reading", child_path(b, b->proposal), reply->rc, "read");
+        return;
+    }
+    /* Only its owner makes it ours: a node of that name made by another
+     * session, or by hand, is another node. */
+    b->own_exists = reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id;
+    b->own_fresh = true;
+    if (b->own_exists && b->leading && !b->step_down && json_has(reply->data, reply->length, "stepDown")) {
+        b->step_down = true;
+        SAY(&b->config, WARN, "asked to step down");
+    }
+    if (!b->own_exists && !b->unsettled) {
+        election_doubt(b);
+        b->own_fresh = false;
+    }
+}
+
+/* A server sends no event about a node that we may not read, so its end is seen in the list. */
+static void watch_denied(struct ballot *b, const char *name)
+{
+    nanos pause = nanos_min(part(b->client.timeout, PART_HEARTBEAT), SECOND);
+    b->retry_at = clock_now() + pause;
+    if (!b->warned_unreadable)
+        SAY(&b->config, WARN, "%s/%s, which is before us in the queue, is not readable for us: listing the queue every %s until it is gone; "
+            "give all candidates the same zookeeper-auth", b->path, name, duration_string(pause).data);
+    b->warned_unreadable = true;
+}
+
+static void name_ignore(struct ballot *b, const char *name)
+{
+    if (b->ignored_count == 0)
+        SAY(&b->config, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored, like any other of its kind", b->path, name);
+    if (names_add(&b->ignored, &b->ignored_count, name))
+        names_remove(b->line, &b->line_count, name);
+    line_changed(b);
+}
+
+static void watch_armed(struct ballot *b, size_t which, const struct reply *reply)
+{
+    if (outcome_unknown(reply->rc))
+        return;
+    const char *name = b->asked[which];
+    if (reply->rc == ZOK && reply->stat->ephemeralOwner != 0) {
+        string_copy(b->watched[which], NODE_MAX, name);
+        return;
+    }
+    if (reply->rc == ZOK) {
+        name_ignore(b, name);
+        b->sift = true;
+        return;
+    }
+    b->list_fresh = false; /* all that we knew of before it may be gone as well */
+    if (reply->rc == ZNOAUTH)
+        watch_denied(b, name);
+    else if (reply->rc != ZNONODE)
+        election_refused(b, "watching", child_path(b, name), reply->rc, "read");
+}
+
+static void on_ahead(struct ballot *b, const struct reply *reply)
+{
+    watch_armed(b, 0, reply);
+}
+
+static void on_second(struct ballot *b, const struct reply *reply)
+{
+    watch_armed(b, 1, reply);
+}
+
+/* What is gone, or was not answered, is learned when it is our turn to watch it. */
+static void on_sift(struct ballot *b, const struct reply *reply)
+{
+    if (reply->rc == ZOK && reply->stat->ephemeralOwner == 0)
+        name_ignore(b, node_name(b->path, reply->path));
+}
+
+/* A proposal is ours from here on. */
+static void proposal_adopt(struct ballot *b, const char *name)
+{
+    if (strcmp(name, b->stood) <= 0) /* numbers grow as long as the servers forget nothing */
+        base_lost(b, nanos_max(b->base.timeout, b->client.timeout));
+    string_copy(b->proposal, sizeof b->proposal, name);
+    string_copy(b->stood, sizeof b->stood, name);
+    b->proposal_session = b->client.session.client_id;
+    b->own_exists = true;
+    b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
+    b->base.fresh = false; /* a missing one has no watch, and the silence of any was not watched */
+    b->base.moved_at = 0;
+    b->trouble[0] = '\0';
+    b->refused = false;
+    b->step_down = b->step_down && b->leading;
+    SAY(&b->config, INFO, "standing as %s/%s", b->path, name);
+}
+
+static void on_ghost(struct ballot *b, const struct reply *reply)
+{
+    if (outcome_unknown(reply->rc))
+        return;
+    b->suspects--;
+    if (reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id) {
+        proposal_adopt(b, b->suspect);
+        b->list_fresh = true;
+    }
+}
+
+static void on_path(struct ballot *b, const struct reply *reply)
+{
+    if (outcome_unknown(reply->rc))
+        return;
+    /* A parent that we may not add to may well have the child already: only
+     * the last word, on the proposal, counts. */
+    if (reply->rc != ZOK && reply->rc != ZNODEEXISTS && !(reply->rc == ZNONODE && b->path_error)) {
+        b->path_error = reply->rc;
+        b->path_refused = b->path_length;
+    }
+    b->path_length += 1 + strcspn(b->path + b->path_length + 1, "/");
+    b->path_wanted = b->path[b->path_length] != '\0';
+}
+
+static void on_propose(struct ballot *b, const struct reply *reply)
+{
+    if (reply->rc == ZOK) {
+        proposal_adopt(b, node_name(b->path, reply->data));
+        return;
+    }
+    if (outcome_unknown(reply->rc)) {
+        b->ghost = true;
+        election_doubt(b);
+        return;
+    }
+    if (b->path_error) {
+        char parent[BALLOT_PATH_MAX + 1] = "/";
+        if (b->path_refused)
+            snprintf(parent, sizeof parent, "%.*s", (int)b->path_refused, b->path);
+        election_denied(b, "creating the base's path below", parent, b->path_error, "create");
+    } else if (reply->rc != ZNONODE)
+        election_denied(b, "creating a proposal below", b->path, reply->rc, "create");
+    b->path_wanted = reply->rc == ZNONODE;
+    b->path_length = 0;
+    b->path_error = 0;
+}
+
+/* The servers took the write, and said when, at some moment between its sending and
+ * now. If our clock was set meanwhile that proves nothing. */
+static void clocks_compare(struct ballot *b, nanos sent, int64_t mtime)
+{
+    nanos shift = clock_shift(), jumped = shift - b->sent_shift, taken = mtime * MILLISECOND;
+    if (jumped > SECOND || jumped < -SECOND)
+        return;
+    b->ahead_shift = shift;
+    b->ahead = nanos_max(0, sent + shift - taken) + nanos_min(0, clock_now() + shift - taken);
+}
+
+static void token_take(struct ballot *b, int64_t token)
+{
+    b->token = token;
+    b->token_old = false;
+    SAY(&b->config, INFO, "leading%s, with fencing token %" PRId64, b->leading ? " on" : "", b->token);
+    if (b->token <= b->base.newest)
+        SAY(&b->config, WARN, "%s was written at %" PRId64 " before: the servers went back to an earlier state, "
+            "and a resource that has seen a greater fencing token refuses this one", b->path, b->base.newest);
+}
+
+/* An acknowledged write: the one proof of leadership, and of the time it had. */
+static void on_write(struct ballot *b, const struct reply *reply)
+{
+    const struct Stat *stat = reply->stat;
+    if (reply->rc != ZOK) {
+        bool own = reply->refused == 0; /* the check of our proposal, which needs to read it */
+        if (outcome_unknown(reply->rc) || reply->rc == ZBADVERSION || reply->rc == ZNONODE)
+            election_doubt(b);
+        else
+            election_denied(b, own ? "checking" : "writing", own ? child_path(b, b->proposal) : b->path, reply->rc, own ? "read" : "write");
+        return;
+    }
+    if (!b->leading || b->token_old)
+        token_take(b, stat->mzxid);
+    if (!b->leading) {
+        b->leading = true;
+        b->revoked = b->step_down = false;
+        b->own_fresh = false;
+        handover_begins(b);
+    }
+    b->refused = b->denied != DENIED_NOTHING;
+    clocks_compare(b, reply->sent, stat->mtime);
+    b->lease = (struct ballot_lease){ reply->sent, b->sent_timeout, 0, 0 };
+    b->beat_at = reply->sent + part(b->client.timeout, PART_HEARTBEAT);
+    if (reply->sent >= b->broke_at) /* what moves the base from here on, we hear of */
+        b->broke_at = 0;
+    b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
+    string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
+    struct base *base = &b->base;
+    base_learn(b, base, b->sent, b->sent_length);
+    base_stamp(base, stat);
+    base->exists = true;
+    base->read_at = 0;
+}
+
+static void leadership_ends(struct ballot *b)
+{
+    b->leading = b->step_down = b->resigning = false;
+    b->token = b->client.hurry_until = 0;
+    b->lease = (struct ballot_lease){ 0 };
+    b->base.read_at = b->base.moved_at = 0;
+    b->list_fresh = b->base.fresh = b->record.fresh = b->record.pending = false;
+}
+
+static void on_record(struct ballot *b, const struct reply *reply)
+{
+    struct ledger *r = &b->record;
+    if (outcome_unknown(reply->rc))
+        return;
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        election_denied(b, "reading", child_path(b, RECORD_NAME), reply->rc, "read");
+        return;
+    }
+    r->fresh = true;
+    r->exists = reply->rc == ZOK;
+    r->reads++;
+    r->length = reply->length;
+    if (r->length > sizeof r->data)
+        r->length = 0; /* none of ours is so long */
+    memcpy(r->data, reply->data, r->length);
+    if (r->exists) {
+        r->version = reply->stat->version;
+        r->changed = reply->stat->mtime * MILLISECOND;
+    }
+}
+
+static void entry_denied(struct ballot *b, int rc, bool own)
+{
+    if (own)
+        election_denied(b, "checking", child_path(b, b->proposal), rc, "read");
+    else if (b->record.exists)
+        election_denied(b, "writing", child_path(b, RECORD_NAME), rc, "write");
+    else
+        election_denied(b, "creating the record below", b->path, rc, "create");
+}
+
+/* Whoever lost the answer reads, and sees whether these bytes are there. */
+static void on_entry(struct ballot *b, const struct reply *reply)
+{
+    struct ledger *r = &b->record;
+    r->pending = false;
+    r->fresh = reply->rc == ZOK;
+    if (reply->rc != ZOK) {
+        if (reply->rc != ZBADVERSION && reply->rc != ZNODEEXISTS)
+            election_doubt(b);
+        if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE && reply->rc != ZNODEEXISTS)
+            entry_denied(b, reply->rc, reply->refused == 0);
+        return;
+    }
+    r->version = r->exists ? reply->stat->version : 0;
+    r->exists = true;
+    memcpy(r->data, r->entry, r->entry_length);
+    r->length = r->entry_length;
+}
+
+/* Our proposal is gone, as we wanted. */
+static void election_left(struct ballot *b)
+{
+    if (b->leading)
+        leadership_ends(b);
+    b->proposal[0] = '\0';
+    b->step_down = false;
+    b->turn_again = true;
+    if (b->denied)
+        b->retry_at = clock_now() + denial_pause(b);
+}
+
+static void on_resign(struct ballot *b, const struct reply *reply)
+{
+    if (reply->rc == ZOK) {
+        leadership_ends(b);
+        SAY(&b->config, INFO, "resigned");
+        election_left(b);
+        handover_begins(b);
+    } else if (outcome_unknown(reply->rc) || reply->rc == ZBADVERSION || reply->rc == ZNONODE)
+        election_doubt(b);
+    else {
+        bool set = reply->refused == 0;
+        election_denied(b, set ? "emptying" : "deleting our proposal below", b->path, reply->rc, set ? "write" : "delete");
+        b->denied = DENIED_RESIGNING;
+    }
+}
+
+static void on_withdraw(struct ballot *b, const struct reply *reply)
+{
+    if (reply->rc == ZOK || reply->rc == ZNONODE) {
+        SAY(&b->config, INFO, "left the line");
+        election_left(b);
+    } else if (outcome_unknown(reply->rc))
+        election_doubt(b);
+    else {
+        election_denied(b, "deleting our proposal below", b->path, reply->rc, "delete");
+        b->denied = DENIED_DELETING;
+    }
+}
+
+static void on_first(struct ballot *b, const struct reply *reply)
+{
+    if (outcome_unknown(reply->rc))
+        b->examined[0] = '\0';
+    b->examined_revocable = reply->rc == ZOK && json_has(reply->data, reply->length, "onDisconnect");
+}
+
+/* Refused: the base has moved, or the proposal is gone. */
+static void on_revoke(struct ballot *b, const struct reply *reply)
+{
+    b->list_fresh = false;
+    if (reply->rc == ZOK)
+        return;
+    contact_broke(b);
+    if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE)
+        election_denied(b, "deleting a mute candidate's proposal below", b->path, reply->rc, "delete");
+}
+
+static void on_sign(struct ballot *b, const struct reply *reply)
+{
+    b->signed_own = !outcome_unknown(reply->rc);
+}
+
+/* --- the next step: a pure function of the facts ------------------------------ */
+
+static bool flying(const struct ballot *b, enum step request)
+{
+    return client_flying(&b->client, (int)request);
+}
+
+/* Asked for once, until it is answered. */
+static enum step once(const struct ballot *b, enum step request)
+{
+    return flying(b, request) ? STEP_NONE : request;
 }
 
 /* Rules 5, 9, 10, 11: after each reconnect and each unknown outcome. */
 static enum step settle_step(const struct ballot *b)
 {
-    bool own_known = b->proposal[0] && b->proposal_session == b->session.client_id;
+    bool own_known = b->proposal[0] && b->proposal_session == b->client.session.client_id;
     if (!b->synced)
-        return any_flying(b) ? STEP_NONE : STEP_SYNC;
+        return b->client.in_flight ? STEP_NONE : REQUEST_SYNC;
     if (!b->list_fresh)
-        return flying(b, REQUEST_LIST) ? STEP_NONE : STEP_LIST;
-    if (!b->base.fresh)
-        return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
+        return once(b, REQUEST_LIST);
+    if (!b->base.fresh && !b->own_only)
+        return once(b, REQUEST_BASE);
     if (own_known && !b->own_fresh)
-        return flying(b, REQUEST_OWN) ? STEP_NONE : STEP_OWN;
+        return once(b, REQUEST_OWN);
     if (b->ghost && !b->proposal[0] && b->suspects > 0 && b->line_count > 0)
-        return flying(b, REQUEST_GHOST) ? STEP_NONE : STEP_GHOST;
+        return once(b, REQUEST_GHOST);
     return STEP_SETTLE;
 }
 
 static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
 {
     if (!b->proposal[0]) /* rule 10: the session expired, the base still names us */
-        return b->path_wanted ? STEP_DOUBT : STEP_PROPOSE;
+        return b->path_wanted ? STEP_DOUBT : REQUEST_PROPOSE;
     bool beat_due = due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0;
     if (beat_due && b->want != WANT_LEAVE) {
-        struct lease allowed = { now, b->timeout, 0, 0 }; /* others may claim by it once it is sent */
-        return b->cut_unseen ? STEP_NONE : lease_over(&b->lease) > lease_over(&allowed) ? STEP_CUT : STEP_BEAT;
+        struct ballot_lease allowed = { now, b->client.timeout, 0, 0 }; /* others may claim by it once it is sent */
+        return b->cut_unseen ? STEP_NONE : lease_moment(&b->lease, PART_LEASE) > lease_moment(&allowed, PART_LEASE) ? STEP_CUT : REQUEST_WRITE;
     }
     if (b->record.pending && b->record.fresh) /* before we resign, too: it says how the last run ended */
-        return STEP_ENTRY;
+        return REQUEST_ENTRY;
     if (b->want == WANT_LEAVE)
-        return STEP_RESIGN;
-    if (b->record.kept && !b->record.fresh)
-        return flying(b, REQUEST_RECORD) ? STEP_NONE : STEP_RECORD;
+        return REQUEST_RESIGN;
+    if (b->config.record && !b->record.fresh)
+        return once(b, REQUEST_RECORD);
     if (!due(b->calm_at, now, wake))
         return STEP_NONE;
     if (!b->signed_own)
-        return flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
-    return b->own_fresh || flying(b, REQUEST_OWN) ? STEP_NONE : STEP_OWN;
+        return once(b, REQUEST_SIGN);
+    return b->own_fresh ? STEP_NONE : once(b, REQUEST_OWN);
 }
 
 /* When the lowest in line may claim a base that it knows to be up to date.
@@ -3014,7 +3715,7 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
 static nanos claim_time(const struct ballot *b)
 {
     const struct base *base = &b->base;
-    nanos longest = nanos_max(base->timeout, b->timeout);
+    nanos longest = nanos_max(base->timeout, b->client.timeout);
     if (!strcmp(base->named, b->proposal))
         return base->lost_until; /* (d) it names us: the answer to our claim was lost */
     if (base->empty)
@@ -3022,8 +3723,8 @@ static nanos claim_time(const struct ballot *b)
     if (name_in(b->line, b->line_count, base->named))
         return NEVER;
     if (base->stop && base->named[0])
-        return nanos_max(base->lost_until, base->moved_at + base->timeout / 6 * 5); /* (b) */
-    return nanos_max(base->lost_until, base->silent_since + (base->restarted ? 2 : 1) * longest); /* (c) */
+        return nanos_max(base->lost_until, base->moved_at + part(base->timeout, PART_CLAIM_STOP)); /* (b) */
+    return nanos_max(base->lost_until, base->silent_since + part(longest, base->restarted ? PART_CLAIM_LATE : PART_CLAIM)); /* (c) */
 }
 
 /* When a candidate that holds its session and writes nothing has been silent for too
@@ -3035,14 +3736,14 @@ static nanos claim_time(const struct ballot *b)
 static nanos revoke_time(const struct ballot *b, long place)
 {
     const struct base *base = &b->base;
-    nanos longest = nanos_max(base->timeout, b->timeout);
+    nanos longest = nanos_max(base->timeout, b->client.timeout);
     if (name_in(b->line, b->line_count, base->named)) {
         bool behind = strcmp(base->named, b->proposal) > 0;
-        return base->revocable ? base->silent_since + (2 + place - !behind) * longest : NEVER;
+        return base->revocable ? base->silent_since + part(longest, PART_REVOKE) + (place - !behind) * longest : NEVER;
     }
     if (place != 1 || !strcmp(base->led, b->line[0]) || (!strcmp(b->examined, b->line[0]) && !b->examined_revocable))
         return NEVER;
-    return nanos_max(claim_time(b), nanos_max(base->silent_since, b->first_since)) + 2 * longest;
+    return nanos_max(claim_time(b), nanos_max(base->silent_since, b->first_since)) + part(longest, PART_REVOKE);
 }
 
 static const char *revoke_name(const struct ballot *b)
@@ -3055,21 +3756,23 @@ static enum step revoke_step(const struct ballot *b, long place, nanos now, nano
     if (!due(revoke_time(b, place), now, wake))
         return STEP_NONE;
     const char *name = revoke_name(b);
-    return !strcmp(name, b->base.named) || !strcmp(name, b->examined) ? STEP_REVOKE : STEP_FIRST;
+    return !strcmp(name, b->base.named) || !strcmp(name, b->examined) ? REQUEST_REVOKE : REQUEST_FIRST;
 }
 
 /* Watches for the one at place `p`: his predecessor tells him when he is the
  * lowest, the one before that when he is next in line. */
 static enum step watch_step(const struct ballot *b, long place)
 {
+    if (b->sift || flying(b, REQUEST_SIFT))
+        return once(b, REQUEST_SIFT);
     if (place >= 1 && strcmp(b->watched[0], b->line[place - 1]) != 0)
-        return flying(b, REQUEST_AHEAD) ? STEP_NONE : STEP_AHEAD;
+        return once(b, REQUEST_AHEAD);
     if (place >= 2 && strcmp(b->watched[1], b->line[place - 2]) != 0)
-        return flying(b, REQUEST_SECOND) ? STEP_NONE : STEP_SECOND;
+        return once(b, REQUEST_SECOND);
     bool named_ahead = place == 0 && b->base.fresh && b->base.named[0] && strcmp(b->base.named, b->proposal) != 0 &&
                        name_in(b->line, b->line_count, b->base.named);
     if (named_ahead && strcmp(b->watched[0], b->base.named) != 0)
-        return flying(b, REQUEST_AHEAD) ? STEP_NONE : STEP_AHEAD;
+        return once(b, REQUEST_AHEAD);
     return STEP_NONE;
 }
 
@@ -3079,18 +3782,18 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     const struct base *base = &b->base;
     if (place == 1 && base->read_at == 0 && !due(b->calm_at, now, wake))
         return STEP_NONE;
-    if (!base->fresh || base->read_at == 0 || base->moved_at == 0) /* its silence was not watched since */
-        return flying(b, REQUEST_BASE) ? STEP_NONE : STEP_BASE;
     if (b->broke_at)
         return STEP_DOUBT;
+    if (!base->fresh || base->read_at == 0 || base->moved_at == 0) /* its silence was not watched since */
+        return once(b, REQUEST_BASE);
     if (!b->list_fresh || b->want != WANT_STAND)
         return STEP_NONE;
     /* Silence counts only while the servers answer. */
-    if (due(base->read_at + b->timeout / 10, now, wake))
-        return flying(b, REQUEST_ASK) ? STEP_NONE : STEP_ASK;
+    if (due(base->read_at + part(b->client.timeout, PART_ASK), now, wake))
+        return once(b, REQUEST_ASK);
     bool names_us = !strcmp(base->named, b->proposal);
     if ((place == 0 || names_us) && due(claim_time(b), now, wake))
-        return STEP_CLAIM;
+        return REQUEST_WRITE;
     return place < 0 || names_us ? STEP_NONE : revoke_step(b, place, now, wake);
 }
 
@@ -3099,10 +3802,10 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
 static enum step patient_step(const struct ballot *b, long place, nanos now, nanos *wake)
 {
     const struct base *base = &b->base;
-    nanos asked = nanos_max(b->requests[REQUEST_LOOK].sent, b->requests[REQUEST_BASE].sent);
-    if (base->moved_at == 0 || due(asked + b->timeout / 25 * 8, now, wake)) /* the ping: at T/3 */
-        return flying(b, REQUEST_LOOK) ? STEP_NONE : STEP_LOOK;
-    if (b->want != WANT_STAND || !due(base->silent_since + (1 + place) * b->timeout, now, wake))
+    nanos T = b->client.timeout, asked = nanos_max(b->client.sent[REQUEST_LOOK], b->client.sent[REQUEST_BASE]);
+    if (base->moved_at == 0 || due(asked + part(T, PART_LOOK), now, wake))
+        return once(b, REQUEST_LOOK);
+    if (b->want != WANT_STAND || !due(base->silent_since + (1 + place) * T, now, wake))
         return STEP_NONE;
     return b->broke_at || !base->fresh ? STEP_DOUBT : revoke_step(b, place, now, wake);
 }
@@ -3115,7 +3818,7 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
     bool first = place < 0 && b->line_count == 0; /* most likely alone: read both at once */
     bool front = first || place == 0 || place == 1;
     if (!b->list_fresh && !flying(b, REQUEST_LIST))
-        return STEP_LIST;
+        return REQUEST_LIST;
     if (front) {
         enum step step = front_step(b, place, now, wake);
         if (step != STEP_NONE)
@@ -3127,9 +3830,9 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
     if (watch != STEP_NONE)
         return watch;
     if (!b->signed_own)
-        return flying(b, REQUEST_SIGN) ? STEP_NONE : STEP_SIGN;
+        return once(b, REQUEST_SIGN);
     if (!b->own_fresh) /* watched: it may be deleted by hand, or revoked */
-        return flying(b, REQUEST_OWN) ? STEP_NONE : STEP_OWN;
+        return once(b, REQUEST_OWN);
     return place > 1 ? patient_step(b, place, now, wake) : STEP_NONE;
 }
 
@@ -3138,7 +3841,7 @@ static enum step leaving_step(const struct ballot *b)
     if (!b->proposal[0])
         return STEP_NONE;
     bool named = b->base.fresh && !strcmp(b->base.named, b->proposal);
-    return named ? STEP_RESIGN : STEP_WITHDRAW;
+    return named ? REQUEST_RESIGN : REQUEST_WITHDRAW;
 }
 
 /* Out of the queue by what is not refused. The end of the session takes our proposal
@@ -3147,7 +3850,7 @@ static enum step denied_step(const struct ballot *b)
 {
     if (b->denied == DENIED_DELETING || b->unsettled || !b->proposal[0])
         return STEP_END_SESSION;
-    return b->leading && b->denied == DENIED_LEADING ? STEP_RESIGN : STEP_WITHDRAW;
+    return b->leading && b->denied == DENIED_LEADING ? REQUEST_RESIGN : REQUEST_WITHDRAW;
 }
 
 /* A transaction or a creation is on its way: what it changes is not known. */
@@ -3159,8 +3862,8 @@ static bool writing(const struct ballot *b)
 
 static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
 {
-    if (!b->connected || b->expired)
-        return contact_step(b, now, wake);
+    if (!b->client.connected)
+        return STEP_NONE;
     if (writing(b))
         return STEP_NONE;
     bool may_leave = b->want == WANT_LEAVE || (b->want == WANT_STAND && !b->leading); /* what it did as leader has ended */
@@ -3181,121 +3884,17 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
         return follower_step(b, now, wake);
     if (b->want == WANT_HOLD || !due(b->calm_at, now, wake)) /* we have resigned just now: the next one first */
         return STEP_NONE;
-    return b->path_wanted ? STEP_PATH : STEP_PROPOSE;
+    return b->path_wanted ? REQUEST_PATH : REQUEST_PROPOSE;
 }
 
 /* --- doing it ------------------------------------------------------------------ */
 
-static void library_silence(const char *message)
-{
-    (void)message;
-}
-
-/* Sent at each connect, before anything else. */
-static void handle_identify(zhandle_t *handle, const char *auth)
-{
-    const char *certificate = auth ? auth + strlen(AUTH_SCHEME ":") : "";
-    if (auth)
-        zoo_add_auth(handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
-}
-
-/* All addresses, but for one to be avoided, if there are others; in odd number, too. */
-static void addresses_choose(struct ballot *b, struct text *t)
-{
-    char item[80];
-    int count = 0;
-    for (const char *list = b->addresses; b->avoided[0] && list_next(&list, item, sizeof item);)
-        if (strcmp(item, b->avoided) != 0)
-            text_format(t, "%s%s", count++ ? "," : "", item);
-    b->avoiding = count > 0;
-    b->avoided[0] = '\0';
-    if (count == 0)
-        text_string(t, b->addresses);
-    else if (count % 2 == 0)
-        text_format(t, ",%.*s", (int)strcspn(t->data, ","), t->data);
-}
-
-static void handle_open(struct ballot *b)
-{
-    char addresses[ADDRESSES_MAX];
-    struct text chosen = text_in(addresses, sizeof addresses);
-    addresses_choose(b, &chosen);
-    b->expired = b->rejected = b->exhausted = b->moved = b->associated = b->unfit = false;
-    b->fd = -1;
-    b->attempt_at = b->hold_until = 0;
-    b->opened_at = clock_now();
-    memset(b->watched, 0, sizeof b->watched);
-    b->handle = zookeeper_init2(addresses, on_event, b->config.timeout_ms,
-                                b->session.client_id ? &b->session : NULL, b, ZOO_NO_LOG_CLIENTENV,
-                                b->config.library_log ? NULL : library_silence);
-    if (!b->handle) {
-        election_trouble(b, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
-        return;
-    }
-    zoo_set_servers_resolution_delay(b->handle, -1);
-    handle_identify(b->handle, b->auth);
-}
-
-/* Out of contact or expired, closing sends nothing and does not block; in contact it
- * ends the session, in some milliseconds, or in 1.5 s where the server does not answer. */
-static void handle_close(struct ballot *b)
-{
-    if (b->handle)
-        zookeeper_close(b->handle);
-    b->handle = NULL;
-    b->fd = -1;
-    b->connected = false;
-}
-
-static void handle_reopen(struct ballot *b)
-{
-    if (!b->avoiding) /* else it is one more attempt, as the library makes them */
-        SAY(b, INFO, "connecting anew to %s", b->addresses);
-    handle_close(b);
-    handle_open(b);
-}
-
-static void session_renew(struct ballot *b)
-{
-    SAY(b, WARN, "session 0x%" PRIx64 " has expired; opening a new one", b->session.client_id);
-    memset(&b->session, 0, sizeof b->session);
-    handle_close(b);
-    b->ghost = false;
-    if (!b->leading)
-        b->proposal[0] = '\0';
-    handle_open(b);
-}
-
-/* The next session is opened when it is time to try again. */
 static void session_end(struct ballot *b)
 {
-    SAY(b, INFO, "closing session 0x%" PRIx64 ", and with it our proposal", b->session.client_id);
-    handle_close(b);
-    memset(&b->session, 0, sizeof b->session);
-    b->contact_since = clock_now();
-    b->remind_at = b->contact_since + MINUTE;
+    SAY(&b->config, INFO, "closing session 0x%" PRIx64 ", and with it our proposal", b->client.session.client_id);
+    client_end_session(&b->client, denial_pause(b));
     b->unsettled = b->ghost = false;
     election_left(b);
-}
-
-/* From a server that is not to be used. A session that this server opened is closed; one
- * that was good before goes on at another server, or expires. */
-static void contact_break_off(struct ballot *b)
-{
-    if (b->session.client_id && b->fd >= 0) {
-        shutdown(b->fd, SHUT_RDWR);
-        zookeeper_process(b->handle, ZOOKEEPER_READ);
-    }
-    handle_close(b);
-    b->unfit = false;
-}
-
-static void contact_remind(struct ballot *b)
-{
-    nanos now = clock_now();
-    b->remind_at = now + MINUTE;
-    SAY(b, WARN, "no contact with ZooKeeper at %s for %s; trying on", b->addresses[0] ? b->addresses : b->servers,
-        duration_string((now - b->contact_since) / SECOND * SECOND).data);
 }
 
 /* From here on nothing is claimed or proposed until the owner, having stopped
@@ -3303,14 +3902,14 @@ static void contact_remind(struct ballot *b)
 static void election_lose(struct ballot *b, bool own)
 {
     const struct base *base = &b->base;
-    b->revoked = !own && base->exists && base->ours && b->proposal_session == b->session.client_id;
+    b->revoked = !own && base->exists && base->ours && b->proposal_session == b->client.session.client_id;
     if (b->want == WANT_LEAVE && base->empty && !own)
-        SAY(b, INFO, "resigned");
+        SAY(&b->config, INFO, "resigned");
     else {
         b->losses++;
         b->turn_again = true; /* the owner must learn of it at once */
         b->want = WANT_HOLD;
-        SAY(b, ERROR, "lost the leadership: %s",
+        SAY(&b->config, ERROR, "lost the leadership: %s",
             b->revoked ? "our proposal was deleted by somebody" : !base->exists ? "the base node was deleted"
             : clock_now() < base->lost_until ? "the base was made again, or the servers went back to an earlier state"
             : base->empty ? "the base was emptied by somebody" : "another one leads, or the base was overwritten");
@@ -3320,11 +3919,11 @@ static void election_lose(struct ballot *b, bool own)
 
 static void election_settle(struct ballot *b)
 {
-    bool same_session = b->proposal_session == b->session.client_id;
+    bool same_session = b->proposal_session == b->client.session.client_id;
     bool own = b->proposal[0] && same_session && b->own_exists;
     bool ours = b->base.exists && b->base.ours;
     nanos now = clock_now(); /* another may have led since our lease, in what the servers have lost */
-    bool may_overlap = b->config.mode == BALLOT_STOP && now < b->base.lost_until && now >= lease_over(&b->lease);
+    bool may_overlap = b->config.mode == BALLOT_STOP && now < b->base.lost_until && now >= lease_moment(&b->lease, PART_LEASE);
     b->unsettled = b->ghost = b->resigning = false;
     if (b->leading && (may_overlap || !(ours && (own || (!same_session && b->config.mode == BALLOT_KEEP)))))
         election_lose(b, own);
@@ -3346,207 +3945,165 @@ static void election_settle(struct ballot *b)
 static void lease_cut(struct ballot *b)
 {
     b->lease.cut_sent = clock_now();
-    b->lease.cut_timeout = b->timeout;
+    b->lease.cut_timeout = b->client.timeout;
     b->cut_unseen = b->turn_again = true;
 }
 
 /* The claim and the heartbeat: one transaction, whose version only one can have. */
-static int write_send(struct ballot *b, const void *data)
+static int write_send(struct ballot *b)
 {
-    b->sent_timeout = b->timeout;
+    b->sent_timeout = b->client.timeout;
     b->sent_length = candidate_json(b, b->sent, sizeof b->sent, true);
     string_copy(b->wrote, sizeof b->wrote, b->proposal);
     b->sent_shift = clock_shift();
-    zoo_check_op_init(&b->ops[0], node_path(b, b->proposal), -1);
-    zoo_set_op_init(&b->ops[1], b->path, b->sent, (int)b->sent_length, b->base.version, &b->written);
-    return zoo_amulti(b->handle, 2, b->ops, b->results, on_written, data);
+    const struct op ops[] = { { OP_CHECK, child_path(b, b->proposal), NULL, 0, -1 },
+                              { OP_SET, b->path, b->sent, b->sent_length, b->base.version } };
+    return client_commit(&b->client, REQUEST_WRITE, ops, COUNT(ops));
 }
 
-static int resign_send(struct ballot *b, const void *data)
+static int resign_send(struct ballot *b)
 {
+    const struct op ops[] = { { OP_SET, b->path, "", 0, b->base.version },
+                              { OP_DELETE, child_path(b, b->proposal), NULL, 0, -1 } };
     b->resigning = true;
-    zoo_set_op_init(&b->ops[0], b->path, "", 0, b->base.version, &b->written);
-    zoo_delete_op_init(&b->ops[1], node_path(b, b->proposal), -1);
-    return zoo_amulti(b->handle, 2, b->ops, b->results, on_resigned, data);
+    return client_commit(&b->client, REQUEST_RESIGN, ops, COUNT(ops));
 }
 
-/* Whoever comes with an identity makes nodes for that identity alone. */
-static const struct ACL_vector *node_access(const struct ballot *b)
-{
-    return b->auth ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
-}
-
-static int record_send(struct ballot *b, const void *data)
-{
-    return zoo_aget(b->handle, node_path(b, RECORD_NAME), 0, on_record, data);
-}
-
-static int entry_send(struct ballot *b, const void *data)
+static int entry_send(struct ballot *b)
 {
     const struct ledger *r = &b->record;
-    char path[BALLOT_PATH_MAX + NODE_MAX + 2];
-    snprintf(path, sizeof path, "%s/%s", b->path, RECORD_NAME);
-    zoo_check_op_init(&b->ops[0], node_path(b, b->proposal), -1);
-    if (r->exists)
-        zoo_set_op_init(&b->ops[1], path, r->entry, (int)r->entry_length, r->version, &b->entered);
-    else
-        zoo_create_op_init(&b->ops[1], path, r->entry, (int)r->entry_length, node_access(b), 0, NULL, 0);
-    return zoo_amulti(b->handle, 2, b->ops, b->results, on_entered, data);
+    char path[NODE_PATH_MAX];
+    const struct op ops[] = { { OP_CHECK, child_path(b, b->proposal), NULL, 0, -1 },
+                              { r->exists ? OP_SET : OP_CREATE, node_path(path, b->path, RECORD_NAME), r->entry, r->entry_length, r->version } };
+    return client_commit(&b->client, REQUEST_ENTRY, ops, COUNT(ops));
 }
 
-static int propose_send(struct ballot *b, const void *data)
+static int propose_send(struct ballot *b)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
     b->refused = false; /* what the answer will say counts, not what was refused before */
     b->denied = DENIED_NOTHING;
-    return zoo_acreate(b->handle, node_path(b, NODE_PREFIX), json, (int)n, node_access(b),
-                       ZOO_EPHEMERAL_SEQUENTIAL, on_proposed, data);
+    return client_create(&b->client, REQUEST_PROPOSE, child_path(b, NODE_PREFIX), json, n, ZOO_EPHEMERAL_SEQUENTIAL);
 }
 
-static int sign_send(struct ballot *b, const void *data)
+static int sign_send(struct ballot *b)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
     /* Only as it was created: what an operator has written since stays. */
-    return zoo_aset(b->handle, node_path(b, b->proposal), json, (int)n, 0, on_signed, data);
+    return client_set(&b->client, REQUEST_SIGN, child_path(b, b->proposal), json, n, 0);
 }
 
-static int path_send(struct ballot *b, const void *data)
+static int path_send(struct ballot *b)
 {
     size_t n = b->path_length + 1 + strcspn(b->path + b->path_length + 1, "/");
     struct text t = text_in(b->node, sizeof b->node);
     text_bytes(&t, b->path, n);
-    return zoo_acreate(b->handle, b->node, "", 0, node_access(b), ZOO_PERSISTENT, on_path, data);
+    return client_create(&b->client, REQUEST_PATH, b->node, "", 0, ZOO_PERSISTENT);
 }
 
-static int first_send(struct ballot *b, const void *data)
+static int first_send(struct ballot *b)
 {
     string_copy(b->examined, sizeof b->examined, b->line[0]);
     b->examined_revocable = false;
-    return zoo_aget(b->handle, node_path(b, b->line[0]), 0, on_first, data);
+    return client_get(&b->client, REQUEST_FIRST, child_path(b, b->line[0]), false);
 }
 
 /* One transaction: if the base is as silent as we believe, the proposal goes. */
-static int revoke_send(struct ballot *b, const void *data)
+static int revoke_send(struct ballot *b)
 {
     const char *name = revoke_name(b);
-    SAY(b, WARN, "%s/%s keeps its session but writes nothing, for %s: it seems that no answer reaches it; "
+    const struct op ops[] = { { OP_CHECK, b->path, NULL, 0, b->base.version }, { OP_DELETE, child_path(b, name), NULL, 0, -1 } };
+    SAY(&b->config, WARN, "%s/%s keeps its session but writes nothing, for %s: it seems that no answer reaches it; "
         "deleting it, as if the session had expired", b->path, name,
         duration_string((clock_now() - b->base.moved_at) / MILLISECOND * MILLISECOND).data);
-    zoo_check_op_init(&b->ops[0], b->path, b->base.version);
-    zoo_delete_op_init(&b->ops[1], node_path(b, name), -1);
-    return zoo_amulti(b->handle, 2, b->ops, b->results, on_revoked, data);
+    return client_commit(&b->client, REQUEST_REVOKE, ops, COUNT(ops));
 }
 
-static int watch_send(struct ballot *b, size_t which, const void *data)
+static int watch_send(struct ballot *b, size_t which, enum step request)
 {
     long place = line_place(b);
     const char *name = place == 0 ? b->base.named : b->line[place - 1 - (long)which];
     string_copy(b->asked[which], NODE_MAX, name);
-    return zoo_awget_children2(b->handle, node_path(b, name), on_event, b, which ? on_second : on_ahead, data);
+    return client_list(&b->client, (int)request, child_path(b, name), true);
+}
+
+/* Strangers' nodes come in crowds, and each might be asked for in vain: before the one that was
+ * met, as many are asked for at once as are known by now. */
+static int sift_send(struct ballot *b)
+{
+    long place = line_place(b);
+    size_t count = place > 0 ? (size_t)place : 0;
+    int rc = ZOK;
+    b->sift = false;
+    if (count > b->ignored_count)
+        count = b->ignored_count;
+    for (size_t i = 1; i <= count && rc == ZOK; i++)
+        rc = client_exists(&b->client, REQUEST_SIFT, child_path(b, b->line[(size_t)place - i]), false);
+    return rc;
 }
 
 /* A proposal made by a create whose answer was lost: the newest are asked first. */
-static int ghost_send(struct ballot *b, const void *data)
+static int ghost_send(struct ballot *b)
 {
     if (b->suspects > b->line_count)
         b->suspects = b->line_count;
     string_copy(b->suspect, sizeof b->suspect, b->line[b->suspects - 1]);
-    return zoo_aexists(b->handle, node_path(b, b->suspect), 0, on_ghost, data);
+    return client_exists(&b->client, REQUEST_GHOST, child_path(b, b->suspect), false);
 }
 
-static int request_send(struct ballot *b, enum request_kind kind, const void *data)
+static int request_send(struct ballot *b, enum step step)
 {
-    switch (kind) {
-    case REQUEST_SYNC:     return zoo_async(b->handle, b->path, on_synced, data);
-    case REQUEST_LIST:     return zoo_aget_children(b->handle, b->path, 0, on_list, data);
-    case REQUEST_BASE:     return zoo_awget(b->handle, b->path, on_event, b, on_base, data);
-    case REQUEST_LOOK:     return zoo_aexists(b->handle, b->path, 0, on_look, data);
-    case REQUEST_OWN:      return zoo_awget(b->handle, node_path(b, b->proposal), on_event, b, on_own, data);
-    case REQUEST_ASK:      return zoo_async(b->handle, b->path, on_asked, data);
-    case REQUEST_FIRST:    return first_send(b, data);
-    case REQUEST_REVOKE:   return revoke_send(b, data);
-    case REQUEST_AHEAD:    return watch_send(b, 0, data);
-    case REQUEST_SECOND:   return watch_send(b, 1, data);
-    case REQUEST_GHOST:    return ghost_send(b, data);
-    case REQUEST_PATH:     return path_send(b, data);
-    case REQUEST_PROPOSE:  return propose_send(b, data);
-    case REQUEST_SIGN:     return sign_send(b, data);
-    case REQUEST_WRITE:    return write_send(b, data);
-    case REQUEST_RESIGN:   return resign_send(b, data);
-    case REQUEST_WITHDRAW: return zoo_adelete(b->handle, node_path(b, b->proposal), -1, on_withdrawn, data);
-    case REQUEST_RECORD:   return record_send(b, data);
-    case REQUEST_ENTRY:    return entry_send(b, data);
-    case REQUEST_COUNT:    break;
+    struct client *c = &b->client;
+    int request = (int)step;
+    switch (request) {
+#define ROW(name, text, send, learn) case REQUEST_##name: return send;
+    REQUESTS(ROW)
+#undef ROW
     }
     return ZBADARGUMENTS;
 }
 
-static const char *const request_names[REQUEST_COUNT] = {
-    [REQUEST_SYNC] = "sync", [REQUEST_LIST] = "list", [REQUEST_BASE] = "read base", [REQUEST_LOOK] = "look at base",
-    [REQUEST_OWN] = "read own",
-    [REQUEST_ASK] = "ask", [REQUEST_FIRST] = "read first", [REQUEST_REVOKE] = "revoke", [REQUEST_AHEAD] = "watch ahead", [REQUEST_SECOND] = "watch second ahead", [REQUEST_GHOST] = "find ghost",
-    [REQUEST_PATH] = "make path", [REQUEST_PROPOSE] = "propose", [REQUEST_SIGN] = "sign",
-    [REQUEST_WRITE] = "write base", [REQUEST_RESIGN] = "resign", [REQUEST_WITHDRAW] = "withdraw",
-    [REQUEST_RECORD] = "read record", [REQUEST_ENTRY] = "write record",
-};
-
-static void election_request(struct ballot *b, enum request_kind kind)
+static void election_request(struct ballot *b, enum step request)
 {
-    struct request *r = &b->requests[kind];
-    *r = (struct request){ b, kind, true, clock_now() };
-    SAY(b, TRACE, "request: %s", request_names[kind]);
-    int rc = request_send(b, kind, r);
-    if (rc != ZOK) {
-        r->flying = false;
-        b->denied = b->denied ? DENIED_DELETING : DENIED_NOTHING;
-        election_trouble(b, SECOND, "the ZooKeeper client refuses a request (%s): %s", request_names[kind], zerror(rc));
+    static const char *const texts[] = {
+#define ROW(name, text, send, learn) text,
+        REQUESTS(ROW)
+#undef ROW
+    };
+    SAY(&b->config, TRACE, "request: %s", texts[request]);
+    int rc = request_send(b, request);
+    if (rc == ZOK)
+        return;
+    b->denied = b->denied ? DENIED_DELETING : DENIED_NOTHING;
+    election_trouble(b, SECOND, "the ZooKeeper client refuses a request (%s): %s", texts[request], zerror(rc));
+}
+
+static void election_learn(void *owner, const struct reply *reply)
+{
+    struct ballot *b = owner;
+    if (clock_now() - reply->sent > part(b->client.timeout, PART_GAP))
+        contact_broke(b);
+    switch (reply->request) {
+#define ROW(name, text, send, learn) case REQUEST_##name: learn(b, reply); break;
+    REQUESTS(ROW)
+#undef ROW
     }
-    /* A failed send inside the library closes the socket without an event. */
-    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
-        on_disconnected(b);
 }
 
 static void election_do(struct ballot *b, enum step step)
 {
-    switch (step) {
-    case STEP_NONE: break;
-    case STEP_RESOLVE: resolver_start(b); break;
-    case STEP_GIVE_UP_RESOLVING:
-        resolver_end(b);
-        election_trouble(b, 5 * SECOND, "resolving zookeeper-servers %s takes over 30s", b->servers);
-        break;
-    case STEP_OPEN:     handle_open(b); break;
-    case STEP_REOPEN:   handle_reopen(b); break;
-    case STEP_RENEW:    session_renew(b); break;
-    case STEP_BREAK_OFF: contact_break_off(b); break;
-    case STEP_REMIND:   contact_remind(b); break;
-    case STEP_DOUBT:    election_doubt(b); break;
-    case STEP_SETTLE:   election_settle(b); break;
-    case STEP_SYNC:     election_request(b, REQUEST_SYNC); break;
-    case STEP_LIST:     election_request(b, REQUEST_LIST); break;
-    case STEP_BASE:     election_request(b, REQUEST_BASE); break;
-    case STEP_OWN:      election_request(b, REQUEST_OWN); break;
-    case STEP_GHOST:    election_request(b, REQUEST_GHOST); break;
-    case STEP_PATH:     election_request(b, REQUEST_PATH); break;
-    case STEP_PROPOSE:  election_request(b, REQUEST_PROPOSE); break;
-    case STEP_SIGN:     election_request(b, REQUEST_SIGN); break;
-    case STEP_AHEAD:    election_request(b, REQUEST_AHEAD); break;
-    case STEP_SECOND:   election_request(b, REQUEST_SECOND); break;
-    case STEP_ASK:      election_request(b, REQUEST_ASK); break;
-    case STEP_LOOK:     election_request(b, REQUEST_LOOK); break;
-    case STEP_FIRST:    election_request(b, REQUEST_FIRST); break;
-    case STEP_REVOKE:   election_request(b, REQUEST_REVOKE); break;
-    case STEP_CUT:      lease_cut(b); break;
-    case STEP_CLAIM:
-    case STEP_BEAT:     election_request(b, REQUEST_WRITE); break;
-    case STEP_RESIGN:   election_request(b, REQUEST_RESIGN); break;
-    case STEP_WITHDRAW: election_request(b, REQUEST_WITHDRAW); break;
-    case STEP_RECORD:   election_request(b, REQUEST_RECORD); break;
-    case STEP_ENTRY:    election_request(b, REQUEST_ENTRY); break;
-    case STEP_END_SESSION: session_end(b); break;
-    }
+    if (step < REQUEST_COUNT)
+        election_request(b, step);
+    else if (step == STEP_DOUBT)
+        election_doubt(b);
+    else if (step == STEP_SETTLE)
+        election_settle(b);
+    else if (step == STEP_CUT)
+        lease_cut(b);
+    else if (step == STEP_END_SESSION)
+        session_end(b);
 }
 
 /* Does what is due; returns when to come again. */
@@ -3561,74 +4118,20 @@ static nanos election_advance(struct ballot *b)
     }
 }
 
-/* --- contact ------------------------------------------------------------------ */
-
-/* A server that accepts and never answers would cost 2/3 T: cut it off sooner, so that the
- * library tries the next one. A leader does so once a lease. */
-static nanos contact_watchdog(struct ballot *b, nanos now)
+/* A leader's heartbeat, or the ask of a candidate at the front, without an answer for T/5:
+ * another server may answer. A leader tries that once a lease. */
+static void election_watchdog(struct ballot *b, nanos now, nanos *wake)
 {
-    nanos wake = NEVER, patience = nanos_min(b->timeout, b->leading ? b->lease.timeout : NEVER) / 5;
-    const struct request *r = &b->requests[!b->leading ? REQUEST_ASK : flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE];
-    bool waiting = b->connected && r->flying && b->address_count > 1 && (!b->leading || b->watchdog_lease != b->lease.sent);
-    if (b->fd < 0)
-        return wake;
-    if (!b->connected && b->attempt_at && due(b->attempt_at + nanos_min(b->timeout / 5, PAUSE_MAX), now, &wake)) {
-        shutdown(b->fd, SHUT_RDWR);
-        b->attempt_at = 0;
-    } else if (waiting && due(r->sent + patience, now, &wake)) {
-        SAY(b, WARN, "no answer to a %s for %s; trying another server", b->leading ? "write" : "request", duration_string(patience).data);
-        shutdown(b->fd, SHUT_RDWR);
-        b->watchdog_lease = b->lease.sent;
-    }
-    return wake;
-}
-
-/* All servers were tried in vain: wait longer each time, never over T/3 nor 30 s, and
- * not in step with the other candidates. A leader must be back before others count
- * it as gone: never over T/6, until T has passed. */
-static void contact_back_off(struct ballot *b, nanos now)
-{
-    bool missed = b->leading && now < b->lease.sent + b->timeout;
-    nanos least = nanos_max(b->timeout / 60, 10 * MILLISECOND), most = b->timeout / (missed ? 6 : 3);
-    b->exhausted = true;
-    b->backoff = nanos_min(nanos_max(2 * b->backoff, least), nanos_min(most, PAUSE_MAX));
-    b->hold_until = now + b->backoff / 4 * 3 + (nanos)rand_r(&b->seed) % (b->backoff / 4 + 1);
-}
-
-/* Lets the client library say what it waits for. */
-static nanos contact_interest(struct ballot *b, nanos now)
-{
-    int fd = -1, events = 0;
-    struct timeval tv = { 0, 0 };
-    if (now < b->hold_until)
-        return b->hold_until;
-    /* After a stall it would drop a connection that has answers waiting. */
-    if (b->fd >= 0 && now - b->processed_at > b->timeout / 3 && fd_ready(b->fd, POLLIN))
-        zookeeper_process(b->handle, ZOOKEEPER_READ);
-    b->processed_at = now;
-    int rc = zookeeper_interest(b->handle, &fd, &events, &tv);
-    b->fd = rc == ZOK ? fd : -1;
-    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
-        on_disconnected(b);
-    bool accepted = zoo_state(b->handle) == ZOO_ASSOCIATING_STATE;
-    if (accepted && !b->accepted)
-        b->attempt_at = now; /* a connect takes two round trips, and each its time */
-    b->accepted = accepted;
-    b->associated = b->associated || accepted;
-    if (rc != ZOK) {
-        b->attempt_at = 0;
-        b->hold_until = now + 2 * MILLISECOND; /* one address failed: on to the next */
-        return b->hold_until;
-    }
-    if (fd < 0) {
-        contact_back_off(b, now);
-        return b->hold_until;
-    }
-    fd_private(fd);
-    if (!b->connected && b->attempt_at == 0)
-        b->attempt_at = now;
-    b->events = (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0));
-    return now + (nanos)tv.tv_sec * SECOND + tv.tv_usec * MICROSECOND;
+    struct client *c = &b->client;
+    enum step request = !b->leading ? REQUEST_ASK : flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE;
+    nanos patience = part(b->leading ? nanos_min(c->timeout, b->lease.timeout) : c->timeout, PART_ATTEMPT);
+    bool waiting = c->connected && c->fd >= 0 && flying(b, request) && strchr(c->addresses, ',') &&
+                   (!b->leading || b->watchdog_lease != b->lease.sent);
+    if (!waiting || !due(c->sent[request] + patience, now, wake))
+        return;
+    SAY(&b->config, WARN, "no answer to a %s for %s; trying another server", b->leading ? "write" : "request", duration_string(patience).data);
+    client_next_server(c);
+    b->watchdog_lease = b->lease.sent;
 }
 
 /* --- the public functions -------------------------------------------------------- */
@@ -3665,13 +4168,9 @@ BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config)
         return BALLOT_ENOMEM;
     }
     gethostname(b->host, sizeof b->host - 1);
-    b->born = b->contact_since = clock_now();
-    b->seed = (unsigned)b->born ^ (unsigned)getpid() << 16;
-    b->timeout = config->timeout_ms * MILLISECOND;
-    b->remind_at = b->born + b->timeout;
-    b->resolver.since = b->born - 5 * SECOND;
-    b->fd = b->resolver.fd = -1;
+    b->born = clock_now();
     b->planned_at = NEVER;
+    client_open(&b->client, &b->config, b, election_learn, election_event);
     *out = b;
     return BALLOT_OK;
 }
@@ -3680,17 +4179,14 @@ BALLOT_API void ballot_close(ballot *b)
 {
     if (!b)
         return;
-    resolver_end(b);
     b->config.log = NULL;
-    handle_close(b);
+    client_close(&b->client);
     names_free(&b->line, &b->line_count);
     names_free(&b->ignored, &b->ignored_count);
     free(b->servers);
     free(b->path);
     free(b->id);
-    if (b->auth)
-        memset(b->auth, 0, strlen(b->auth));
-    free(b->auth);
+    secret_free(b->auth);
     free(b);
 }
 
@@ -3711,22 +4207,15 @@ BALLOT_API void ballot_leave(ballot *b)
 
 BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *timeout_ms)
 {
-    int count = 0;
-    if (b->planned_at != NEVER && clock_now() > b->planned_at + b->timeout / 5)
+    struct client *c = &b->client;
+    if (b->planned_at != NEVER && clock_now() > b->planned_at + part(c->timeout, PART_GAP))
         contact_broke(b); /* we stood still */
-    b->turn_again = b->cut_unseen = false;
-    nanos wake = election_advance(b), now = clock_now();
-    if (b->handle) {
-        wake = nanos_min(wake, contact_interest(b, now));
-        wake = nanos_min(wake, contact_watchdog(b, now));
-        if (b->fd >= 0 && now >= b->hold_until && count < room)
-            fds[count++] = (struct pollfd){ .fd = b->fd, .events = b->events };
-    }
-    if (b->resolver.pid && count < room)
-        fds[count++] = (struct pollfd){ .fd = b->resolver.fd, .events = POLLIN };
-    if (b->turn_again)
-        wake = now;
-    int ms = poll_timeout(wake, now);
+    b->turn_again = b->cut_unseen = c->news = false;
+    nanos wake = election_advance(b);
+    int count = client_prepare(c, fds, room, &wake);
+    nanos now = clock_now();
+    election_watchdog(b, now, &wake);
+    int ms = poll_timeout(b->turn_again || c->news ? now : wake, now);
     if (ms >= 0 && (*timeout_ms < 0 || ms < *timeout_ms))
         *timeout_ms = ms;
     b->planned_at = *timeout_ms < 0 ? NEVER : now + *timeout_ms * MILLISECOND;
@@ -3735,32 +4224,60 @@ BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *time
 
 BALLOT_API void ballot_dispatch(ballot *b, const struct pollfd *fds, int count)
 {
-    for (int i = 0; i < count; i++) {
-        if (fds[i].revents == 0)
-            continue;
-        if (b->resolver.pid && fds[i].fd == b->resolver.fd)
-            resolver_read(b);
-        else if (b->handle && fds[i].fd == b->fd) {
-            int events = (fds[i].revents & POLLOUT ? ZOOKEEPER_WRITE : 0) |
-                         (fds[i].revents & (POLLIN | POLLHUP | POLLERR) ? ZOOKEEPER_READ : 0);
-            b->processed_at = clock_now();
-            if (zookeeper_process(b->handle, events) != ZOK)
-                b->attempt_at = 0;
-        }
-    }
+    client_dispatch(&b->client, fds, count);
 }
 
 /* Moment until which nobody else can lead; 0: we do not lead. */
 static nanos lease_end(const ballot *b)
 {
-    return b->leading ? lease_over(&b->lease) : 0;
+    return b->leading ? lease_moment(&b->lease, PART_LEASE) : 0;
 }
 
 BALLOT_API enum ballot_role ballot_role(const ballot *b)
 {
     if (b->leading)
-        return clock_now() < lease_end(b) ? BALLOT_LEADER : BALLOT_SUSPENDED;
+        return clock_now() < lease_end(b) ? BALLOT_LEADER : BALLOT_UNSURE;
     return b->proposal[0] ? BALLOT_FOLLOWER : BALLOT_OUT;
+}
+
+BALLOT_API bool ballot_step_down(const ballot *b)
+{
+    return b->step_down && (b->leading || b->proposal[0]);
+}
+
+BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
+{
+    const struct client *c = &b->client;
+    *out = (struct ballot_status){
+        .role = ballot_role(b), .connected = c->connected, .step_down = ballot_step_down(b), .resigning = b->resigning,
+        .refused = b->refused || c->denied, .losses = b->losses, .revoked = b->revoked, .token = b->token, .lease = b->lease,
+        .timeout = c->timeout, .clock_ahead = b->leading ? b->ahead : 0, .clock_shift = b->leading ? b->ahead_shift : 0,
+        .session = c->session.client_id, .servers = c->addresses, .resolver = c->resolver.pid,
+    };
+    memcpy(out->password, c->session.passwd, sizeof out->password);
+}
+
+BALLOT_API bool ballot_record(const ballot *b, struct ballot_record *out)
+{
+    const struct ledger *r = &b->record;
+    bool written = r->entry_length > 0 && r->length == r->entry_length && !memcmp(r->data, r->entry, r->length);
+    *out = (struct ballot_record){ r->data, r->length, r->changed, r->reads, written };
+    return r->fresh && !r->pending;
+}
+
+BALLOT_API void ballot_record_write(ballot *b, const void *data, size_t length)
+{
+    struct ledger *r = &b->record;
+    if (length > sizeof r->entry)
+        return;
+    memcpy(r->entry, data, length);
+    r->entry_length = length;
+    r->pending = true;
+}
+
+BALLOT_API void ballot_hang_up(ballot *b)
+{
+    client_hang_up(&b->client);
 }
 
 BALLOT_API int64_t ballot_lease_ms(const ballot *b)
@@ -3774,19 +4291,17 @@ BALLOT_API int64_t ballot_token(const ballot *b)
     return b->token;
 }
 
-BALLOT_API bool ballot_step_down(const ballot *b)
-{
-    return b->step_down && (b->leading || b->proposal[0]);
-}
-
 BALLOT_API const char *ballot_node(const ballot *b)
 {
-    return b->proposal[0] ? node_path((struct ballot *)(uintptr_t)b, b->proposal) : "";
+    return b->proposal[0] ? child_path((struct ballot *)(uintptr_t)b, b->proposal) : "";
 }
 
 BALLOT_API const char *ballot_trouble(const ballot *b)
 {
-    return b->trouble;
+    const struct client *c = &b->client;
+    if (b->trouble[0])
+        return b->trouble;
+    return c->trouble[0] || c->connected ? c->trouble : "not in contact with a ZooKeeper server";
 }
 
 #ifndef BALLOT_NO_MAIN
@@ -4260,16 +4775,9 @@ static bool setting_refuse(struct settings *s, enum setting_id id, const char *t
     return settings_fail(s, "%s%s%s: \"%.200s\" %s %s", source, colon, name, text, is, expected);
 }
 
-static void text_forget(char *text)
-{
-    if (text)
-        memset(text, 0, strlen(text)); /* it may be secret */
-    free(text);
-}
-
 static void value_free(struct value *v)
 {
-    text_forget(v->text);
+    secret_free(v->text);
     free(v->source);
 }
 
@@ -4303,7 +4811,7 @@ static bool setting_set(struct settings *s, enum setting_id id, const char *text
         return true;
     }
     bool memory = copy && from;
-    text_forget(copy);
+    secret_free(copy);
     free(from);
     if (!memory)
         return settings_fail(s, "out of memory");
@@ -4322,12 +4830,6 @@ static void setting_variable(char *out, size_t size, const char *prefix, const c
     }
 }
 
-/* What is secret is wiped where ps and /proc would show it. */
-static void secret_wipe(char *text)
-{
-    memset(text, '*', strlen(text));
-}
-
 /* Takes one setting from one variable. A plain DEBUG is often somebody else's. */
 static void setting_from_variable(struct settings *s, enum setting_id id, const char *variable, bool plain)
 {
@@ -4341,7 +4843,7 @@ static void setting_from_variable(struct settings *s, enum setting_id id, const 
     snprintf(source, sizeof source, "%s in the environment", variable);
     setting_set(s, id, text, ORIGIN_ENVIRONMENT, source);
     if (setting_secret(id)) {
-        secret_wipe(text);
+        secret_erase(text, strlen(text), '*'); /* /proc shows the environment */
         unsetenv(variable);
     }
 }
@@ -4411,7 +4913,7 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
         return settings_fail(s, "--%s needs a value", name);
     bool fine = setting_set(s, id, value, ORIGIN_FLAG, source);
     if (setting_secret(id))
-        secret_wipe(value);
+        secret_erase(value, strlen(value), '*'); /* ps shows it */
     return fine;
 }
 
@@ -4575,7 +5077,8 @@ static bool file_path(const char *name, char out[FILE_MAX])
     return !t.cut && (!tilde || home);
 }
 
-enum file_kind { FILE_NAMED, FILE_FOUND, FILE_HERE }; /* by a setting; in its usual place; in the working folder */
+/* Named by a setting; the same, and it holds a secret; in its usual place; in the working folder. */
+enum file_kind { FILE_NAMED, FILE_SECRET, FILE_FOUND, FILE_HERE };
 
 #define PIPE_PATIENCE (30 * SECOND) /* for a pipe's writer */
 
@@ -4606,14 +5109,16 @@ static const char *file_refused(int fd, enum file_kind kind)
     struct pollfd one = { fd, POLLIN, 0 };
     if (fstat(fd, &about) != 0)
         return strerror(errno);
-    if (S_ISREG(about.st_mode))
-        return kind == FILE_HERE ? file_planted(&about, false) : NULL;
+    bool regular = S_ISREG(about.st_mode), named = kind == FILE_NAMED || kind == FILE_SECRET;
     if (S_ISDIR(about.st_mode))
         return strerror(EISDIR);
-    if (kind != FILE_NAMED)
+    if (!regular && !named)
         return "it is not a regular file";
-    if (!S_ISFIFO(about.st_mode))
+    if (!regular && !S_ISFIFO(about.st_mode))
         return "it is neither a regular file nor a pipe";
+    const char *planted = kind == FILE_HERE || kind == FILE_SECRET ? file_planted(&about, false) : NULL;
+    if (planted || regular)
+        return planted;
     if (poll(&one, 1, (int)(PIPE_PATIENCE / MILLISECOND)) <= 0)
         return "nothing was written into this pipe within 30s";
     fcntl(fd, F_SETFL, 0); /* from here on it is read as a file is */
@@ -4641,10 +5146,10 @@ static FILE *file_open(const char *path, enum file_kind kind, const char **why)
 }
 
 /* Opens the file that a setting names; NULL: it has been said why not. */
-static FILE *file_named(struct settings *s, const struct value *named, char path[FILE_MAX])
+static FILE *file_named(struct settings *s, const struct value *named, enum file_kind kind, char path[FILE_MAX])
 {
     const char *why = NULL;
-    FILE *file = file_path(named->text, path) ? file_open(path, FILE_NAMED, &why) : NULL;
+    FILE *file = file_path(named->text, path) ? file_open(path, kind, &why) : NULL;
     if (!file)
         settings_fail(s, "%s: cannot read %s: %s", named->source, named->text, why ? why : strerror(errno));
     return file;
@@ -4667,7 +5172,7 @@ static bool settings_from_named(struct settings *s, const struct value *named, i
     if (file_foreign(named->text))
         return settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with "
                              "commas, into a file such as /etc/ballot/ballot.ini", named->source, named->text);
-    FILE *file = file_named(s, named, path);
+    FILE *file = file_named(s, named, FILE_NAMED, path);
     if (!file)
         return false;
     bool fine = settings_read_ini(s, file, path, command);
@@ -4733,7 +5238,7 @@ static bool settings_read_identity(struct settings *s)
         return true;
     if (given->origin == named->origin)
         return settings_fail(s, "%s and %s exclude each other", given->source, named->source);
-    FILE *file = file_named(s, named, path);
+    FILE *file = file_named(s, named, FILE_SECRET, path);
     if (!file)
         return false;
     secret_warn(s, fileno(file), path);
@@ -4745,7 +5250,7 @@ static bool settings_read_identity(struct settings *s)
     while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
         text[--n] = '\0';
     bool fine = setting_set(s, SET_AUTH, text, named->origin, path);
-    memset(text, 0, sizeof text);
+    secret_erase(text, sizeof text, '\0');
     return fine;
 }
 
@@ -4780,10 +5285,11 @@ static bool settings_check_together(struct settings *s, int commands)
     if (stop && setting_number(s, SET_ON_FAILURE) == FAILURE_RUN_ANYWAY)
         return settings_fail(s, "on-election-failure=run-anyway contradicts on-disconnect=stop: "
                              "the one runs the command without an election, the other never does");
-    if (stop && setting_number(s, SET_STOP_TIMEOUT) > timeout / 6)
+    nanos grace = part(timeout, PART_LEASE - PART_STOP_TERM);
+    if (stop && setting_number(s, SET_STOP_TIMEOUT) > grace)
         settings_warn(s, "stop-timeout=%s cannot be honoured when contact is lost: with on-disconnect=stop "
                       "the command has a sixth of the session timeout, %s",
-                      setting_text(s, SET_STOP_TIMEOUT), duration_string(timeout / 6).data);
+                      setting_text(s, SET_STOP_TIMEOUT), duration_string(grace).data);
     return true;
 }
 
@@ -5092,8 +5598,8 @@ static bool log_entry(struct log *l, struct queue *q, int level, const char *nam
     text_bytes(&t, f->data, f->head);
     if (l->format != FORMAT_HUMAN)
         json_string(&t, line, length);
-    else if (name)
-        text_bytes(&t, line, length);
+    else if (name && name != l->library.name)
+        text_bytes(&t, line, length); /* the command may speak to its terminal */
     else
         text_visible(&t, line, length);
     text_bytes(&t, f->data + f->head, f->tail);
@@ -5233,6 +5739,8 @@ static struct log *log_open(const struct settings *s)
  * Signals: the pipe that they arrive through
  * ------------------------------------------------------------------------ */
 
+#define SIGNAL_KEPT 31 /* those that have names; we handle no others */
+
 static int signal_pipe[2] = { -1, -1 }; /* the one thing global: a handler has no argument */
 
 static void signal_arrived(int number)
@@ -5265,21 +5773,43 @@ static void signals_unblock(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* From here on the signals in `heard` come through the pipe, and none of those
- * in `deaf` comes at all. Both lists end with 0. */
-static bool signals_open(const int *heard, const int *deaf)
+/* From here on the signals in `caught` arrive through the pipe; those in `ignored`
+ * do not arrive. Both lists end with 0. */
+static bool signals_open(const int *caught, const int *ignored)
 {
     if (!fd_pipe(signal_pipe))
         return false;
     for (int i = 0; i < 2; i++)
         fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
-    for (; *deaf; deaf++)
-        signal_handle(*deaf, SIG_IGN);
-    for (; *heard; heard++)
-        if (*heard != SIGHUP || !signal_ignored(SIGHUP)) /* nohup */
-            signal_handle(*heard, signal_arrived);
+    for (; *ignored; ignored++)
+        signal_handle(*ignored, SIG_IGN);
+    for (; *caught; caught++)
+        if (*caught != SIGHUP || !signal_ignored(SIGHUP)) /* nohup */
+            signal_handle(*caught, signal_arrived);
     signals_unblock();
     return true;
+}
+
+/* What a program that calls ballot_main() has set up. */
+struct signals_kept {
+    struct sigaction actions[SIGNAL_KEPT + 1];
+    sigset_t blocked;
+};
+
+static void signals_keep(struct signals_kept *k)
+{
+    for (int number = 1; number <= SIGNAL_KEPT; number++)
+        sigaction(number, NULL, &k->actions[number]);
+    sigprocmask(SIG_SETMASK, NULL, &k->blocked);
+}
+
+static void signals_restore(const struct signals_kept *k)
+{
+    for (int number = 1; number <= SIGNAL_KEPT; number++)
+        sigaction(number, &k->actions[number], NULL);
+    sigprocmask(SIG_SETMASK, &k->blocked, NULL);
+    fd_close(&signal_pipe[0]);
+    fd_close(&signal_pipe[1]);
 }
 
 /* As fork(), but the child begins with all signals blocked: none is lost, or
@@ -5297,10 +5827,10 @@ static pid_t signals_fork(void)
     return pid;
 }
 
-/* What a program expects to be born with. */
+/* The dispositions and the mask that a program expects at its start. */
 static void signals_default(void)
 {
-    for (int number = 1; number <= SIGRTMAX; number++)
+    for (int number = 1; number <= SIGNAL_LAST; number++)
         if (number != SIGKILL && number != SIGSTOP)
             signal_handle(number, SIG_DFL);
     signals_unblock();
@@ -5314,38 +5844,56 @@ static int signals_next(void)
 }
 
 /* ---------------------------------------------------------------------------
- * Family: children and grandchildren: finding, ending, reaping them
+ * Subtree: the descendants of a process: finding, ending, reaping them
  *
- * On Linux a subreaper inherits every orphan below it, so that nothing that a
- * command started can slip away; `no child is left` then means that all of it
- * is dead. Elsewhere a process group is all that can be seen.
+ * On Linux a subreaper inherits every orphan below it, so that no process that a
+ * command started can escape; `no child is left` then means that all of them are
+ * dead. Elsewhere a process group is all that can be seen.
  * ------------------------------------------------------------------------ */
 
+/* What we change of this process, as it was. */
+struct process_kept { int dumpable, adopts; };
+
 #ifdef __linux__
-static bool family_adopt_orphans(void)
+static bool process_adopt_orphans(void)
 {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
 }
 
 /* The kernel sends us `number` when our parent dies. */
-static void family_die_with_parent(int number)
+static void process_die_with_parent(int number)
 {
     prctl(PR_SET_PDEATHSIG, number, 0, 0, 0);
 }
 
-/* A core dump would hold up the news of our death. */
-static void family_no_core(void)
+/* A core dump would delay the notice of our death, and contain zookeeper-auth. */
+static void process_no_core(void)
 {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
+
+static struct process_kept process_keep(void)
+{
+    struct process_kept kept = { prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0 };
+    prctl(PR_GET_CHILD_SUBREAPER, &kept.adopts, 0, 0, 0);
+    return kept;
+}
+
+static void process_restore(struct process_kept kept)
+{
+    prctl(PR_SET_DUMPABLE, kept.dumpable, 0, 0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, kept.adopts, 0, 0, 0);
+}
 #else
-static bool family_adopt_orphans(void)
+static bool process_adopt_orphans(void)
 {
     errno = ENOSYS;
     return false;
 }
-static void family_die_with_parent(int number) { (void)number; }
-static void family_no_core(void) { }
+static void process_die_with_parent(int number) { (void)number; }
+static void process_no_core(void) { }
+static struct process_kept process_keep(void) { return (struct process_kept){ 0, 0 }; }
+static void process_restore(struct process_kept kept) { (void)kept; }
 #endif
 
 #if defined __linux__ && defined SYS_pidfd_open && defined SYS_pidfd_send_signal
@@ -5376,32 +5924,32 @@ static int process_signal(int fd, int number)
 }
 #endif
 
-/* A process of our subtree. Pid and start time together are never used again. */
-struct kin {
+/* A process of our subtree. A pid is used again, a pid with its start time is not. */
+struct descendant {
     pid_t pid, parent, group;
     unsigned long long start; /* in ticks since boot */
 };
 
-struct family {
-    struct kin *all; /* parents before their children */
+struct subtree {
+    struct descendant *all; /* parents before their children */
     size_t count, room;
     bool complete;   /* false: /proc is of no use, or memory or descriptors were short */
 };
 
-/* Children of the candidate that no guard started: neither ended nor waited for.
- * Their pids stay theirs until we reap them. */
-struct strangers {
+/* Children of the candidate that no guard started: they are neither ended nor waited
+ * for. Their pids stay theirs until we reap them. */
+struct spared {
     pid_t *pids;
     size_t count;
-    pid_t resolver; /* 0, or the election's child, which ends by itself */
+    pid_t resolver; /* 0, or the client's child, which ends by itself */
 };
 
 /* Reads /proc/PID/stat: "PID (NAME) STATE PARENT GROUP ..."; see proc(5). NAME
  * may hold anything, so the last parenthesis counts. */
-static bool kin_read(pid_t pid, struct kin *k)
+static bool descendant_read(pid_t pid, struct descendant *d)
 {
     char path[64], stat[512];
-    *k = (struct kin){ .pid = pid }; /* which is all that is known where /proc hides it */
+    *d = (struct descendant){ .pid = pid }; /* which is all that is known where /proc hides it */
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -5411,7 +5959,7 @@ static bool kin_read(pid_t pid, struct kin *k)
     stat[n > 0 ? n : 0] = '\0';
     const char *rest = strrchr(stat, ')');
     return rest && sscanf(rest + 1, " %*c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-                          &k->parent, &k->group, &k->start) == 3;
+                          &d->parent, &d->group, &d->start) == 3;
 }
 
 /* Whether /proc is there and shows the PID namespace that we live in. */
@@ -5423,7 +5971,7 @@ static bool proc_usable(void)
     return atoi(self) == (int)getpid();
 }
 
-static bool stranger_known(const struct strangers *s, pid_t pid)
+static bool spared_has(const struct spared *s, pid_t pid)
 {
     bool known = pid == s->resolver;
     for (size_t i = 0; i < s->count && !known; i++)
@@ -5431,95 +5979,94 @@ static bool stranger_known(const struct strangers *s, pid_t pid)
     return known;
 }
 
-static void stranger_reaped(struct strangers *s, pid_t pid)
+static void spared_remove(struct spared *s, pid_t pid)
 {
     for (size_t i = 0; i < s->count; i++)
         if (s->pids[i] == pid)
             s->pids[i--] = s->pids[--s->count];
 }
 
-static void family_add(struct family *f, const struct kin *k)
+static void subtree_add(struct subtree *t, const struct descendant *d)
 {
-    if (f->count == f->room) {
-        size_t room = 2 * f->room + 64;
-        struct kin *larger = realloc(f->all, room * sizeof *larger);
-        f->complete = f->complete && larger;
+    if (t->count == t->room) {
+        size_t room = 2 * t->room + 64;
+        struct descendant *larger = realloc(t->all, room * sizeof *larger);
+        t->complete = t->complete && larger;
         if (!larger)
             return;
-        f->all = larger;
-        f->room = room;
+        t->all = larger;
+        t->room = room;
     }
-    f->all[f->count++] = *k;
+    t->all[t->count++] = *d;
 }
 
-/* The children of one thread, as it lists them. A child of our own belongs to the
- * family even if /proc hides it (hidepid). */
-static void family_read_thread(struct family *f, pid_t parent, const char *thread, const struct strangers *spared)
+/* Adds the children of one thread. A child of our own counts even if /proc hides it
+ * (hidepid). */
+static void subtree_read_thread(struct subtree *t, pid_t parent, const char *thread, const struct spared *spared)
 {
     char path[64];
     int pid;
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)parent, thread);
     FILE *list = fopen(path, "r");
     bool own = parent == getpid();
-    f->complete = f->complete && (list || !own);
+    t->complete = t->complete && (list || !own);
     while (list && fscanf(list, "%d", &pid) == 1) {
-        struct kin k;
-        if (stranger_known(spared, pid))
+        struct descendant d;
+        if (spared_has(spared, pid))
             continue;
-        if (kin_read(pid, &k) ? k.parent == parent : own) {
-            k.parent = parent;
-            k.group = k.group ? k.group : getpgid(pid);
-            family_add(f, &k);
+        if (descendant_read(pid, &d) ? d.parent == parent : own) {
+            d.parent = parent;
+            d.group = d.group ? d.group : getpgid(pid);
+            subtree_add(t, &d);
         }
     }
     if (list)
         fclose(list);
 }
 
-/* Adds the children of a member; none if the member's pid turns out to be another
- * process's by now. */
-static void family_read_children(struct family *f, const struct kin *parent, const struct strangers *spared)
+/* Adds the children of a descendant; none if its pid is another process's by now. */
+static void subtree_read_children(struct subtree *t, const struct descendant *parent, const struct spared *spared)
 {
     char path[64];
-    size_t before = f->count;
-    struct kin again, expected = *parent; /* f->all may move */
+    size_t before = t->count;
+    struct descendant again, expected = *parent; /* t->all may move */
     snprintf(path, sizeof path, "/proc/%d/task", (int)expected.pid);
     DIR *threads = opendir(path);
-    f->complete = f->complete && (threads || expected.pid != getpid());
+    t->complete = t->complete && (threads || expected.pid != getpid());
     for (struct dirent *entry; threads && (entry = readdir(threads));)
         if (isdigit((unsigned char)entry->d_name[0]))
-            family_read_thread(f, expected.pid, entry->d_name, spared);
+            subtree_read_thread(t, expected.pid, entry->d_name, spared);
     if (threads)
         closedir(threads);
-    if (f->count > before && expected.start && (!kin_read(expected.pid, &again) || again.start != expected.start))
-        f->count = before;
+    if (t->count > before && expected.start && (!descendant_read(expected.pid, &again) || again.start != expected.start))
+        t->count = before;
 }
 
-static int kin_by_parent(const void *a, const void *b)
+static int descendant_by_parent(const void *a, const void *b)
 {
-    pid_t left = ((const struct kin *)a)->parent, right = ((const struct kin *)b)->parent;
+    pid_t left = ((const struct descendant *)a)->parent, right = ((const struct descendant *)b)->parent;
     return (left > right) - (left < right);
 }
 
 /* All processes, by parent: for kernels that list no children. */
-static struct family family_scan(void)
+static struct subtree subtree_scan(void)
 {
-    struct family all = { .complete = true };
-    struct kin k;
+    struct subtree all = { .complete = true };
+    struct descendant d;
     DIR *proc = opendir("/proc");
     for (struct dirent *entry; proc && (entry = readdir(proc));)
-        if (isdigit((unsigned char)entry->d_name[0]) && kin_read((pid_t)atoi(entry->d_name), &k))
-            family_add(&all, &k);
+        if (isdigit((unsigned char)entry->d_name[0]) && descendant_read((pid_t)atoi(entry->d_name), &d))
+            subtree_add(&all, &d);
     if (proc)
         closedir(proc);
     all.complete = all.complete && all.count; /* we ourselves are among them */
     if (all.count)
-        qsort(all.all, all.count, sizeof *all.all, kin_by_parent);
+        qsort(all.all, all.count, sizeof *all.all, descendant_by_parent);
     return all;
 }
 
-/* Adds the children of a member from such a scan. */
-static void family_pick(struct family *f, const struct family *all, pid_t parent, const struct strangers *spared)
+/* Adds the children of `parent` from such a scan. */
+static void subtree_pick(struct subtree *t, const struct subtree *all, pid_t parent, const struct spared *spared)
 {
     size_t low = 0, high = all->count;
     while (low < high) {
@@ -5530,113 +6077,113 @@ static void family_pick(struct family *f, const struct family *all, pid_t parent
             high = middle;
     }
     for (; low < all->count && all->all[low].parent == parent; low++)
-        if (!stranger_known(spared, all->all[low].pid))
-            family_add(f, &all->all[low]);
+        if (!spared_has(spared, all->all[low].pid))
+            subtree_add(t, &all->all[low]);
 }
 
-/* What descends from this process, but for the spared and what descends from them;
- * or its children alone. The caller frees `all`. */
-static struct family family_read(const struct strangers *spared, bool children_only)
+/* What descends from this process, without the spared and their descendants; or its
+ * children alone. The caller frees `all`. */
+static struct subtree subtree_read(const struct spared *spared, bool children_only)
 {
     char path[64];
-    struct kin self = { .pid = getpid() };
-    struct family f = { .complete = proc_usable() }, all = { .complete = true };
+    struct descendant self = { .pid = getpid() };
+    struct subtree t = { .complete = proc_usable() }, all = { .complete = true };
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)self.pid, (int)self.pid);
     bool listed = access(path, R_OK) == 0;
-    if (f.complete && !listed)
-        all = family_scan();
-    for (size_t i = 0; f.complete && i <= (children_only ? 0 : f.count); i++) {
-        const struct kin *parent = i ? &f.all[i - 1] : &self;
+    if (t.complete && !listed)
+        all = subtree_scan();
+    for (size_t i = 0; t.complete && i <= (children_only ? 0 : t.count); i++) {
+        const struct descendant *parent = i ? &t.all[i - 1] : &self;
         if (listed)
-            family_read_children(&f, parent, spared);
+            subtree_read_children(&t, parent, spared);
         else
-            family_pick(&f, &all, parent->pid, spared);
+            subtree_pick(&t, &all, parent->pid, spared);
     }
-    f.complete = f.complete && all.complete;
+    t.complete = t.complete && all.complete;
     free(all.all);
-    return f;
+    return t;
 }
 
-/* Records the children that no guard has started: those that are there before the
- * first one, and later, as long as the guard lives and adopts what is its own, what
- * dead strangers left to us. */
-static void family_spare(struct strangers *s, pid_t guard)
+/* Adds the children that no guard has started: those that are there before the first
+ * guard, and later, as long as the guard lives and adopts its own orphans, those that
+ * dead spared ones left to us. */
+static void spared_add_children(struct spared *s, pid_t guard)
 {
-    struct family f = family_read(s, true);
-    pid_t *larger = f.count ? realloc(s->pids, (s->count + f.count) * sizeof *larger) : NULL;
+    struct subtree t = subtree_read(s, true);
+    pid_t *larger = t.count ? realloc(s->pids, (s->count + t.count) * sizeof *larger) : NULL;
     if (larger)
         s->pids = larger;
     if (larger && (guard == 0 || child_state(guard) == CHILD_ALIVE))
-        for (size_t i = 0; i < f.count; i++)
-            if (f.all[i].pid != guard)
-                s->pids[s->count++] = f.all[i].pid;
-    free(f.all);
+        for (size_t i = 0; i < t.count; i++)
+            if (t.all[i].pid != guard)
+                s->pids[s->count++] = t.all[i].pid;
+    free(t.all);
 }
 
-/* To a whole group, which leaves it no time to fork: only if a child of ours is in
- * it that has not been reaped; otherwise its number may be another group's by now. */
+/* Signals a whole group at once, which leaves it no time to fork. Returns false unless a
+ * child of ours is in it that has not been reaped: else its number may be another group's. */
 static bool group_signal(pid_t group, int number)
 {
     siginfo_t seen;
     return group > 0 && waitid(P_PGID, (id_t)group, &seen, WEXITED | WNOHANG | WNOWAIT) == 0 && kill(-group, number) == 0;
 }
 
-/* Returns 0, or why not. A child's pid stays its own until we reap it; any other is
- * looked at again through a descriptor, or with what is left where there is none. */
-static int kin_signal(const struct kin *k, int number)
+/* Returns 0, or errno. A child's pid stays its own until we reap it; any other process is
+ * compared again once a descriptor holds it, or just before the kill() where there is none. */
+static int descendant_signal(const struct descendant *d, int number)
 {
-    struct kin again;
-    if (k->parent == getpid())
-        return kill(k->pid, number) == 0 ? 0 : errno;
-    int fd = process_open(k->pid), rc = 0;
-    if (kin_read(k->pid, &again) && again.start == k->start)
-        rc = fd >= 0 ? process_signal(fd, number) : kill(k->pid, number);
+    struct descendant again;
+    if (d->parent == getpid())
+        return kill(d->pid, number) == 0 ? 0 : errno;
+    int fd = process_open(d->pid), rc = 0;
+    if (descendant_read(d->pid, &again) && again.start == d->start)
+        rc = fd >= 0 ? process_signal(fd, number) : kill(d->pid, number);
     int why = rc == 0 ? 0 : errno;
     fd_close(&fd);
     return why;
 }
 
-/* Two families with the same sum are the same. */
-static uint64_t kin_sum(const struct kin *k)
+/* Two subtrees with the same sum are the same. */
+static uint64_t descendant_sum(const struct descendant *d)
 {
-    return (uint64_t)k->pid * 1000003 + k->start;
+    return (uint64_t)d->pid * 1000003 + d->start;
 }
 
-static uint64_t family_sum(const struct family *f)
+static uint64_t subtree_sum(const struct subtree *t)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < f->count; i++)
-        sum += kin_sum(&f->all[i]);
+    for (size_t i = 0; i < t->count; i++)
+        sum += descendant_sum(&t->all[i]);
     return sum;
 }
 
-/* As family_read(), but read until it stays the same: a process that dies meanwhile
- * leaves its children to us behind our back. One that keeps forking is not waited for. */
-static struct family family_read_calm(const struct strangers *spared)
+/* As subtree_read(), but repeated until it stays the same: a process that dies meanwhile
+ * leaves its children to us unseen. One that keeps forking is not waited for. */
+static struct subtree subtree_read_settled(const struct spared *spared)
 {
-    struct family f = family_read(spared, false);
-    uint64_t before = family_sum(&f) + 1;
-    for (int i = 0; i < 5 && family_sum(&f) != before; i++) {
-        before = family_sum(&f);
-        free(f.all);
-        f = family_read(spared, false);
+    struct subtree t = subtree_read(spared, false);
+    uint64_t before = subtree_sum(&t) + 1;
+    for (int i = 0; i < 5 && subtree_sum(&t) != before; i++) {
+        before = subtree_sum(&t);
+        free(t.all);
+        t = subtree_read(spared, false);
     }
-    return f;
+    return t;
 }
 
-/* Asks all that descends from this process to end; a stopped process hears nothing
- * until it is continued. */
-static void family_stop(int number, pid_t group, const struct strangers *spared)
+/* Asks all that descends from this process to end. A stopped process receives a signal
+ * only when it is continued. */
+static void subtree_stop(int number, pid_t group, const struct spared *spared)
 {
     const int numbers[] = { number, SIGCONT };
-    struct family f = family_read_calm(spared); /* first: what they start to clean up is not to be stopped */
+    struct subtree t = subtree_read_settled(spared); /* first: what they start to clean up is not to be stopped */
     for (size_t n = 0; n < COUNT(numbers); n++) {
         pid_t done = group_signal(group, numbers[n]) ? group : 0;
-        for (size_t i = 0; i < f.count; i++)
-            if (done == 0 || f.all[i].group != done)
-                kin_signal(&f.all[i], numbers[n]);
+        for (size_t i = 0; i < t.count; i++)
+            if (done == 0 || t.all[i].group != done)
+                descendant_signal(&t.all[i], numbers[n]);
     }
-    free(f.all);
+    free(t.all);
 }
 
 /* What SIGKILL has not ended yet. */
@@ -5644,16 +6191,16 @@ struct ending {
     uint64_t killed; /* stands for the processes that took the last SIGKILL       */
     nanos since;     /* since when it is the same ones                            */
     nanos due;       /* the next try                                              */
-    pid_t named;     /* the eldest that was left when that was logged; -1: unseen */
+    pid_t named;     /* the first that was left when that was logged; -1: unseen  */
 };
 
-static void ending_say(const struct family *f, int why, struct log *log)
+static void ending_say(const struct subtree *t, int why, struct log *log)
 {
     char buffer[256];
     struct text pids = text_in(buffer, sizeof buffer);
-    for (size_t i = 0; i < f->count; i++)
-        text_format(&pids, " %d", (int)f->all[i].pid);
-    if (f->count)
+    for (size_t i = 0; i < t->count; i++)
+        text_format(&pids, " %d", (int)t->all[i].pid);
+    if (t->count)
         LOG(log, ERROR, "cannot end pid%s, which the command has left behind: %s; waiting for its end, trying again every second",
             pids.data, why ? strerror(why) : "SIGKILL has no effect");
     else
@@ -5662,68 +6209,68 @@ static void ending_say(const struct family *f, int why, struct log *log)
 
 /* Kills all that descends from this process. What is left after a second of tries
  * is named, and tried again every second: a process of another user, say. */
-static void family_end(struct ending *e, pid_t group, const struct strangers *spared, struct log *log)
+static void subtree_kill(struct ending *e, pid_t group, const struct spared *spared, struct log *log)
 {
     nanos now = clock_now();
     pid_t done = group_signal(group, SIGKILL) ? group : 0;
-    struct family f = family_read(spared, false);
+    struct subtree t = subtree_read(spared, false);
     int why = 0;
     uint64_t killed = 1;
-    for (size_t i = 0; i < f.count; i++) {
-        int error = done && f.all[i].group == done ? 0 : kin_signal(&f.all[i], SIGKILL);
+    for (size_t i = 0; i < t.count; i++) {
+        int error = done && t.all[i].group == done ? 0 : descendant_signal(&t.all[i], SIGKILL);
         why = error && error != ESRCH ? error : why;
-        killed += error ? 0 : kin_sum(&f.all[i]);
+        killed += error ? 0 : descendant_sum(&t.all[i]);
     }
     e->since = killed == e->killed ? e->since : now;
     e->killed = killed;
     bool stuck = now - e->since >= SECOND;
-    pid_t eldest = f.count ? f.all[0].pid : -1;
-    if (stuck && eldest != e->named) {
-        ending_say(&f, why, log);
-        e->named = eldest;
+    pid_t first = t.count ? t.all[0].pid : -1;
+    if (stuck && first != e->named) {
+        ending_say(&t, why, log);
+        e->named = first;
     }
     e->due = now + (stuck ? SECOND : 5 * MILLISECOND);
-    free(f.all);
+    free(t.all);
 }
 
-/* Reaps dead children that are not missed elsewhere: as PID 1 we inherit strangers. Guard
- * and resolver are reaped where they are missed. Returns whether any was. */
-static bool family_reap_strangers(struct strangers *s, pid_t guard)
+/* Reaps dead children, as PID 1 inherits some of all processes; but for guard and resolver,
+ * which others reap. Returns whether there were any. */
+static bool spared_reap(struct spared *s, pid_t guard)
 {
     bool any = false;
     siginfo_t dead = { .si_pid = 0 };
     while (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) == 0 && dead.si_pid != 0 &&
            dead.si_pid != guard && dead.si_pid != s->resolver) {
         waitpid(dead.si_pid, NULL, 0);
-        stranger_reaped(s, dead.si_pid);
+        spared_remove(s, dead.si_pid);
         dead.si_pid = 0;
         any = true;
     }
     return any;
 }
 
-/* Whether any child is left but the spared. */
-static bool family_left(const struct strangers *spared)
+/* Returns whether any child is left, without the spared. */
+static bool subtree_left(const struct spared *spared)
 {
     if (spared->count == 0 && spared->resolver == 0)
         return true;
-    struct family f = family_read(spared, true);
-    free(f.all);
-    return f.count || !f.complete;
+    struct subtree t = subtree_read(spared, true);
+    free(t.all);
+    return t.count || !t.complete;
 }
 
 /* Reaps what is dead. The status of `watched` goes to *status, and *ended is
  * set. Returns whether any child is left but the spared. */
-static bool family_reap(pid_t watched, int *status, bool *ended, struct strangers *spared)
+static bool subtree_reap(pid_t watched, int *status, bool *ended, struct spared *spared)
 {
     for (;;) {
         int any;
         pid_t pid = waitpid(-1, &any, WNOHANG);
         if (pid == 0)
-            return family_left(spared);
+            return subtree_left(spared);
         if (pid < 0 && errno != EINTR)
             return false;
-        stranger_reaped(spared, pid);
+        spared_remove(spared, pid);
         if (pid == watched && pid > 0) {
             *status = any;
             *ended = true;
@@ -5731,8 +6278,8 @@ static bool family_reap(pid_t watched, int *status, bool *ended, struct stranger
     }
 }
 
-/* Says at the start what will not be found and ended: nothing shows it later. */
-static void family_warn(bool adopts, struct log *log)
+/* Warns at the start of what will not be found and ended: nothing shows it later. */
+static void subtree_warn(bool adopts, struct log *log)
 {
     int why = errno;
     if (!adopts)
@@ -5749,123 +6296,142 @@ static void family_warn(bool adopts, struct log *log)
  * Guard: the process that owns the command; its last will
  *
  * The candidate decides, the guard acts: it forks the command, watches, ends
- * and reaps it, over one socket pair of notes. It acts unasked in two cases:
- * when the lease runs out (on-disconnect=stop; the candidate may be frozen),
- * and when the candidate is gone (it may have been killed).
+ * and reaps it. They exchange messages over one socket pair. The guard acts
+ * unasked in two cases: when the lease runs out (on-disconnect=stop; the
+ * candidate may be frozen), and when the candidate is gone (killed, say).
  * ------------------------------------------------------------------------ */
 
-/* What both processes know from the start. */
+/* What both processes know from the start on. */
 struct plan {
     char **command;     /* argv of the command, NULL terminated        */
     const char *id, *base_path;
     const char *auth;   /* NULL, or our identity                       */
     bool stop;          /* on-disconnect=stop                          */
-    bool wrap;          /* the command's output comes through pipes    */
+    bool wrap;          /* the command writes into pipes of ours       */
     bool debug;
     nanos stop_timeout; /* from SIGTERM to SIGKILL                     */
     struct log *log;
 };
 
-/* Until when a command may be started under it. Without leadership (run-anyway) there
- * is no lease. */
-static nanos lease_start(const struct lease *l, bool stop)
+/* Until when a command may be started under a lease. Without leadership (run-anyway) there is none. */
+static nanos lease_start(const struct ballot_lease *l, bool stop)
 {
-    return lease_moment(l, stop ? 1 : 2, stop ? 2 : 3);
+    return lease_moment(l, stop ? PART_STOP_TERM : PART_LEASE);
 }
 
-/* The moments of on-disconnect=stop. Dead, and reaped, comes before lease_over(). */
-static nanos lease_term(const struct lease *l) { return lease_moment(l, 1, 2); }
-static nanos lease_kill(const struct lease *l) { return lease_moment(l, 19, 30); }
-
-/* Why the command could not be executed; errno 0: it was. */
+/* Why the command could not be executed. */
 struct exec_failure {
-    bool no_input; /* for want of /dev/null */
-    int error;     /* errno                 */
+    bool no_input; /* /dev/null could not be opened */
+    int error;     /* errno; 0: it was executed     */
 };
 
-enum note_kind {
+enum message_kind {
     /* candidate to guard */
-    NOTE_START,   /* lease, token, text: our proposal; with two descriptors where the plan wraps */
-    NOTE_LEASE,   /* lease: a later one                                                */
-    NOTE_STOP,    /* number: the first signal; span: from that to SIGKILL              */
-    NOTE_SIGNAL,  /* number: to be passed on                                           */
-    NOTE_SESSION, /* session, span: its timeout, text: the servers' addresses          */
-    NOTE_GOODBYE, /* an orderly end follows: no will                                   */
+    MESSAGE_START,        /* lease, token, text: our proposal; with two descriptors where the plan wraps */
+    MESSAGE_LEASE,        /* lease: a later one                                            */
+    MESSAGE_STOP,         /* number: the first signal; span: from that to SIGKILL          */
+    MESSAGE_SIGNAL,       /* number: to be forwarded                                       */
+    MESSAGE_SESSION,      /* session, password, span: its timeout, text: the servers' addresses */
+    MESSAGE_GOODBYE,      /* an orderly end follows: no last will                          */
     /* guard to candidate */
-    NOTE_HEARD,   /* a LEASE has been read; a START is answered with one of the next two */
-    NOTE_STARTED, /* number: the pid                                                   */
-    NOTE_REAPED,  /* as ENDED, which follows: what the first process left is being ended */
-    NOTE_ENDED,   /* number: status as of waitpid(), failure: of the exec,
-                     ours: not by itself; all that it started is dead and reaped       */
+    MESSAGE_ACKNOWLEDGED, /* a LEASE has been read; STARTED or ENDED answers a START       */
+    MESSAGE_STARTED,      /* number: the pid                                               */
+    MESSAGE_REAPED,       /* as ENDED, which follows once all that the command left is dead */
+    MESSAGE_ENDED,        /* number: status as of waitpid(), failure: of the exec, ours: the guard
+                             ended it or did not start it; all that it started is dead and reaped */
 };
 
-struct note {
-    enum note_kind kind;
+struct message {
+    enum message_kind kind;
     int number;
     struct exec_failure failure;
     bool ours;
     nanos span;
-    struct lease lease;
+    struct ballot_lease lease;
     int64_t token;
     int64_t scheduled; /* the activation; BALLOT_NEVER: none                  */
     int32_t offset;    /* of its time zone then                               */
-    clientid_t session;
+    int64_t session;
+    char password[16];
     char text[ADDRESSES_MAX]; /* last: only what is used is sent */
 };
 
-/* False: the pair is full or closed. `passed`: two descriptors, or NULL. */
-static bool note_send(int pair, const struct note *note, const int *passed)
+static void fd_close_both(int ends[2])
+{
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+}
+
+/* Returns false if the pair is full or closed. `passed`: two descriptors, or NULL. */
+static bool message_send(int pair, const struct message *message, const int *passed)
 {
     union { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; } control;
-    struct iovec part = { (void *)(uintptr_t)note, offsetof(struct note, text) + strlen(note->text) + 1 };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    struct iovec part = { (void *)(uintptr_t)message, offsetof(struct message, text) + strlen(message->text) + 1 };
+    struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
     if (passed) {
         memset(&control, 0, sizeof control);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control.space;
-        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        header.msg_control = &control;
+        header.msg_controllen = sizeof control.space;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
         c->cmsg_len = CMSG_LEN(2 * sizeof(int));
         memcpy(CMSG_DATA(c), passed, 2 * sizeof(int));
     }
-    return sendmsg(pair, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+    return sendmsg(pair, &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
-enum { RECEIVED_NOTE, RECEIVED_NOTHING, RECEIVED_END };
+enum { RECEIVED_MESSAGE, RECEIVED_NOTHING, RECEIVED_END };
 
-/* `passed` gets two descriptors, or -1 and -1. */
-static int note_receive(int pair, struct note *note, int passed[2])
+/* Takes the descriptors out of what has come: two, or none (-1 and -1). If there was no
+ * room for all of them, those that came are closed. */
+static void message_descriptors(struct msghdr *header, int passed[2])
+{
+    passed[0] = passed[1] = -1;
+    struct cmsghdr *c = CMSG_FIRSTHDR(header);
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len <= CMSG_LEN(0))
+        return;
+    size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    memcpy(passed, CMSG_DATA(c), (count > 2 ? 2 : count) * sizeof(int));
+    fd_private(passed[0]);
+    fd_private(passed[1]);
+    if (count == 2 && !(header->msg_flags & MSG_CTRUNC))
+        return;
+    fd_close_both(passed);
+}
+
+/* `passed` gets two descriptors, or -1 and -1. A message that is not whole counts as the end
+ * of the pair: its sender cannot be understood. */
+static int message_receive(int pair, struct message *message, int passed[2])
 {
     union { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; } control;
-    struct iovec part = { note, sizeof *note };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
+    struct iovec part = { message, sizeof *message };
+    struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1,
                               .msg_control = &control, .msg_controllen = sizeof control.space };
     ssize_t n;
     passed[0] = passed[1] = -1;
     do
-        n = recvmsg(pair, &message, MSG_DONTWAIT);
+        n = recvmsg(pair, &header, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    if (n > 0 && c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(2 * sizeof(int))) {
-        memcpy(passed, CMSG_DATA(c), 2 * sizeof(int));
-        fd_private(passed[0]);
-        fd_private(passed[1]);
-    }
-    return n > 0 ? RECEIVED_NOTE : RECEIVED_END;
+    message_descriptors(&header, passed);
+    size_t length = (size_t)n;
+    if (length > offsetof(struct message, text) && !(header.msg_flags & MSG_TRUNC) && ((char *)message)[length - 1] == '\0')
+        return RECEIVED_MESSAGE;
+    fd_close_both(passed);
+    return RECEIVED_END;
 }
 
 struct guard {
     const struct plan *plan;
     pid_t candidate;
     int pair;
-    bool alone;           /* the pair has closed                                */
+    bool alone;           /* the candidate has closed the pair                  */
     bool goodbye;
-    struct note session;  /* the last NOTE_SESSION; session.kind says if any    */
-    struct lease lease;
-    struct note start;    /* the NOTE_START that is to be carried out           */
+    struct message session; /* the last MESSAGE_SESSION; session.kind says if any */
+    struct ballot_lease lease;
+    struct message start; /* the MESSAGE_START that is to be carried out        */
     bool start_due;
     int outputs[2];       /* for the command's stdout and stderr; -1: our own   */
     pid_t command;        /* 0: none                                            */
@@ -5873,19 +6439,19 @@ struct guard {
     struct exec_failure failure;
     bool reaped;          /* the command's first process is; what it left may live */
     int status;
-    bool ours;            /* ended by us, not by itself                         */
+    bool ours;            /* the guard ended it, or did not start it            */
     bool stop_asked;
     int stop_signal;
     nanos grace;          /* from the first signal to SIGKILL                   */
     nanos stopping_since; /* 0: not stopping                                    */
     bool adopts;          /* orphans become our children                        */
     struct ending ending; /* by SIGKILL                                         */
-    struct strangers none; /* the guard has none                                */
+    struct spared none;   /* a guard has none                                   */
 };
 
 static void __attribute__((format(printf, 3, 4))) export_format(const char *name, bool wanted, const char *format, ...)
 {
-    char value[BALLOT_PATH_MAX + NODE_MAX + 2];
+    char value[NODE_PATH_MAX];
     struct text t = text_in(value, sizeof value);
     va_list args;
     va_start(args, format);
@@ -5897,12 +6463,12 @@ static void __attribute__((format(printf, 3, 4))) export_format(const char *name
         unsetenv(name); /* an outer ballot's */
 }
 
-/* In the child: becomes the command, or says why not. */
+/* In the child: becomes the command, or writes into `error` why not. */
 static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t guard, int error)
 {
-    const struct note *start = &g->start;
+    const struct message *start = &g->start;
     char **argv = g->plan->command;
-    family_die_with_parent(SIGKILL);
+    process_die_with_parent(SIGKILL);
     if (getppid() != guard)
         _exit(EXIT_BALLOT);
     setpgid(0, 0);
@@ -5928,13 +6494,21 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
     _exit(n < 0 ? EXIT_BALLOT : failure.error == ENOENT && !failure.no_input ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
 }
 
-static void guard_tell(struct guard *g, enum note_kind kind, int number)
+static void guard_report(struct guard *g, enum message_kind kind, int number)
 {
-    struct note note = { .kind = kind, .number = number, .failure = g->failure, .ours = g->ours };
-    note_send(g->pair, &note, NULL); /* a candidate that cannot read has closed the pair, or kills us soon */
+    struct message message = { .kind = kind, .number = number, .failure = g->failure, .ours = g->ours };
+    message_send(g->pair, &message, NULL); /* a candidate that cannot read has closed the pair, or kills us soon */
 }
 
-/* Starts the command, if its lease has not run out while the order was on its way. */
+/* The command could not be started. */
+static void guard_fail(struct guard *g, int error)
+{
+    g->failure = (struct exec_failure){ .error = error };
+    g->ours = false;
+    guard_report(g, MESSAGE_ENDED, EXIT_CANNOT_EXEC << 8);
+}
+
+/* Starts the command, unless its lease has run out while START was on its way. */
 static void guard_start(struct guard *g)
 {
     int ends[2];
@@ -5942,14 +6516,18 @@ static void guard_start(struct guard *g)
     g->ours = true;
     g->failure.error = 0;
     if (g->stop_asked || g->alone || clock_now() >= lease_start(&g->lease, g->plan->stop)) {
-        guard_tell(g, NOTE_ENDED, 0);
+        guard_report(g, MESSAGE_ENDED, 0);
+        return;
+    }
+    if (g->plan->wrap && g->outputs[0] < 0) {
+        guard_fail(g, EMFILE); /* the pipes did not come with it, for want of descriptors */
         return;
     }
     pid_t self = getpid();
     g->command = fd_pipe(ends) ? signals_fork() : -1;
     if (g->command == 0)
         command_exec(g, self, ends[1]);
-    g->failure = (struct exec_failure){ .error = g->command < 0 ? errno : 0 };
+    int why = errno;
     fd_close(&ends[1]);
     g->ours = g->reaped = false;
     g->stopping_since = 0;
@@ -5958,56 +6536,61 @@ static void guard_start(struct guard *g)
     if (g->command < 0) {
         fd_close(&g->exec_error);
         g->command = 0;
-        guard_tell(g, NOTE_ENDED, EXIT_CANNOT_EXEC << 8);
+        guard_fail(g, why);
         return;
     }
     setpgid(g->command, g->command); /* here too: it may be signalled before it got there */
-    guard_tell(g, NOTE_STARTED, (int)g->command);
+    guard_report(g, MESSAGE_STARTED, (int)g->command);
 }
 
-static void guard_hear(struct guard *g, const struct note *note, const int passed[2])
+/* Keeps what is `passed` with a START, and nothing else. */
+static void guard_obey(struct guard *g, const struct message *message, int passed[2])
 {
-    switch (note->kind) {
-    case NOTE_START:
-        g->start = *note;
+    if (message->kind != MESSAGE_START)
+        fd_close_both(passed);
+    switch (message->kind) {
+    case MESSAGE_START:
+        g->start = *message;
         g->start_due = true;
         g->stop_asked = false;
         g->stop_signal = SIGTERM;
         g->grace = g->plan->stop_timeout;
-        g->lease = note->lease;
+        g->lease = message->lease;
+        fd_close_both(g->outputs);
         g->outputs[0] = passed[0];
         g->outputs[1] = passed[1];
         break;
-    case NOTE_LEASE:
-        g->lease = note->lease;
-        guard_tell(g, NOTE_HEARD, 0);
+    case MESSAGE_LEASE:
+        g->lease = message->lease;
+        guard_report(g, MESSAGE_ACKNOWLEDGED, 0);
         break;
-    case NOTE_STOP:
+    case MESSAGE_STOP:
         g->stop_asked = true;
-        g->stop_signal = note->number;
-        g->grace = note->span;
+        g->stop_signal = message->number;
+        g->grace = message->span;
         break;
-    case NOTE_SIGNAL:
+    case MESSAGE_SIGNAL:
         if (g->command && !g->reaped)
-            kill(-g->command, note->number);
+            kill(-g->command, message->number);
         break;
-    case NOTE_SESSION: g->session = *note; break;
-    case NOTE_GOODBYE: g->goodbye = true; break;
-    case NOTE_HEARD:
-    case NOTE_STARTED:
-    case NOTE_REAPED:
-    case NOTE_ENDED: break; /* ours to say */
+    case MESSAGE_SESSION: g->session = *message; break;
+    case MESSAGE_GOODBYE: g->goodbye = true; break;
+    case MESSAGE_ACKNOWLEDGED:
+    case MESSAGE_STARTED:
+    case MESSAGE_REAPED:
+    case MESSAGE_ENDED: break; /* the guard's own */
     }
 }
 
-static void guard_listen(struct guard *g)
+static void guard_receive(struct guard *g)
 {
-    struct note note = { .text = "" };
-    int passed[2], got = RECEIVED_NOTE;
-    while (!g->alone && (got = note_receive(g->pair, &note, passed)) == RECEIVED_NOTE)
-        guard_hear(g, &note, passed);
+    struct message message = { .text = "" };
+    int passed[2], got = RECEIVED_MESSAGE;
+    while (!g->alone && (got = message_receive(g->pair, &message, passed)) == RECEIVED_MESSAGE)
+        guard_obey(g, &message, passed);
     if (got == RECEIVED_END && !g->alone) {
         g->alone = true;
+        fd_close(&g->pair); /* so that a candidate that is alive notices, and replaces this guard */
         g->grace = g->plan->stop_timeout;
         if (!g->goodbye)
             LOG(g->plan->log, ERROR, "the candidate process has died; its guard ends %s and hands on what it held",
@@ -6017,20 +6600,20 @@ static void guard_listen(struct guard *g)
 
 static bool guard_must_stop(const struct guard *g, nanos now)
 {
-    return g->stopping_since || g->stop_asked || g->alone || g->reaped || (g->plan->stop && now >= lease_term(&g->lease));
+    return g->stopping_since || g->stop_asked || g->alone || g->reaped || (g->plan->stop && now >= lease_moment(&g->lease, PART_STOP_TERM));
 }
 
 static nanos guard_kill_time(const struct guard *g)
 {
     nanos when = g->stopping_since + g->grace;
     if (g->plan->stop)
-        when = nanos_min(when, lease_kill(&g->lease));
+        when = nanos_min(when, lease_moment(&g->lease, PART_STOP_KILL));
     if (g->alone)
-        when = nanos_min(when, lease_over(&g->lease));
+        when = nanos_min(when, lease_moment(&g->lease, PART_LEASE));
     return nanos_max(when, g->ending.due);
 }
 
-/* Ends what must end; harmless to call at any time. */
+/* Ends the command when it must end; harmless at any time. */
 static void guard_enforce(struct guard *g, nanos now)
 {
     if (!g->command || !guard_must_stop(g, now))
@@ -6038,10 +6621,10 @@ static void guard_enforce(struct guard *g, nanos now)
     g->ours = g->ours || !g->reaped;
     if (!g->stopping_since) {
         g->stopping_since = now;
-        family_stop(g->stop_asked ? g->stop_signal : SIGTERM, g->command, &g->none);
+        subtree_stop(g->stop_asked ? g->stop_signal : SIGTERM, g->command, &g->none);
     }
     if (now >= guard_kill_time(g))
-        family_end(&g->ending, g->command, &g->none, g->plan->log);
+        subtree_kill(&g->ending, g->command, &g->none, g->plan->log);
 }
 
 /* Reaps; when all of the command is dead, tells how its first process ended. */
@@ -6049,18 +6632,18 @@ static void guard_reap(struct guard *g)
 {
     if (g->command && !g->adopts && !g->reaped && child_state(g->command) == CHILD_DEAD)
         kill(-g->command, SIGKILL); /* once it is reaped, nothing shows what is left of its group */
-    bool ran = !g->reaped, left = family_reap(g->command, &g->status, &g->reaped, &g->none);
+    bool ran = !g->reaped, left = subtree_reap(g->command, &g->status, &g->reaped, &g->none);
     if (!g->command || !g->reaped)
         return;
     if (left) {
         if (ran)
-            guard_tell(g, NOTE_REAPED, g->status);
+            guard_report(g, MESSAGE_REAPED, g->status);
         return;
     }
     if (read(g->exec_error, &g->failure, sizeof g->failure) != sizeof g->failure)
         g->failure.error = 0; /* end of file: the exec succeeded */
     fd_close(&g->exec_error);
-    guard_tell(g, NOTE_ENDED, g->status);
+    guard_report(g, MESSAGE_ENDED, g->status);
     g->command = 0;
     g->stop_asked = false;
 }
@@ -6071,161 +6654,129 @@ static nanos guard_wake(const struct guard *g, nanos now)
         return NEVER;
     if (g->stopping_since)
         return guard_kill_time(g);
-    return guard_must_stop(g, now) ? now : g->plan->stop ? nanos_min(lease_term(&g->lease), now + SECOND) : NEVER;
+    return guard_must_stop(g, now) ? now : g->plan->stop ? nanos_min(lease_moment(&g->lease, PART_STOP_TERM), now + SECOND) : NEVER;
 }
 
 /* --- the last will: resign in the name of a candidate that died ------------------- */
 
-enum will_stage { WILL_ATTACH, WILL_READ, WILL_OWNER, WILL_RESIGN, WILL_CLOSE };
+enum will_step { WILL_SYNC, WILL_READ, WILL_OWNER, WILL_RESIGN, WILL_ATTACH, WILL_CLOSE };
 
 struct will {
-    const struct guard *guard;
-    zhandle_t *handle;
-    enum will_stage stage;
-    bool connected, expired, answered;
+    struct ballot_config config;
+    struct client client;
+    enum will_step step;        /* the last                                             */
+    bool answered;              /* that step has its answer                             */
     int rc, refusals;
-    int32_t version;
-    int64_t owner;                               /* session of the proposal that the base names */
-    char node[BALLOT_PATH_MAX + NODE_MAX + 2];   /* that proposal                               */
-    zoo_op_t ops[2];
-    zoo_op_result_t results[2];
-    struct Stat written;
+    int32_t version;            /* of the base                                          */
+    int64_t candidate, owner;   /* sessions: the dead candidate's; of the proposal that the base names */
+    char named[NODE_MAX];       /* that proposal                                        */
 };
 
-static void will_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+static void will_event(void *owner, int type, const char *path)
 {
-    struct will *w = context;
+    (void)owner;
+    (void)type;
     (void)path;
-    if (type != ZOO_SESSION_EVENT)
-        return;
-    w->connected = state == ZOO_CONNECTED_STATE;
-    w->expired = w->expired || state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE ||
-                 (w->connected && !timeout_fit(zoo_recv_timeout(handle) * MILLISECOND)); /* the library would spin */
 }
 
-static struct will *will_answered(const void *data, int rc)
+static void will_learn(void *owner, const struct reply *reply)
 {
-    struct will *w = (struct will *)(uintptr_t)data;
+    struct will *w = owner;
+    if (reply->request != (int)w->step)
+        return; /* a sync, or of before contact was lost: what is asked now tells */
     w->answered = true;
-    w->rc = rc;
-    return w;
-}
-
-static void will_synced(int rc, const char *value, const void *data)
-{
-    (void)rc;
-    (void)value;
-    (void)data; /* the read behind it tells */
-}
-
-static void will_read(int rc, const char *value, int length, const struct Stat *stat, const void *data)
-{
-    struct will *w = will_answered(data, rc);
-    w->node[0] = '\0';
-    if (rc != ZOK || length <= 0)
-        return;
-    w->version = stat->version;
-    if (!json_get(value, (size_t)length, "proposalNode", w->node, sizeof w->node))
-        w->node[0] = '\0';
-}
-
-static void will_owner(int rc, const struct Stat *stat, const void *data)
-{
-    will_answered(data, rc)->owner = rc == ZOK ? stat->ephemeralOwner : 0;
-}
-
-static void will_resigned(int rc, const void *data)
-{
-    struct will *w = will_answered(data, rc);
-    w->refusals += rc != ZOK;
+    w->rc = reply->rc;
+    if (reply->request == WILL_READ) {
+        w->version = reply->stat->version;
+        string_copy(w->named, sizeof w->named, heartbeat_read(w->config.base_path, reply->data, reply->length).named);
+    } else if (reply->request == WILL_OWNER)
+        w->owner = reply->stat->ephemeralOwner;
+    else
+        w->refusals += reply->rc != ZOK;
 }
 
 static void will_ask(struct will *w)
 {
-    const char *base = w->guard->plan->base_path;
+    struct client *c = &w->client;
+    char node[NODE_PATH_MAX];
+    const char *base = w->config.base_path;
+    const struct op ops[] = { { OP_SET, base, "", 0, w->version }, { OP_DELETE, node_path(node, base, w->named), NULL, 0, -1 } };
     int rc = ZOK;
     w->answered = false;
-    switch (w->stage) {
-    case WILL_ATTACH:
-    case WILL_CLOSE:
-        break;
-    case WILL_READ:
-        zoo_async(w->handle, base, will_synced, w);
-        rc = zoo_aget(w->handle, base, 0, will_read, w);
-        break;
-    case WILL_OWNER:
-        w->owner = 0;
-        rc = zoo_aexists(w->handle, w->node, 0, will_owner, w); /* a stranger's path may be none */
-        break;
-    case WILL_RESIGN:
-        zoo_set_op_init(&w->ops[0], base, "", 0, w->version, &w->written);
-        zoo_delete_op_init(&w->ops[1], w->node, -1);
-        rc = zoo_amulti(w->handle, 2, w->ops, w->results, will_resigned, w);
-        break;
+    if (w->step == WILL_READ) {
+        client_sync(c, WILL_SYNC, base);
+        rc = client_get(c, WILL_READ, base, false);
+    } else if (w->step == WILL_OWNER)
+        rc = client_exists(c, WILL_OWNER, node, false);
+    else if (w->step == WILL_RESIGN)
+        rc = client_commit(c, WILL_RESIGN, ops, COUNT(ops));
+    if (rc != ZOK) {
+        w->answered = true;
+        w->rc = rc;
     }
-    if (rc != ZOK)
-        will_answered(w, rc);
 }
 
-/* What to do after what was answered: a pure function. */
-static enum will_stage will_next(const struct will *w)
+/* The next step: a pure function of the answer. */
+static enum will_step will_next(const struct will *w)
 {
-    if (!w->connected || (w->answered && outcome_unknown(w->rc)))
-        return w->connected ? WILL_READ : WILL_ATTACH;
-    if (w->stage == WILL_ATTACH)
+    if (!w->client.connected || (w->answered && outcome_unknown(w->rc)))
+        return w->client.connected ? WILL_READ : WILL_ATTACH;
+    if (w->step == WILL_ATTACH)
         return WILL_READ;
-    if (w->stage == WILL_READ)
-        return w->node[0] == '/' ? WILL_OWNER : WILL_CLOSE;
-    if (w->stage == WILL_OWNER)
-        return w->owner == w->guard->session.session.client_id ? WILL_RESIGN : WILL_CLOSE;
+    if (w->step == WILL_READ)
+        return w->named[0] ? WILL_OWNER : WILL_CLOSE;
+    if (w->step == WILL_OWNER)
+        return w->rc == ZOK && w->owner == w->candidate ? WILL_RESIGN : WILL_CLOSE;
     return w->rc != ZOK && w->refusals < 2 ? WILL_READ : WILL_CLOSE;
 }
 
-/* One turn of the client library, no longer than until `limit`. */
-static void will_turn(struct will *w, nanos limit)
+/* One round of the client, no longer than until `limit`. */
+static void will_round(struct will *w, nanos limit)
 {
-    int fd = -1, events = 0;
-    struct timeval tv = { 0, 0 };
-    struct pollfd slot = { .fd = -1 };
-    nanos now = clock_now();
-    if (zookeeper_interest(w->handle, &fd, &events, &tv) == ZOK && fd >= 0)
-        slot = (struct pollfd){ fd, (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0)), 0 };
-    nanos pause = nanos_max((nanos)tv.tv_sec * SECOND + tv.tv_usec * MICROSECOND, 2 * MILLISECOND);
-    pause = nanos_min(pause, w->guard->session.span / 5);
-    int ready = poll(&slot, 1, poll_timeout(nanos_min(now + pause, limit), now));
-    if (ready > 0)
-        zookeeper_process(w->handle, (slot.revents & POLLOUT ? ZOOKEEPER_WRITE : 0) |
-                                     (slot.revents & ~POLLOUT ? ZOOKEEPER_READ : 0));
-    else if (ready == 0 && slot.fd >= 0)
-        shutdown(slot.fd, SHUT_RDWR); /* silent for T/5: on to the next server */
+    struct client *c = &w->client;
+    struct pollfd slots[BALLOT_POLLFDS];
+    nanos wake = limit, now = clock_now();
+    if (c->connected && client_flying(c, (int)w->step) && due(c->sent[w->step] + part(c->timeout, PART_ATTEMPT), now, &wake))
+        client_next_server(c);
+    int count = client_prepare(c, slots, BALLOT_POLLFDS, &wake);
+    if (poll(slots, (nfds_t)count, poll_timeout(wake, clock_now())) > 0)
+        client_dispatch(c, slots, count);
 }
 
-/* Attaches to the dead candidate's session (whoever knows id and password may),
+/* Attaches to the dead candidate's session (any client that knows id and password may),
  * resigns if the base names a proposal of that session, and closes it, which
- * takes the proposal out of the line. Gives up at `limit`: by then the session
+ * takes the proposal out of the queue. Gives up at `limit`: by then the session
  * has expired. */
 static void guard_will(const struct guard *g, nanos limit)
 {
-    struct will w = { .guard = g };
-    w.handle = zookeeper_init2(g->session.text, will_event, (int)(g->session.span / MILLISECOND), &g->session.session,
-                               &w, ZOO_NO_LOG_CLIENTENV, g->plan->debug ? NULL : library_silence);
-    if (!w.handle)
+    struct will *w = calloc(1, sizeof *w);
+    if (!w)
         return;
-    zoo_set_servers_resolution_delay(w.handle, -1);
-    handle_identify(w.handle, g->plan->auth);
-    while (w.stage != WILL_CLOSE && !w.expired && clock_now() < limit) {
-        will_turn(&w, limit);
-        if (w.stage == WILL_ATTACH || w.answered || !w.connected) {
-            w.stage = will_next(&w);
-            will_ask(&w);
+    w->config = (struct ballot_config){
+        .base_path = g->plan->base_path, .auth = g->plan->auth, .library_log = g->plan->debug,
+        .timeout_ms = (int)(g->session.span / MILLISECOND),
+    };
+    w->step = WILL_ATTACH;
+    w->candidate = g->session.session;
+    client_open(&w->client, &w->config, w, will_learn, will_event);
+    w->client.session.client_id = g->session.session;
+    memcpy(w->client.session.passwd, g->session.password, sizeof w->client.session.passwd);
+    w->client.numeric = true;
+    string_copy(w->client.addresses, sizeof w->client.addresses, g->session.text);
+    while (w->step != WILL_CLOSE && !w->client.expired && !w->client.rejected && clock_now() < limit) {
+        will_round(w, limit);
+        if (w->step == WILL_ATTACH || w->answered || !w->client.connected) {
+            w->step = will_next(w);
+            will_ask(w);
         }
     }
-    zookeeper_close(w.handle);
+    client_close(&w->client);
     log_turn(g->plan->log);
-    if (w.stage == WILL_CLOSE)
-        LOG(g->plan->log, WARN, "the dead candidate has left the line");
+    if (w->step == WILL_CLOSE)
+        LOG(g->plan->log, WARN, "the dead candidate has left the queue");
     else
         LOG(g->plan->log, ERROR, "could not resign for the dead candidate: others take over when its session expires");
+    free(w);
 }
 
 /* A closed pair proves nothing; a parent that is no longer the candidate does. */
@@ -6234,7 +6785,7 @@ static void guard_bequeath(const struct guard *g)
     nanos limit = clock_now() + g->session.span;
     if (g->lease.timeout && g->lease.sent + g->lease.timeout > clock_now())
         limit = g->lease.sent + g->lease.timeout;
-    if (g->session.kind != NOTE_SESSION)
+    if (g->session.kind != MESSAGE_SESSION)
         return;
     while (getppid() == g->candidate && clock_now() < limit)
         poll(NULL, 0, 1);
@@ -6245,25 +6796,24 @@ static void guard_bequeath(const struct guard *g)
 /* The whole life of a guard. */
 static void __attribute__((noreturn)) guard_main(struct guard *g)
 {
-    static const int heard[] = { SIGCHLD, 0 };
-    static const int deaf[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2,
+    static const int caught[] = { SIGCHLD, 0 };
+    static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2,
                                 SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ, SIGWINCH, 0 };
     fd_close_all(g->pair);
     queue_open(&g->plan->log->out, STDOUT_FILENO);
     queue_open(&g->plan->log->err, STDERR_FILENO);
     log_library_open(g->plan->log); /* the candidate's went with its descriptors */
     setsid();
-    g->adopts = family_adopt_orphans();
-    if (!signals_open(heard, deaf))
+    g->adopts = process_adopt_orphans();
+    if (!signals_open(caught, ignored))
         _exit(EXIT_BALLOT);
     for (;;) {
         while (signals_next())
             ;
-        guard_listen(g);
+        guard_receive(g);
         if (g->start_due)
             guard_start(g);
-        fd_close(&g->outputs[0]);
-        fd_close(&g->outputs[1]);
+        fd_close_both(g->outputs);
         guard_reap(g);
         nanos now = clock_now();
         guard_enforce(g, now);
@@ -6305,7 +6855,11 @@ static pid_t guard_fork(const struct plan *plan, int *pair)
 }
 
 /* ---------------------------------------------------------------------------
- * Turns: which activation is due, and what leaders tell each other about them
+ * Schedule: which activation is due, and the run record
+ *
+ * `run cron` is `run once` with a struct cron_run; `run once` has NULL in its
+ * place. In each phase the agent calls one function with it: cron_learn(),
+ * cron_decide(), cron_act(), cron_start(), cron_ended().
  * ------------------------------------------------------------------------ */
 
 #define CLOCK_APART (60 * SECOND) /* a clock so far from the servers' is wrong */
@@ -6318,20 +6872,32 @@ struct schedule {
     nanos catch_up;
 };
 
-/* The record's content. Moments are POSIX seconds. */
-struct journal {
-    char spec[BALLOT_ID_MAX + 1]; /* as it was read                            */
-    int64_t mark;             /* activations up to that one are dealt with     */
-    int64_t run, start, end;  /* of the last run; BALLOT_NEVER: none, not yet  */
-    int status;               /* as of waitpid()                               */
-    int64_t token, skipped;   /* skipped: activations since it began           */
-    char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
-};
-
 /* In the schedule's time zone, as RFC 3339 has it. */
 static struct moment_text schedule_moment(const struct schedule *s, int64_t at)
 {
     return moment_string(at, ballot_zone_offset(&s->zone, at));
+}
+
+/* Returns false if the settings name no schedule that ever comes; it has been said why. */
+static bool schedule_open(struct schedule *c, const struct settings *s, struct log *log)
+{
+    struct ballot_cron_error error;
+    c->spec = setting_text(s, SET_SCHEDULE);
+    c->dst = (enum ballot_dst)setting_number(s, SET_DST);
+    c->catch_up = setting_number(s, SET_CATCH_UP);
+    const struct value *v = &s->values[SET_SCHEDULE];
+    char why[512];
+    struct text t = text_in(why, sizeof why);
+    int local = ballot_zone_local(&c->zone);
+    if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
+        text_format(&t, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
+    else if (local != BALLOT_OK && !c->cron.own_zone)
+        text_format(&t, "it is for the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
+    else if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
+        text_string(&t, "it never comes");
+    if (t.length)
+        LOG(log, FATAL, "%s%s: \"%.200s\": %s", v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
+    return t.length == 0;
 }
 
 /* The first activation after `mark` that is still to come. */
@@ -6340,83 +6906,6 @@ static int64_t activation_following(const struct schedule *s, int64_t mark, int6
     if (!s->cron.every) /* else its cadence is counted from the mark */
         return ballot_cron_next(&s->cron, &s->zone, mark > now ? mark : now, s->dst);
     return mark > now ? mark + s->cron.every : mark + (floor_divide(now - mark, s->cron.every) + 1) * s->cron.every;
-}
-
-static void journal_moment(struct text *t, const struct schedule *s, const char *name, int64_t at)
-{
-    if (at != BALLOT_NEVER)
-        json_field(t, name, schedule_moment(s, at).data);
-}
-
-static void journal_number(struct text *t, const char *name, int64_t number)
-{
-    char digits[24];
-    snprintf(digits, sizeof digits, "%" PRId64, number);
-    json_field(t, name, digits);
-}
-
-/* What the record is to say; it also tells readers, who may be in another time zone,
- * what comes next. */
-static size_t journal_json(const struct journal *j, const struct schedule *s, int64_t now, char *out, size_t size)
-{
-    struct text t = text_in(out, size);
-    text_string(&t, "{");
-    json_field(&t, "schedule", s->spec);
-    journal_moment(&t, s, "nextActivation", activation_following(s, j->mark, now));
-    journal_moment(&t, s, "activation", j->mark);
-    journal_number(&t, "skipped", j->skipped);
-    if (j->run != BALLOT_NEVER) {
-        journal_moment(&t, s, "lastRun", j->run);
-        json_field(&t, "candidateId", j->id);
-        json_field(&t, "hostname", j->host);
-        json_field(&t, "proposal", j->proposal);
-        journal_number(&t, "fencingToken", j->token);
-        journal_moment(&t, s, "start", j->start);
-        journal_moment(&t, s, "end", j->end);
-        if (j->end != BALLOT_NEVER)
-            journal_number(&t, WIFSIGNALED(j->status) ? "signal" : "exitStatus",
-                           WIFSIGNALED(j->status) ? WTERMSIG(j->status) : WEXITSTATUS(j->status));
-    }
-    text_string(&t, "}");
-    assert(!t.cut); /* DATA_MAX holds the longest id, host and schedule, escaped */
-    return t.length;
-}
-
-static int64_t journal_read_moment(const char *data, size_t length, const char *name)
-{
-    char word[64];
-    int64_t at;
-    return json_get(data, length, name, word, sizeof word) && moment_parse(word, &at) ? at : BALLOT_NEVER;
-}
-
-static int64_t journal_read_number(const char *data, size_t length, const char *name)
-{
-    char word[24];
-    int64_t number = json_get(data, length, name, word, sizeof word) ? strtoll(word, NULL, 10) : 0;
-    return number >= 0 && number < INT64_MAX / 2 ? number : 0; /* a count may grow yet */
-}
-
-/* Reads a record that was last changed at `changed`, by the servers' clock. One that
- * a wrong clock wrote must not silence the fleet: what was recorded happened by then. */
-static struct journal journal_read(const char *data, size_t length, nanos changed)
-{
-    struct journal j = { .spec = "" };
-    int64_t latest = floor_divide(changed, SECOND);
-    json_get(data, length, "schedule", j.spec, sizeof j.spec);
-    json_get(data, length, "candidateId", j.id, sizeof j.id);
-    json_get(data, length, "hostname", j.host, sizeof j.host);
-    json_get(data, length, "proposal", j.proposal, sizeof j.proposal);
-    j.mark = journal_read_moment(data, length, "activation");
-    if (j.mark != BALLOT_NEVER && j.mark > latest + CLOCK_APART / SECOND)
-        j.mark = latest;
-    j.run = journal_read_moment(data, length, "lastRun");
-    j.start = journal_read_moment(data, length, "start");
-    j.end = journal_read_moment(data, length, "end");
-    j.token = journal_read_number(data, length, "fencingToken");
-    j.skipped = journal_read_number(data, length, "skipped");
-    int number = (int)(journal_read_number(data, length, "signal") & 0x7f);
-    j.status = number ? number : (int)(journal_read_number(data, length, "exitStatus") & 0xff) << 8;
-    return j;
 }
 
 /* The last activation after `mark` and not before `oldest`, up to now; or BALLOT_NEVER.
@@ -6440,24 +6929,132 @@ static int64_t activation_latest(const struct schedule *s, int64_t mark, int64_t
     return ballot_cron_next(&s->cron, &s->zone, low, s->dst);
 }
 
-/* What is known of the activations. */
-struct clockwork {
-    const struct schedule *schedule; /* NULL: there are none, as with run once       */
-    nanos wall;          /* our wall clock                                           */
-    nanos ahead;         /* by so much it was ahead of the servers' at their last answer, */
-    nanos jumped;        /* and by so much it has jumped since                       */
-    bool known;          /* what the record holds                                    */
-    bool fitting;        /* it is there, and of this schedule                        */
-    bool noted;          /* it says all that we have to say; only then we resign     */
-    int64_t mark;        /* activations up to that one are dealt with                */
-    int64_t recorded;    /* recorded as ours, to be started; BALLOT_NEVER: none      */
+/* --- the run record: the content of the schedule node ----------------------------- */
+
+/* Moments are POSIX seconds. */
+struct run_record {
+    char spec[BALLOT_ID_MAX + 1]; /* as it was read                            */
+    int64_t mark;             /* activations up to that one are dealt with     */
+    int64_t run, start, end;  /* of the last run; BALLOT_NEVER: none, not yet  */
+    int64_t status;           /* as of waitpid()                               */
+    int64_t token, skipped;   /* skipped: activations since it began           */
+    char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
 };
 
-/* How much we may do: start what is recorded, or, out of contact, what is not. */
-enum authority { AUTHORITY_NONE, AUTHORITY_LEADER, AUTHORITY_ALONE };
+static void run_record_moment(struct text *t, const struct schedule *s, const char *name, int64_t at)
+{
+    if (at != BALLOT_NEVER)
+        json_field(t, name, schedule_moment(s, at).data);
+}
 
-struct turn {
-    enum { TURN_NONE, TURN_BEGIN, TURN_NOTE, TURN_RECORD, TURN_START, TURN_SKIP, TURN_HAND_OVER } kind;
+static void run_record_number(struct text *t, const char *name, int64_t number)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRId64, number);
+    json_field(t, name, digits);
+}
+
+/* It also says what comes next: readers may be in another time zone. */
+static size_t run_record_json(const struct run_record *r, const struct schedule *s, int64_t now, char *out, size_t size)
+{
+    struct text t = text_in(out, size);
+    text_string(&t, "{");
+    json_field(&t, "schedule", s->spec);
+    run_record_moment(&t, s, "nextActivation", activation_following(s, r->mark, now));
+    run_record_moment(&t, s, "activation", r->mark);
+    run_record_number(&t, "skipped", r->skipped);
+    if (r->run != BALLOT_NEVER) {
+        int status = (int)r->status;
+        run_record_moment(&t, s, "lastRun", r->run);
+        json_field(&t, "candidateId", r->id);
+        json_field(&t, "hostname", r->host);
+        json_field(&t, "proposal", r->proposal);
+        run_record_number(&t, "fencingToken", r->token);
+        run_record_moment(&t, s, "start", r->start);
+        run_record_moment(&t, s, "end", r->end);
+        if (r->end != BALLOT_NEVER)
+            run_record_number(&t, WIFSIGNALED(status) ? "signal" : "exitStatus", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    }
+    text_string(&t, "}");
+    assert(!t.cut); /* DATA_MAX holds the longest id, host and schedule, escaped */
+    return t.length;
+}
+
+static int64_t run_record_read_moment(const char *data, size_t length, const char *name)
+{
+    char word[64];
+    int64_t at;
+    return json_get(data, length, name, word, sizeof word) && moment_parse(word, &at) ? at : BALLOT_NEVER;
+}
+
+static int64_t run_record_read_number(const char *data, size_t length, const char *name)
+{
+    char word[24];
+    int64_t number = json_get(data, length, name, word, sizeof word) ? strtoll(word, NULL, 10) : 0;
+    return number >= 0 && number < INT64_MAX / 2 ? number : 0; /* a count may grow yet */
+}
+
+/* Reads a record that was last changed at `changed`, by the servers' clock. A mark that a
+ * wrong clock wrote must not keep all candidates from running: it counts as that moment. */
+static struct run_record run_record_read(const char *data, size_t length, nanos changed)
+{
+    struct run_record r = { .spec = "" };
+    int64_t latest = floor_divide(changed, SECOND);
+    json_get(data, length, "schedule", r.spec, sizeof r.spec);
+    json_get(data, length, "candidateId", r.id, sizeof r.id);
+    json_get(data, length, "hostname", r.host, sizeof r.host);
+    json_get(data, length, "proposal", r.proposal, sizeof r.proposal);
+    r.mark = run_record_read_moment(data, length, "activation");
+    if (r.mark != BALLOT_NEVER && r.mark > latest + CLOCK_APART / SECOND)
+        r.mark = latest;
+    r.run = run_record_read_moment(data, length, "lastRun");
+    r.start = run_record_read_moment(data, length, "start");
+    r.end = run_record_read_moment(data, length, "end");
+    r.token = run_record_read_number(data, length, "fencingToken");
+    r.skipped = run_record_read_number(data, length, "skipped");
+    int64_t number = run_record_read_number(data, length, "signal") & 0x7f;
+    r.status = number ? number : (run_record_read_number(data, length, "exitStatus") & 0xff) << 8;
+    return r;
+}
+
+/* --- a run by schedule: what is known --------------------------------------------- */
+
+/* What is kept across rounds. */
+struct cron_memory {
+    struct run_record record; /* what we have to say                                    */
+    struct run_record sent;   /* what was sent to the schedule node last                */
+    int64_t recorded;         /* the activation to start, recorded as ours; BALLOT_NEVER: none */
+    char other_spec[BALLOT_ID_MAX + 1]; /* another schedule, which was warned of        */
+    unsigned reads;           /* the node's count of reads when it was read last        */
+    bool unanswered;          /* whether `sent` was written is not known yet            */
+    bool fits;                /* the node is there, and of this schedule                */
+    bool written;             /* it says all that `record` says; only then we resign    */
+};
+
+/* All that `run cron` has beyond `run once`. */
+struct cron_run {
+    struct schedule schedule;
+    const char *id, *base_path;
+    struct log *log;
+    /* observed in each round */
+    nanos wall;          /* our wall clock                                           */
+    nanos shift;         /* clock_shift()                                            */
+    nanos ahead;         /* by so much it was ahead of the servers' at their last answer, */
+    nanos jumped;        /* and by so much it has jumped since                       */
+    bool known;          /* what the schedule node holds                             */
+    struct cron_memory memory;
+};
+
+/* How much the agent may do: start what is recorded, or, out of contact, what is not. */
+enum authority {
+    AUTHORITY_NONE,
+    AUTHORITY_LEADER,
+    AUTHORITY_ALONE,  /* a leader out of contact under keep */
+    AUTHORITY_ANYWAY, /* no election is possible            */
+};
+
+struct cron_step {
+    enum { CRON_NOTHING, CRON_BEGIN, CRON_WRITE, CRON_RECORD, CRON_START, CRON_SKIP, CRON_HAND_OVER } kind;
     int64_t at; /* the activation of RECORD, START, SKIP */
 };
 
@@ -6466,82 +7063,275 @@ static bool far_apart(nanos difference)
     return difference > CLOCK_APART || difference < -CLOCK_APART;
 }
 
-static bool activation_young(const struct clockwork *c, int64_t at)
+static bool activation_young(const struct cron_run *c, int64_t at)
 {
-    return at != BALLOT_NEVER && at >= floor_divide(c->wall - nanos_max(c->schedule->catch_up, SECOND), SECOND);
+    return at != BALLOT_NEVER && at >= floor_divide(c->wall - nanos_max(c->schedule.catch_up, SECOND), SECOND);
 }
 
-/* Whether the record is to be told what it does not say yet. */
-static bool note_due(const struct clockwork *c)
+static void cron_learn_clock(struct cron_run *c, const struct ballot_status *e, nanos now)
 {
-    return c->known && c->fitting && !c->noted;
+    nanos shift = clock_shift(), jump = shift - c->shift;
+    if (jump >= SECOND)
+        LOG(c->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, if catch-up allows it",
+            duration_string(jump / MILLISECOND * MILLISECOND).data);
+    else if (jump <= -SECOND)
+        LOG(c->log, WARN, "the wall clock has jumped backward by %s: activations up to %s do not come again",
+            duration_string(-jump / MILLISECOND * MILLISECOND).data, schedule_moment(&c->schedule, c->memory.record.mark).data);
+    c->shift = shift;
+    c->wall = now + shift;
+    c->ahead = e->clock_ahead;
+    c->jumped = e->token ? shift - e->clock_shift : 0;
 }
 
-/* An activation is recorded first and started when that is acknowledged. */
-static struct turn turn_decide(const struct clockwork *c, enum authority authority, bool running, nanos now, nanos *wake)
+/* The answer to what was sent last: the node says so, or it does not. */
+static void cron_learn_answer(struct cron_run *c, const struct ballot_record *node)
 {
-    struct turn t = { .kind = TURN_NONE, .at = BALLOT_NEVER };
-    bool leader = authority == AUTHORITY_LEADER;
-    if (authority == AUTHORITY_NONE)
-        return t;
-    *wake = nanos_min(*wake, now + SECOND); /* the wall clock may jump, the lease end */
-    if (far_apart(c->ahead + c->jumped)) { /* if it has jumped, the next answer tells whether theirs has, too */
-        t.kind = leader && !running && far_apart(c->ahead) ? TURN_HAND_OVER : TURN_NONE;
-        return t;
+    struct cron_memory *m = &c->memory;
+    m->unanswered = false;
+    if (!node->written)
+        return;
+    m->reads = node->reads;
+    m->fits = true;
+    if (m->sent.mark > m->record.mark) { /* an activation; else it was about the last one */
+        m->record = m->sent;
+        m->recorded = m->sent.run;
     }
-    if (leader && (!c->known || !c->fitting)) {
-        t.kind = c->known ? TURN_BEGIN : TURN_NONE;
-        return t;
+    m->written = m->sent.mark == m->record.mark && m->sent.end == m->record.end;
+}
+
+/* Whether, and from when on, we go on with what another leader has written. */
+static void cron_judge(struct cron_run *c, const struct run_record *read)
+{
+    struct cron_memory *m = &c->memory;
+    const struct schedule *s = &c->schedule;
+    int64_t now = floor_divide(c->wall, SECOND);
+    bool ours = !strcmp(read->spec, s->spec);
+    m->fits = ours && read->mark != BALLOT_NEVER;
+    if (*read->spec && !ours && strcmp(read->spec, m->other_spec) != 0) {
+        LOG(c->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
+            "give all candidates the same", read->spec, s->spec);
+        string_copy(m->other_spec, sizeof m->other_spec, read->spec);
     }
-    if (!running && activation_young(c, c->recorded))
-        return (struct turn){ .kind = TURN_START, .at = c->recorded };
-    int64_t second = floor_divide(c->wall, SECOND), span = nanos_max(c->schedule->catch_up, SECOND);
-    t.at = activation_latest(c->schedule, c->mark, floor_divide(c->wall - span + SECOND - 1, SECOND), second);
-    if (t.at != BALLOT_NEVER) {
-        t.kind = running ? TURN_SKIP : leader ? TURN_RECORD : TURN_START;
-        return t;
+    if (!m->fits)
+        return;
+    int64_t missed = activation_latest(s, read->mark, read->mark + 1, now);
+    if (missed != BALLOT_NEVER && !activation_young(c, missed))
+        LOG(c->log, WARN, "the activation of %s was missed, and is older than catch-up=%s: it is not run",
+            schedule_moment(s, missed).data, duration_string(s->catch_up).data);
+    if (read->mark > now + CLOCK_APART / SECOND)
+        LOG(c->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
+            "if the servers' clock was wrong then, delete that node, and let the leader step down",
+            c->base_path, RECORD_NAME, schedule_moment(s, read->mark).data);
+}
+
+static void cron_learn_node(struct cron_run *c, const struct ballot_record *node)
+{
+    struct cron_memory *m = &c->memory;
+    struct run_record read = run_record_read(node->data, node->length, node->changed);
+    m->reads = node->reads;
+    cron_judge(c, &read);
+    if (read.mark == BALLOT_NEVER)
+        return;
+    if (m->written || read.mark > m->record.mark || (read.mark == m->record.mark && read.token != m->record.token)) {
+        m->record = read;
+        m->written = true;
     }
-    t.kind = leader && note_due(c) ? TURN_NOTE : TURN_NONE;
-    int64_t next = activation_following(c->schedule, c->mark, second);
+}
+
+/* Without leadership: what was recorded as ours is not started any more. */
+static void cron_forget(struct cron_run *c)
+{
+    struct cron_memory *m = &c->memory;
+    if (m->recorded != BALLOT_NEVER)
+        LOG(c->log, WARN, "the activation of %s was recorded as ours, but our leadership ended before its start: it is not run",
+            schedule_moment(&c->schedule, m->recorded).data);
+    m->recorded = BALLOT_NEVER;
+    m->fits = false;
+}
+
+/* --- a run by schedule: deciding and acting ---------------------------------------- */
+
+/* What is due by the clock alone. */
+static struct cron_step cron_due(const struct cron_run *c, bool leader, bool running, nanos now, nanos *wake)
+{
+    const struct cron_memory *m = &c->memory;
+    const struct schedule *s = &c->schedule;
+    int64_t second = floor_divide(c->wall, SECOND), span = nanos_max(s->catch_up, SECOND);
+    int64_t at = activation_latest(s, m->record.mark, floor_divide(c->wall - span + SECOND - 1, SECOND), second);
+    if (at != BALLOT_NEVER)
+        return (struct cron_step){ running ? CRON_SKIP : leader ? CRON_RECORD : CRON_START, at };
+    int64_t next = activation_following(s, m->record.mark, second);
     if (next <= second + 1)
         *wake = nanos_min(*wake, now + next * SECOND - c->wall);
-    return t;
+    return (struct cron_step){ leader && c->known && !m->written ? CRON_WRITE : CRON_NOTHING, BALLOT_NEVER };
 }
 
-/* --- the record, as the election keeps it --------------------------------------- */
-
-/* From now on what the leader's record holds is read when we begin to lead. */
-static void record_keep(ballot *b)
+/* An activation is recorded first, and started when that is acknowledged. A leader that goes
+ * on alone must have read the record: others may have led before. */
+static struct cron_step cron_decide(const struct cron_run *c, enum authority authority, bool running, nanos now, nanos *wake)
 {
-    b->record.kept = true;
+    bool leader = authority == AUTHORITY_LEADER;
+    struct cron_step step = { CRON_NOTHING, BALLOT_NEVER };
+    if (!c) {
+        step.kind = !running && (leader || authority == AUTHORITY_ANYWAY) ? CRON_START : CRON_NOTHING;
+        return step;
+    }
+    if (authority == AUTHORITY_NONE || (authority == AUTHORITY_ALONE && !running && !c->memory.fits))
+        return step;
+    *wake = nanos_min(*wake, now + SECOND); /* the wall clock may jump, the lease end */
+    if (far_apart(c->ahead + c->jumped)) /* if it has jumped, the next answer tells whether theirs has, too */
+        step.kind = leader && !running && far_apart(c->ahead) ? CRON_HAND_OVER : CRON_NOTHING;
+    else if (leader && (!c->known || !c->memory.fits))
+        step.kind = c->known ? CRON_BEGIN : CRON_NOTHING;
+    else if (!running && activation_young(c, c->memory.recorded))
+        step = (struct cron_step){ CRON_START, c->memory.recorded };
+    else
+        step = cron_due(c, leader, running, now, wake);
+    return step;
 }
 
-/* To be written; it has been when record_entered() says so. Only when record_known(). */
-static void record_enter(ballot *b, const struct journal *j, const struct schedule *s, int64_t now)
+/* Returns true if the schedule node has to be told something before the leader may resign, or
+ * the next one would run the same activation again. */
+static bool cron_unwritten(const struct cron_run *c, struct cron_step *step)
 {
-    struct ledger *r = &b->record;
-    r->entry_length = journal_json(j, s, now, r->entry, sizeof r->entry);
-    r->pending = true;
+    if (!c || c->memory.written || (c->known && !c->memory.fits))
+        return false;
+    if (c->known && step->kind == CRON_NOTHING)
+        step->kind = CRON_WRITE;
+    return true;
 }
 
-/* Whether it is known what the servers hold. */
-static bool record_known(const ballot *b)
+/* The run record of a leader that runs an activation now. */
+static struct run_record cron_record(const struct cron_run *c, const ballot *b, int64_t at)
 {
-    return b->record.fresh && !b->record.pending;
+    struct run_record r = { .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = ballot_token(b) };
+    string_copy(r.id, sizeof r.id, c->id);
+    gethostname(r.host, sizeof r.host - 1);
+    string_copy(r.proposal, sizeof r.proposal, node_name(c->base_path, ballot_node(b)));
+    return r;
 }
 
-static bool record_entered(const ballot *b)
+static void cron_send(struct cron_run *c, ballot *b, const struct run_record *record)
 {
-    const struct ledger *r = &b->record;
-    return record_known(b) && r->entry_length > 0 && r->length == r->entry_length && !memcmp(r->data, r->entry, r->length);
+    char json[DATA_MAX];
+    size_t length = run_record_json(record, &c->schedule, floor_divide(c->wall, SECOND), json, sizeof json);
+    c->memory.sent = *record;
+    c->memory.unanswered = true;
+    ballot_record_write(b, json, length);
+}
+
+/* Carries out what was decided, but for the start of the command. */
+static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step)
+{
+    if (!c)
+        return;
+    struct run_record next, *record = &c->memory.record;
+    int64_t now = floor_divide(c->wall, SECOND);
+    switch (step->kind) {
+    case CRON_BEGIN: /* no record of this schedule: it counts from now, and what was done stays done */
+        if (record->mark < now || record->mark > now + CLOCK_APART / SECOND) /* set by a clock that was wrong */
+            record->mark = now;
+        c->memory.written = false;
+        cron_send(c, b, record);
+        break;
+    case CRON_WRITE:
+        cron_send(c, b, record);
+        break;
+    case CRON_RECORD:
+        next = cron_record(c, b, step->at);
+        cron_send(c, b, &next);
+        break;
+    case CRON_SKIP:
+        LOG(c->log, WARN, "the command still runs: the activation of %s is skipped", schedule_moment(&c->schedule, step->at).data);
+        record->mark = step->at;
+        record->skipped++;
+        c->memory.written = false;
+        break;
+    case CRON_HAND_OVER:
+        LOG(c->log, ERROR, "our clock is %s %s the servers': handing over, standing again in 1m; set the clock that is wrong",
+            duration_string(((c->ahead < 0 ? -c->ahead : c->ahead) + SECOND / 2) / SECOND * SECOND).data, c->ahead < 0 ? "behind" : "ahead of");
+        break;
+    case CRON_START:
+    case CRON_NOTHING:
+        break;
+    }
+}
+
+/* --- a run by schedule: the rest of what the agent calls ------------------------------ */
+
+static struct cron_run *cron_open(const struct settings *s, struct log *log)
+{
+    struct cron_run *c = calloc(1, sizeof *c);
+    if (!c || !schedule_open(&c->schedule, s, log)) {
+        free(c);
+        return NULL;
+    }
+    c->id = setting_text(s, SET_CANDIDATE_ID);
+    c->base_path = setting_text(s, SET_BASE_PATH);
+    c->log = log;
+    c->shift = clock_shift();
+    c->memory.written = true;
+    c->memory.recorded = BALLOT_NEVER;
+    c->memory.record = (struct run_record){ .mark = moment_now(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
+    return c;
+}
+
+static void cron_learn(struct cron_run *c, const ballot *b, const struct ballot_status *e, nanos now)
+{
+    struct ballot_record node;
+    if (!c)
+        return;
+    cron_learn_clock(c, e, now);
+    c->known = ballot_record(b, &node);
+    if (!e->token)
+        cron_forget(c);
+    if (c->known && c->memory.unanswered)
+        cron_learn_answer(c, &node);
+    if (c->known && c->memory.reads != node.reads)
+        cron_learn_node(c, &node);
+}
+
+/* The command is started for an activation. One that is not recorded gets its record here. */
+static void cron_start(struct cron_run *c, const ballot *b, struct message *start, int64_t at)
+{
+    start->scheduled = at;
+    if (!c)
+        return;
+    start->offset = ballot_zone_offset(&c->schedule.zone, at);
+    if (at != c->memory.recorded) {
+        c->memory.record = cron_record(c, b, at);
+        c->memory.written = false;
+    }
+    c->memory.recorded = BALLOT_NEVER;
+}
+
+/* The last run has ended. `refused`: the guard has not started it. */
+static void cron_ended(struct cron_run *c, int status, bool refused)
+{
+    if (!c)
+        return;
+    struct run_record *r = &c->memory.record;
+    c->memory.recorded = refused ? r->run : BALLOT_NEVER;
+    if (refused)
+        return;
+    r->end = moment_now();
+    r->status = status;
+    c->memory.written = false;
+}
+
+static const struct cron_memory *cron_memory(const struct cron_run *c)
+{
+    static struct cron_memory none; /* never written to; const, it would be 6 KB of the program */
+    return c ? &c->memory : &none;
 }
 
 /* ---------------------------------------------------------------------------
  * Agent: what should be true now, and making it so
  *
- * The loop: prepare, poll, learn, decide, act. Learning fills in `struct
- * facts`; agent_decide() is a pure function of them; agent_act() carries out
- * what it says, and is harmless where that is true already.
+ * The loop: prepare, poll, learn, decide, act. Learning fills in `struct facts`:
+ * what is observed, anew in each round, and the memory. agent_decide() is a pure
+ * function of them. agent_act() carries out what it says, and is harmless where
+ * that is true already; if it changes the memory, the next round follows at once.
  * ------------------------------------------------------------------------ */
 
 #define LEAVING_MAX SECOND /* for resigning and the last output, when told to end */
@@ -6555,236 +7345,261 @@ enum life {
 
 enum cause { CAUSE_ITSELF, CAUSE_RUNTIME, CAUSE_BALLOT }; /* what ended the command */
 
+enum candidacy {
+    CANDIDACY_HOLD,      /* keep the place in the queue, claim nothing        */
+    CANDIDACY_STAND,
+    CANDIDACY_LAST_WORD, /* lead until the run record is written, then LEAVE  */
+    CANDIDACY_LEAVE,
+};
+
 /* The settings that decide. */
 struct rules {
     bool stop;
+    bool alone; /* run cron under keep: out of contact, go on after the lease */
     int on_success, on_error, on_failure;
     nanos stop_timeout, max_runtime, restart_delay, restart_delay_max;
 };
 
-struct facts {
-    nanos now; /* read before everything else: a stall can only make the rest newer */
-    struct rules rules;
+/* What is found out anew in each round. */
+struct observed {
+    nanos now;           /* read before the rest: a stall can only make that newer     */
+    struct ballot_status election;
+    nanos timeout;       /* T                                                          */
+    nanos start_until;   /* the guard starts nothing later under the present lease     */
+    bool lost, revoked;  /* the leadership, since the command was started              */
+    bool output_pending; /* of the last command                                        */
+    bool log_pending;
+};
 
-    /* the election */
-    enum ballot_role role;
-    nanos timeout;        /* T                                                   */
-    nanos start_until;    /* the guard starts nothing later under the present lease */
-    bool lost, revoked;   /* since the command was started                       */
-    bool refused;         /* the ensemble says no                                */
-    bool resigning;       /* it may have carried out our resignation             */
-    bool step_down;       /* an operator asks the leader to hand over            */
-    nanos standing_since; /* when we began to stand; 0 once in the line, or not standing */
+/* What the ends of commands have led to. */
+struct aftermath {
+    unsigned errors;      /* in a row                                                  */
+    nanos next_start;     /* not before that                                           */
+    bool reelect;         /* resign, then stand again                                  */
+    bool ending;          /* ballot ends, with exit_status                             */
+    int exit_status;
+};
 
-    /* the command and its guard */
-    enum life life;
-    bool anyway;          /* started without being leader                        */
-    nanos started_at;
-    struct lease lease;   /* the last one that the guard was told                */
-    int stop_sent;        /* 0, 1: asked to stop, 2: told to kill                */
-    nanos stop_due;       /* when its death must be confirmed                    */
-    bool guard_lost;
-    nanos guard_due;      /* no guard could be forked: when to try again; 0: there is one */
-    nanos orphans_due;    /* ORPHANED: when to try again to end what is left      */
-    nanos stalled_at;     /* when this process last went on after a standstill   */
-    nanos unheard_since;  /* oldest lease that the guard has not acknowledged; 0: none */
-
-    /* how the last command ended, until that has been dealt with */
-    bool ended;
-    int status;           /* as of waitpid()                                     */
-    enum cause cause;
-    nanos next_start;     /* not before that                                     */
-
-    struct clockwork clock;
-    bool resign_due;      /* reelect, when contact returns                       */
-
-    /* the end of ballot itself */
-    int end_signal, end_signals; /* the first one, and how many                  */
-    bool ending;          /* decided                                             */
+/* What is kept across rounds. */
+struct memory {
+    bool standing;        /* in the queue, or on the way into it: STAND was decided    */
+    nanos standing_since; /* when that began; 0: not standing, or in the queue         */
     nanos leaving_since;
-    bool output_pending;
+
+    /* the guard */
+    bool guard_lost;
+    nanos guard_due;      /* none could be forked: when to try again; 0: there is one  */
+    struct ballot_lease lease;   /* the last one that it was told                      */
+    nanos unacknowledged_since;  /* oldest lease that it has not acknowledged; 0: none */
+    nanos stalled_at;     /* when this process last went on after a standstill         */
+
+    /* the command */
+    enum life life;
+    bool anyway;          /* started without being leader                              */
+    unsigned losses;      /* the election's count when it was started                  */
+    nanos started_at;
+    int stop_sent;        /* 0, 1: asked to stop, 2: told to kill                      */
+    nanos stop_due;       /* when its death must be confirmed                          */
+    nanos orphans_due;    /* ORPHANED: when to try again to end what is left           */
+
+    /* an event: the command has ended */
+    bool ended;
+    int status;           /* as of waitpid()                                           */
+    enum cause cause;
+    struct aftermath after;
+
+    int end_signal, end_signals; /* the first one, and how many                        */
 };
 
-enum line { LINE_HOLD, LINE_STAND, LINE_LAST_WORD, LINE_LEAVE };
+struct facts {
+    struct rules rules;
+    struct observed observed;
+    struct memory memory;
+    struct cron_run *cron; /* NULL: run once */
+};
 
-struct wish {
+struct decision {
     enum { COMMAND_AS_IT_IS, COMMAND_START, COMMAND_STOP, COMMAND_KILL } command;
-    enum cause cause;     /* of a stop                                           */
-    bool anyway;          /* of a start                                          */
-    struct turn turn;
-    bool resign_later;    /* reelect, when contact returns                       */
-    enum line line;
+    enum cause cause;     /* of a stop                                                 */
+    bool anyway;          /* of a start                                                */
+    struct cron_step step;
+    enum candidacy candidacy;
     bool replace_guard;
-    bool new_guard;       /* where there is none                                 */
-    bool outcome_done;    /* the end of the last command has been dealt with     */
-    bool end;             /* ballot is to end, with that status                  */
-    int status;
-    bool finish;          /* now                                                 */
-    nanos wake;           /* when to ask again, if nothing happens before        */
+    bool new_guard;       /* where there is none                                       */
+    struct aftermath after;
+    bool give_up;         /* no election is possible, and ballot is to end             */
+    bool finish;          /* now                                                       */
+    nanos wake;           /* when to decide again, if nothing happens before           */
 };
-
-/* The exit status that a shell would give. */
-static int status_code(int status)
-{
-    return WIFSIGNALED(status) ? EXIT_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-static bool outcome_good(const struct facts *f)
-{
-    return f->cause == CAUSE_ITSELF && f->status == 0;
-}
 
 /* The guard is dead, or has not done in time what only a live one can have done. */
 static bool guard_overdue(const struct facts *f, nanos *wake)
 {
-    if (f->life == LIFE_ORPHANED || f->guard_due)
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    if (m->life == LIFE_ORPHANED || m->guard_due)
         return false;
-    if (f->guard_lost)
+    if (m->guard_lost)
         return true;
-    if (f->unheard_since && due(f->unheard_since + f->timeout / 3 * 2, f->now, wake))
+    if (m->unacknowledged_since && due(m->unacknowledged_since + part(o->timeout, PART_LEASE), o->now, wake))
         return true;
-    if (f->life == LIFE_NONE)
+    if (m->life == LIFE_NONE)
         return false;
-    if (f->stop_sent && due(f->stop_due, f->now, wake))
+    if (m->stop_sent && due(m->stop_due, o->now, wake))
         return true;
-    return f->rules.stop && due(lease_over(&f->lease), f->now, wake);
+    return f->rules.stop && due(lease_moment(&m->lease, PART_LEASE), o->now, wake);
 }
 
-/* Cron out of contact: keep goes on when the lease is over, but for who may have resigned. */
-static bool on_our_own(const struct facts *f)
+/* Out of contact and going on, unless our resignation may have been committed. */
+static bool goes_on_alone(const struct facts *f)
 {
-    return f->clock.schedule && f->role == BALLOT_SUSPENDED && !f->rules.stop && !f->resigning;
+    return f->rules.alone && f->observed.election.role == BALLOT_UNSURE && !f->observed.election.resigning;
 }
 
-static void decide_alive(const struct facts *f, struct wish *w)
+/* The event: the command has ended. Policies and errors are for ends that ballot did not cause.
+ * To add a policy: a word in POLICIES, its value, a case here. */
+static void decide_outcome(const struct facts *f, struct decision *d)
 {
-    bool leads = f->role == BALLOT_LEADER || f->role == BALLOT_SUSPENDED;
-    w->line = leads || f->anyway ? LINE_STAND : LINE_HOLD;
-    w->cause = CAUSE_BALLOT;
-    if (f->life == LIFE_ORPHANED)
-        w->wake = nanos_min(w->wake, f->orphans_due);
-    else if (f->end_signals > 1 || (f->lost && f->revoked))
-        w->command = COMMAND_KILL;
-    else if (f->end_signals || f->lost)
-        w->command = COMMAND_STOP;
-    else if (f->step_down && leads) /* one whose heartbeats are refused is taken for mute, and revoked, after 2 T */
-        w->command = f->refused && due(lease_moment(&f->lease, 3, 2), f->now, &w->wake) ? COMMAND_KILL : COMMAND_STOP;
-    else if (f->rules.max_runtime && due(f->started_at + f->rules.max_runtime, f->now, &w->wake)) {
-        w->command = COMMAND_STOP;
-        w->cause = CAUSE_RUNTIME;
-    }
-    if (f->clock.schedule && (leads || f->anyway) && !f->lost && f->life != LIFE_ORPHANED) {
-        enum authority authority = f->role == BALLOT_LEADER ? AUTHORITY_LEADER : AUTHORITY_ALONE;
-        w->turn = turn_decide(&f->clock, authority, true, f->now, &w->wake);
-    }
-}
-
-/* Out of the line first; but not for ever, if nobody answers. */
-static void decide_ending(const struct facts *f, struct wish *w)
-{
-    w->line = LINE_LEAVE;
-    bool overdue = f->leaving_since && due(f->leaving_since + LEAVING_MAX, f->now, &w->wake);
-    bool left = f->role == BALLOT_OUT || overdue;
-    w->finish = left && (!f->output_pending || (f->end_signals && overdue));
-}
-
-/* The on-child-... policies; only ends that ballot did not cause have one. */
-static void decide_outcome(const struct facts *f, struct wish *w)
-{
-    int policy = f->cause == CAUSE_BALLOT ? POLICY_RERUN : outcome_good(f) ? f->rules.on_success : f->rules.on_error;
-    bool waits = f->clock.schedule && policy == POLICY_IGNORE;
-    w->line = LINE_STAND;
-    if (policy == POLICY_EXIT || (policy == POLICY_IGNORE && !waits)) {
-        w->end = true;
-        w->status = policy == POLICY_EXIT ? status_code(f->status) : 0;
-    } else if (policy == POLICY_REELECT && f->role != BALLOT_OUT && !on_our_own(f))
-        w->line = LINE_LEAVE;
-    else {
-        w->resign_later = policy == POLICY_REELECT && on_our_own(f);
-        w->line = f->clock.schedule ? LINE_STAND : LINE_HOLD;
-        w->outcome_done = true;
+    const struct rules *r = &f->rules;
+    const struct memory *m = &f->memory;
+    bool success = m->cause == CAUSE_ITSELF && m->status == 0;
+    nanos delay = r->restart_delay, most = nanos_max(r->restart_delay, r->restart_delay_max);
+    if (m->cause != CAUSE_BALLOT)
+        d->after.errors = success ? 0 : d->after.errors + 1;
+    for (unsigned i = 1; i < d->after.errors && delay < most; i++)
+        delay *= 2;
+    d->after.next_start = m->started_at + nanos_min(delay, most);
+    switch (m->cause == CAUSE_BALLOT ? POLICY_RERUN : success ? r->on_success : r->on_error) {
+    case POLICY_EXIT:
+        d->after.ending = true;
+        d->after.exit_status = WIFSIGNALED(m->status) ? EXIT_BY_SIGNAL + WTERMSIG(m->status) : WEXITSTATUS(m->status); /* as a shell's */
+        break;
+    case POLICY_IGNORE:
+        d->after.ending = true;
+        break;
+    case POLICY_REELECT:
+        d->after.reelect = f->observed.election.role != BALLOT_OUT;
+        break;
+    case POLICY_RERUN:
+        break;
     }
 }
 
-/* Whether it is an activation's turn, and its command's. Nobody goes on alone who has
- * not read the record as a leader, or has stood still: others may have led meanwhile. */
-static void decide_turn(const struct facts *f, struct wish *w, bool leads)
+/* The state: a command runs, or is being ended. */
+static void decide_alive(const struct facts *f, struct decision *d)
 {
-    bool alone = on_our_own(f) && f->clock.fitting && due(f->stalled_at + f->timeout, f->now, &w->wake);
-    enum authority authority = leads ? AUTHORITY_LEADER : alone || w->anyway ? AUTHORITY_ALONE : AUTHORITY_NONE;
-    bool able = !f->output_pending && !w->replace_guard;
-    w->turn = turn_decide(&f->clock, authority, false, f->now, &w->wake);
-    if (w->turn.kind == TURN_HAND_OVER)
-        w->line = LINE_LEAVE;
-    else if (w->turn.kind == TURN_START && able)
-        w->command = COMMAND_START;
-    else if (w->turn.kind == TURN_RECORD && !able)
-        w->turn.kind = TURN_NONE; /* what is recorded must be started */
-}
-
-static void decide_next(const struct facts *f, struct wish *w)
-{
-    bool rested = due(f->next_start, f->now, &w->wake);
-    if (f->step_down || (f->resign_due && f->role == BALLOT_LEADER)) {
-        w->line = LINE_LEAVE;
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    bool leads = o->election.role == BALLOT_LEADER || o->election.role == BALLOT_UNSURE;
+    d->candidacy = leads || m->anyway ? CANDIDACY_STAND : CANDIDACY_HOLD;
+    d->cause = CAUSE_BALLOT;
+    d->wake = nanos_min(d->wake, o->now + SECOND); /* that the machine was asleep must be noticed */
+    if (m->life == LIFE_ORPHANED) {
+        d->wake = nanos_min(d->wake, m->orphans_due);
         return;
     }
-    if (f->role == BALLOT_OUT && (!rested || f->output_pending))
+    if (m->end_signals > 1 || (o->lost && o->revoked))
+        d->command = COMMAND_KILL;
+    else if (m->end_signals || o->lost)
+        d->command = COMMAND_STOP;
+    else if (o->election.step_down && leads) /* if heartbeats are refused, the silent leader is revoked after 2 T */
+        d->command = o->election.refused && due(lease_moment(&m->lease, PART_REFUSED), o->now, &d->wake) ? COMMAND_KILL : COMMAND_STOP;
+    else if (f->rules.max_runtime && due(m->started_at + f->rules.max_runtime, o->now, &d->wake)) {
+        d->command = COMMAND_STOP;
+        d->cause = CAUSE_RUNTIME;
+    }
+    if ((leads || m->anyway) && !o->lost)
+        d->step = cron_decide(f->cron, o->election.role == BALLOT_LEADER ? AUTHORITY_LEADER : AUTHORITY_ALONE, true, o->now, &d->wake);
+}
+
+/* The state: ballot ends. Out of the queue first; but not for ever, if no server answers. */
+static void decide_ending(const struct facts *f, struct decision *d)
+{
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    d->candidacy = CANDIDACY_LEAVE;
+    bool overdue = m->leaving_since && due(m->leaving_since + LEAVING_MAX, o->now, &d->wake);
+    bool left = o->election.role == BALLOT_OUT || overdue, pending = o->output_pending || o->log_pending;
+    d->finish = left && (!pending || (m->end_signals && overdue));
+}
+
+/* What may be started. A candidate that has stood still does not go on alone: others may have
+ * led meanwhile. */
+static enum authority decide_authority(const struct facts *f, const struct decision *d, nanos *wake)
+{
+    const struct observed *o = &f->observed;
+    if (o->election.role == BALLOT_LEADER && o->now < o->start_until)
+        return AUTHORITY_LEADER;
+    if (d->anyway)
+        return AUTHORITY_ANYWAY;
+    return goes_on_alone(f) && due(f->memory.stalled_at + o->timeout, o->now, wake) ? AUTHORITY_ALONE : AUTHORITY_NONE;
+}
+
+/* The state: no command runs. */
+static void decide_idle(const struct facts *f, struct decision *d)
+{
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    if (o->election.step_down || (d->after.reelect && !goes_on_alone(f))) {
+        d->candidacy = CANDIDACY_LEAVE;
+        return;
+    }
+    bool rested = due(d->after.next_start, o->now, &d->wake), able = rested && !o->output_pending && !d->replace_guard;
+    if (o->election.role == BALLOT_OUT && (!rested || o->output_pending))
         return; /* a leader that may not start yet would only keep others from it */
-    w->line = LINE_STAND;
-    bool failed = f->standing_since && (f->refused || due(f->standing_since + f->timeout, f->now, &w->wake));
+    d->candidacy = CANDIDACY_STAND;
+    bool failed = m->standing_since && (o->election.refused || due(m->standing_since + o->timeout, o->now, &d->wake));
     if (failed && f->rules.on_failure == FAILURE_EXIT) {
-        w->end = true;
-        w->status = EXIT_BALLOT;
+        d->give_up = d->after.ending = true;
+        d->after.exit_status = EXIT_BALLOT;
     }
-    w->anyway = failed && f->rules.on_failure == FAILURE_RUN_ANYWAY;
-    bool leads = f->role == BALLOT_LEADER && f->now < f->start_until;
-    if (f->clock.schedule)
-        decide_turn(f, w, leads);
-    else if ((leads || w->anyway) && rested && !f->output_pending && !w->replace_guard)
-        w->command = COMMAND_START;
+    d->anyway = failed && f->rules.on_failure == FAILURE_RUN_ANYWAY;
+    d->step = cron_decide(f->cron, decide_authority(f, d, &d->wake), false, o->now, &d->wake);
+    if (d->step.kind == CRON_START && able)
+        d->command = COMMAND_START;
+    else if (d->step.kind == CRON_RECORD && !able)
+        d->step.kind = CRON_NOTHING; /* what is recorded must be started */
+    else if (d->step.kind == CRON_HAND_OVER) {
+        d->candidacy = CANDIDACY_LEAVE;
+        d->after.reelect = true;
+        d->after.next_start = o->now + MINUTE;
+    }
 }
 
-/* A leader who runs by a schedule tells the record what he did before he resigns:
- * else the next one would do it again. */
-static void decide_last_word(const struct facts *f, struct wish *w)
+/* Before a leader resigns, the run record is written; waited for a second at most where that is
+ * refused, or where ballot ends. */
+static void decide_last_word(const struct facts *f, struct decision *d)
 {
-    const struct clockwork *c = &f->clock;
-    bool unsaid = c->schedule && f->role == BALLOT_LEADER && !c->noted && (c->fitting || !c->known);
-    bool hurry = f->refused || f->ending || f->end_signals;
-    if (!unsaid || w->line != LINE_LEAVE)
+    const struct memory *m = &f->memory;
+    const struct observed *o = &f->observed;
+    bool hurry = o->election.refused || m->after.ending || m->end_signals;
+    if (d->candidacy != CANDIDACY_LEAVE || o->election.role != BALLOT_LEADER)
         return;
-    if (hurry && f->leaving_since && due(f->leaving_since + LEAVING_MAX, f->now, &w->wake))
+    if (hurry && m->leaving_since && due(m->leaving_since + LEAVING_MAX, o->now, &d->wake))
         return;
-    w->turn = (struct turn){ .kind = note_due(c) ? TURN_NOTE : TURN_NONE, .at = BALLOT_NEVER };
-    w->line = LINE_LAST_WORD;
+    if (cron_unwritten(f->cron, &d->step))
+        d->candidacy = CANDIDACY_LAST_WORD;
 }
 
-/* Without a guard nothing can be run: the candidate leaves the queue to others
- * until it has one. */
-static void decide_unguarded(const struct facts *f, struct wish *w)
+static struct decision agent_decide(const struct facts *f)
 {
-    w->line = f->role == BALLOT_OUT ? LINE_HOLD : LINE_LEAVE;
-    w->new_guard = due(f->guard_due, f->now, &w->wake);
-}
-
-static struct wish agent_decide(const struct facts *f)
-{
-    struct wish w = { .wake = NEVER, .turn.at = BALLOT_NEVER };
-    w.replace_guard = guard_overdue(f, &w.wake);
-    if (f->life != LIFE_NONE) {
-        decide_alive(f, &w);
-        w.wake = nanos_min(w.wake, f->now + SECOND); /* a suspend must be noticed */
-    } else if (f->end_signals || f->ending)
-        decide_ending(f, &w);
-    else if (f->ended)
-        decide_outcome(f, &w);
-    else if (!f->guard_due)
-        decide_next(f, &w);
-    if (f->guard_due && !f->end_signals && !f->ending)
-        decide_unguarded(f, &w);
-    decide_last_word(f, &w);
-    return w;
+    const struct memory *m = &f->memory;
+    struct decision d = { .wake = NEVER, .step = { CRON_NOTHING, BALLOT_NEVER }, .after = m->after };
+    d.after.reelect = d.after.reelect && f->observed.election.role != BALLOT_OUT;
+    d.replace_guard = guard_overdue(f, &d.wake);
+    if (m->ended)
+        decide_outcome(f, &d);
+    if (m->life != LIFE_NONE)
+        decide_alive(f, &d);
+    else if (m->end_signals || m->after.ending)
+        decide_ending(f, &d);
+    else if (m->guard_due) { /* without a guard nothing can be run: out of the queue until there is one */
+        d.candidacy = f->observed.election.role == BALLOT_OUT ? CANDIDACY_HOLD : CANDIDACY_LEAVE;
+        d.new_guard = due(m->guard_due, f->observed.now, &d.wake);
+    } else if (!d.after.ending)
+        decide_idle(f, &d);
+    decide_last_word(f, &d);
+    return d;
 }
 
 /* --- the agent -------------------------------------------------------------------- */
@@ -6792,128 +7607,72 @@ static struct wish agent_decide(const struct facts *f)
 struct agent {
     struct facts facts;
     struct plan plan;
-    const struct settings *settings;
     struct log *log;
     ballot *ballot;
     struct stream streams[2];
     pid_t guard;
     nanos guard_missed;    /* when it was last said that there is none; 0: there is one */
     int pair;
-    unsigned unheard;      /* START and LEASE notes that the guard has not acknowledged */
-    pid_t command;         /* of the first process; 0: not known                        */
+    unsigned unacknowledged; /* START and LEASE messages that the guard has not acknowledged */
+    pid_t command;         /* pid of its first process; 0: not known                    */
     bool command_lost;     /* the guard died while it ran one: we find out how that ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
     struct ending ending;  /* of what a dead guard left                                 */
-    struct strangers strangers; /* children of ours that no guard started               */
-    enum line line;        /* the last wish for the line                                */
-    unsigned losses;       /* the election's count when the command was started         */
-    unsigned errors;       /* in a row                                                  */
-    clientid_t told;       /* the session that the guard knows                          */
-    char told_addresses[ADDRESSES_MAX];
+    struct spared spared;
+    int64_t told_session;  /* that the guard knows                                      */
+    char told_servers[ADDRESSES_MAX]; /* and where it can be continued                  */
     bool terminal;         /* started from one: SIGHUP means that it is gone            */
-    int status;            /* of ballot                                                 */
-    struct schedule *schedule; /* NULL: run once                                        */
-    char other_spec[BALLOT_ID_MAX + 1]; /* of another schedule, that was warned of      */
-    nanos shift;           /* clock_shift() at the last look                            */
-    struct journal journal; /* what we have to say about the activations                */
-    struct journal entered; /* what the record was told last                            */
-    bool entering;         /* it has not been answered yet                              */
-    unsigned reads;        /* the record's count when it was read into the journal      */
     nanos planned;         /* when the last poll() should have returned                 */
 };
 
-static void agent_note(struct agent *a, const struct note *note, const int *passed)
+static void agent_send(struct agent *a, const struct message *message, const int *passed)
 {
-    if (!note_send(a->pair, note, passed))
-        a->facts.guard_lost = true; /* dead, or silent for so long that the pair is full */
-    if (note->kind != NOTE_START && note->kind != NOTE_LEASE)
+    struct memory *m = &a->facts.memory;
+    if (!message_send(a->pair, message, passed))
+        m->guard_lost = true; /* dead, or silent for so long that the pair is full */
+    if (message->kind != MESSAGE_START && message->kind != MESSAGE_LEASE)
         return;
-    a->facts.lease = note->lease;
-    a->unheard++;
-    if (a->facts.unheard_since == 0)
-        a->facts.unheard_since = clock_now();
+    m->lease = message->lease;
+    a->unacknowledged++;
+    if (m->unacknowledged_since == 0)
+        m->unacknowledged_since = clock_now();
 }
 
-/* Returns false if none can be forked; errno says why. */
-static bool agent_new_guard(struct agent *a)
-{
-    fd_close(&a->pair);
-    a->guard = guard_fork(&a->plan, &a->pair);
-    if (a->guard < 0)
-        return false;
-    a->unheard = 0;
-    a->facts.unheard_since = 0;
-    a->facts.guard_lost = false;
-    a->told.client_id = 0;
-    return true;
-}
-
-/* In place of one that has died. The lack of a guard is told once a minute. */
+/* Starts a guard in place of one that has died. The lack of one is logged once a minute. */
 static void agent_next_guard(struct agent *a)
 {
-    struct facts *f = &a->facts;
-    bool forked = agent_new_guard(a);
-    f->guard_due = forked ? 0 : f->now + SECOND;
-    if (forked && a->guard_missed)
-        LOG(a->log, INFO, "a new guard process has been started; standing again");
-    else if (!forked && (!a->guard_missed || f->now >= a->guard_missed + MINUTE)) {
+    struct memory *m = &a->facts.memory;
+    nanos now = a->facts.observed.now;
+    fd_close(&a->pair);
+    a->guard = guard_fork(&a->plan, &a->pair);
+    m->guard_due = a->guard < 0 ? now + SECOND : 0;
+    if (a->guard >= 0) {
+        if (a->guard_missed)
+            LOG(a->log, INFO, "a new guard process has been started; standing again");
+        a->guard_missed = m->unacknowledged_since = a->told_session = 0;
+        a->unacknowledged = 0;
+        m->guard_lost = false;
+    } else if (!a->guard_missed || now >= a->guard_missed + MINUTE) {
         LOG(a->log, ERROR, "cannot start the guard process: %s; without one nothing can be run: "
             "leaving the queue, trying each second, and standing again with the new one", strerror(errno));
-        a->guard_missed = f->now;
+        a->guard_missed = now;
     }
-    if (forked)
-        a->guard_missed = 0;
 }
 
-/* The last run has ended: the record is to say how. */
-static void agent_journal_end(struct agent *a, int status, bool refused)
+/* --- learning --------------------------------------------------------------------- */
+
+/* Only the guard knows whether the command ended by itself: it may have ended it unasked, or
+ * have been asked when the command had ended already. */
+static void agent_learn_cause(struct memory *m, bool ours)
 {
-    struct journal *j = &a->journal;
-    struct clockwork *c = &a->facts.clock;
-    c->recorded = refused ? j->run : BALLOT_NEVER;
-    if (refused)
-        return;
-    j->end = moment_now();
-    j->status = status;
-    c->noted = false;
+    if (m->stop_sent == 0 || !ours)
+        m->cause = ours ? CAUSE_BALLOT : CAUSE_ITSELF;
 }
 
-/* Whether the command ended by itself, the guard knows: it may have stopped it without
- * us, or have been told to when it had ended already. */
-static void agent_learn_cause(struct facts *f, bool ours)
+static void agent_log_end(const struct agent *a, int status, struct exec_failure failure, nanos ran)
 {
-    if (f->stop_sent == 0 || !ours)
-        f->cause = ours ? CAUSE_BALLOT : CAUSE_ITSELF;
-}
-
-/* How the command ended is known: from here on it is the outcome. */
-static void agent_ended(struct agent *a, int status, struct exec_failure failure, bool ours)
-{
-    struct facts *f = &a->facts;
-    const struct rules *r = &f->rules;
-    nanos ran = clock_now() - f->started_at;
-    bool refused = f->life == LIFE_ASKED && ours;
-    f->life = LIFE_NONE;
-    f->ended = true;
-    f->status = status;
-    agent_learn_cause(f, ours);
-    f->stop_sent = 0;
-    f->anyway = false;
-    a->command = 0;
-    for (size_t i = 0; i < COUNT(a->streams); i++)
-        a->streams[i].last = true;
-    if (f->cause != CAUSE_BALLOT)
-        a->errors = outcome_good(f) ? 0 : a->errors + 1;
-    nanos delay = r->restart_delay, most = nanos_max(r->restart_delay, r->restart_delay_max);
-    for (unsigned i = 1; i < a->errors && delay < most; i++)
-        delay *= 2;
-    f->next_start = a->schedule ? 0 : f->started_at + nanos_min(delay, most); /* activations know no restart-delay */
-    if (a->schedule)
-        agent_journal_end(a, status, refused);
     const struct duration_text after = duration_string(ran / MILLISECOND * MILLISECOND);
-    if (refused)
-        LOG(a->log, WARN, "the command was not started: the lease ran out first");
-    else if (failure.error && failure.no_input)
+    if (failure.error && failure.no_input)
         LOG(a->log, ERROR, "cannot open /dev/null, the command's standard input: %s; %s was not executed. In a chroot or container it has "
             "to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's", strerror(failure.error), a->plan.command[0]);
     else if (failure.error)
@@ -6925,232 +7684,140 @@ static void agent_ended(struct agent *a, int status, struct exec_failure failure
         LOG(a->log, INFO, "the command ended with status %d after %s", WEXITSTATUS(status), after.data);
 }
 
-static void agent_heard(struct agent *a, const struct note *note)
+/* All of the command is dead, and it is known how it ended. */
+static void agent_ended(struct agent *a, int status, struct exec_failure failure, bool ours)
 {
-    struct facts *f = &a->facts;
-    if (note->kind == NOTE_HEARD || f->life == LIFE_ASKED) {
-        a->unheard -= a->unheard > 0;
-        f->unheard_since = a->unheard ? f->now : 0;
+    struct memory *m = &a->facts.memory;
+    bool refused = m->life == LIFE_ASKED && ours;
+    if (refused)
+        LOG(a->log, WARN, "the command was not started: the lease ran out first");
+    else
+        agent_log_end(a, status, failure, clock_now() - m->started_at);
+    agent_learn_cause(m, ours);
+    m->life = LIFE_NONE;
+    m->ended = true;
+    m->status = status;
+    m->stop_sent = 0;
+    m->anyway = false;
+    a->command = 0;
+    for (size_t i = 0; i < COUNT(a->streams); i++)
+        a->streams[i].last = true;
+    cron_ended(a->facts.cron, status, refused);
+}
+
+static void agent_learn_message(struct agent *a, const struct message *message)
+{
+    struct memory *m = &a->facts.memory;
+    nanos now = a->facts.observed.now;
+    if (message->kind == MESSAGE_ACKNOWLEDGED || m->life == LIFE_ASKED) {
+        a->unacknowledged -= a->unacknowledged > 0;
+        m->unacknowledged_since = a->unacknowledged ? now : 0;
     }
-    switch (note->kind) {
-    case NOTE_STARTED:
-        a->command = note->number;
-        if (f->life == LIFE_ASKED) {
-            f->life = LIFE_RUNNING;
-            f->started_at = f->now;
+    switch (message->kind) {
+    case MESSAGE_STARTED:
+        a->command = message->number;
+        if (m->life == LIFE_ASKED) {
+            m->life = LIFE_RUNNING;
+            m->started_at = now;
         }
-        LOG(a->log, INFO, "the command runs, pid %d", note->number);
+        LOG(a->log, INFO, "the command runs, pid %d", message->number);
         break;
-    case NOTE_REAPED:
+    case MESSAGE_REAPED:
         a->command = 0;
-        a->command_status = note->number;
-        agent_learn_cause(f, note->ours);
+        a->command_status = message->number;
+        agent_learn_cause(m, message->ours);
         break;
-    case NOTE_ENDED:
-        if (f->life == LIFE_ASKED || f->life == LIFE_RUNNING)
-            agent_ended(a, note->number, note->failure, note->ours);
+    case MESSAGE_ENDED:
+        if (m->life == LIFE_ASKED || m->life == LIFE_RUNNING)
+            agent_ended(a, message->number, message->failure, message->ours);
         break;
     default:
-        break; /* HEARD says no more; the rest is ours to say */
+        break; /* ACKNOWLEDGED says no more; the rest is for the guard */
     }
 }
 
 static void agent_learn_guard(struct agent *a)
 {
-    struct note note = { .text = "" };
+    struct message message = { .text = "" };
     int passed[2], got;
-    while ((got = note_receive(a->pair, &note, passed)) == RECEIVED_NOTE)
-        agent_heard(a, &note);
+    while ((got = message_receive(a->pair, &message, passed)) == RECEIVED_MESSAGE) {
+        fd_close_both(passed);
+        agent_learn_message(a, &message);
+    }
     if (got == RECEIVED_END)
-        a->facts.guard_lost = true;
+        a->facts.memory.guard_lost = true;
 }
 
-static void agent_forward(struct agent *a, int number)
+/* The resolver is a child, too, and may be a new one. */
+static void agent_read_status(struct agent *a)
 {
-    struct note note = { .kind = NOTE_SIGNAL, .number = number };
-    if (a->facts.life == LIFE_RUNNING)
-        agent_note(a, &note, NULL);
-}
-
-/* Again and again: no signal tells that a descendant of a stranger died and left us
- * its children. */
-static void agent_spare(struct agent *a)
-{
-    a->strangers.resolver = a->ballot->resolver.pid;
-    family_spare(&a->strangers, a->guard);
+    ballot_status(a->ballot, &a->facts.observed.election);
+    a->spared.resolver = a->facts.observed.election.resolver;
 }
 
 static void agent_learn_signal(struct agent *a, int number)
 {
-    struct facts *f = &a->facts;
+    struct memory *m = &a->facts.memory;
     bool ends = number == SIGINT || number == SIGQUIT || number == SIGTERM || (number == SIGHUP && a->terminal);
     if (number == SIGCHLD) { /* the guard's death is learned from the pair, the command's from the guard */
-        a->strangers.resolver = a->ballot->resolver.pid;
-        if (f->life != LIFE_ORPHANED && family_reap_strangers(&a->strangers, a->guard))
-            agent_spare(a);
+        if (m->life != LIFE_ORPHANED && spared_reap(&a->spared, a->guard))
+            spared_add_children(&a->spared, a->guard);
         return;
     }
     if (!ends) {
-        agent_forward(a, number);
+        if (m->life == LIFE_RUNNING)
+            agent_send(a, &(struct message){ .kind = MESSAGE_SIGNAL, .number = number }, NULL);
         return;
     }
-    if (f->end_signals++ == 0)
-        f->end_signal = number;
+    if (m->end_signals++ == 0)
+        m->end_signal = number;
     LOG(a->log, INFO, "told to end by signal %d (%s)%s", number, strsignal(number),
-        f->life == LIFE_NONE ? "" : f->end_signals > 1 ? "; killing the command" : "; stopping the command first");
+        m->life == LIFE_NONE ? "" : m->end_signals > 1 ? "; killing the command" : "; stopping the command first");
 }
 
 static void agent_learn_election(struct agent *a)
 {
-    struct facts *f = &a->facts;
-    const ballot *b = a->ballot;
-    f->role = ballot_role(b);
-    f->timeout = nanos_min(b->timeout, b->leading ? b->lease.timeout : NEVER);
-    f->start_until = lease_start(&b->lease, f->rules.stop);
-    f->refused = b->refused;
-    f->resigning = b->resigning;
-    f->step_down = ballot_step_down(b);
-    if (f->life != LIFE_NONE && f->anyway && b->leading) {
-        f->anyway = false; /* elected meanwhile: it is the leader's command now */
-        a->losses = b->losses;
+    struct memory *m = &a->facts.memory;
+    struct observed *o = &a->facts.observed;
+    const struct ballot_status *e = &a->facts.observed.election;
+    agent_read_status(a);
+    if (m->life != LIFE_NONE && m->anyway && e->token) {
+        m->anyway = false; /* elected meanwhile: it is the leader's command now */
+        m->losses = e->losses;
     }
-    f->lost = f->life != LIFE_NONE && !f->anyway && b->losses != a->losses;
-    f->revoked = f->lost && b->revoked;
-    if (f->role != BALLOT_OUT)
-        f->standing_since = 0;
+    if (e->role != BALLOT_OUT)
+        m->standing_since = 0;
+    o->timeout = nanos_min(e->timeout, e->lease.timeout ? e->lease.timeout : NEVER);
+    o->start_until = lease_start(&e->lease, a->facts.rules.stop);
+    o->lost = m->life != LIFE_NONE && !m->anyway && e->losses != m->losses;
+    o->revoked = o->lost && e->revoked;
 }
 
-/* --- learning about activations ------------------------------------------------- */
-
-static void agent_learn_clock(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    const ballot *b = a->ballot;
-    nanos shift = clock_shift(), jump = shift - a->shift;
-    if (jump >= SECOND)
-        LOG(a->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, if catch-up allows it",
-            duration_string(jump / MILLISECOND * MILLISECOND).data);
-    else if (jump <= -SECOND)
-        LOG(a->log, WARN, "the wall clock has jumped backward by %s: activations up to %s do not come again",
-            duration_string(-jump / MILLISECOND * MILLISECOND).data, schedule_moment(a->schedule, c->mark).data);
-    a->shift = shift;
-    c->wall = a->facts.now + shift;
-    c->ahead = b->leading ? b->ahead : 0;
-    c->jumped = b->leading ? shift - b->ahead_shift : 0;
-}
-
-/* The answer to what we entered last: it is there, or it is not. */
-static void agent_learn_entry(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    a->entering = false;
-    if (!record_entered(a->ballot))
-        return;
-    a->reads = a->ballot->record.reads;
-    c->fitting = true;
-    if (a->entered.mark > a->journal.mark) { /* an activation; else it was news of the last one */
-        a->journal = a->entered;
-        c->recorded = a->entered.run;
-    }
-    c->noted = a->entered.mark == a->journal.mark && a->entered.end == a->journal.end;
-}
-
-/* On what terms we go on with what another leader wrote. */
-static void agent_judge_record(struct agent *a, const struct journal *read)
-{
-    struct clockwork *c = &a->facts.clock;
-    const struct schedule *s = a->schedule;
-    int64_t now = floor_divide(c->wall, SECOND);
-    bool ours = !strcmp(read->spec, s->spec);
-    c->fitting = ours && read->mark != BALLOT_NEVER;
-    if (*read->spec && !ours && strcmp(read->spec, a->other_spec) != 0) {
-        LOG(a->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
-            "give all candidates the same", read->spec, s->spec);
-        string_copy(a->other_spec, sizeof a->other_spec, read->spec);
-    }
-    if (!c->fitting)
-        return;
-    int64_t missed = activation_latest(s, read->mark, read->mark + 1, now);
-    if (missed != BALLOT_NEVER && !activation_young(c, missed))
-        LOG(a->log, WARN, "the activation of %s was missed, and is older than catch-up=%s: it is not run",
-            schedule_moment(s, missed).data, duration_string(s->catch_up).data);
-    if (read->mark > now + CLOCK_APART / SECOND)
-        LOG(a->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
-            "if the servers' clock was wrong then, delete that node, and let the leader step down",
-            a->ballot->path, RECORD_NAME, schedule_moment(s, read->mark).data);
-}
-
-static void agent_read_record(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    const struct ledger *r = &a->ballot->record;
-    struct journal read = journal_read(r->data, r->length, r->changed);
-    a->reads = r->reads;
-    agent_judge_record(a, &read);
-    if (read.mark == BALLOT_NEVER)
-        return;
-    if (c->noted || read.mark > a->journal.mark || (read.mark == a->journal.mark && read.token != a->journal.token)) {
-        a->journal = read;
-        c->noted = true;
-    }
-}
-
-/* Once we do not lead any more. */
-static void agent_forget_record(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    if (c->recorded != BALLOT_NEVER)
-        LOG(a->log, WARN, "the activation of %s was recorded as ours, but our leadership ended before its start: it is not run",
-            schedule_moment(a->schedule, c->recorded).data);
-    c->recorded = BALLOT_NEVER;
-    c->fitting = false;
-}
-
-static void agent_learn_record(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    if (!a->schedule)
-        return;
-    agent_learn_clock(a);
-    c->known = record_known(a->ballot);
-    if (!a->ballot->leading)
-        agent_forget_record(a);
-    if (c->known && a->entering)
-        agent_learn_entry(a);
-    if (c->known && a->reads != a->ballot->record.reads)
-        agent_read_record(a);
-    c->mark = a->journal.mark;
-}
-
-/* Once the command has ended, or ballot does, a disk that takes nothing is not
- * waited for: nothing but the status is left to be told. */
-static void agent_give_up_output(struct agent *a)
-{
-    struct log *l = a->log;
-    bool over = a->streams[0].last || a->facts.ending || a->facts.end_signals;
-    size_t lost = over ? queue_give_up(&l->out, LEAVING_MAX) : 0;
-    if (over)
-        queue_give_up(&l->err, LEAVING_MAX);
-    if (lost)
-        LOG(l, ERROR, "stdout takes nothing (is its disk full?): %zu bytes of output are lost", lost);
-}
-
+/* Once the command has ended, or ballot ends, output that a full disk does not take is given
+ * up: nothing but the status is left to be told. */
 static void agent_learn_output(struct agent *a)
 {
-    bool pending = false;
-    agent_give_up_output(a);
+    struct observed *o = &a->facts.observed;
+    const struct memory *m = &a->facts.memory;
+    struct log *l = a->log;
+    if (a->streams[0].last || m->after.ending || m->end_signals) {
+        size_t lost = queue_give_up(&l->out, LEAVING_MAX);
+        queue_give_up(&l->err, LEAVING_MAX);
+        if (lost)
+            LOG(l, ERROR, "stdout takes nothing (is its disk full?): %zu bytes of output are lost", lost);
+    }
+    o->output_pending = false;
     for (size_t i = 0; i < COUNT(a->streams); i++) {
         struct stream *s = &a->streams[i];
         if (s->fd >= 0 && (s->last || s->length))
-            stream_read(s, a->log);
-        pending = pending || s->fd >= 0;
+            stream_read(s, l);
+        o->output_pending = o->output_pending || s->fd >= 0;
     }
-    log_turn(a->log);
-    bool queued = queue_waits(&a->log->out) || queue_waits(&a->log->err);
-    a->facts.output_pending = pending || (queued && (a->facts.ending || a->facts.end_signals));
+    log_turn(l);
+    o->log_pending = queue_waits(&l->out) || queue_waits(&l->err);
 }
 
-/* --- acting ------------------------------------------------------------------------- */
+/* --- acting --------------------------------------------------------------------------- */
 
 /* Pipes for the command's output; the other ends go to the guard. */
 static bool agent_pipes(struct agent *a, int passed[2])
@@ -7169,163 +7836,72 @@ static bool agent_pipes(struct agent *a, int passed[2])
     return true;
 }
 
-/* --- acting on activations ---------------------------------------------------------- */
-
-/* The journal of one who runs an activation now. */
-static struct journal agent_journal(const struct agent *a, int64_t at)
-{
-    const ballot *b = a->ballot;
-    struct journal j = { .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = b->token };
-    string_copy(j.id, sizeof j.id, b->id);
-    string_copy(j.host, sizeof j.host, b->host);
-    string_copy(j.proposal, sizeof j.proposal, b->proposal);
-    return j;
-}
-
-static void agent_enter(struct agent *a, const struct journal *j)
-{
-    a->entered = *j;
-    a->entering = true;
-    record_enter(a->ballot, j, a->schedule, floor_divide(a->facts.clock.wall, SECOND));
-}
-
-/* No record of this schedule: it counts from now, and what was done stays done. */
-static void agent_begin(struct agent *a)
-{
-    struct clockwork *c = &a->facts.clock;
-    struct journal *j = &a->journal;
-    int64_t now = floor_divide(c->wall, SECOND);
-    if (j->mark < now || j->mark > now + CLOCK_APART / SECOND) /* set by a clock that was wrong */
-        j->mark = now;
-    c->noted = false;
-    agent_enter(a, j);
-}
-
-static void agent_skip(struct agent *a, int64_t at)
-{
-    LOG(a->log, WARN, "the command still runs: the activation of %s is skipped", schedule_moment(a->schedule, at).data);
-    a->journal.mark = at;
-    a->journal.skipped++;
-    a->facts.clock.noted = false;
-}
-
-static void agent_hand_over(struct agent *a)
-{
-    struct facts *f = &a->facts;
-    nanos ahead = f->clock.ahead;
-    if (f->next_start <= f->now)
-        LOG(a->log, ERROR, "our clock is %s %s the servers': handing over, standing again in 1m; set the clock that is wrong",
-            duration_string(((ahead < 0 ? -ahead : ahead) + SECOND / 2) / SECOND * SECOND).data, ahead < 0 ? "behind" : "ahead of");
-    f->next_start = f->now + MINUTE;
-}
-
-/* Carries out what is to be done about activations, but for the start. */
-static void agent_turn(struct agent *a, const struct turn *t)
-{
-    struct journal next;
-    switch (t->kind) {
-    case TURN_BEGIN:
-        agent_begin(a);
-        break;
-    case TURN_RECORD:
-        next = agent_journal(a, t->at);
-        agent_enter(a, &next);
-        break;
-    case TURN_SKIP:
-        agent_skip(a, t->at);
-        break;
-    case TURN_HAND_OVER:
-        agent_hand_over(a);
-        break;
-    case TURN_NOTE:
-        agent_enter(a, &a->journal);
-        break;
-    case TURN_START: /* it is the command's turn: agent_start() */
-    case TURN_NONE:
-        break;
-    }
-}
-
-/* What a start says of its activation; one that is not recorded is journalled here. */
-static void agent_schedule(struct agent *a, struct note *note, int64_t at)
-{
-    struct clockwork *c = &a->facts.clock;
-    note->scheduled = at;
-    if (!a->schedule)
-        return;
-    note->offset = ballot_zone_offset(&a->schedule->zone, at);
-    if (at != c->recorded) {
-        a->journal = agent_journal(a, at);
-        c->noted = false;
-    }
-    c->recorded = BALLOT_NEVER;
-}
-
-/* --- acting on the command ------------------------------------------------------------ */
-
 static void agent_start(struct agent *a, bool anyway, int64_t activation)
 {
-    struct facts *f = &a->facts;
-    const ballot *b = a->ballot;
+    struct memory *m = &a->facts.memory;
+    const struct ballot_status *e = &a->facts.observed.election;
     int passed[2] = { -1, -1 };
-    struct note note = { .kind = NOTE_START, .token = anyway ? 0 : b->token };
-    agent_schedule(a, &note, activation);
-    if (!anyway && !on_our_own(f)) /* without a lease the guard does not look at the clock */
-        note.lease = b->lease;
-    string_copy(note.text, sizeof note.text, ballot_node(b));
-    f->started_at = clock_now();
-    f->life = LIFE_ASKED;
+    struct message start = { .kind = MESSAGE_START, .token = anyway ? 0 : e->token };
+    cron_start(a->facts.cron, a->ballot, &start, activation);
+    if (e->role == BALLOT_LEADER) /* without a lease the guard does not look at the clock */
+        start.lease = e->lease;
+    string_copy(start.text, sizeof start.text, ballot_node(a->ballot));
+    bool scheduled = start.scheduled != BALLOT_NEVER;
+    m->started_at = clock_now();
+    m->life = LIFE_ASKED;
+    m->anyway = anyway;
+    m->losses = e->losses;
+    m->cause = CAUSE_ITSELF;
     a->command_status = -1;
-    f->anyway = anyway;
-    f->cause = CAUSE_ITSELF;
-    f->standing_since = anyway && !a->schedule ? 0 : f->standing_since; /* activations do not wait again */
-    a->losses = b->losses;
+    if (anyway && !scheduled) { /* activations do not wait again */
+        m->standing = false;
+        m->standing_since = 0;
+    }
     if (anyway)
         LOG(a->log, WARN, "no election is possible; running the command anyway, as on-election-failure=run-anyway demands");
-    LOG(a->log, INFO, "starting %s%s%s", a->plan.command[0], a->schedule ? " for the activation of " : "",
-        a->schedule ? schedule_moment(a->schedule, activation).data : "");
+    LOG(a->log, INFO, "starting %s%s%s", a->plan.command[0], scheduled ? " for the activation of " : "",
+        scheduled ? moment_string(start.scheduled, start.offset).data : "");
     if (a->plan.wrap && !agent_pipes(a, passed)) {
         agent_ended(a, EXIT_CANNOT_EXEC << 8, (struct exec_failure){ .error = errno }, false);
         return;
     }
-    agent_note(a, &note, a->plan.wrap ? passed : NULL);
-    fd_close(&passed[0]);
-    fd_close(&passed[1]);
+    agent_send(a, &start, a->plan.wrap ? passed : NULL);
+    fd_close_both(passed);
 }
 
 static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
 {
-    struct facts *f = &a->facts;
+    struct memory *m = &a->facts.memory;
+    const struct rules *r = &a->facts.rules;
     int level = kill_now ? 2 : 1;
-    if (f->stop_sent >= level)
+    if (m->stop_sent >= level)
         return;
-    if (f->stop_sent == 0 && a->command_status < 0)
-        f->cause = cause;
+    if (m->stop_sent == 0 && a->command_status < 0)
+        m->cause = cause;
     if (cause == CAUSE_RUNTIME)
-        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it",
-            duration_string(f->rules.max_runtime).data);
-    struct note note = { .kind = NOTE_STOP, .number = f->end_signal ? f->end_signal : SIGTERM };
-    note.span = kill_now ? 0 : f->rules.stop_timeout;
-    f->stop_sent = level;
-    f->stop_due = clock_now() + note.span + f->timeout / 3 * 2;
-    agent_note(a, &note, NULL);
+        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it", duration_string(r->max_runtime).data);
+    struct message stop = { .kind = MESSAGE_STOP, .number = m->end_signal ? m->end_signal : SIGTERM };
+    stop.span = kill_now ? 0 : r->stop_timeout;
+    m->stop_sent = level;
+    m->stop_due = clock_now() + stop.span + part(a->facts.observed.timeout, PART_LEASE);
+    agent_send(a, &stop, NULL);
 }
 
 /* A guard that died or fell silent: it is killed first, so that it can start
  * nothing any more, then all that it leaves to us as their subreaper. */
 static void agent_orphan(struct agent *a)
 {
-    struct facts *f = &a->facts;
+    struct memory *m = &a->facts.memory;
     LOG(a->log, ERROR, "the guard process %s; ending all that it ran and starting another",
-        f->guard_lost ? "has died" : "does not answer");
-    a->command_lost = f->life != LIFE_NONE;
+        m->guard_lost ? "has died" : "does not answer");
+    a->command_lost = m->life != LIFE_NONE;
     if (a->command_lost && a->command_status < 0) {
         a->command_status = SIGKILL;
-        if (f->stop_sent == 0)
-            f->cause = f->guard_lost ? CAUSE_ITSELF : CAUSE_BALLOT;
+        if (m->stop_sent == 0)
+            m->cause = m->guard_lost ? CAUSE_ITSELF : CAUSE_BALLOT;
     }
-    f->stop_sent = f->stop_sent ? f->stop_sent : 1;
-    f->life = LIFE_ORPHANED;
+    m->stop_sent = m->stop_sent ? m->stop_sent : 1;
+    m->life = LIFE_ORPHANED;
     a->ending = (struct ending){ .due = 0 };
     if (a->guard > 0)
         kill(a->guard, SIGKILL);
@@ -7333,18 +7909,17 @@ static void agent_orphan(struct agent *a)
 
 static void agent_end_orphans(struct agent *a)
 {
-    struct facts *f = &a->facts;
+    struct memory *m = &a->facts.memory;
     bool reaped;
-    a->strangers.resolver = a->ballot->resolver.pid;
     if (clock_now() >= a->ending.due)
-        family_end(&a->ending, a->command, &a->strangers, a->log);
-    f->orphans_due = a->ending.due;
-    if (family_reap(a->command, &a->command_status, &reaped, &a->strangers))
+        subtree_kill(&a->ending, a->command, &a->spared, a->log);
+    m->orphans_due = a->ending.due;
+    if (subtree_reap(a->command, &a->command_status, &reaped, &a->spared))
         return;
     if (a->command_lost)
         agent_ended(a, a->command_status, (struct exec_failure){ .error = 0 }, true); /* the cause is known */
-    f->life = LIFE_NONE;
-    f->stop_sent = 0;
+    m->life = LIFE_NONE;
+    m->stop_sent = 0;
     agent_next_guard(a);
 }
 
@@ -7352,77 +7927,62 @@ static void agent_end_orphans(struct agent *a)
  * lease of a running command. */
 static void agent_inform_guard(struct agent *a)
 {
-    const ballot *b = a->ballot;
-    struct facts *f = &a->facts;
-    if (f->life == LIFE_ORPHANED || f->guard_lost)
+    const struct memory *m = &a->facts.memory;
+    const struct ballot_status *e = &a->facts.observed.election;
+    if (m->life == LIFE_ORPHANED || m->guard_lost)
         return;
-    bool known = !memcmp(&a->told, &b->session, sizeof a->told) && !strcmp(a->told_addresses, b->addresses);
-    if (b->session.client_id && !known) {
-        struct note note = { .kind = NOTE_SESSION, .session = b->session, .span = b->timeout };
-        string_copy(note.text, sizeof note.text, b->addresses);
-        agent_note(a, &note, NULL);
-        a->told = b->session;
-        string_copy(a->told_addresses, sizeof a->told_addresses, b->addresses);
+    if (e->session && (a->told_session != e->session || strcmp(a->told_servers, e->servers) != 0)) {
+        struct message session = { .kind = MESSAGE_SESSION, .session = e->session, .span = e->timeout };
+        memcpy(session.password, e->password, sizeof session.password);
+        string_copy(session.text, sizeof session.text, e->servers);
+        agent_send(a, &session, NULL);
+        a->told_session = e->session;
+        string_copy(a->told_servers, sizeof a->told_servers, e->servers);
     }
-    bool counts = f->role == BALLOT_LEADER || (f->rules.stop && b->leading); /* stop: a lease that was cut and is over, too */
-    if (f->life != LIFE_NONE && counts && memcmp(&b->lease, &f->lease, sizeof f->lease) != 0) {
-        struct note note = { .kind = NOTE_LEASE, .lease = b->lease };
-        agent_spare(a);
-        agent_note(a, &note, NULL);
+    bool counts = e->role == BALLOT_LEADER || (a->facts.rules.stop && e->token); /* stop: a lease that was cut and is over, too */
+    if (m->life != LIFE_NONE && counts && memcmp(&e->lease, &m->lease, sizeof m->lease) != 0) {
+        spared_add_children(&a->spared, a->guard); /* what dead spared ones left: no signal tells */
+        agent_send(a, &(struct message){ .kind = MESSAGE_LEASE, .lease = e->lease }, NULL);
     }
 }
 
-static void agent_line(struct agent *a, enum line line)
+static void agent_candidacy(struct agent *a, enum candidacy candidacy)
 {
-    struct facts *f = &a->facts;
-    bool standing = a->line == LINE_STAND, leaving = line == LINE_LEAVE || line == LINE_LAST_WORD;
-    a->line = line;
-    f->leaving_since = !leaving ? 0 : f->leaving_since ? f->leaving_since : f->now;
-    switch (line) {
-    case LINE_STAND:
-        if (!standing && f->role == BALLOT_OUT)
-            f->standing_since = f->now;
-        ballot_stand(a->ballot);
-        break;
-    case LINE_HOLD:
-        ballot_hold(a->ballot);
-        break;
-    case LINE_LEAVE:
-        ballot_leave(a->ballot);
-        break;
-    case LINE_LAST_WORD: /* still leading */
-        break;
+    struct memory *m = &a->facts.memory;
+    const struct observed *o = &a->facts.observed;
+    bool stands = candidacy == CANDIDACY_STAND, leaves = candidacy == CANDIDACY_LEAVE || candidacy == CANDIDACY_LAST_WORD;
+    m->leaving_since = !leaves ? 0 : m->leaving_since ? m->leaving_since : o->now;
+    if (!stands || (!m->standing && m->life == LIFE_NONE))
+        m->standing_since = stands && o->election.role == BALLOT_OUT ? o->now : 0;
+    m->standing = stands && (m->standing || m->life == LIFE_NONE);
+    switch (candidacy) {
+    case CANDIDACY_STAND: ballot_stand(a->ballot); break;
+    case CANDIDACY_HOLD: ballot_hold(a->ballot); break;
+    case CANDIDACY_LEAVE: ballot_leave(a->ballot); break;
+    case CANDIDACY_LAST_WORD: break; /* leading on */
     }
-    if (line != LINE_STAND)
-        f->standing_since = 0;
 }
 
-static void agent_act(struct agent *a, const struct wish *w)
+static void agent_act(struct agent *a, const struct decision *d)
 {
-    struct facts *f = &a->facts;
-    if (w->replace_guard)
+    struct memory *m = &a->facts.memory;
+    m->ended = false;
+    m->after = d->after;
+    if (d->replace_guard)
         agent_orphan(a);
-    if (w->new_guard)
+    if (d->new_guard)
         agent_next_guard(a);
-    if (f->life == LIFE_ORPHANED)
+    if (m->life == LIFE_ORPHANED)
         agent_end_orphans(a);
-    if (a->schedule)
-        agent_turn(a, &w->turn);
-    agent_line(a, w->line);
-    f->resign_due = a->ballot->leading && (f->resign_due || w->resign_later);
-    if (w->outcome_done)
-        f->ended = false;
-    if (w->end && !f->ending) {
-        f->ending = true;
-        a->status = w->status;
-        if (w->status == EXIT_BALLOT && !f->ended)
-            LOG(a->log, FATAL, "no election is possible%s%s; ending, as on-election-failure=exit demands",
-                ballot_trouble(a->ballot)[0] ? ": " : "", ballot_trouble(a->ballot));
-    }
-    if (w->command == COMMAND_START)
-        agent_start(a, w->anyway, w->turn.at);
-    else if (w->command == COMMAND_STOP || w->command == COMMAND_KILL)
-        agent_stop(a, w->command == COMMAND_KILL, w->cause);
+    cron_act(a->facts.cron, a->ballot, &d->step);
+    agent_candidacy(a, d->candidacy);
+    if (d->give_up)
+        LOG(a->log, FATAL, "no election is possible%s%s; ending, as on-election-failure=exit demands",
+            ballot_trouble(a->ballot)[0] ? ": " : "", ballot_trouble(a->ballot));
+    if (d->command == COMMAND_START)
+        agent_start(a, d->anyway, d->step.at);
+    else if (d->command == COMMAND_STOP || d->command == COMMAND_KILL)
+        agent_stop(a, d->command == COMMAND_KILL, d->cause);
     agent_inform_guard(a);
 }
 
@@ -7433,35 +7993,33 @@ enum { SLOT_SIGNAL, SLOT_GUARD, SLOT_STDOUT, SLOT_STDERR, SLOT_OUT, SLOT_ERR, SL
 
 static void agent_learn_time(struct agent *a)
 {
-    struct facts *f = &a->facts;
-    f->now = clock_now();
-    if (a->planned != NEVER && f->now > a->planned + f->timeout / 3) {
-        f->stalled_at = f->now;
-        f->unheard_since = f->unheard_since ? f->now : 0; /* the guard may have been stopped, too */
+    struct memory *m = &a->facts.memory;
+    nanos now = a->facts.observed.now = clock_now();
+    if (a->planned != NEVER && now > a->planned + part(a->facts.observed.timeout, PART_STALL)) {
+        m->stalled_at = now;
+        m->unacknowledged_since = m->unacknowledged_since ? now : 0; /* the guard may have been stopped, too */
     }
 }
 
 static void agent_wait(struct agent *a, nanos wake)
 {
-    struct facts *f = &a->facts;
+    const struct memory *m = &a->facts.memory;
     struct log *l = a->log;
     nanos now = clock_now();
     int timeout = poll_timeout(nanos_min(wake, nanos_min(queue_retry(&l->out), queue_retry(&l->err))), now);
     struct pollfd slots[SLOT_COUNT] = {
         [SLOT_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
-        [SLOT_GUARD] = { f->life == LIFE_ORPHANED ? -1 : a->pair, POLLIN, 0 },
+        [SLOT_GUARD] = { m->life == LIFE_ORPHANED ? -1 : a->pair, POLLIN, 0 },
         [SLOT_STDOUT] = { stream_wants(&a->streams[0]) ? a->streams[0].fd : -1, POLLIN, 0 },
         [SLOT_STDERR] = { stream_wants(&a->streams[1]) ? a->streams[1].fd : -1, POLLIN, 0 },
         [SLOT_OUT] = { queue_waits(&l->out) && !l->out.retry_at ? l->out.fd : -1, POLLOUT, 0 },
         [SLOT_ERR] = { queue_waits(&l->err) && !l->err.retry_at ? l->err.fd : -1, POLLOUT, 0 },
     };
     /* A guard that could not be told of a cut lease is killed before the heartbeat is sent. */
-    bool untold = f->guard_lost && (f->life == LIFE_ASKED || f->life == LIFE_RUNNING);
-    int count = 0;
-    if (untold)
-        timeout = 0;
-    else
-        count = ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
+    bool untold = m->guard_lost && (m->life == LIFE_ASKED || m->life == LIFE_RUNNING);
+    timeout = untold ? 0 : timeout;
+    int count = untold ? 0 : ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
+    agent_read_status(a);
     log_turn(l);
     a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
     while (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0 && errno == EINTR)
@@ -7477,108 +8035,109 @@ static void agent_wait(struct agent *a, nanos wake)
             stream_read(&a->streams[i], l);
 }
 
-/* Acting changed what decisions hang on: decide again at once. */
-static bool facts_moved(const struct facts *a, const struct facts *b)
+static bool bytes_differ(const void *a, const void *b, size_t size)
 {
-    return a->life != b->life || a->stop_sent != b->stop_sent || a->ended != b->ended || a->ending != b->ending ||
-           a->guard_due != b->guard_due || a->leaving_since != b->leaving_since || a->standing_since != b->standing_since ||
-           a->clock.noted != b->clock.noted;
+    return memcmp(a, b, size) != 0;
 }
 
-static void agent_run(struct agent *a)
+/* Returns the exit status. */
+static int agent_run(struct agent *a)
 {
+    struct facts *f = &a->facts;
+    struct memory before;
+    struct cron_memory cron_before;
+    f->observed.now = clock_now();
     for (;;) {
         agent_learn_output(a);
         agent_learn_election(a);
-        agent_learn_record(a);
-        struct wish wish = agent_decide(&a->facts);
-        if (wish.finish)
-            return;
-        struct facts before = a->facts;
-        agent_act(a, &wish);
-        agent_wait(a, facts_moved(&before, &a->facts) ? a->facts.now : wish.wake);
+        cron_learn(f->cron, a->ballot, &a->facts.observed.election, f->observed.now);
+        struct decision decision = agent_decide(f);
+        if (decision.finish)
+            return f->memory.after.exit_status;
+        memcpy(&before, &f->memory, sizeof before);
+        memcpy(&cron_before, cron_memory(f->cron), sizeof cron_before);
+        agent_act(a, &decision);
+        bool moved = bytes_differ(&before, &f->memory, sizeof before) ||
+                     bytes_differ(&cron_before, cron_memory(f->cron), sizeof cron_before);
+        agent_wait(a, moved ? f->observed.now : decision.wake); /* moved: decide again at once */
     }
 }
 
-static void agent_configure(struct agent *a, char **command)
+/* `run cron` knows no restart-delay, and waits for the next activation after ignore, too. */
+static struct rules agent_rules(const struct settings *s, bool cron)
 {
-    const struct settings *s = a->settings;
+    struct rules r = {
+        .stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP,
+        .on_success = (int)setting_number(s, SET_ON_SUCCESS),
+        .on_error = (int)setting_number(s, SET_ON_ERROR),
+        .on_failure = (int)setting_number(s, SET_ON_FAILURE),
+        .stop_timeout = setting_number(s, SET_STOP_TIMEOUT),
+        .max_runtime = setting_number(s, SET_MAX_RUNTIME),
+        .restart_delay = cron ? 0 : setting_number(s, SET_RESTART_DELAY),
+        .restart_delay_max = cron ? 0 : setting_number(s, SET_RESTART_DELAY_MAX),
+    };
+    r.alone = cron && !r.stop;
+    if (cron && r.on_success == POLICY_IGNORE)
+        r.on_success = POLICY_RERUN;
+    if (cron && r.on_error == POLICY_IGNORE)
+        r.on_error = POLICY_RERUN;
+    return r;
+}
+
+static void agent_configure(struct agent *a, const struct settings *s, char **command)
+{
+    a->facts.rules = agent_rules(s, a->facts.cron != NULL);
     a->plan = (struct plan){
         .command = command,
         .id = setting_text(s, SET_CANDIDATE_ID),
         .base_path = setting_text(s, SET_BASE_PATH),
         .auth = setting_text(s, SET_AUTH),
-        .stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP,
+        .stop = a->facts.rules.stop,
         .wrap = setting_number(s, SET_WRAP),
         .debug = setting_number(s, SET_DEBUG),
-        .stop_timeout = setting_number(s, SET_STOP_TIMEOUT),
+        .stop_timeout = a->facts.rules.stop_timeout,
         .log = a->log,
-    };
-    a->facts.rules = (struct rules){
-        .stop = a->plan.stop,
-        .on_success = (int)setting_number(s, SET_ON_SUCCESS),
-        .on_error = (int)setting_number(s, SET_ON_ERROR),
-        .on_failure = (int)setting_number(s, SET_ON_FAILURE),
-        .stop_timeout = a->plan.stop_timeout,
-        .max_runtime = setting_number(s, SET_MAX_RUNTIME),
-        .restart_delay = setting_number(s, SET_RESTART_DELAY),
-        .restart_delay_max = setting_number(s, SET_RESTART_DELAY_MAX),
     };
     a->streams[0] = (struct stream){ .fd = -1, .name = "cmd-run-stdout", .level = BALLOT_LOG_INFO, .queue = &a->log->out };
     a->streams[1] = (struct stream){ .fd = -1, .name = "cmd-run-stderr", .level = BALLOT_LOG_ERROR, .queue = &a->log->err };
 }
 
-static bool agent_open(struct agent *a)
+static bool agent_open(struct agent *a, const struct settings *s)
 {
-    static const int heard[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
+    static const int caught[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
     /* A file size limit is like a full disk; `stty tostop` must not stop an election. */
-    static const int deaf[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 };
-    const struct settings *s = a->settings;
+    static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 };
     const struct ballot_config config = {
         .servers = setting_text(s, SET_SERVERS), .base_path = a->plan.base_path, .candidate_id = a->plan.id,
         .auth = a->plan.auth,
         .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND),
         .mode = a->plan.stop ? BALLOT_STOP : BALLOT_KEEP,
-        .log = log_message, .log_data = a->log, .library_log = a->plan.debug,
+        .log = log_message, .log_data = a->log, .library_log = a->plan.debug, .record = a->facts.cron != NULL,
     };
     int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
     a->terminal = tty >= 0;
     fd_close(&tty);
-    if (!a->plan.debug)
-        family_no_core();
-    family_warn(family_adopt_orphans(), a->log);
-    family_spare(&a->strangers, 0);
-    if (!signals_open(heard, deaf) || !agent_new_guard(a)) {
+    subtree_warn(process_adopt_orphans(), a->log);
+    spared_add_children(&a->spared, 0);
+    if (!signals_open(caught, ignored) || (a->guard = guard_fork(&a->plan, &a->pair)) < 0) {
         LOG(a->log, FATAL, "cannot start the guard process: %s", strerror(errno));
         return false;
     }
     int error = ballot_open(&a->ballot, &config);
     if (error != BALLOT_OK)
         LOG(a->log, FATAL, "cannot start: %s", ballot_strerror(error));
-    if (error == BALLOT_OK && a->schedule)
-        record_keep(a->ballot);
     return error == BALLOT_OK;
-}
-
-/* Breaks off, so that closing the handle does not wait for an answer. */
-static void contact_cut(ballot *b)
-{
-    if (b->fd < 0 || !b->connected)
-        return;
-    shutdown(b->fd, SHUT_RDWR);
-    zookeeper_process(b->handle, ZOOKEEPER_READ);
 }
 
 /* Leaves nothing behind: the session is closed, the guard told that all is well. */
 static void agent_close(struct agent *a)
 {
-    struct note goodbye = { .kind = NOTE_GOODBYE };
     if (a->ballot && ballot_role(a->ballot) != BALLOT_OUT)
-        contact_cut(a->ballot); /* nobody answered in time: do not wait again */
+        ballot_hang_up(a->ballot); /* no server answered in time: do not wait again */
     ballot_close(a->ballot);
-    free(a->strangers.pids);
+    free(a->spared.pids);
     if (a->pair >= 0)
-        note_send(a->pair, &goodbye, NULL);
+        message_send(a->pair, &(struct message){ .kind = MESSAGE_GOODBYE }, NULL);
     fd_close(&a->pair);
 }
 
@@ -7590,51 +8149,19 @@ static int signal_death(int number)
     return EXIT_BY_SIGNAL + number;
 }
 
-/* What the settings say about activations; false: it has been said what is wrong. */
-static bool schedule_open(struct schedule *c, const struct settings *s, struct log *log)
-{
-    struct ballot_cron_error error;
-    c->spec = setting_text(s, SET_SCHEDULE);
-    c->dst = (enum ballot_dst)setting_number(s, SET_DST);
-    c->catch_up = setting_number(s, SET_CATCH_UP);
-    const struct value *v = &s->values[SET_SCHEDULE];
-    char why[512];
-    struct text t = text_in(why, sizeof why);
-    int local = ballot_zone_local(&c->zone);
-    if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
-        text_format(&t, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
-    else if (local != BALLOT_OK && !c->cron.own_zone)
-        text_format(&t, "it is for the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
-    else if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
-        text_string(&t, "it never comes");
-    if (t.length)
-        LOG(log, FATAL, "%s%s: \"%.200s\": %s", v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
-    return t.length == 0;
-}
-
-static int run(const struct settings *s, struct log *log, char **command, struct schedule *schedule)
+static int run(const struct settings *s, struct log *log, char **command, struct cron_run *cron)
 {
     struct agent *a = calloc(1, sizeof *a);
     if (!a)
         return EXIT_BALLOT;
-    a->settings = s;
     a->log = log;
     a->pair = -1;
-    a->schedule = schedule;
-    a->facts.clock = (struct clockwork){ .schedule = schedule, .noted = true, .recorded = BALLOT_NEVER };
-    a->journal = (struct journal){ .mark = moment_now(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
-    a->shift = clock_shift();
-    agent_configure(a, command);
-    int status = EXIT_BALLOT, signal_number = 0;
-    if (agent_open(a)) {
-        a->facts.now = clock_now();
-        agent_run(a);
-        status = a->status;
-        signal_number = a->facts.end_signal;
-    }
+    a->facts.cron = cron;
+    agent_configure(a, s, command);
+    int status = agent_open(a, s) ? agent_run(a) : EXIT_BALLOT, number = a->facts.memory.end_signal;
     agent_close(a);
     free(a);
-    return signal_number ? signal_death(signal_number) : status;
+    return number ? signal_death(number) : status;
 }
 
 static int run_once(const struct settings *s, struct log *log, char **command)
@@ -7644,15 +8171,17 @@ static int run_once(const struct settings *s, struct log *log, char **command)
 
 static int run_cron(const struct settings *s, struct log *log, char **command)
 {
-    struct schedule schedule;
-    return schedule_open(&schedule, s, log) ? run(s, log, command, &schedule) : EXIT_BALLOT;
+    struct cron_run *cron = cron_open(s, log);
+    int status = cron ? run(s, log, command, cron) : EXIT_BALLOT;
+    free(cron);
+    return status;
 }
 
 /* ---------------------------------------------------------------------------
- * Observer: an election, read by somebody who does not stand
+ * Viewer: an election, read by a process that does not stand
  *
  * As in the election, replies and watches only record what was read, and one
- * pure function, observer_step(), names the next thing to ask for. What is asked
+ * pure function, viewer_step(), names the next thing to ask for. What is asked
  * for goes out at once, without waiting for other answers: sync, base and list
  * together, then all proposals together.
  * ------------------------------------------------------------------------ */
@@ -7672,31 +8201,44 @@ struct seen {
 
 enum reading { READ_NO_PROPOSAL, READ_LEADERS, READ_ALL, READ_SCHEDULE_TOO };
 
-struct observer {
-    ballot *contact;    /* a membership that never stands                      */
+/* What is asked of the servers. */
+enum look {
+    LOOK_SYNC, LOOK_BASE, LOOK_LIST, LOOK_NODE,
+    LOOK_CREATION,      /* where there is no base: a watch for it              */
+    LOOK_ASK,           /* the step-down's: write into the leader's proposal   */
+    LOOK_NOTHING,
+    LOOK_ANEW,          /* forget, and read all again                          */
+};
+
+struct viewer {
+    struct ballot_config config; /* its strings are the settings'              */
+    struct client client;
+    nanos born;
     enum reading reading;
     bool watching;      /* go on after the first complete picture              */
     nanos contact_since; /* of the contact in which the rest was read          */
     bool sync_sent;
-    bool base_flying, base_fresh, list_flying, list_fresh;
-    bool exists_flying, exists_armed; /* where there is no base: told of its creation */
+    bool base_fresh, list_fresh, creation_watched;
     bool base_exists;
     bool hold_base;     /* what the base said is not told yet: do not read over it */
     bool complete;      /* all was read at least once                          */
     struct seen base;
+    char named[NODE_MAX]; /* the proposal that it names; "": none              */
     struct Stat list_stat; /* of the base, with the list                       */
     struct seen schedule; /* the leaders' record of activations, beside the proposals */
     struct seen *nodes; /* sorted as strcmp                                    */
     size_t count;
     int refused;        /* what no waiting mends: a ZooKeeper error, or 0      */
     const char *refused_what;
+    void (*asked)(void *context, const struct reply *reply); /* learns of LOOK_ASK */
+    void *asked_context;
+    char node[NODE_PATH_MAX]; /* of viewer_path()                              */
 };
 
-/* One request for one proposal; freed by its completion. */
-struct look {
-    struct observer *observer;
-    char name[NODE_MAX];
-};
+static const char *viewer_path(struct viewer *v, const char *name)
+{
+    return node_path(v->node, v->config.base_path, name);
+}
 
 /* Reads what time_string() writes, as nanoseconds since 1970; what follows the
  * offset is passed over. */
@@ -7749,116 +8291,87 @@ static bool node_in_line(const struct seen *n)
     return n->listed && named && !persistent && n->state != SEEN_GONE;
 }
 
-static struct seen *node_find(const struct observer *o, const char *name)
+static struct seen *node_find(const struct viewer *v, const char *name)
 {
-    size_t low = 0, high = o->count;
+    size_t low = 0, high = v->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (strcmp(o->nodes[middle].name, name) < 0)
+        if (strcmp(v->nodes[middle].name, name) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; low < o->count && !strcmp(o->nodes[low].name, name); low++)
-        if (o->nodes[low].listed)
-            return &o->nodes[low];
+    for (; low < v->count && !strcmp(v->nodes[low].name, name); low++)
+        if (v->nodes[low].listed)
+            return &v->nodes[low];
     return NULL;
 }
 
-/* The child of the base that the base names, "" if none. */
-static const char *observer_named(const struct observer *o, char *buffer, size_t size)
-{
-    buffer[0] = '\0';
-    if (o->base_exists && o->base.data)
-        json_get(o->base.data, o->base.length, "proposalNode", buffer, size);
-    return node_name(o->contact, buffer);
-}
-
 /* The proposal of whoever leads: named by the base, and there. NULL: nobody does. */
-static struct seen *observer_leader(const struct observer *o)
+static struct seen *viewer_leader(const struct viewer *v)
 {
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
-    const char *named = observer_named(o, buffer, sizeof buffer);
-    struct seen *n = *named ? node_find(o, named) : NULL;
+    struct seen *n = v->named[0] ? node_find(v, v->named) : NULL;
     return n && n->state != SEEN_GONE ? n : NULL;
 }
 
 /* Base and list were read one after the other: of one moment they are if either
  * the base or its children have not changed in between. */
-static bool observer_torn(const struct observer *o)
+static bool viewer_torn(const struct viewer *v)
 {
-    return o->base.stat.mzxid != o->list_stat.mzxid && o->base.stat.pzxid != o->list_stat.pzxid;
+    return v->base.stat.mzxid != v->list_stat.mzxid && v->base.stat.pzxid != v->list_stat.pzxid;
 }
 
 /* --- facts -------------------------------------------------------------------- */
 
-static void seen_keep(struct seen *n, const char *data, int length, const struct Stat *stat)
+static void seen_keep(struct seen *n, const struct reply *reply)
 {
     free(n->data);
-    n->length = length > 0 ? (size_t)length : 0;
+    n->length = reply->length;
     n->data = n->length <= DATA_MAX ? malloc(n->length + 1) : NULL;
-    if (n->data && n->length)
-        memcpy(n->data, data, n->length);
-    n->stat = *stat;
+    if (n->data)
+        memcpy(n->data, reply->data, n->length);
+    n->stat = *reply->stat;
     n->state = SEEN_READ;
 }
 
-static void observer_refused(struct observer *o, const char *what, int rc)
+static void viewer_refused(struct viewer *v, const char *what, int rc)
 {
-    if (o->refused)
+    if (v->refused)
         return; /* one reason is enough */
-    o->refused = rc;
-    o->refused_what = what;
+    v->refused = rc;
+    v->refused_what = what;
 }
 
-static void on_look_event(zhandle_t *handle, int type, int state, const char *path, void *context)
+static void viewer_event(void *owner, int type, const char *path)
 {
-    struct observer *o = context;
-    (void)handle;
-    (void)state;
-    o->contact->turn_again = true;
-    if (type == ZOO_SESSION_EVENT || !path || strcmp(path, o->contact->path) != 0)
+    struct viewer *v = owner;
+    if (type >= CONTACT_MADE || strcmp(path, v->config.base_path) != 0)
         return;
     if (type != ZOO_CHANGED_EVENT)
-        o->list_fresh = false;
+        v->list_fresh = false;
     if (type != ZOO_CHILD_EVENT)
-        o->base_fresh = false;
+        v->base_fresh = false;
     if (type == ZOO_CREATED_EVENT)
-        o->exists_armed = false;
+        v->creation_watched = false;
 }
 
-static void on_look_sync(int rc, const char *value, const void *data)
+static void on_look_base(struct viewer *v, const struct reply *reply)
 {
-    (void)rc; /* what was asked for after it will tell */
-    (void)value;
-    (void)data;
-}
-
-static void on_look_base(int rc, const char *value, int length, const struct Stat *stat, const void *data)
-{
-    static const struct Stat none = { .czxid = 0 };
-    struct observer *o = (struct observer *)(uintptr_t)data;
-    o->base_flying = false;
-    o->contact->turn_again = true;
-    if (outcome_unknown(rc))
-        return;
-    if (rc != ZOK && rc != ZNONODE) {
-        observer_refused(o, "reading", rc);
+    if (reply->rc != ZOK && reply->rc != ZNONODE) {
+        viewer_refused(v, "reading", reply->rc);
         return;
     }
-    o->base_fresh = true;
-    o->base_exists = rc == ZOK;
-    seen_keep(&o->base, value, rc == ZOK ? length : 0, rc == ZOK ? stat : &none);
+    v->base_fresh = true;
+    v->base_exists = reply->rc == ZOK;
+    seen_keep(&v->base, reply);
+    string_copy(v->named, sizeof v->named, heartbeat_read(v->config.base_path, reply->data, reply->length).named);
 }
 
-static void on_look_exists(int rc, const struct Stat *stat, const void *data)
+static void on_look_creation(struct viewer *v, const struct reply *reply)
 {
-    struct observer *o = (struct observer *)(uintptr_t)data;
-    (void)stat;
-    o->exists_flying = false;
-    o->exists_armed = rc == ZNONODE;
-    if (rc == ZOK) /* made meanwhile */
-        o->base_fresh = o->list_fresh = false;
+    v->creation_watched = reply->rc == ZNONODE;
+    if (reply->rc == ZOK) /* made meanwhile */
+        v->base_fresh = v->list_fresh = false;
 }
 
 static int seen_compare(const void *a, const void *b)
@@ -7868,23 +8381,23 @@ static int seen_compare(const void *a, const void *b)
 
 /* Puts a new list in the place of the old one. What stayed keeps what was read
  * of it; what left is kept until its end is told. */
-static bool nodes_replace(struct observer *o, const struct String_vector *names, const struct Stat *stat)
+static bool nodes_replace(struct viewer *v, const struct String_vector *names, const struct Stat *stat)
 {
-    int32_t listed = names ? names->count : 0;
-    struct seen *nodes = calloc(o->count + (size_t)listed + 1, sizeof *nodes);
-    bool same_base = stat->czxid == o->list_stat.czxid;
+    int32_t listed = names->count;
+    struct seen *nodes = calloc(v->count + (size_t)listed + 1, sizeof *nodes);
+    bool same_base = stat->czxid == v->list_stat.czxid;
     size_t count = 0;
     if (!nodes)
         return false;
-    o->schedule.listed = false;
-    o->schedule.state = SEEN_NOT;
+    v->schedule.listed = false;
+    v->schedule.state = SEEN_NOT;
     for (int32_t i = 0; i < listed; i++) {
         const char *name = names->data[i];
         bool record = !strcmp(name, RECORD_NAME);
-        o->schedule.listed = o->schedule.listed || record;
+        v->schedule.listed = v->schedule.listed || record;
         if (record || strlen(name) >= NODE_MAX)
             continue;
-        struct seen *old = same_base ? node_find(o, name) : NULL;
+        struct seen *old = same_base ? node_find(v, name) : NULL;
         if (old) {
             nodes[count] = *old;
             old->listed = old->told = false;
@@ -7893,247 +8406,238 @@ static bool nodes_replace(struct observer *o, const struct String_vector *names,
             string_copy(nodes[count].name, NODE_MAX, name);
         nodes[count++].listed = true;
     }
-    for (size_t i = 0; i < o->count; i++)
-        if (o->nodes[i].told) {
-            nodes[count] = o->nodes[i];
+    for (size_t i = 0; i < v->count; i++)
+        if (v->nodes[i].told) {
+            nodes[count] = v->nodes[i];
             nodes[count++].listed = false;
         } else
-            free(o->nodes[i].data);
+            free(v->nodes[i].data);
     qsort(nodes, count, sizeof *nodes, seen_compare);
-    free(o->nodes);
-    o->nodes = nodes;
-    o->count = count;
+    free(v->nodes);
+    v->nodes = nodes;
+    v->count = count;
     return true;
 }
 
-static void on_look_list(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+static void on_look_list(struct viewer *v, const struct reply *reply)
 {
-    static const struct Stat none = { .czxid = 0 };
-    struct observer *o = (struct observer *)(uintptr_t)data;
-    o->list_flying = false;
-    o->contact->turn_again = true;
-    if (outcome_unknown(rc))
-        return;
-    if (rc != ZOK && rc != ZNONODE) {
-        observer_refused(o, "listing", rc);
-        return;
+    if (reply->rc != ZOK && reply->rc != ZNONODE)
+        viewer_refused(v, "listing", reply->rc);
+    else if (nodes_replace(v, reply->names, reply->stat)) {
+        v->list_stat = *reply->stat;
+        v->list_fresh = true;
     }
-    if (!nodes_replace(o, rc == ZOK ? names : NULL, rc == ZOK ? stat : &none))
-        return;
-    o->list_stat = rc == ZOK ? *stat : none;
-    o->list_fresh = true;
 }
 
-static void on_look_node(int rc, const char *value, int length, const struct Stat *stat, const void *data)
+static void on_look_node(struct viewer *v, const struct reply *reply)
 {
-    struct look *look = (struct look *)(uintptr_t)data;
-    struct observer *o = look->observer;
-    struct seen *n = !strcmp(look->name, RECORD_NAME) ? &o->schedule : node_find(o, look->name);
-    o->contact->turn_again = true;
-    free(look);
-    if (!n)
+    const char *name = node_name(v->config.base_path, reply->path);
+    struct seen *n = !strcmp(name, RECORD_NAME) ? &v->schedule : node_find(v, name);
+    if (n && reply->rc == ZOK)
+        seen_keep(n, reply);
+    else if (n)
+        n->state = outcome_unknown(reply->rc) ? SEEN_NOT : reply->rc == ZNONODE ? SEEN_GONE : SEEN_REFUSED;
+}
+
+static void viewer_learn(void *owner, const struct reply *reply)
+{
+    struct viewer *v = owner;
+    if (reply->request == LOOK_NODE)
+        on_look_node(v, reply);
+    else if (reply->request == LOOK_ASK)
+        v->asked(v->asked_context, reply);
+    else if (outcome_unknown(reply->rc))
         return;
-    if (rc == ZOK)
-        seen_keep(n, value, length, stat);
-    else
-        n->state = outcome_unknown(rc) ? SEEN_NOT : rc == ZNONODE ? SEEN_GONE : SEEN_REFUSED;
+    else if (reply->request == LOOK_BASE)
+        on_look_base(v, reply);
+    else if (reply->request == LOOK_LIST)
+        on_look_list(v, reply);
+    else if (reply->request == LOOK_CREATION)
+        on_look_creation(v, reply);
 }
 
 /* --- the next thing to ask for ------------------------------------------------- */
 
-enum asking { ASK_NOTHING, ASK_ALL_ANEW, ASK_SYNC, ASK_BASE, ASK_LIST, ASK_EXISTS, ASK_NODES };
-
-static bool node_wanted(const struct observer *o, const struct seen *n, const struct seen *leader)
+static bool node_wanted(const struct viewer *v, const struct seen *n, const struct seen *leader)
 {
     if (!n->listed || n->state != SEEN_NOT)
         return false;
-    if (n == &o->schedule)
-        return o->reading == READ_SCHEDULE_TOO;
-    return o->reading >= READ_ALL || (o->reading == READ_LEADERS && n == leader);
+    if (n == &v->schedule)
+        return v->reading == READ_SCHEDULE_TOO;
+    return v->reading >= READ_ALL || (v->reading == READ_LEADERS && n == leader);
 }
 
-static bool nodes_in_state(const struct observer *o, enum seen_state state)
+static bool nodes_in_state(const struct viewer *v, enum seen_state state)
 {
-    const struct seen *leader = o->reading == READ_LEADERS ? observer_leader(o) : NULL;
-    for (size_t i = 0; i <= o->count; i++) {
-        const struct seen *n = i < o->count ? &o->nodes[i] : &o->schedule;
-        if (state == SEEN_NOT ? node_wanted(o, n, leader) : n->state == state)
+    const struct seen *leader = v->reading == READ_LEADERS ? viewer_leader(v) : NULL;
+    for (size_t i = 0; i <= v->count; i++) {
+        const struct seen *n = i < v->count ? &v->nodes[i] : &v->schedule;
+        if (state == SEEN_NOT ? node_wanted(v, n, leader) : n->state == state)
             return true;
     }
     return false;
 }
 
-static enum asking observer_step(const struct observer *o)
+/* Once, until it is answered. */
+static enum look look_once(const struct viewer *v, enum look look)
 {
-    if (!o->contact->connected || o->refused)
-        return ASK_NOTHING;
-    if (o->contact_since != o->contact->contact_since)
-        return ASK_ALL_ANEW;
-    if (!o->sync_sent)
-        return ASK_SYNC;
-    if (!o->base_fresh && !o->base_flying && !o->hold_base)
-        return ASK_BASE;
-    if (!o->list_fresh && !o->list_flying)
-        return ASK_LIST;
-    if (!o->base_fresh || !o->list_fresh)
-        return o->list_fresh && nodes_in_state(o, SEEN_NOT) ? ASK_NODES : ASK_NOTHING;
-    if (!o->watching && observer_torn(o))
-        return ASK_ALL_ANEW;
-    if (o->watching && !o->base_exists && !o->exists_armed)
-        return o->exists_flying ? ASK_NOTHING : ASK_EXISTS;
-    return nodes_in_state(o, SEEN_NOT) ? ASK_NODES : ASK_NOTHING;
+    return client_flying(&v->client, (int)look) ? LOOK_NOTHING : look;
+}
+
+static enum look viewer_step(const struct viewer *v)
+{
+    if (!v->client.connected || v->refused)
+        return LOOK_NOTHING;
+    if (v->contact_since != v->client.contact_since)
+        return LOOK_ANEW;
+    if (!v->sync_sent)
+        return LOOK_SYNC;
+    if (!v->base_fresh && !v->hold_base && !client_flying(&v->client, LOOK_BASE))
+        return LOOK_BASE;
+    if (!v->list_fresh && !client_flying(&v->client, LOOK_LIST))
+        return LOOK_LIST;
+    if (!v->base_fresh || !v->list_fresh)
+        return v->list_fresh && nodes_in_state(v, SEEN_NOT) ? LOOK_NODE : LOOK_NOTHING;
+    if (!v->watching && viewer_torn(v))
+        return LOOK_ANEW;
+    if (v->watching && !v->base_exists && !v->creation_watched)
+        return look_once(v, LOOK_CREATION);
+    return nodes_in_state(v, SEEN_NOT) ? LOOK_NODE : LOOK_NOTHING;
 }
 
 /* Base and list are of one moment, and the proposals are read. */
-static bool observer_whole(const struct observer *o)
+static bool viewer_whole(const struct viewer *v)
 {
-    return o->contact->connected && o->contact_since == o->contact->contact_since && o->base_fresh && o->list_fresh &&
-           !observer_torn(o) && !nodes_in_state(o, SEEN_NOT) && !nodes_in_state(o, SEEN_ASKED);
+    return v->client.connected && v->contact_since == v->client.contact_since && v->base_fresh && v->list_fresh &&
+           !viewer_torn(v) && !nodes_in_state(v, SEEN_NOT) && !nodes_in_state(v, SEEN_ASKED);
 }
 
 /* --- asking --------------------------------------------------------------------- */
 
-static int look_node_send(struct observer *o, struct seen *n)
+static int look_node_send(struct viewer *v, struct seen *n)
 {
-    ballot *b = o->contact;
-    struct look *look = malloc(sizeof *look);
-    if (!look)
-        return ZSYSTEMERROR;
-    look->observer = o;
-    string_copy(look->name, NODE_MAX, n->name);
-    n->state = SEEN_ASKED;
-    int rc = zoo_awget(b->handle, node_path(b, n->name), NULL, NULL, on_look_node, look);
-    if (rc != ZOK) {
-        n->state = SEEN_NOT;
-        free(look);
-    }
+    int rc = client_get(&v->client, LOOK_NODE, viewer_path(v, n->name), false);
+    n->state = rc == ZOK ? SEEN_ASKED : SEEN_NOT;
     return rc;
 }
 
-static int look_nodes_send(struct observer *o)
+static int look_nodes_send(struct viewer *v)
 {
-    const struct seen *leader = observer_leader(o);
-    int rc = node_wanted(o, &o->schedule, leader) ? look_node_send(o, &o->schedule) : ZOK;
-    for (size_t i = 0; i < o->count && rc == ZOK; i++)
-        if (node_wanted(o, &o->nodes[i], leader))
-            rc = look_node_send(o, &o->nodes[i]);
+    const struct seen *leader = viewer_leader(v);
+    int rc = node_wanted(v, &v->schedule, leader) ? look_node_send(v, &v->schedule) : ZOK;
+    for (size_t i = 0; i < v->count && rc == ZOK; i++)
+        if (node_wanted(v, &v->nodes[i], leader))
+            rc = look_node_send(v, &v->nodes[i]);
     return rc;
 }
 
-static int observer_send(struct observer *o, enum asking asking)
+static int look_send(struct viewer *v, enum look look)
 {
-    ballot *b = o->contact;
-    watcher_fn watcher = o->watching ? on_look_event : NULL;
-    switch (asking) {
-    case ASK_SYNC:
-        o->sync_sent = true;
-        return zoo_async(b->handle, b->path, on_look_sync, o);
-    case ASK_BASE:
-        o->base_flying = true;
-        return zoo_awget(b->handle, b->path, watcher, o, on_look_base, o);
-    case ASK_LIST:
-        o->list_flying = true;
-        return zoo_awget_children2(b->handle, b->path, watcher, o, on_look_list, o);
-    case ASK_EXISTS:
-        o->exists_flying = true;
-        return zoo_awexists(b->handle, b->path, on_look_event, o, on_look_exists, o);
-    case ASK_NODES:
-        return look_nodes_send(o);
-    case ASK_ALL_ANEW:
-    case ASK_NOTHING:
+    const char *base = v->config.base_path;
+    switch (look) {
+    case LOOK_SYNC:
+        v->sync_sent = true;
+        return client_sync(&v->client, LOOK_SYNC, base);
+    case LOOK_BASE:     return client_get(&v->client, LOOK_BASE, base, v->watching);
+    case LOOK_LIST:     return client_list(&v->client, LOOK_LIST, base, v->watching);
+    case LOOK_NODE:     return look_nodes_send(v);
+    case LOOK_CREATION: return client_exists(&v->client, LOOK_CREATION, base, true);
+    case LOOK_ANEW:
+        v->contact_since = v->client.contact_since;
+        v->sync_sent = v->base_fresh = v->list_fresh = v->creation_watched = v->hold_base = false;
+        break;
+    case LOOK_ASK:
+    case LOOK_NOTHING:
         break;
     }
     return ZOK;
 }
 
-static void observer_ask(struct observer *o, enum asking asking)
+/* Sends what is due; as client_prepare(). */
+static int viewer_prepare(struct viewer *v, struct pollfd *slots, int room, nanos *wake)
 {
-    ballot *b = o->contact;
-    if (asking == ASK_ALL_ANEW) {
-        o->contact_since = b->contact_since;
-        o->sync_sent = o->base_fresh = o->list_fresh = o->exists_armed = o->hold_base = false;
-        return;
-    }
-    if (observer_send(o, asking) != ZOK) {
-        o->base_flying = o->base_flying && asking != ASK_BASE;
-        o->list_flying = o->list_flying && asking != ASK_LIST;
-        o->exists_flying = o->exists_flying && asking != ASK_EXISTS;
-        contact_cut(b);
-    }
-    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
-        on_disconnected(b);
+    enum look look;
+    v->client.news = false;
+    while ((look = viewer_step(v)) != LOOK_NOTHING)
+        if (look_send(v, look) != ZOK)
+            client_hang_up(&v->client);
+    int count = client_prepare(&v->client, slots, room, wake);
+    if (v->client.news)
+        *wake = clock_now();
+    return count;
 }
 
-/* Sends what is due, waits until something happens or `until`, learns. */
-static void observer_turn(struct observer *o, struct pollfd *slots, int used, nanos until)
+static void viewer_dispatch(struct viewer *v, const struct pollfd *slots, int count)
 {
-    enum asking asking;
-    while ((asking = observer_step(o)) != ASK_NOTHING)
-        observer_ask(o, asking);
-    int timeout = poll_timeout(until, clock_now());
-    int count = ballot_prepare(o->contact, slots + used, BALLOT_POLLFDS, &timeout);
-    log_turn(o->contact->config.log_data);
-    if (poll(slots, (nfds_t)used + (nfds_t)count, timeout) < 0)
-        return;
-    ballot_dispatch(o->contact, slots + used, count);
-    o->complete = o->complete || observer_whole(o);
+    client_dispatch(&v->client, slots, count);
+    v->complete = v->complete || viewer_whole(v);
 }
 
-/* Who only looks says what he sees: the contact's own news are details. */
-static void observer_log(void *log, enum ballot_log_level level, int where, const char *message)
+/* Ends the session; what was read stays. Where no answer came, it does not wait for one. */
+static void viewer_end(struct viewer *v, bool answered)
+{
+    if (!answered)
+        client_hang_up(&v->client);
+    client_close(&v->client);
+}
+
+static void viewer_free(struct viewer *v)
+{
+    client_close(&v->client);
+    for (size_t i = 0; i < v->count; i++)
+        free(v->nodes[i].data);
+    free(v->nodes);
+    free(v->base.data);
+    free(v->schedule.data);
+    free(v);
+}
+
+/* --- its place in the program ----------------------------------------------------- */
+
+/* One round: sends what is due, waits until something happens or `until`, learns. */
+static void viewer_round(struct viewer *v, struct pollfd *slots, int used, nanos until)
+{
+    int count = viewer_prepare(v, slots + used, BALLOT_POLLFDS, &until);
+    log_turn(v->config.log_data);
+    if (poll(slots, (nfds_t)used + (nfds_t)count, poll_timeout(until, clock_now())) >= 0)
+        viewer_dispatch(v, slots + used, count);
+}
+
+/* What matters to a candidate is a detail here. */
+static void viewer_log(void *log, enum ballot_log_level level, int where, const char *message)
 {
     log_message(log, level < BALLOT_LOG_ERROR ? BALLOT_LOG_DEBUG : level, where, message);
 }
 
-/* Ends the session; what was read stays. Where nobody answers, it does not wait. */
-static void observer_hang_up(struct observer *o, bool answered)
+static struct viewer *viewer_open(const struct settings *s, struct log *log, enum reading reading, bool watching)
 {
-    ballot *b = o->contact;
-    if (!answered)
-        contact_cut(b);
-    resolver_end(b);
-    handle_close(b);
-}
-
-static void observer_free(struct observer *o)
-{
-    ballot_close(o->contact);
-    for (size_t i = 0; i < o->count; i++)
-        free(o->nodes[i].data);
-    free(o->nodes);
-    free(o->base.data);
-    free(o->schedule.data);
-    free(o);
-}
-
-static struct observer *observer_open(const struct settings *s, struct log *log, enum reading reading, bool watching)
-{
-    const struct ballot_config config = {
-        .servers = setting_text(s, SET_SERVERS), .base_path = setting_text(s, SET_BASE_PATH), .candidate_id = "observer",
-        .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND), .auth = setting_text(s, SET_AUTH),
-        .log = observer_log, .log_data = log, .library_log = setting_number(s, SET_DEBUG),
-    };
-    struct observer *o = calloc(1, sizeof *o);
-    if (!o || ballot_open(&o->contact, &config) != BALLOT_OK) {
+    struct viewer *v = calloc(1, sizeof *v);
+    if (!v) {
         LOG(log, FATAL, "out of memory");
-        free(o);
         return NULL;
     }
-    o->reading = reading;
-    o->watching = watching;
-    string_copy(o->schedule.name, NODE_MAX, RECORD_NAME);
-    return o;
+    v->config = (struct ballot_config){
+        .servers = setting_text(s, SET_SERVERS), .base_path = setting_text(s, SET_BASE_PATH),
+        .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND), .auth = setting_text(s, SET_AUTH),
+        .log = viewer_log, .log_data = log, .library_log = setting_number(s, SET_DEBUG),
+    };
+    v->born = clock_now();
+    v->reading = reading;
+    v->watching = watching;
+    string_copy(v->schedule.name, NODE_MAX, RECORD_NAME);
+    client_open(&v->client, &v->config, v, viewer_learn, viewer_event);
+    return v;
 }
 
 /* Why there is no picture. */
-static void observer_complain(const struct observer *o, struct log *log, nanos waited)
+static void viewer_complain(const struct viewer *v, struct log *log, nanos waited)
 {
-    const ballot *b = o->contact;
-    if (o->refused)
-        LOG(log, FATAL, "%s %s is refused: %s", o->refused_what, b->path, zerror(o->refused));
+    const struct client *c = &v->client;
+    if (v->refused)
+        LOG(log, FATAL, "%s %s is refused: %s", v->refused_what, v->config.base_path, zerror(v->refused));
     else
-        LOG(log, FATAL, "no answer from ZooKeeper at %s within %s%s%s", b->addresses[0] ? b->addresses : b->servers,
-            duration_string(waited).data, b->trouble[0] ? ": " : "", b->trouble);
+        LOG(log, FATAL, "no answer from ZooKeeper at %s within %s%s%s", c->addresses[0] ? c->addresses : v->config.servers,
+            duration_string(waited).data, c->trouble[0] ? ": " : "", c->trouble);
 }
 
 /* ---------------------------------------------------------------------------
@@ -8169,7 +8673,7 @@ struct record {
 
 /* What a report is made from. */
 struct report {
-    const struct observer *observer;
+    const struct viewer *viewer;
     nanos now;          /* since 1970 */
     struct record leader, schedule;
     const char *named;  /* the leader's proposal, within the base's path; "": none */
@@ -8179,6 +8683,8 @@ struct report {
 
 static void __attribute__((format(printf, 2, 3))) record_note(struct record *r, const char *format, ...)
 {
+    if (r->note_count == COUNT(r->notes))
+        return;
     struct text t = text_in(r->notes[r->note_count++], sizeof r->notes[0]);
     va_list args;
     va_start(args, format);
@@ -8201,17 +8707,17 @@ static bool record_read(struct record *r, const struct seen *n, enum member firs
 
 static void report_leader(struct report *p)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     struct record *r = &p->leader;
     nanos seen, timeout;
     if (!p->record)
         return;
-    if (!record_read(r, &o->base, MEMBER_ID, MEMBER_COUNT)) {
+    if (!record_read(r, &v->base, MEMBER_ID, MEMBER_COUNT)) {
         *r = (struct record){ .note_count = 0 };
         record_note(r, "unparseable");
         return;
     }
-    p->named = node_name(o->contact, r->fields[MEMBER_NODE]);
+    p->named = node_name(v->config.base_path, r->fields[MEMBER_NODE]);
     record_note(r, "is leader");
     bool timed = time_parse(r->fields[MEMBER_SEEN], &seen);
     nanos silent = timed ? p->now - seen : 0;
@@ -8222,7 +8728,7 @@ static void report_leader(struct report *p)
         record_note(r, "last heartbeat %s ago", duration_string(silent).data);
     if (p->silent)
         record_note(r, "last heartbeat is older than the expected publish interval");
-    if (!node_find(o, p->named)) {
+    if (!node_find(v, p->named)) {
         record_note(r, "possibly resigning");
         record_note(r, "election may be in progress");
     }
@@ -8245,7 +8751,7 @@ static void report_run(const struct report *p, struct record *r)
     if (!moment_parse(r->fields[MEMBER_START], &start) || r->fields[MEMBER_END][0])
         return;
     const struct age_text age = age_string(p->now / SECOND - start);
-    if (!strcmp(r->fields[MEMBER_RUNNER_NODE], p->named) && node_find(p->observer, p->named))
+    if (!strcmp(r->fields[MEMBER_RUNNER_NODE], p->named) && node_find(p->viewer, p->named))
         record_note(r, "running for %s", age.data);
     else
         record_note(r, "started %s ago, how it ended is not known", age.data);
@@ -8253,7 +8759,7 @@ static void report_run(const struct report *p, struct record *r)
 
 static void report_schedule(struct report *p)
 {
-    const struct seen *n = &p->observer->schedule;
+    const struct seen *n = &p->viewer->schedule;
     struct record *r = &p->schedule;
     if (!n->listed || n->state == SEEN_GONE)
         return;
@@ -8266,13 +8772,13 @@ static void report_schedule(struct report *p)
     report_run(p, r);
 }
 
-static void report_open(struct report *p, const struct observer *o)
+static void report_open(struct report *p, const struct viewer *v)
 {
-    *p = (struct report){ .observer = o, .now = clock_read(CLOCK_REALTIME), .named = "", .lowest = "" };
-    p->record = o->base_exists && o->base.length > 0;
-    for (size_t i = o->count; i-- > 0;)
-        if (node_in_line(&o->nodes[i]))
-            p->lowest = o->nodes[i].name;
+    *p = (struct report){ .viewer = v, .now = clock_read(CLOCK_REALTIME), .named = "", .lowest = "" };
+    p->record = v->base_exists && v->base.length > 0;
+    for (size_t i = v->count; i-- > 0;)
+        if (node_in_line(&v->nodes[i]))
+            p->lowest = v->nodes[i].name;
     report_leader(p);
     report_schedule(p);
 }
@@ -8301,7 +8807,7 @@ static void report_lowest(const struct report *p, struct record *r)
     }
     record_note(r, "should be leader but another candidate is claiming the role");
     record_note(r, "possibly waiting for previous leader resignation");
-    string_copy(r->brief, sizeof r->brief, node_find(p->observer, p->named) ? "next after the leader" : "waiting for the last leader's silence");
+    string_copy(r->brief, sizeof r->brief, node_find(p->viewer, p->named) ? "next after the leader" : "waiting for the last leader's silence");
 }
 
 static void report_times(const struct report *p, struct record *r, const struct seen *n)
@@ -8322,7 +8828,7 @@ static void report_times(const struct report *p, struct record *r, const struct 
 
 static void report_candidate(const struct report *p, const struct seen *n, struct record *r)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     bool leads = *p->named && !strcmp(n->name, p->named);
     *r = (struct record){ .note_count = 0 };
     if (leads) {
@@ -8347,7 +8853,7 @@ static void report_candidate(const struct report *p, const struct seen *n, struc
             record_note(r, "possibly resigning");
     }
     if (!r->fields[MEMBER_NODE][0])
-        snprintf(r->fields[MEMBER_NODE], sizeof r->fields[0], "%s/%s", o->contact->path, n->name);
+        snprintf(r->fields[MEMBER_NODE], sizeof r->fields[0], "%s/%s", v->config.base_path, n->name);
     r->fields[MEMBER_SEEN][0] = '\0';
     if (!missing)
         report_times(p, r, n);
@@ -8414,12 +8920,12 @@ static void yaml_record(FILE *out, const struct record *r, const char *first)
 
 static void report_yaml(FILE *out, const struct report *p, struct record *r)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     fputs(p->leader.note_count ? "leader:\n" : "leader: {}\n", out);
     yaml_record(out, &p->leader, "  ");
-    fputs(o->count ? "allCandidates:\n" : "allCandidates: []\n", out);
-    for (size_t i = 0; i < o->count; i++) {
-        report_candidate(p, &o->nodes[i], r);
+    fputs(v->count ? "allCandidates:\n" : "allCandidates: []\n", out);
+    for (size_t i = 0; i < v->count; i++) {
+        report_candidate(p, &v->nodes[i], r);
         yaml_record(out, r, "- ");
     }
     if (record_there(&p->schedule))
@@ -8454,16 +8960,16 @@ static void json_record(FILE *out, const struct record *r, const char *indent)
 
 static void report_json(FILE *out, const struct report *p, struct record *r)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     fputs("{\n    \"leader\": ", out);
     json_record(out, &p->leader, "    ");
     fputs(",\n    \"candidates\": [", out);
-    for (size_t i = 0; i < o->count; i++) {
-        report_candidate(p, &o->nodes[i], r);
+    for (size_t i = 0; i < v->count; i++) {
+        report_candidate(p, &v->nodes[i], r);
         fprintf(out, "%s\n        ", i ? "," : "");
         json_record(out, r, "        ");
     }
-    fputs(o->count ? "\n    ]" : "]", out);
+    fputs(v->count ? "\n    ]" : "]", out);
     if (record_there(&p->schedule)) {
         fputs(",\n    \"schedule\": ", out);
         json_record(out, &p->schedule, "    ");
@@ -8567,28 +9073,28 @@ static void table_print(FILE *out, const struct row *row, const size_t *widths, 
 
 static void table_head(FILE *out, const struct report *p)
 {
-    const struct observer *o = p->observer;
+    const struct viewer *v = p->viewer;
     char line[16 * TABLE_WIDTH];
     struct text t = text_in(line, sizeof line);
-    if (observer_leader(o)) {
+    if (viewer_leader(v)) {
         text_cell(&t, p->leader.fields[MEMBER_ID], 40, false);
         text_string(&t, " leads ");
     } else
         text_string(&t, "nobody leads ");
-    text_cell(&t, o->contact->path, 40, false);
+    text_cell(&t, v->config.base_path, 40, false);
     fprintf(out, "%s\n", line);
     t = text_in(line, sizeof line);
-    if (!o->base_exists)
+    if (!v->base_exists)
         text_string(&t, "it does not exist: nobody has ever stood there");
-    else if (p->record && !observer_leader(o) && *p->leader.fields[MEMBER_ID]) {
+    else if (p->record && !viewer_leader(v) && *p->leader.fields[MEMBER_ID]) {
         text_string(&t, "last led by ");
         text_cell(&t, p->leader.fields[MEMBER_ID], 40, false);
         text_format(&t, ", whose proposal is gone; %s", p->leader.brief);
     } else if (p->record)
         text_string(&t, *p->leader.brief ? p->leader.brief : "its data is no leader's record");
     else
-        text_string(&t, o->count ? "it is empty: an election may be in progress" : "it is empty, and nobody stands");
-    fprintf(out, "%s%s\n", line, p->silent && observer_leader(o) ? ", later than expected" : "");
+        text_string(&t, v->count ? "it is empty: an election may be in progress" : "it is empty, and nobody stands");
+    fprintf(out, "%s%s\n", line, p->silent && viewer_leader(v) ? ", later than expected" : "");
 }
 
 /* Adds the fields that are there, each behind its words. */
@@ -8625,22 +9131,22 @@ static void table_schedule(FILE *out, const struct report *p)
 
 static void report_table(FILE *out, const struct report *p, struct record *r, bool colour)
 {
-    const struct observer *o = p->observer;
-    const struct seen *leader = observer_leader(o);
+    const struct viewer *v = p->viewer;
+    const struct seen *leader = viewer_leader(v);
     struct row row = { .age = { "" } };
     size_t widths[COLUMN_COUNT], rest = TABLE_WIDTH - 2;
     table_head(out, p);
     table_schedule(out, p);
-    if (o->count == 0)
+    if (v->count == 0)
         return;
     for (int c = 0; c < COLUMN_COUNT; c++) {
         row.cells[c] = columns[c].title;
         widths[c] = strlen(columns[c].title);
     }
     struct row title = row;
-    for (size_t i = 0; i < o->count; i++) {
-        report_candidate(p, &o->nodes[i], r);
-        table_row(&row, p, &o->nodes[i], r);
+    for (size_t i = 0; i < v->count; i++) {
+        report_candidate(p, &v->nodes[i], r);
+        table_row(&row, p, &v->nodes[i], r);
         for (int c = 0; c < COLUMN_COUNT; c++) {
             size_t wide = text_columns(row.cells[c]);
             widths[c] = wide > columns[c].most ? columns[c].most : wide > widths[c] ? wide : widths[c];
@@ -8650,8 +9156,8 @@ static void report_table(FILE *out, const struct report *p, struct record *r, bo
         rest -= widths[c] + 2;
     widths[COLUMN_NOTES] = rest;
     table_print(out, &title, widths, "  ", colour ? "\033[2m" : "");
-    for (size_t i = 0; i < o->count; i++) {
-        const struct seen *n = &o->nodes[i];
+    for (size_t i = 0; i < v->count; i++) {
+        const struct seen *n = &v->nodes[i];
         report_candidate(p, n, r);
         table_row(&row, p, n, r);
         bool odd = n->state != SEEN_READ || !node_in_line(n);
@@ -8661,22 +9167,40 @@ static void report_table(FILE *out, const struct report *p, struct record *r, bo
 
 /* --- the command --------------------------------------------------------------------------- */
 
+/* Whether there was no memory for what was read. */
+static bool seen_lost(const struct seen *n)
+{
+    return n->state == SEEN_READ && !n->data && n->length <= DATA_MAX;
+}
+
+/* As seen_lost(), of all that was read: it must not be taken for a base that names nobody,
+ * or for a Go ballot's proposal. Says so. */
+static bool viewer_lost(const struct viewer *v, struct log *log)
+{
+    bool lost = seen_lost(&v->base) || seen_lost(&v->schedule);
+    for (size_t i = 0; i < v->count && !lost; i++)
+        lost = seen_lost(&v->nodes[i]);
+    if (lost)
+        LOG(log, FATAL, "out of memory for what ZooKeeper holds");
+    return lost;
+}
+
 /* Reads until the picture is whole; false: it never was within `limit`. */
-static bool observer_read(struct observer *o, nanos limit)
+static bool viewer_read(struct viewer *v, nanos limit)
 {
     nanos deadline = clock_now() + limit;
     struct pollfd slots[BALLOT_POLLFDS];
-    while (!observer_whole(o) && !o->refused && clock_now() < deadline)
-        observer_turn(o, slots, 0, deadline);
-    return observer_whole(o);
+    while (!viewer_whole(v) && !v->refused && clock_now() < deadline)
+        viewer_round(v, slots, 0, deadline);
+    return viewer_whole(v);
 }
 
-static bool report_print(const struct observer *o, enum output format)
+static bool report_print(const struct viewer *v, enum output format)
 {
     struct report *p = malloc(sizeof *p);
     struct record *r = malloc(sizeof *r);
     if (p && r) {
-        report_open(p, o);
+        report_open(p, v);
         if (format == OUTPUT_TABLE)
             report_table(stdout, p, r, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
         else if (format == OUTPUT_JSON)
@@ -8694,23 +9218,25 @@ static int info(const struct settings *s, struct log *log, char **command)
 {
     bool check = setting_number(s, SET_CHECK);
     nanos limit = setting_number(s, SET_SESSION_TIMEOUT);
-    struct observer *o = observer_open(s, log, check ? READ_NO_PROPOSAL : READ_SCHEDULE_TOO, false);
+    struct viewer *v = viewer_open(s, log, check ? READ_NO_PROPOSAL : READ_SCHEDULE_TOO, false);
     (void)command;
-    if (!o)
+    if (!v)
         return EXIT_BALLOT;
     signal_handle(SIGPIPE, SIG_IGN);
     int status = EXIT_BALLOT;
-    bool whole = observer_read(o, limit);
-    observer_hang_up(o, whole);
+    bool whole = viewer_read(v, limit);
+    viewer_end(v, whole);
     if (!whole)
-        observer_complain(o, log, limit);
+        viewer_complain(v, log, limit);
+    else if (viewer_lost(v, log))
+        status = EXIT_BALLOT;
     else if (check)
-        status = observer_leader(o) ? 0 : EXIT_NOBODY_LEADS;
-    else if (report_print(o, (enum output)setting_number(s, SET_OUTPUT_FORMAT)) || errno == EPIPE)
+        status = viewer_leader(v) ? 0 : EXIT_NOBODY_LEADS;
+    else if (report_print(v, (enum output)setting_number(s, SET_OUTPUT_FORMAT)) || errno == EPIPE)
         status = 0; /* a reader that has seen enough is no error */
     else
         LOG(log, FATAL, "cannot write to stdout: %s", strerror(errno));
-    observer_free(o);
+    viewer_free(v);
     return status;
 }
 
@@ -8746,7 +9272,7 @@ struct person {
 };
 
 struct watch {
-    struct observer *observer;
+    struct viewer *viewer;
     bool begun;          /* the leader of the present state is told            */
     bool greeting;       /* its candidates are being told                      */
     bool connected;      /* as told                                            */
@@ -8778,10 +9304,10 @@ static bool node_tellable(const struct seen *n)
 /* How the leadership that was told has ended, if it has. */
 static enum change watch_end(const struct watch *w, const char *named)
 {
-    const struct observer *o = w->observer;
+    const struct viewer *v = w->viewer;
     if (!strcmp(named, w->leader.node))
-        return !node_find(o, named) && !observer_torn(o) ? CHANGE_LOST : CHANGE_NONE;
-    if (o->base_exists && o->base.length == 0)
+        return !node_find(v, named) && !viewer_torn(v) ? CHANGE_LOST : CHANGE_NONE;
+    if (v->base_exists && v->base.length == 0)
         return CHANGE_RESIGNED;
     return *named ? CHANGE_NONE : CHANGE_LOST;
 }
@@ -8790,23 +9316,23 @@ static enum change watch_end(const struct watch *w, const char *named)
  * him as a candidate, or of no account. */
 static enum change watch_claim(const struct watch *w, const char *named, bool *wait)
 {
-    const struct observer *o = w->observer;
-    const struct seen *n = node_find(o, named);
+    const struct viewer *v = w->viewer;
+    const struct seen *n = node_find(v, named);
     bool same = !strcmp(named, w->leader.node);
     if (!*named || (same && (w->leads || !n)))
         return CHANGE_NONE;
     bool unknown = n && !n->told && (n->state == SEEN_NOT || n->state == SEEN_ASKED || node_tellable(n));
-    *wait = unknown || o->list_stat.pzxid < o->base.stat.pzxid;
+    *wait = unknown || v->list_stat.pzxid < v->base.stat.pzxid;
     return *wait ? CHANGE_NONE : CHANGE_ELECTED;
 }
 
 /* The next of the line's changes; the leader leaves it after his leadership. */
 static enum change watch_line(const struct watch *w, struct seen **about)
 {
-    const struct observer *o = w->observer;
+    const struct viewer *v = w->viewer;
     enum change change = CHANGE_NONE;
-    for (size_t i = 0; i < o->count && change != CHANGE_LEFT; i++) {
-        struct seen *n = &o->nodes[i];
+    for (size_t i = 0; i < v->count && change != CHANGE_LEFT; i++) {
+        struct seen *n = &v->nodes[i];
         bool gone = n->told && !n->listed && !(w->leads && !strcmp(n->name, w->leader.node));
         if (!gone && (change != CHANGE_NONE || !node_tellable(n)))
             continue;
@@ -8818,17 +9344,16 @@ static enum change watch_line(const struct watch *w, struct seen **about)
 
 static enum change watch_next(const struct watch *w, nanos now, struct seen **about, bool *wait)
 {
-    const struct observer *o = w->observer;
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
-    bool connected = o->contact->connected;
+    const struct viewer *v = w->viewer;
+    bool connected = v->client.connected;
     *wait = false;
-    if (w->connected && !connected && (w->begun || now - w->began_at >= o->contact->timeout))
+    if (w->connected && !connected && (w->begun || now - w->began_at >= v->client.timeout))
         return CHANGE_DISCONNECTED;
     if (!w->connected && connected)
         return CHANGE_CONNECTED;
     if (!w->begun)
-        return !observer_whole(o) ? CHANGE_NONE : observer_leader(o) ? CHANGE_LEADER : CHANGE_VACANT;
-    const char *named = observer_named(o, buffer, sizeof buffer);
+        return !viewer_whole(v) ? CHANGE_NONE : viewer_leader(v) ? CHANGE_LEADER : CHANGE_VACANT;
+    const char *named = v->named;
     enum change change = w->leads ? watch_end(w, named) : CHANGE_NONE;
     if (change == CHANGE_NONE && !w->greeting)
         change = watch_claim(w, named, wait);
@@ -8853,9 +9378,9 @@ static const char *span_string(struct duration_text *buffer, nanos span)
 
 static void news_json(struct text *t, const struct news *n, const char *path)
 {
-    static const struct person nobody = { .id = "" };
+    const struct person nobody = { .id = "" };
     const struct person *who = n->who ? n->who : &nobody, *before = n->before ? n->before : &nobody;
-    char when[64], node[BALLOT_PATH_MAX + NODE_MAX + 2], before_node[sizeof node];
+    char when[64], node[NODE_PATH_MAX], before_node[sizeof node];
     struct text time = text_in(when, sizeof when);
     struct duration_text span;
     bool contact = n->change == CHANGE_CONNECTED;
@@ -8893,9 +9418,9 @@ static void person_text(struct text *t, const struct person *p)
     text_string(t, ")");
 }
 
-static bool person_same(const struct person *a, const struct person *b)
+static bool person_same(const struct person *one, const struct person *other)
 {
-    return !strcmp(a->id, b->id) && !strcmp(a->host, b->host) && !strcmp(a->pid, b->pid);
+    return !strcmp(one->id, other->id) && !strcmp(one->host, other->host) && !strcmp(one->pid, other->pid);
 }
 
 static void news_human(struct text *t, const struct news *n)
@@ -8929,7 +9454,7 @@ static void watch_write(const struct watch *w, struct log *log, bool json, const
     char line[WATCH_LINE_MAX];
     struct text t = text_in(line, sizeof line);
     if (json)
-        news_json(&t, n, w->observer->contact->path);
+        news_json(&t, n, w->viewer->config.base_path);
     else
         news_human(&t, n);
     queue_add(&log->out, &t);
@@ -8941,28 +9466,26 @@ static void watch_contact(struct watch *w, struct news *news, nanos now)
     if (w->connected)
         news->span = now - w->lost_contact_at;
     else
-        w->lost_contact_at = w->observer->contact->contact_since;
+        w->lost_contact_at = w->viewer->client.contact_since;
 }
 
 /* The leader of the present state, or of the last one if nobody leads. */
 static void watch_begin(struct watch *w, struct news *news)
 {
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
-    const char *named = observer_named(w->observer, buffer, sizeof buffer);
+    const char *named = w->viewer->named;
     w->begun = w->greeting = true;
     w->leads = news->change == CHANGE_LEADER;
     if (*named)
-        w->leader = person_read(&w->observer->base, named);
+        w->leader = person_read(&w->viewer->base, named);
     news->who = *named ? &w->leader : NULL;
 }
 
 static void watch_elected(struct watch *w, struct news *news, struct person *before, nanos now)
 {
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
     *before = w->leader;
     news->before = before->node[0] ? before : NULL;
     news->span = !w->leads && w->since ? now - w->since : -1;
-    w->leader = person_read(&w->observer->base, observer_named(w->observer, buffer, sizeof buffer));
+    w->leader = person_read(&w->viewer->base, w->viewer->named);
     news->who = &w->leader;
     w->leads = true;
 }
@@ -9002,7 +9525,7 @@ static void watch_tell_all(struct watch *w, struct log *log, bool json)
         watch_tell(w, log, json, change, about, now);
     }
     w->greeting = w->greeting && queue_room(&log->out) < WATCH_LINE_MAX;
-    w->observer->hold_base = wait || queue_room(&log->out) < WATCH_LINE_MAX;
+    w->viewer->hold_base = wait || queue_room(&log->out) < WATCH_LINE_MAX;
     queue_flush(&log->out);
     queue_flush(&log->err);
 }
@@ -9012,17 +9535,17 @@ enum { WATCH_SIGNAL, WATCH_OUT, WATCH_SLOTS };
 /* False: it is time to end. */
 static bool watch_wait(struct watch *w, struct log *log)
 {
-    const struct observer *o = w->observer;
+    const struct viewer *v = w->viewer;
     struct queue *out = &log->out;
     struct pollfd slots[WATCH_SLOTS + BALLOT_POLLFDS] = {
         [WATCH_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
         [WATCH_OUT] = { out->fd, (short)(queue_waits(out) && !out->retry_at ? POLLOUT : 0), 0 },
     };
     nanos wake = queue_waits(out) && out->retry_at ? out->retry_at : NEVER;
-    if (!w->begun && w->connected && !o->contact->connected)
-        wake = nanos_min(wake, w->began_at + o->contact->timeout);
-    observer_turn(w->observer, slots, WATCH_SLOTS, wake);
-    return !out->dead && !o->refused && !(slots[WATCH_OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) && signals_next() == 0;
+    if (!w->begun && w->connected && !v->client.connected)
+        wake = nanos_min(wake, w->began_at + v->client.timeout);
+    viewer_round(w->viewer, slots, WATCH_SLOTS, wake);
+    return !out->dead && !v->refused && !(slots[WATCH_OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) && signals_next() == 0;
 }
 
 static int watch(const struct settings *s, struct log *log, char **command)
@@ -9032,18 +9555,19 @@ static int watch(const struct settings *s, struct log *log, char **command)
     (void)command;
     if (!signals_open(heard, deaf))
         return EXIT_BALLOT;
-    struct watch w = { .observer = observer_open(s, log, READ_ALL, true), .connected = true, .began_at = clock_now() };
-    if (!w.observer)
+    struct watch w = { .viewer = viewer_open(s, log, READ_ALL, true), .connected = true, .began_at = clock_now() };
+    if (!w.viewer)
         return EXIT_BALLOT;
+    bool lost = false;
     do
         watch_tell_all(&w, log, json);
-    while (watch_wait(&w, log));
-    bool refused = w.observer->refused;
+    while (watch_wait(&w, log) && !(lost = viewer_lost(w.viewer, log)));
+    bool refused = w.viewer->refused;
     if (refused)
-        observer_complain(w.observer, log, 0);
-    observer_hang_up(w.observer, true);
-    observer_free(w.observer);
-    return refused ? EXIT_BALLOT : 0;
+        viewer_complain(w.viewer, log, 0);
+    viewer_end(w.viewer, true);
+    viewer_free(w.viewer);
+    return refused || lost ? EXIT_BALLOT : 0;
 }
 
 /* ---------------------------------------------------------------------------
@@ -9054,12 +9578,12 @@ static int watch(const struct settings *s, struct log *log, char **command)
  * ------------------------------------------------------------------------ */
 
 struct down {
-    struct observer *observer;
+    struct viewer *viewer;
     struct log *log;
     bool begun;           /* `old` is known                              */
     struct person old;    /* who led when we came                        */
     struct person leader; /* who leads now; "" if nobody                 */
-    bool flying, asked;
+    bool asked;
     bool told_gone;       /* that he cannot be asked                     */
     int refused;          /* a ZooKeeper error                           */
 };
@@ -9070,28 +9594,27 @@ enum down_step {
 };
 
 /* Whether anybody stands besides the one with the proposal `node`. */
-static bool down_others(const struct observer *o, const char *node)
+static bool down_others(const struct viewer *v, const char *node)
 {
-    for (size_t i = 0; i < o->count; i++)
-        if (node_in_line(&o->nodes[i]) && strcmp(o->nodes[i].name, node) != 0)
+    for (size_t i = 0; i < v->count; i++)
+        if (node_in_line(&v->nodes[i]) && strcmp(v->nodes[i].name, node) != 0)
             return true;
     return false;
 }
 
 static enum down_step down_next(const struct down *d)
 {
-    const struct observer *o = d->observer;
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
+    const struct viewer *v = d->viewer;
     if (d->refused)
         return DOWN_REFUSED;
-    if (d->flying || !observer_whole(o))
+    if (client_flying(&v->client, LOOK_ASK) || !viewer_whole(v))
         return DOWN_WAIT;
-    const char *named = observer_named(o, buffer, sizeof buffer);
-    const struct seen *n = observer_leader(o);
+    const char *named = v->named;
+    const struct seen *n = viewer_leader(v);
     if (!d->begun)
         return *named ? DOWN_BEGIN : DOWN_NOBODY_LEADS;
     if (*named && strcmp(named, d->old.node) != 0) {
-        const struct person now = person_read(&o->base, named);
+        const struct person now = person_read(&v->base, named);
         return person_same(&now, &d->old) ? DOWN_AGAIN : DOWN_DONE;
     }
     if (!*named)
@@ -9102,44 +9625,39 @@ static enum down_step down_next(const struct down *d)
         return DOWN_FOREIGN;
     if (d->asked || json_has(n->data, n->length, "stepDown"))
         return DOWN_WAIT;
-    return down_others(o, d->old.node) ? DOWN_ASK : DOWN_NOBODY_ELSE;
+    return down_others(v, d->old.node) ? DOWN_ASK : DOWN_NOBODY_ELSE;
 }
 
-static void on_down(int rc, const struct Stat *stat, const void *data)
+static void on_asked(void *context, const struct reply *reply)
 {
-    struct down *d = (struct down *)(uintptr_t)data;
-    (void)stat;
-    d->flying = false;
-    d->observer->contact->turn_again = true;
-    d->asked = rc == ZOK;
-    if (rc == ZOK)
+    struct down *d = context;
+    d->asked = reply->rc == ZOK;
+    if (d->asked)
         return;
-    struct seen *n = node_find(d->observer, d->old.node);
+    struct seen *n = node_find(d->viewer, d->old.node);
     if (n) /* written meanwhile, or the answer is lost: what is there now? */
         n->state = SEEN_NOT;
-    if (!outcome_unknown(rc) && rc != ZBADVERSION && rc != ZNONODE)
-        d->refused = rc;
+    if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE)
+        d->refused = reply->rc;
 }
 
 /* Adds the field before the end of his JSON, which is an object: it has a field. */
 static void down_ask(struct down *d)
 {
-    ballot *b = d->observer->contact;
-    const struct seen *n = node_find(d->observer, d->old.node);
-    char json[DATA_MAX + 128], when[128], host[256] = "", by[512];
+    struct viewer *v = d->viewer;
+    const struct seen *n = node_find(v, d->old.node);
+    char json[DATA_MAX + 4096], when[128], host[256] = "", by[512];
     struct text t = text_in(json, sizeof json), time = text_in(when, sizeof when);
     size_t end = n->length;
     while (end > 0 && n->data[end - 1] != '}')
         end--;
-    time_string(&time, b->born);
+    time_string(&time, v->born);
     gethostname(host, sizeof host - 1);
     snprintf(by, sizeof by, "%s by %s, pid %ld", when, host, (long)getpid());
     text_bytes(&t, n->data, end ? end - 1 : 0);
     json_field(&t, "stepDown", by);
     text_string(&t, "}");
-    d->flying = !t.cut && zoo_aset(b->handle, node_path(b, n->name), json, (int)t.length, n->stat.version, on_down, d) == ZOK;
-    if (zoo_state(b->handle) != ZOO_CONNECTED_STATE)
-        on_disconnected(b);
+    client_set(&v->client, LOOK_ASK, viewer_path(v, n->name), json, t.length, n->stat.version);
 }
 
 static void down_name(char *out, size_t size, const struct person *p)
@@ -9151,13 +9669,15 @@ static void down_name(char *out, size_t size, const struct person *p)
 /* What the end is, in words; the exit status. */
 static int down_report(const struct down *d, enum down_step end)
 {
-    const char *path = d->observer->contact->path;
-    char old[512], leader[512];
+    const char *path = d->viewer->config.base_path;
+    char old[512], leader[512], buffer[4 * BALLOT_PATH_MAX + 1];
+    struct text shown = text_in(buffer, sizeof buffer);
     down_name(old, sizeof old, &d->old);
     down_name(leader, sizeof leader, &d->leader);
     switch (end) {
     case DOWN_DONE:
-        printf("%s leads %s now, after %s\n", leader, path, old);
+        text_visible(&shown, path, strlen(path));
+        printf("%s leads %s now, after %s\n", leader, shown.data, old);
         return 0;
     case DOWN_NOBODY_LEADS:
         LOG(d->log, FATAL, "nobody leads %s: there is nobody to step down", path);
@@ -9180,18 +9700,18 @@ static int down_report(const struct down *d, enum down_step end)
 /* Why it took too long: what is known of the one who was asked. */
 static int down_late(const struct down *d, const struct settings *s, nanos waited)
 {
-    const struct observer *o = d->observer;
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2], old[512], seen[128];
+    const struct viewer *v = d->viewer;
+    char old[512], seen[128];
     const struct duration_text within = duration_string(waited);
     nanos heartbeat;
     down_name(old, sizeof old, &d->old);
-    bool silent = o->base.data && json_get(o->base.data, o->base.length, "lastSeenTime", seen, sizeof seen) &&
+    bool silent = v->base.data && json_get(v->base.data, v->base.length, "lastSeenTime", seen, sizeof seen) &&
                   time_parse(seen, &heartbeat) && clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
-    if (!o->contact->connected || !d->begun)
-        observer_complain(o, d->log, waited);
-    else if (!*observer_named(o, buffer, sizeof buffer))
+    if (!v->client.connected || !d->begun)
+        viewer_complain(v, d->log, waited);
+    else if (!*v->named)
         LOG(d->log, FATAL, "%s has resigned, but nobody has taken over within %s", old, within.data);
-    else if (!observer_leader(o))
+    else if (!viewer_leader(v))
         LOG(d->log, FATAL, "%s is gone or cut off, and nobody has taken over within %s: the others wait until it has been silent for long enough", old, within.data);
     else
         LOG(d->log, FATAL, "%s has not handed over within %s%s; it stays asked", old, within.data,
@@ -9201,19 +9721,20 @@ static int down_late(const struct down *d, const struct settings *s, nanos waite
 
 static void down_begin(struct down *d)
 {
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2];
     d->begun = true;
-    d->old = person_read(&d->observer->base, observer_named(d->observer, buffer, sizeof buffer));
+    d->old = person_read(&d->viewer->base, d->viewer->named);
 }
 
 /* Follows the election to its end, or to the deadline. */
 static int down_run(struct down *d, const struct settings *s)
 {
-    struct observer *o = d->observer;
+    struct viewer *v = d->viewer;
     struct pollfd slots[BALLOT_POLLFDS];
-    char buffer[BALLOT_PATH_MAX + NODE_MAX + 2], old[512];
+    char old[512];
     nanos limit = setting_number(s, SET_TIMEOUT), deadline = clock_now() + limit;
-    while (!o->refused && clock_now() < deadline) {
+    while (!v->refused && clock_now() < deadline) {
+        if (viewer_lost(v, d->log))
+            return EXIT_BALLOT;
         enum down_step step = down_next(d);
         if (step == DOWN_BEGIN)
             down_begin(d);
@@ -9224,27 +9745,29 @@ static int down_run(struct down *d, const struct settings *s)
             down_name(old, sizeof old, &d->old);
             LOG(d->log, WARN, "%s cannot be asked: its proposal is gone; waiting for another to take over", old);
         } else if (step != DOWN_WAIT) {
-            d->leader = person_read(&o->base, observer_named(o, buffer, sizeof buffer));
+            d->leader = person_read(&v->base, v->named);
             return down_report(d, step);
         } else
-            observer_turn(o, slots, 0, deadline);
+            viewer_round(v, slots, 0, deadline);
     }
-    if (!o->refused)
+    if (!v->refused)
         return down_late(d, s, limit);
-    observer_complain(o, d->log, limit);
+    viewer_complain(v, d->log, limit);
     return EXIT_BALLOT;
 }
 
 static int step_down(const struct settings *s, struct log *log, char **command)
 {
-    struct down d = { .observer = observer_open(s, log, READ_LEADERS, true), .log = log };
+    struct down d = { .viewer = viewer_open(s, log, READ_LEADERS, true), .log = log };
     (void)command;
-    if (!d.observer)
+    if (!d.viewer)
         return EXIT_BALLOT;
+    d.viewer->asked = on_asked;
+    d.viewer->asked_context = &d;
     signal_handle(SIGPIPE, SIG_IGN);
     int status = down_run(&d, s);
-    observer_hang_up(d.observer, observer_whole(d.observer));
-    observer_free(d.observer);
+    viewer_end(d.viewer, viewer_whole(d.viewer));
+    viewer_free(d.viewer);
     return status;
 }
 
@@ -9439,7 +9962,7 @@ static int help_overview(void)
     puts("  ballot help [COMMAND]            or --help behind it: its options\n"
          "  ballot help --man                the manual, for `man -l -`\n"
          "  ballot help --ini                a configuration file with all settings\n"
-         "  ballot help --completion=SHELL   completion for bash or zsh\n"
+         "  ballot help --completion=SHELL   completion for bash, zsh or fish\n"
          "  ballot --version\n\ncommands:");
     for (size_t i = 0; i < COUNT(commands); i++)
         help_wrap(commands[i].summary, (size_t)printf("  %-12s", commands[i].words), 14);
@@ -9578,100 +10101,40 @@ static int help_ini(void)
     return 0;
 }
 
-/* --- completion for shells ---------------------------------------------------------- */
-
-/* The words that may be a setting's value, "" if they are not so few. */
-static const char *setting_words(const struct setting *row)
-{
-    return row->type == TYPE_BOOL ? "true false" : row->choices ? row->choices : "";
-}
-
-static void bash_values(void)
-{
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
-        const struct setting *row = &settings_table[id];
-        if (row->type == TYPE_FILE)
-            printf("    --%s) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", row->name);
-        else
-            printf("    --%s) COMPREPLY=($(compgen -W '%s' -- \"$word\")); return ;;\n", row->name, setting_words(row));
-    }
-}
-
-static void bash_commands(void)
-{
-    for (size_t i = 0; i < COUNT(commands); i++) {
-        printf("    ' %s') takes=%d options='", commands[i].words, commands[i].takes_command);
-        for (enum setting_id id = 0; id < SETTING_COUNT; id++)
-            if (settings_table[id].commands & commands[i].bit)
-                printf("--%s%s ", settings_table[id].name, settings_table[id].type == TYPE_BOOL ? "" : "=");
-        puts("--help' ;;");
-    }
-}
-
-/* Every command word that may follow the words in front of it. */
-static void shell_words(const char *format)
-{
-    for (size_t i = 0; i < COUNT(commands); i++) {
-        char before[64] = "";
-        struct text t = text_in(before, sizeof before);
-        for (const char *p = commands[i].words; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
-            int n = (int)strcspn(p, " ");
-            size_t until = (size_t)(p - commands[i].words) + (size_t)n;
-            bool again = i > 0 && !strncmp(commands[i - 1].words, commands[i].words, until) && strchr(" ", commands[i - 1].words[until]);
-            if (!again) /* "run" begins two */
-                printf(format, before, n, p, before, n, p);
-            text_format(&t, " %.*s", n, p);
-        }
-    }
-}
+/* --- completion: what shells are told; the rest is `ballot __complete`, see Main -------- */
 
 static int help_bash(void)
 {
     puts("# bash completion for ballot, as `ballot help --completion=bash` prints it\n"
-         "_ballot() {\n"
-         "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} name= command= next= options=--help takes=0 i\n"
-         "    if [[ $word == = ]]; then name=$before word=\n"
-         "    elif [[ $before == = ]]; then name=${COMP_WORDS[COMP_CWORD - 2]}\n"
-         "    elif [[ $before == --* ]]; then name=$before\n"
-         "    fi\n"
-         "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-         "        case \"$command ${COMP_WORDS[i]}\" in");
-    shell_words("        '%s %.*s') command='%s %.*s' ;;\n");
-    puts("        esac\n"
+         "_ballot() { # the words up to the cursor; bash may have cut them at each =\n"
+         "    local word about prefix= typed=${COMP_WORDS[COMP_CWORD]} words=() at=() i n\n"
+         "    for ((i = 1; i <= COMP_CWORD; i++)); do\n"
+         "        n=${#words[@]}\n"
+         "        if ((n)) && [[ ${COMP_WORDS[i]} == = || ${COMP_WORDS[i - 1]} == = ]]; then words[n - 1]+=${COMP_WORDS[i]}\n"
+         "        else words[n]=${COMP_WORDS[i]} at[n]=$i; fi\n"
          "    done\n"
-         "    case $name in");
-    bash_values();
-    puts("    esac\n"
-         "    case $command in");
-    bash_commands();
-    puts("    esac");
-    shell_words("    [[ $command == '%s' ]] && next+=' %.*s' # %s %.*s\n");
-    puts("    [[ -z $command ]] && next+=' help' options='--help --version'\n"
-         "    if [[ $word == -* ]]; then\n"
-         "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
-         "        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null\n"
-         "    elif [[ -n $next ]]; then\n"
-         "        COMPREPLY=($(compgen -W \"$next\" -- \"$word\"))\n"
-         "    elif ((takes)); then\n"
-         "        COMPREPLY=($(compgen -c -f -- \"$word\"))\n"
-         "    fi\n"
+         "    [[ $typed == = ]] && typed=\n"
+         "    word=${words[${#words[@]} - 1]}\n"
+         "    prefix=${word%\"$typed\"}\n"
+         "    COMPREPLY=()\n"
+         "    while IFS=$'\\t' read -r word about; do\n"
+         "        case $word in\n"
+         "        :files)\n"
+         "            compopt -o filenames 2>/dev/null\n"
+         "            while read -r word; do COMPREPLY+=(\"$word\"); done < <(compgen -f -- \"$typed\") ;;\n"
+         "        :command*)\n"
+         "            i=${at[${word#:command }]}\n"
+         "            if declare -F _command_offset >/dev/null; then _command_offset \"$i\"; return; fi\n"
+         "            ((i == COMP_CWORD)) && while read -r word; do COMPREPLY+=(\"$word\"); done < <(compgen -c -- \"$typed\")\n"
+         "            while read -r word; do COMPREPLY+=(\"$word\"); done < <(compgen -f -- \"$typed\") ;;\n"
+         "        *)\n"
+         "            COMPREPLY+=(\"${word#\"$prefix\"}\")\n"
+         "            [[ $word == *= ]] && compopt -o nospace 2>/dev/null ;;\n"
+         "        esac\n"
+         "    done < <(\"${1/#\\~\\//$HOME/}\" __complete \"${words[@]}\" 2>/dev/null)\n"
          "}\n"
          "complete -F _ballot ballot");
     return 0;
-}
-
-/* An option for zsh's _arguments: '--name=[help]:what:(words)'. */
-static void zsh_option(const struct setting *row)
-{
-    printf("            '--%s%s[", row->name, row->type == TYPE_BOOL ? "" : "=");
-    for (const char *p = row->help; *p; p++)
-        printf(*p == '\'' ? "'\\''" : strchr("[]:", *p) ? "\\%c" : "%c", *p);
-    putchar(']');
-    if (row->type == TYPE_FILE)
-        printf(":file:_files");
-    else if (row->type != TYPE_BOOL)
-        printf(":%s:(%s)", type_names[row->type][0] == 'd' ? "identity" : type_names[row->type], setting_words(row));
-    puts("' \\");
 }
 
 static int help_zsh(void)
@@ -9679,33 +10142,52 @@ static int help_zsh(void)
     puts("#compdef ballot\n"
          "# zsh completion for ballot, as `ballot help --completion=zsh` prints it\n"
          "_ballot() {\n"
-         "    local command= word\n"
-         "    local -a rest=(ballot) next\n"
-         "    for word in \"${(@)words[2,CURRENT-1]}\"; do\n"
-         "        case \"$command $word\" in");
-    shell_words("        ('%s %.*s') command='%s %.*s' ;;\n");
-    puts("        (*) rest+=(\"$word\") ;;\n"
+         "    local line word\n"
+         "    local -a open whole\n"
+         "    for line in \"${(@f)$(${~${(Q)words[1]}} __complete \"${(@Q)words[2,CURRENT-1]}\" \"$PREFIX\" 2>/dev/null)}\"; do\n"
+         "        case $line in\n"
+         "        (:files) compset -P '--*='; _files; return ;;\n"
+         "        (:command*)\n"
+         "            shift $((${line#:command } + 1)) words\n"
+         "            ((CURRENT -= ${line#:command } + 1))\n"
+         "            _normal; return ;;\n"
+         "        (*$'\\t'*) word=${line%%$'\\t'*}; word=${word//:/\\\\:}:${line#*$'\\t'} ;;\n"
+         "        (*) word=${line//:/\\\\:} ;;\n"
          "        esac\n"
+         "        if [[ ${line%%$'\\t'*} == *= ]]; then open+=(\"$word\"); elif [[ -n $line ]]; then whole+=(\"$word\"); fi\n"
          "    done\n"
-         "    rest+=(\"${(@)words[CURRENT,-1]}\")\n"
-         "    CURRENT=$((CURRENT - $#words + $#rest))\n"
-         "    words=(\"${(@)rest}\")\n"
-         "    case $command in");
-    for (size_t i = 0; i < COUNT(commands); i++) {
-        printf("    (' %s')\n        _arguments -S \\\n", commands[i].words);
-        for (enum setting_id id = 0; id < SETTING_COUNT; id++)
-            if (settings_table[id].commands & commands[i].bit)
-                zsh_option(&settings_table[id]);
-        puts(commands[i].takes_command ? "            '*:::command: _normal'\n        ;;" : "            '--help'\n        ;;");
-    }
-    puts("    (*)");
-    shell_words("        [[ $command == '%s' ]] && next+=(%.*s) # %s %.*s\n");
-    puts("        [[ -z $command ]] && next+=(help --help --version)\n"
-         "        compadd -- \"${(@)next}\"\n"
-         "        ;;\n"
-         "    esac\n"
+         "    ((#open)) && _describe option open -S ''\n"
+         "    ((#whole)) && _describe word whole\n"
          "}\n"
          "if [[ $funcstack[1] == _ballot ]]; then _ballot \"$@\"; else compdef _ballot ballot; fi");
+    return 0;
+}
+
+static int help_fish(void)
+{
+    puts("# fish completion for ballot, as `ballot help --completion=fish` prints it\n"
+         "function __ballot_complete\n"
+         "    set -l words (commandline -opc)\n"
+         "    set -l typed (commandline -ct)\n"
+         "    set -l program $words[1]\n"
+         "    set -e words[1]\n"
+         "    for line in (command $program __complete $words \"$typed\" 2>/dev/null)\n"
+         "        switch $line\n"
+         "            case ':files'\n"
+         "                set -l prefix (string match -r -- '^--[^=]*=' $typed)\n"
+         "                for path in (__fish_complete_path (string replace -r -- '^--[^=]*=' '' $typed))\n"
+         "                    echo $prefix$path\n"
+         "                end\n"
+         "            case ':command *'\n"
+         "                set -a words \"$typed\"\n"
+         "                set -e words[1..(string replace ':command ' '' $line)]\n"
+         "                __fish_complete_subcommand --commandline $words\n"
+         "            case '*'\n"
+         "                echo $line\n"
+         "        end\n"
+         "    end\n"
+         "end\n"
+         "complete -c ballot -f -a '(__ballot_complete)'");
     return 0;
 }
 
@@ -9730,7 +10212,7 @@ struct invocation {
 /* Options of `help` alone. */
 static const struct { const char *word; int (*page)(void); } help_pages[] = {
     { "--man", help_man }, { "--ini", help_ini },
-    { "--completion=bash", help_bash }, { "--completion=zsh", help_zsh },
+    { "--completion=bash", help_bash }, { "--completion=zsh", help_zsh }, { "--completion=fish", help_fish },
 };
 
 /* Takes argv[*at] as one of them; "--completion bash" is two words. */
@@ -9818,7 +10300,7 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
         else if (invocation_page(in, argv, &i))
             continue;
         else if (in->help && !strncmp(word, "--completion", strlen("--completion")))
-            return settings_fail(s, "--completion is for bash or zsh");
+            return settings_fail(s, "--completion is for bash, zsh or fish");
         else if (!strncmp(word, "--", 2)) {
             if (!setting_from_flag(s, argv, &i))
                 return false;
@@ -9868,12 +10350,139 @@ static int invocation_run(const struct invocation *in, const struct settings *s)
 {
     fd_close_all(-1); /* a setting may have named one of them, as --config-file=<(...) does */
     struct log *log = log_open(s);
-    if (!log)
+    if (!log) {
+        fputs("ballot: out of memory\n", stderr);
         return EXIT_BALLOT;
+    }
     settings_log(s, log, in->command->bit);
+    if (!setting_number(s, SET_DEBUG))
+        process_no_core(); /* not before log_open(): from here on /dev/fd may be closed to us */
     int status = in->command->run(s, log, in->rest);
     free(log);
     return status;
+}
+
+/* --- completion -----------------------------------------------------------------------
+ *
+ * `ballot __complete WORD...` is for shells: the words behind `ballot`, of which the last is
+ * being typed. It prints what that may become, one a line, with a tab and a description; or
+ * ":files", if the value is a file's name; or ":command N", if word N, from 0, begins COMMAND.
+ */
+
+struct completion {
+    struct invocation in;    /* from the words before                              */
+    const char *typed;       /* the last word                                      */
+    enum setting_id value;   /* it is a value of this; SETTING_COUNT: of none      */
+    int command_at;          /* where COMMAND begins; -1: not yet                  */
+};
+
+/* Offers before + the first n bytes of `word` + after, if that is what is being typed. */
+static void complete_offer(const struct completion *c, const char *before, const char *word, size_t n, const char *after, const char *about)
+{
+    char whole[160];
+    struct text t = text_in(whole, sizeof whole);
+    text_format(&t, "%s%.*s%s", before, (int)n, word, after);
+    if (!strncmp(whole, c->typed, strlen(c->typed)))
+        printf("%s%s%s\n", whole, about ? "\t" : "", about ? about : "");
+}
+
+static void complete_words(const struct completion *c, const char *before, const char *words)
+{
+    for (const char *p = words; *p; p += strcspn(p, " "), p += strspn(p, " "))
+        complete_offer(c, before, p, strcspn(p, " "), "", NULL);
+}
+
+static void complete_value(const struct completion *c, const char *before, enum setting_id id)
+{
+    const struct setting *row = &settings_table[id];
+    const char *words = row->type == TYPE_BOOL ? "true false" : row->choices ? row->choices : "";
+    for (size_t i = 0; id == SET_OUTPUT_FORMAT && c->in.command && i < COUNT(output_formats); i++)
+        if (output_formats[i].command & c->in.command->bit)
+            words = output_formats[i].choices;
+    if (row->type == TYPE_FILE)
+        puts(":files");
+    complete_words(c, before, words);
+}
+
+static void complete_options(const struct completion *c)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT && c->in.command && !c->in.help; id++)
+        if (settings_table[id].commands & c->in.command->bit)
+            complete_offer(c, "--", settings_table[id].name, strlen(settings_table[id].name), settings_table[id].type == TYPE_BOOL ? "" : "=", settings_table[id].help);
+    for (size_t i = 0; i < COUNT(help_pages) && c->in.help; i++)
+        complete_words(c, "", help_pages[i].word);
+    complete_words(c, "", c->in.words[0] || c->in.help ? "--help" : "--help --version");
+}
+
+/* The command words that may follow. */
+static void complete_commands(const struct completion *c)
+{
+    const char *before = "";
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        const char *next = command_next(&commands[i], &c->in);
+        size_t n = next ? strcspn(next, " ") : 0;
+        bool again = n && strcspn(before, " ") == n && !memcmp(before, next, n); /* "run" begins two */
+        if (n && !again)
+            complete_offer(c, "", next, n, "", next[n] ? NULL : commands[i].summary);
+        before = next ? next : "";
+    }
+    if (!c->in.words[0] && !c->in.help)
+        complete_offer(c, "", "help", 4, "", "options, manual, completion");
+}
+
+/* The setting whose value is the next word; SETTING_COUNT: it is none's. */
+static enum setting_id option_waiting(const char *word)
+{
+    enum setting_id id = !strncmp(word, "--", 2) ? setting_named(word + 2) : SETTING_COUNT;
+    for (size_t i = 0; i < COUNT(setting_letters); i++)
+        if (word[1] == setting_letters[i].letter && !word[2])
+            id = setting_letters[i].id;
+    return id < SETTING_COUNT && settings_table[id].type != TYPE_BOOL ? id : SETTING_COUNT;
+}
+
+/* Learns from the words before the last one; false: they make no sense. */
+static bool complete_learn(struct completion *c, char **words, int last)
+{
+    for (int i = 0; i < last; i++) {
+        bool takes = c->in.command && c->in.command->takes_command && !c->in.help, dashes = !strcmp(words[i], "--");
+        if (takes && (dashes || words[i][0] != '-')) {
+            c->command_at = i + dashes;
+            return true;
+        }
+        if (words[i][0] == '-') {
+            enum setting_id id = option_waiting(words[i]);
+            if (id != SETTING_COUNT && ++i == last)
+                c->value = id;
+        } else if (!c->in.command && !invocation_word(&c->in, words[i]))
+            return false;
+    }
+    bool takes = c->in.command && c->in.command->takes_command && !c->in.help;
+    if (takes && c->value == SETTING_COUNT && c->typed[0] != '-')
+        c->command_at = last;
+    return true;
+}
+
+static int complete(char **words, int count)
+{
+    struct completion c = { .typed = count > 0 ? words[count - 1] : "", .value = SETTING_COUNT, .command_at = -1 };
+    char name[64], before[80];
+    struct text t = text_in(name, sizeof name), b = text_in(before, sizeof before);
+    if (count < 1 || !complete_learn(&c, words, count - 1))
+        return 0;
+    text_bytes(&t, c.typed, strcspn(c.typed, "="));
+    text_format(&b, "%s=", name);
+    enum setting_id named = !strncmp(name, "--", 2) && c.typed[t.length] ? setting_named(name + 2) : SETTING_COUNT;
+    if (c.command_at >= 0)
+        printf(":command %d\n", c.command_at);
+    else if (c.value != SETTING_COUNT)
+        complete_value(&c, "", c.value);
+    else if (named != SETTING_COUNT)
+        complete_value(&c, before, named);
+    else if (c.typed[0] == '-')
+        complete_options(&c);
+    else
+        complete_commands(&c);
+    return 0;
 }
 
 /* Any descriptor will do; a folder where there is no /dev/null. */
@@ -9893,13 +10502,20 @@ static void standard_descriptors(void)
     fd_close(&fd);
 }
 
-BALLOT_API int ballot_main(int argc, char **argv)
+static int invocation_main(int argc, char **argv)
 {
     struct invocation in = { .rest = NULL };
     struct settings *s = calloc(1, sizeof *s);
-    if (!s || argc < 1)
+    if (!s || argc < 1) {
+        fputs(s ? "ballot: no arguments\n" : "ballot: out of memory\n", stderr);
+        free(s);
         return EXIT_BALLOT;
+    }
     standard_descriptors();
+    if (argc > 1 && !strcmp(argv[1], "__complete")) {
+        free(s);
+        return complete(argv + 2, argc - 2);
+    }
     int status = EXIT_BALLOT;
     bool parsed = invocation_parse(&in, s, argv);
     if (in.help && !s->error[0])
@@ -9915,6 +10531,17 @@ BALLOT_API int ballot_main(int argc, char **argv)
     return status;
 }
 
+BALLOT_API int ballot_main(int argc, char **argv)
+{
+    struct signals_kept signals;
+    struct process_kept family = process_keep();
+    signals_keep(&signals);
+    int status = invocation_main(argc, argv);
+    signals_restore(&signals);
+    process_restore(family);
+    return status;
+}
+
 #ifndef BALLOT_NO_ENTRY
 int main(int argc, char **argv)
 {
@@ -9924,3 +10551,41 @@ int main(int argc, char **argv)
 
 #endif /* BALLOT_NO_MAIN */
 #endif /* BALLOT_NO_ELECTION */
+
+#ifdef BALLOT_NO_MAIN /* a program that includes this file may have such names, too */
+#undef SIGNAL_LAST
+#undef COUNT
+#undef MICROSECOND
+#undef MILLISECOND
+#undef SECOND
+#undef MINUTE
+#undef HOUR
+#undef NEVER
+#undef DURATION_MOST
+#undef CLOCK_LEASE
+#undef RULE_DEFAULT
+#undef TIME_BEGIN
+#undef TIME_END
+#undef DAYS_IN_ALL
+#undef MONTHS_OF_30
+#undef MONTHS_OF_31
+#undef SEARCH_YEARS
+#undef GAP_MOVED
+#undef MOMENT_MOST
+#undef ADDRESSES_MAX
+#undef DEFAULT_PORT
+#undef AUTH_SCHEME
+#undef REQUESTS_MAX
+#undef OPS_MAX
+#undef TIMEOUT_COUNTED
+#undef TIMEOUT_MIN
+#undef TIMEOUT_MAX
+#undef PAUSE_MAX
+#undef SAY
+#undef NODE_PREFIX
+#undef NODE_MAX
+#undef NODE_PATH_MAX
+#undef DATA_MAX
+#undef RECORD_NAME
+#undef REQUESTS
+#endif

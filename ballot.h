@@ -2,42 +2,96 @@
  * library and as a program.
  *
  * Copy ballot.c and ballot.h into your program, compile ballot.c with
- * -DBALLOT_NO_MAIN, link with -lzookeeper_st. With -DBALLOT_NO_ELECTION it is
- * cron alone, and needs no other library: see the end of this file.
+ * -DBALLOT_NO_MAIN, link with -lzookeeper_st. The switches, for both files:
+ *
+ *   BALLOT_NO_MAIN      the library alone
+ *   BALLOT_NO_ENTRY     all but main(), for a program that calls ballot_main(); it
+ *                       links with -linih, too
+ *   BALLOT_NO_ELECTION  cron alone, which needs no other library: see the end of this
+ *                       file. Implies BALLOT_NO_MAIN
+ *   BALLOT_API          linkage of the functions below, in front of each
+ *
+ * Or include ballot.c in one file of yours, before all other headers, because it
+ * defines _POSIX_C_SOURCE (if your compiler options do not define it, or more):
+ *
+ *     #define BALLOT_NO_MAIN
+ *     #define BALLOT_API static
+ *     #include "ballot.c"
+ *
+ * Its static functions and its types are in that file then; its macros are not.
  *
  * A `ballot` is one membership in one election. It owns no thread, installs no
  * signal handler and keeps no global state; a program may hold several. It is
- * not safe to use one handle from two threads at a time. Where `servers` holds
- * names, a child is forked to resolve them, and reaped by its pid.
+ * not safe to use one handle from two threads at a time. What the client library
+ * does: it calls srandom() and srand48() at each new session, and keeps one log level
+ * for all. Ignore or handle SIGPIPE: a server may hang up at any moment.
+ *
+ * Where `servers` holds names, a child is forked to resolve them: your SIGCHLD
+ * handler may see its end. It is reaped by its pid; that you reap it first, or ignore
+ * SIGCHLD, does no harm. It takes its signals' default actions, closes what it
+ * inherited, and runs none of your atexit() functions.
  *
  * The library is driven by the program's own poll loop:
  *
- *     for (;;) {
- *         int n = ballot_prepare(b, fds, BALLOT_POLLFDS, &timeout_ms);
- *         poll(fds, n, timeout_ms);
- *         ballot_dispatch(b, fds, n);
- *         if (ballot_role(b) == BALLOT_LEADER && ballot_lease_ms(b) > 0)
- *             ...             // nobody else leads for that many milliseconds
+ *     ballot *b;
+ *     struct pollfd fds[BALLOT_POLLFDS];
+ *     int error = ballot_open(&b, &config);
+ *     if (error != BALLOT_OK) {
+ *         fprintf(stderr, "%s\n", ballot_strerror(error));
+ *         return 1;
  *     }
+ *     ballot_stand(b);
+ *     while (wanted) {
+ *         int timeout_ms = 1000; // until your own next timer, or -1; prepare shortens it
+ *         int n = ballot_prepare(b, fds, BALLOT_POLLFDS, &timeout_ms);
+ *         poll(fds, (nfds_t)n, timeout_ms);
+ *         ballot_dispatch(b, fds, n);
+ *         int64_t ms = ballot_lease_ms(b);
+ *         if (ms > 0) // nobody else leads for so long: be done by then
+ *             wanted = work(ballot_token(b), ms);
+ *     }
+ *     ballot_close(b);
  *
- * prepare sends what has been decided, dispatch learns what has happened; the
- * role changes in dispatch only. A loop that does not come round at least once
- * in a fifth of the session timeout loses its lease, and then its leadership.
+ * prepare sends what has been decided, dispatch learns what has happened. The role may
+ * change in both, and without either: a leader is BALLOT_UNSURE from the moment at
+ * which its lease is over. So ask when you act, each time. A loop that does not come
+ * round at least once in a fifth of the session timeout loses its lease, and then its
+ * leadership.
+ *
+ * With epoll: closed sockets leave the set by themselves, and the client library opens
+ * new ones, often under the same number. So after each prepare
+ *
+ *     for (int i = 0; i < n; i++) {
+ *         struct epoll_event slot = { .events = (uint32_t)fds[i].events, .data.u32 = (uint32_t)i };
+ *         if (epoll_ctl(set, EPOLL_CTL_MOD, fds[i].fd, &slot) != 0)
+ *             epoll_ctl(set, EPOLL_CTL_ADD, fds[i].fd, &slot);
+ *     }
+ *     struct epoll_event seen[BALLOT_POLLFDS];
+ *     int count = epoll_wait(set, seen, BALLOT_POLLFDS, timeout_ms);
+ *     for (int i = 0; i < count; i++)
+ *         fds[seen[i].data.u32].revents = (short)seen[i].events;
+ *     ballot_dispatch(b, fds, n);
  *
  * Copyright 2026 the ballot authors. Licensed under the Apache License 2.0.
  */
 #ifndef BALLOT_H
 #define BALLOT_H
 
+#if defined BALLOT_NO_ELECTION && !defined BALLOT_NO_MAIN
+#define BALLOT_NO_MAIN
+#endif
+
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BALLOT_VERSION "0.1.0"
 
-/* Linkage of the functions below: define it as `static` where ballot.c is
- * included rather than linked. */
 #ifndef BALLOT_API
 #define BALLOT_API
 #endif
@@ -73,7 +127,7 @@ enum ballot_role {
     BALLOT_OUT,       /* not in the line: no proposal of ours is known         */
     BALLOT_FOLLOWER,  /* in the line, somebody else is to lead                 */
     BALLOT_LEADER,    /* leading, and the lease holds                          */
-    BALLOT_SUSPENDED, /* led, and no acknowledgement has come within the lease:
+    BALLOT_UNSURE,    /* led, and no acknowledgement has come within the lease:
                          others may lead soon                                  */
 };
 
@@ -108,6 +162,7 @@ struct ballot_config {
      * line of ballot.c that speaks. */
     void (*log)(void *data, enum ballot_log_level level, int where, const char *message);
     void *log_data;
+    bool record;      /* keep a record: see ballot_record()                     */
     bool library_log; /* the client library's own log goes where its zoo_set_log_stream()
                          and zoo_set_debug_level() say; false: it is dropped    */
 };
@@ -115,8 +170,8 @@ struct ballot_config {
 /* Makes a membership that is not standing yet; nothing is sent before the
  * first ballot_prepare(). The strings of `config` are copied. On success *out
  * is the caller's, to be given to ballot_close(); else *out is NULL.
- * Returns BALLOT_OK, BALLOT_ENOMEM, BALLOT_EPATH, BALLOT_ESERVER, BALLOT_EID or
- * BALLOT_ETIMEOUT. */
+ * Returns BALLOT_OK, BALLOT_ENOMEM, BALLOT_EPATH, BALLOT_ESERVER, BALLOT_EID,
+ * BALLOT_EAUTH or BALLOT_ETIMEOUT. */
 BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config);
 
 /* Ends the session (so that the others need not wait for its expiry) and frees
@@ -138,7 +193,8 @@ BALLOT_API void ballot_leave(ballot *b); /* resign, or leave the line. A leader 
 
 /* Sends what is due, fills at most `room` (at least BALLOT_POLLFDS) slots of
  * `fds` and shortens *timeout_ms (-1: forever) to what the election needs.
- * Returns the number of slots filled. */
+ * Returns the number of slots filled. Set *timeout_ms before each call: it is never
+ * made longer. Does not block. */
 BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *timeout_ms);
 
 /* Learns from the `count` slots that ballot_prepare() filled, after poll(). */
@@ -170,13 +226,80 @@ BALLOT_API bool ballot_step_down(const ballot *b);
  * or dispatch. */
 BALLOT_API const char *ballot_node(const ballot *b);
 
-/* Why we are not in the line although we want to be: a sentence, or "" where
- * nothing is wrong. Valid until the next prepare or dispatch. */
+/* Why we are not in the line although we want to be, or that no server answers: a
+ * sentence, or "" where nothing is wrong. Valid until the next prepare or dispatch. */
 BALLOT_API const char *ballot_trouble(const ballot *b);
 
-/* The program: what `ballot ARGS...` does, and its exit status. It forks, waits
- * for children and installs signal handlers: for use from main() only. */
+/* For how long leadership is certain: for 2/3 of `timeout` from `sent`, both of the last
+ * acknowledged heartbeat. All in nanoseconds; moments are of CLOCK_BOOTTIME, where there
+ * is none of CLOCK_MONOTONIC. The next connection may have another session timeout. */
+struct ballot_lease {
+    int64_t sent, timeout;         /* 0, 0: not leading                         */
+    int64_t cut_sent, cut_timeout; /* of a later heartbeat that advertises a shorter timeout
+                                      and is not acknowledged yet; 0, 0: none. The lease
+                                      ends with the earlier of both              */
+};
+
+/* What a membership knows at a moment. */
+struct ballot_status {
+    enum ballot_role role;
+    bool connected;      /* in contact with a server                            */
+    bool step_down;      /* as ballot_step_down()                               */
+    bool resigning;      /* the ensemble may have carried out our resignation: do not go on
+                            without contact                                     */
+    bool refused;        /* the ensemble refuses something: ballot_trouble()    */
+    unsigned losses;     /* counts each loss of the leadership                  */
+    bool revoked;        /* the last one: our proposal was deleted by hand      */
+    int64_t token;       /* as ballot_token(); 0: not leading                   */
+    struct ballot_lease lease;
+    int64_t timeout;     /* session timeout of the present or last connection, ns */
+    int64_t clock_ahead; /* our wall clock less the servers', as far as a heartbeat's answer
+                            proves it, ns; 0 when not leading                   */
+    int64_t clock_shift; /* our wall clock less the lease's then, ns: another difference now
+                            means that the wall clock was set                   */
+    /* What another process needs to continue the session, as every client may that has it. */
+    int64_t session;     /* 0: none                                             */
+    char password[16];
+    const char *servers; /* numeric addresses; until the next prepare or dispatch */
+    int resolver;        /* pid of a child that resolves the servers' names, which is to be
+                            left alone; 0: none                                 */
+};
+
+BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out);
+
+/* The record: bytes that each leader hands on to the next, in the node "schedule" beside the
+ * proposals. Written only by the leader, in one transaction with a check that its proposal
+ * still exists, and with the version that was read. */
+#define BALLOT_RECORD_MAX 16384 /* bytes                                        */
+
+struct ballot_record {
+    const char *data;    /* until the next prepare or dispatch; not NUL terminated */
+    size_t length;
+    int64_t changed;     /* the servers' wall clock at the last change that was read, ns since 1970 */
+    unsigned reads;      /* counts the reads                                    */
+    bool written;        /* it is what ballot_record_write() was given last     */
+};
+
+/* Returns false if it is not known what the record holds: not leading, not read yet, or a
+ * write is on its way. */
+BALLOT_API bool ballot_record(const ballot *b, struct ballot_record *out);
+
+/* Writes the record; ask ballot_record() for the outcome. Only while that returns true. More
+ * than BALLOT_RECORD_MAX bytes are not written. */
+BALLOT_API void ballot_record_write(ballot *b, const void *data, size_t length);
+
+/* Breaks contact off, so that ballot_close() does not wait for a server that does not answer. */
+BALLOT_API void ballot_hang_up(ballot *b);
+
+/* The program: what `ballot ARGS...` does, and its exit status; but where a signal told
+ * it to end, it dies of that signal. For use from main(), in a process of one thread that has
+ * nothing else to do: it closes all descriptors from 3 on, opens 0, 1 and 2 if they are
+ * closed, forks, and reaps every child of the process. When it returns, signals are handled
+ * and blocked as before, and so are core dumps and orphans (Linux: PR_SET_DUMPABLE,
+ * PR_SET_CHILD_SUBREAPER). Not with BALLOT_NO_MAIN. */
+#ifndef BALLOT_NO_MAIN
 BALLOT_API int ballot_main(int argc, char **argv);
+#endif
 
 #endif /* BALLOT_NO_ELECTION */
 
@@ -265,7 +388,8 @@ BALLOT_API void ballot_zone_utc(struct ballot_zone *zone);
 
 /* The zone of that name, from TZDIR or where systems keep them. "" and "UTC" are
  * UTC, without a file; a name with "..", or with "/" or "\\" in front, is none,
- * so that no name leads out of the folder. Returns BALLOT_OK, BALLOT_EZONE or
+ * so that no name leads out of the folder. Takes 66 KB of stack, for the file; so do
+ * ballot_zone_local() and ballot_cron_parse(), which call it. Returns BALLOT_OK, BALLOT_EZONE or
  * BALLOT_EZONEFILE; in these two cases *zone is UTC. */
 BALLOT_API int ballot_zone_load(struct ballot_zone *zone, const char *name);
 
@@ -289,5 +413,9 @@ BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *z
  * For @every: so long after the moment. */
 BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct ballot_zone *zone, int64_t after,
                                     enum ballot_dst dst);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

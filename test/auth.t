@@ -67,6 +67,30 @@ stop f g
 refuse "no log ever shows it, at --debug --log-level=trace" grep -rqa "$secret" "$T" --include='*.log' --include='*.out'
 check "... which logs that there is one" logged f "setting zookeeper-auth=(not shown) (--zookeeper-auth)"
 
+# A process that is not dumpable belongs to root in /proc, and leaves no core. As a user who is not root:
+plain=()
+[ "$(id -u)" = 0 ] && plain=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+cp "$BALLOT" "$T/ballot"
+chmod 755 "$T" "$T/ballot"
+PORT[nobody]=$(port_choose)
+undumpable() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" = ballot ] && [ "$(stat -c %u "/proc/$1/environ")" = 0 ]; }
+dumpable() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" = ballot ] && [ "$(stat -c %u "/proc/$1/environ")" != 0 ]; }
+for words in 'run once --candidate-id=a true' info watch step-down; do
+    for debug in false true; do
+        # shellcheck disable=SC2086
+        (cd / && HOME=/ exec "${plain[@]}" "$T/ballot" --debug=$debug --zookeeper-session-timeout=1m --zookeeper-servers="$(servers nobody)" $words) >>"$T/plain.log" 2>&1 &
+        PID[plain]=$!
+        if [ $debug = true ]; then
+            within 5 grep -q 'setting debug=true' "$T/plain.log"
+            check "... with --debug it may" within 1 dumpable "${PID[plain]}"
+        else
+            check "$words: may leave no core" within 5 undumpable "${PID[plain]}"
+        fi
+        kill -KILL "${PID[plain]}" && wait "${PID[plain]}" 2>/dev/null
+        : >"$T/plain.log"
+    done
+done
+
 # --- servers that take no identity at all
 
 eval "$(declare -f zk_launch | sed 's/java /java -Dzookeeper.DigestAuthenticationProvider.enabled=false /')"

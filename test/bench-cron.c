@@ -7,6 +7,8 @@
 #include <math.h>
 #include <time.h>
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 enum { ROUNDS = 9, PARSES = 20000, STARTS = 400, CHAIN = 50 };
 
 static const char *const schedules[] = {

@@ -97,6 +97,16 @@ mkfifo "$T/pipe"
 gives candidate-id=pipe "$T/pipe:1" --config-file="$T/pipe"
 try run once "${quick[@]}" --config-file=<(echo 'candidate-id = substituted') -- true
 check "... a shell's <(...) too" grep -q 'setting candidate-id=substituted (/dev/fd/[0-9]*:1)' "$T/out"
+for words in 'next @daily' info watch 'step-down --timeout=100ms'; do
+    # shellcheck disable=SC2086
+    timeout 1 "$BALLOT" $words --debug --config-file=<(echo 'log-format = raw') >"$T/out" 2>&1
+    check "... $words" grep -q 'msg="setting log-format=raw (/dev/fd/[0-9]*:1)' "$T/out"
+done
+for words in 'run once --candidate-id=a --on-election-failure=exit true' info watch 'step-down --timeout=100ms'; do
+    # shellcheck disable=SC2086
+    timeout 1 "$BALLOT" --debug --zookeeper-auth-file=<(echo digest:u:p) $words >"$T/out" 2>&1
+    check "an identity from <(...): $words" grep -q 'setting zookeeper-auth=(not shown) (/dev/fd/[0-9]*)' "$T/out"
+done
 (echo digest:u:p >"$T/pipe") &
 gives "zookeeper-auth=(not shown)" "$T/pipe" --candidate-id=a --zookeeper-auth-file="$T/pipe"
 (exec yes '' >"$T/pipe" 2>/dev/null) &
@@ -230,6 +240,20 @@ fails "$T/bad: its value (not shown) is not digest:USER:PASSWORD" --zookeeper-au
 printf 'digest:u:p\nmore\n' >"$T/bad"
 fails "$T/bad: its value (not shown) is not" --zookeeper-auth-file="$T/bad"
 fails "--zookeeper-auth-file: cannot read /nowhere: No such file" --zookeeper-auth-file=/nowhere
+for mode in 620 602; do
+    chmod $mode "$T/flag"
+    fails "--zookeeper-auth-file: cannot read $T/flag: others may write it" --candidate-id=a --zookeeper-auth-file="$T/flag"
+done
+chmod 600 "$T/flag"
+if [ "$(id -u)" = 0 ]; then
+    chown 65534 "$T/flag"
+    fails "--zookeeper-auth-file: cannot read $T/flag: it belongs to another user" --candidate-id=a --zookeeper-auth-file="$T/flag"
+    chown 0 "$T/flag"
+else
+    skip "an identity in another user's file" "only root can make one"
+fi
+chmod 622 "$T/pipe"
+fails "--zookeeper-auth-file: cannot read $T/pipe: others may write it" --candidate-id=a --zookeeper-auth-file="$T/pipe"
 chmod 644 "$T/flag"
 try run once "${quick[@]}" --zookeeper-auth-file="$T/flag" -- true
 check "a secret that others may read is a warning" grep -q "warn .*$T/flag holds a secret, and others may read it: chmod 600 $T/flag" "$T/out"

@@ -6,6 +6,8 @@
 
 #include "tap.h"
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 static void equal(int64_t got, int64_t expected, const char *what)
 {
     check(got == expected, what);

@@ -6,6 +6,9 @@
 #define BALLOT_NO_ELECTION
 #include "ballot.c"
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MOMENT_MOST  (INT64_C(1) << 40)
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define HOLD(condition) do if (!(condition)) abort(); while (0)

@@ -26,8 +26,8 @@ done <<<"$words"
 check "the overview fits 80 columns" awk 'length($0) > 80 { exit 1 }' "$T/help"
 "$BALLOT" help runn >"$T/out" 2>&1
 is $? 125 "help for what is no command is an error"
-"$BALLOT" help --completion=fish >"$T/out" 2>&1
-is "$? $(cat "$T/out")" "125 ballot: --completion is for bash or zsh" "... so is completion for another shell"
+"$BALLOT" help --completion=csh >"$T/out" 2>&1
+is "$? $(cat "$T/out")" "125 ballot: --completion is for bash, zsh or fish" "... so is completion for another shell"
 check "--version names ballot, the ZooKeeper client and inih" grep -qE '^ballot [0-9.]+ \(ZooKeeper client [0-9.]+, inih [0-9.a-z ]+\)$' <("$BALLOT" --version)
 
 # --- the same settings everywhere
@@ -47,23 +47,95 @@ groff -man -Tascii "$T/ballot.1" 2>/dev/null | sed 's/\x1b\[[0-9;]*m//g' >"$T/ma
 check "... it shows a setting with its default" grep -q -- '--stop-timeout=DURATION' "$T/man"
 check "... and a ~ and quotes as they are" grep -q 'candidate-id="$(hostname)" -- ' "$T/man"
 
-# --- completion, in the real shells
+# --- completion: what the shells are told
+
+offers() { # TEXT: what is typed behind "ballot"; the words alone
+    local words
+    read -ra words <<<"$1"
+    [[ $1 == *' ' || -z $1 ]] && words+=("")
+    "$BALLOT" __complete "${words[@]}" | cut -f 1 | paste -sd ' '
+}
+while IFS='|' read -r typed expected; do
+    is "$(offers "$typed")" "$expected" "ballot $typed"
+done <<'LIST'
+|run next info watch step-down help
+h|help
+ru|run
+run |once cron
+run o|once
+--debug run c|cron
+bogus |
+info x|
+--|--help --version
+run --|--help
+next --d|--debug --dst=
+next --s|
+run cron --s|--stop-timeout= --schedule=
+run once --schedule=@d --s|--stop-timeout=
+run once --log-l|--log-level=
+run once --log-level=|--log-level=trace --log-level=debug --log-level=info --log-level=warn --log-level=error --log-level=fatal --log-level=panic
+run once --log-level=de|--log-level=debug
+run once --log-level de|debug
+run once --debug=|--debug=true --debug=false
+run once --on-disconnect |keep stop
+run once --stop-timeout=|
+info -o |yaml json table
+watch -o |human json
+watch --output-format=|--output-format=human --output-format=json
+run once --config-file=x|:files
+info --zookeeper-auth-file |:files
+run once |:command 2
+run once --debug tr|:command 3
+run once --log-level info tr|:command 4
+run once -- |:command 3
+run once -- cat --d|:command 3
+help |run next info watch step-down
+help run |once cron
+help run once |
+help --m|--man
+help --completion=|--completion=bash --completion=zsh --completion=fish
+LIST
+check "options and commands are described" eval "'$BALLOT' __complete next --ds | grep -qP '^--dst=\tskipped' && '$BALLOT' __complete in | grep -qP '^info\tshow who'"
+refuse "... and it is not told of" grep -q __complete "$T/help" "$T/all" "$T/ballot.1"
+
+# --- ... and what they make of it
 
 "$BALLOT" help --completion bash >"$T/ballot.bash"
 "$BALLOT" help --completion=zsh >"$T/_ballot"
+"$BALLOT" help --completion=fish >"$T/ballot.fish"
 bash_completes() { # WORD...: the last one is being typed; "=" is a word of its own
-    bash --norc -c 'source "$1"; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _ballot; echo "${COMPREPLY[*]}"' bash "$T/ballot.bash" "$@"
+    bash --norc -c 'source "$1"; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _ballot "$BALLOT"; echo "${COMPREPLY[*]}"' bash "$T/ballot.bash" "$@"
 }
+export BALLOT
 is "$(bash --norc -n "$T/ballot.bash" 2>&1)" "" "bash takes it"
 is "$(bash_completes ballot ru)" run "bash: ru"
 is "$(bash_completes ballot run on)" once "bash: run on"
 is "$(bash_completes ballot run once --log-l)" --log-level= "bash: --log-l"
 is "$(bash_completes ballot run once --log-level = de)" debug "bash: --log-level=de"
+is "$(bash_completes ballot run once --log-level=de)" --log-level=debug "bash: --log-level=de, where = is of the word"
 is "$(bash_completes ballot run once --log-level de)" debug "bash: --log-level de"
 is "$(bash_completes ballot --debug run once --on-disconnect =)" "keep stop" "bash: --on-disconnect="
-check "bash: COMMAND" eval "bash_completes ballot run once tru | grep -qw true"
+check "bash: COMMAND" eval "bash_completes ballot run once --log-level = info tru | grep -qw true"
 cd "$T" || exit
+: >"a file"
 is "$(bash_completes ballot run once --config-file = ballot.in)" ballot.ini "bash: --config-file=ballot.in"
+is "$(bash_completes ballot run once --config-file "a f")" "a file" "bash: a file with a blank in its name"
+is "$(bash_completes ballot run once cat "a f")" "a file" "bash: COMMAND's argument"
+
+fish_completes() { HOME=$T XDG_CONFIG_HOME=$T/fish fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$T/ballot.fish" "$1" 2>&1 | cut -f 1 | paste -sd ' '; } # TEXT
+mkdir "$T/bin" && ln -s "$(realpath "$BALLOT")" "$T/bin/ballot"
+PATH=$T/bin:$PATH
+if able fish --no-config -c true; then
+    is "$(fish_completes 'ballot ru')" run "fish: ru"
+    is "$(fish_completes 'ballot run once --log-l')" --log-level= "fish: --log-l"
+    is "$(fish_completes 'ballot run once --log-level=de')" --log-level=debug "fish: --log-level=de"
+    is "$(fish_completes 'ballot run once --on-disconnect ')" "keep stop" "fish: --on-disconnect"
+    is "$(fish_completes 'ballot run once --config-file=ballot.in')" --config-file=ballot.ini "fish: --config-file=ballot.in"
+    check "fish: COMMAND" eval "fish_completes 'ballot run once --log-level info tru' | grep -qw true"
+    check "fish: COMMAND's argument" eval "fish_completes 'ballot run once -- cat ballot.in' | grep -qw ballot.ini"
+else
+    skip "fish" "$WHY"
+fi
 
 zsh_completes() { # TEXT: typed, and then the tabulator
     zsh -f <<ZSH
@@ -87,6 +159,10 @@ is "$(zsh -f -n "$T/_ballot" 2>&1)" "" "zsh takes it"
 able_to_pty || { skip "zsh: what is typed at a terminal" "$WHY"; exit; }
 completes 'ballot ru' 'ballot run'
 completes 'ballot run on' 'ballot run once'
-completes 'ballot run once --log-l' 'ballot run once --log-level'
+completes 'ballot run once --log-l' 'ballot run once --log-level='
 completes 'ballot run once --log-level=de' 'ballot run once --log-level=debug'
 completes 'ballot run once --on-disconnect=k' 'ballot run once --on-disconnect=keep'
+completes 'ballot run once --log-level de' 'ballot run once --log-level debug'
+completes 'ballot run once --config-file=ballot.in' 'ballot run once --config-file=ballot.ini'
+completes 'ballot run once --debug -- dircolor' 'ballot run once --debug -- dircolors'
+completes 'ballot run once cat ballot.in' 'ballot run once cat ballot.ini'

@@ -145,3 +145,33 @@ if able_to_mount && able "${UNSHARE[@]}" chroot "$jail" "/${BALLOT##*/}" --versi
 else
     skip "a root folder without /dev/null" "$WHY"
 fi
+
+# --- no memory for what is read: it is not taken for a base that names nobody, or for a Go
+# --- ballot's proposal. (The client library itself ends by abort() or a signal where it has none.)
+
+BASE=/memory
+padded() { printf '%-*s' "$1" "{\"candidateId\":\"a\",\"hostname\":\"h\",\"proposalNode\":\"$BASE/proposal-0000000000\",\"sessionTimeout\":\"5s\",\"onDisconnect\":\"keep\"}"; }
+looks() { # STATUS BYTES WORD...: with no memory for so many; what it says in $T/out
+    NOMEM=$2 LD_PRELOAD=$here/bin/nomem.so timeout 5 "$BALLOT" "${@:3}" --zookeeper-servers="$(servers zk)" --zookeeper-base-path=$BASE >"$T/out" 2>&1
+    [ $? = "$1" ]
+}
+if [[ $BALLOT == */asan/* ]]; then
+    skip "no memory" "AddressSanitizer has a malloc() of its own"
+else
+    zk create $BASE "$(padded 776)" >/dev/null
+    "$ZK" "$(servers zk)" ephemeral $BASE/proposal-0000000000 "$(padded 780)" >/dev/null &
+    PID[held]=$!
+    within 5 proposals_are 1
+    for words in 'info --check' info watch 'step-down --timeout=2s'; do
+        # shellcheck disable=SC2086
+        check "no memory for the base: $words" looks 125 777 $words
+        check "... says so" grep -q 'fatal out of memory' "$T/out"
+    done
+    check "info --check does not read the proposals" looks 0 781 info --check
+    for words in info watch 'step-down --timeout=2s'; do
+        # shellcheck disable=SC2086
+        check "no memory for a proposal: $words" looks 125 781 $words
+        check "... says so" grep -q 'fatal out of memory' "$T/out"
+    done
+    check "none is missing: somebody leads" looks 0 1000001 info --check
+fi

@@ -68,9 +68,43 @@ check "... and each setting with its source" grep -qF 'setting on-child-success=
 candidate a --debug -- "$JOB" "$JOBS" -1
 within 5 started_least 1
 kill -KILL "${PID[a]}"
-check "... the guard's too" within 5 eval "grep -q 'the dead candidate has left the line' $T/a.log"
+check "... the guard's too" within 5 eval "grep -q 'the dead candidate has left the queue' $T/a.log"
 is "$(grep -c 'ZOO_INFO' "$T/a.log")" "$(grep -c '\[zookeeper\].*ZOO_INFO' "$T/a.log")" "... always in our own form"
 wait "${PID[a]}" 2>/dev/null
+
+# --- what strangers have written: C1 controls (a raw byte, too), and what turns the direction of writing
+
+invisible=$'\x9b5n\xc2\x9b5n\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xa9'
+BASE=$'/\xe2\x80\xaestrangers'
+look=(--zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" --debug)
+stranger="{\"candidateId\":\"id$invisible\",\"hostname\":\"host$invisible\",\"pid\":\"1$invisible\",\"sessionTimeout\":\"1s\"}"
+zk create "$BASE" "${stranger/\"pid/\"proposalNode\":\"$BASE/proposal-0000000000\",\"pid}" >/dev/null
+"$ZK" "$(servers zk)" ephemeral "$BASE/proposal-0000000000" "$stranger" >/dev/null &
+PID[stranger]=$!
+within 5 proposals_are 1
+for format in yaml json table; do "$BALLOT" info "${look[@]}" -o $format >"$T/seen.$format" 2>&1; done
+for format in human json; do "$BALLOT" watch "${look[@]}" -o $format >"$T/seen.watch-$format" 2>&1 & PID[$format]=$!; done
+"$BALLOT" step-down "${look[@]}" >"$T/seen.refused" 2>&1
+for name in a b; do
+    candidate $name --log-level=trace --debug --zookeeper-session-timeout=1s -- "$JOB" "$JOBS" -1
+    within 10 logged $name "standing as"
+done
+kill -KILL "${PID[stranger]}"
+zk rm "$BASE/proposal-0000000000" && zk set "$BASE" "" >/dev/null
+check "a stranger's candidate is gone, ours leads" within 10 leader_is a
+within 10 ready
+"$BALLOT" step-down "${look[@]}" >"$T/seen.done" 2>&1
+is $? 0 "... and hands over"
+within 5 grep -q 'elected .*b' "$T/seen.watch-human"
+stop a b human json
+cp "$T/a.log" "$T/seen.a" && cp "$T/b.log" "$T/seen.b"
+for seen in "$T"/seen.*; do
+    check "${seen##*/seen.}: says something" test -s "$seen"
+    refuse "... without what a terminal obeys or does not show" perl -e 'local $/; my $text = <>; # 1: nothing found
+        exit(!(!utf8::decode($text) || $text =~ /[\x{80}-\x{9f}\x{61c}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]/))' "$seen"
+done
+check "... and json is valid" perl -MJSON::PP -e 'local $/; JSON::PP->new->utf8->decode(<>)' <(grep -v '^[0-9]' "$T/seen.json")
+BASE=/ballot/election
 
 # --- a log that nobody takes
 

@@ -26,7 +26,7 @@ done
 check "... and that each job needs a path of its own" grep -q '^| `zookeeper-base-path` .* give each job its own' "$readme"
 
 is "$(commands | sort | tr '\n' ';')" \
-    'ballot info -o table;ballot run cron --candidate-id="$(hostname)" --schedule='"'30 2 * * mon-fri'"' -- make-backup;ballot run once --candidate-id="$(hostname)" -- /usr/bin/my-singleton --verbose;ballot step-down;ballot watch;make;make demo;make test;sudo make install;' \
+    'ballot info -o table;ballot run cron --candidate-id="$(hostname)" --schedule='"'30 2 * * mon-fri'"' -- make-backup;ballot run once --candidate-id="$(hostname)" -- /usr/bin/my-singleton --verbose;ballot step-down;ballot watch;make;make deps demo;make deps test;sudo make install;' \
     "these are its commands"
 
 # `make test` is this; `make demo`:
@@ -43,7 +43,7 @@ make -s -C "$T/copy" install DESTDIR="$T/root" PREFIX=/usr >>"$T/make.log" 2>&1
 is $? 0 "make install, with DESTDIR and PREFIX"
 check "... installs ballot" test -x "$T/root/usr/bin/ballot"
 installed=$(cd "$T/root" && find . -type f | sort | tr '\n' ' ')
-is "$installed" "./usr/bin/ballot ./usr/share/bash-completion/completions/ballot ./usr/share/man/man1/ballot.1 ./usr/share/zsh/site-functions/_ballot " "... its manual and completion"
+is "$installed" "./usr/bin/ballot ./usr/share/bash-completion/completions/ballot ./usr/share/fish/vendor_completions.d/ballot.fish ./usr/share/man/man1/ballot.1 ./usr/share/zsh/site-functions/_ballot " "... its manual and completion"
 make -s -C "$T/copy" uninstall DESTDIR="$T/root" PREFIX=/usr
 is "$(find "$T/root" -type f)" "" "make uninstall removes them"
 

@@ -7,11 +7,26 @@ zk_start zk
 names=(a b c d e)
 launch() {
     candidate "$1" --zookeeper-session-timeout=2s --on-disconnect=stop --stop-timeout=200ms --restart-delay=0s --log-level=warn \
-        -- "$JOB" "$JOBS" $((RANDOM % 400 + 50)) fork daemon "of=$1"
+        -- "$JOB" "$JOBS" $((RANDOM % 400 + 50)) fork daemon
 }
 # Where candidate and guard die together nobody is left to end the command's
 # children: a container or a systemd unit does it, and here this.
-container_ends() { pkill -KILL -f "^$JOB $JOBS .* of=$1\$"; }
+tree() { # PID...: these and all below them, stopped, so that they start no more
+    local pid
+    for pid; do
+        # shellcheck disable=SC2046
+        kill -STOP "$pid" && echo "$pid" && tree $(cat "/proc/$pid/task/$pid/children")
+    done 2>/dev/null
+}
+kill_both() { # PID of a candidate; its guard is below it, as are a dead guard's orphans
+    local all='' before=none
+    while [ "$all" != "$before" ]; do
+        before=$all
+        all=$(tree "$1")
+    done
+    # shellcheck disable=SC2086
+    kill -KILL $all
+}
 launch_all() { for n in "${names[@]}"; do alive "${PID[$n]:-1000000}" || launch "$n"; done; }
 pause() { sleep "$((RANDOM % 3)).$((RANDOM % 10))"; }
 victim() { echo "${names[RANDOM % ${#names[@]}]}"; }
@@ -23,15 +38,10 @@ fault() {
     pid=${PID[$n]}
     case $kind in
     kill-candidate)
-        guard_of "$n" >/dev/null || kind=kill-both # its guard died a moment ago
-        kill -KILL "$pid"
-        [ "$kind" = kill-candidate ] || container_ends "$n"
+        if guard_of "$n" >/dev/null; then kill -KILL "$pid"; else kill_both "$pid"; fi # its guard died a moment ago
         ;;
     kill-guard) kill -KILL "$(guard_of "$n")" ;;
-    kill-both)
-        kill -KILL "$(guard_of "$n")" "$pid"
-        container_ends "$n"
-        ;;
+    kill-both) kill_both "$pid" ;;
     freeze-candidate) kill -STOP "$pid" && pause && kill -CONT "$pid" ;;
     freeze-guard) pid=$(guard_of "$n") && kill -STOP "$pid" && pause && kill -CONT "$pid" ;;
     freeze-server) kill -STOP "${PID[zk]}" && pause && kill -CONT "${PID[zk]}" ;;

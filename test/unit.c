@@ -1,6 +1,7 @@
 /* Unit tests of the pure parts; includes ballot.c to reach them. Prints TAP. */
 #define BALLOT_NO_ENTRY
 #include "ballot.c"
+#include <sys/resource.h>
 
 #include "tap.h"
 
@@ -82,6 +83,26 @@ static void test_names(void)
     check(word_distance("onec", "once") == 2 && word_distance("", "abc") == 3 && word_distance("same", "same") == 0, "word_distance");
 }
 
+/* An answer to a request of `b` that was sent at a moment: nothing but these facts, unless `more` has some. */
+static void answer(ballot *b, enum step request, nanos sent, struct reply more)
+{
+    static const struct Stat no_stat = { .czxid = 0 };
+    static const struct String_vector no_names = { .count = 0 };
+    more.request = (int)request;
+    more.sent = sent;
+    more.data = more.data ? more.data : "";
+    more.length = strlen(more.data);
+    more.stat = more.stat ? more.stat : &no_stat;
+    more.names = more.names ? more.names : &no_names;
+    election_learn(b, &more);
+}
+
+static void flies(ballot *b, enum step request, bool flying)
+{
+    b->client.flying[request] = flying;
+    b->client.sent[request] = clock_now();
+}
+
 /* A candidate that stands as proposal-5, connected, with all facts fresh. */
 static ballot *member(enum ballot_mode mode)
 {
@@ -89,11 +110,11 @@ static ballot *member(enum ballot_mode mode)
     const struct ballot_config c = { .servers = "127.0.0.1", .base_path = "/b", .candidate_id = "me", .timeout_ms = 6000, .mode = mode };
     if (ballot_open(&b, &c) != BALLOT_OK)
         abort();
-    b->connected = b->list_fresh = b->base.fresh = b->base.seen = b->base.exists = b->base.empty = b->signed_own = b->own_fresh = true;
+    b->client.connected = b->list_fresh = b->base.fresh = b->base.seen = b->base.exists = b->base.empty = b->signed_own = b->own_fresh = true;
     b->want = WANT_STAND;
-    b->session.client_id = b->proposal_session = 77;
+    b->client.session.client_id = b->proposal_session = 77;
     b->own_exists = true;
-    b->base.timeout = b->timeout;
+    b->base.timeout = b->client.timeout;
     string_copy(b->proposal, sizeof b->proposal, "proposal-5");
     names_add(&b->line, &b->line_count, "proposal-5");
     b->base.read_at = b->base.moved_at = b->base.silent_since = 100 * SECOND;
@@ -118,49 +139,49 @@ static enum step step_at(ballot *b, nanos after)
 static void test_claims(void)
 {
     ballot *b = member(BALLOT_KEEP);
-    check(step_at(b, 0) == STEP_CLAIM, "(a) the lowest claims an empty base");
+    check(step_at(b, 0) == REQUEST_WRITE, "(a) the lowest claims an empty base");
     b->want = WANT_HOLD;
     check(step_at(b, 0) == STEP_NONE, "... unless it holds");
     b->want = WANT_STAND;
     b->base.fresh = false;
-    check(step_at(b, 0) == STEP_BASE, "... or the base is not known");
+    check(step_at(b, 0) == REQUEST_BASE, "... or the base is not known");
     b->base.fresh = true;
     b->list_fresh = false;
-    check(step_at(b, 0) == STEP_LIST, "... or the line is not");
+    check(step_at(b, 0) == REQUEST_LIST, "... or the line is not");
     b->list_fresh = true;
     b->unsettled = true;
-    check(step_at(b, 0) == STEP_SYNC, "... or something is in doubt");
+    check(step_at(b, 0) == REQUEST_SYNC, "... or something is in doubt");
     b->unsettled = false;
     b->base.lost_until = 106 * SECOND;
-    check(step_at(b, 5 * SECOND) == STEP_NONE && step_at(b, 6 * SECOND) == STEP_CLAIM, "what the servers have lost is waited for: T");
+    check(step_at(b, 5 * SECOND) == STEP_NONE && step_at(b, 6 * SECOND) == REQUEST_WRITE, "what the servers have lost is waited for: T");
     names(b, "proposal-5", false);
-    check(step_at(b, 5 * SECOND) == STEP_NONE && step_at(b, 6 * SECOND) == STEP_CLAIM, "... also where the base names us");
+    check(step_at(b, 5 * SECOND) == STEP_NONE && step_at(b, 6 * SECOND) == REQUEST_WRITE, "... also where the base names us");
     b->base.lost_until = 0;
 
     names(b, "proposal-1", true);
-    check(step_at(b, 4999 * MILLISECOND) == STEP_NONE && step_at(b, 5 * SECOND) == STEP_CLAIM, "(b) a leader of stop who is gone: after 5/6 T");
+    check(step_at(b, 4999 * MILLISECOND) == STEP_NONE && step_at(b, 5 * SECOND) == REQUEST_WRITE, "(b) a leader of stop who is gone: after 5/6 T");
     b->base.timeout = 12 * SECOND;
-    check(step_at(b, 9999 * MILLISECOND) == STEP_NONE && step_at(b, 10 * SECOND) == STEP_CLAIM, "... of his T");
+    check(step_at(b, 9999 * MILLISECOND) == STEP_NONE && step_at(b, 10 * SECOND) == REQUEST_WRITE, "... of his T");
     names(b, "proposal-1", false);
-    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == STEP_CLAIM, "(c) of keep: after the greater T");
+    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_WRITE, "(c) of keep: after the greater T");
     b->base.restarted = true;
-    check(step_at(b, 23999 * MILLISECOND) == STEP_NONE && step_at(b, 24 * SECOND) == STEP_CLAIM, "... after 2 T where the clock restarted");
+    check(step_at(b, 23999 * MILLISECOND) == STEP_NONE && step_at(b, 24 * SECOND) == REQUEST_WRITE, "... after 2 T where the clock restarted");
     b->base.restarted = false;
-    b->base.timeout = b->timeout;
+    b->base.timeout = b->client.timeout;
     names_add(&b->line, &b->line_count, "proposal-9");
     names(b, "proposal-9", false);
-    check(step_at(b, HOUR) == STEP_AHEAD, "a leader who lives is watched, not superseded");
+    check(step_at(b, HOUR) == REQUEST_AHEAD, "a leader who lives is watched, not superseded");
     string_copy(b->watched[0], NODE_MAX, "proposal-9");
     check(step_at(b, HOUR) == STEP_NONE, "... however long he is silent");
     names(b, "proposal-5", false);
-    check(step_at(b, 0) == STEP_CLAIM, "(d) the base names us, and we do not lead: claim");
+    check(step_at(b, 0) == REQUEST_WRITE, "(d) the base names us, and we do not lead: claim");
     ballot_close(b);
 
     b = member(BALLOT_STOP);
     free(b->line[0]);
     b->line[0] = strdup("proposal-1");
     names_add(&b->line, &b->line_count, "proposal-5");
-    check(step_at(b, 0) == STEP_AHEAD, "the second watches the first");
+    check(step_at(b, 0) == REQUEST_AHEAD, "the second watches the first");
     string_copy(b->watched[0], NODE_MAX, "proposal-1");
     check(step_at(b, 11 * SECOND) == STEP_NONE, "... and claims nothing, empty base or not");
     names(b, "proposal-1", false);
@@ -168,15 +189,16 @@ static void test_claims(void)
     nanos wake = NEVER;
     check(election_step(b, 100 * SECOND + 599 * MILLISECOND, &wake) == STEP_NONE && wake == 100 * SECOND + 600 * MILLISECOND,
           "the second asks every T/10 whether the servers answer");
-    check(election_step(b, 100 * SECOND + 600 * MILLISECOND, &wake) == STEP_ASK, "... then");
-    b->requests[REQUEST_ASK] = (struct request){ b, REQUEST_ASK, true, clock_now() };
+    check(election_step(b, 100 * SECOND + 600 * MILLISECOND, &wake) == REQUEST_ASK, "... then");
+    flies(b, REQUEST_ASK, true);
     check(election_step(b, HOUR, &wake) == STEP_NONE, "... once, and does nothing until it is answered");
-    on_asked(ZOK, "", &b->requests[REQUEST_ASK]);
+    flies(b, REQUEST_ASK, false);
+    answer(b, REQUEST_ASK, clock_now(), (struct reply){ .rc = ZOK });
     check(clock_now() - b->base.read_at < MINUTE && !b->broke_at, "... which counts as a read");
     b->want = WANT_LEAVE;
-    check(step_at(b, 0) == STEP_WITHDRAW, "a follower leaves by deleting its proposal");
+    check(step_at(b, 0) == REQUEST_WITHDRAW, "a follower leaves by deleting its proposal");
     names(b, "proposal-5", true);
-    check(step_at(b, 0) == STEP_RESIGN, "... or resigns where the base names it");
+    check(step_at(b, 0) == REQUEST_RESIGN, "... or resigns where the base names it");
     ballot_close(b);
 }
 
@@ -186,15 +208,15 @@ static void test_leading(void)
     nanos wake = NEVER;
     names(b, "proposal-5", false);
     b->leading = true;
-    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->timeout };
+    b->lease = (struct ballot_lease){ .sent = 99 * SECOND, .timeout = b->client.timeout };
     b->beat_at = 100 * SECOND;
-    check(election_step(b, 100 * SECOND, &wake) == STEP_BEAT, "a heartbeat when it is due");
+    check(election_step(b, 100 * SECOND, &wake) == REQUEST_WRITE, "a heartbeat when it is due");
     check(election_step(b, 99 * SECOND, &wake) == STEP_NONE && wake == 100 * SECOND, "... not before");
-    b->requests[REQUEST_WRITE].flying = true;
+    flies(b, REQUEST_WRITE, true);
     check(election_step(b, 100 * SECOND, &wake) == STEP_NONE, "one write at a time");
-    b->requests[REQUEST_WRITE].flying = false;
+    flies(b, REQUEST_WRITE, false);
     b->want = WANT_LEAVE;
-    check(election_step(b, 99 * SECOND, &wake) == STEP_RESIGN, "resign");
+    check(election_step(b, 99 * SECOND, &wake) == REQUEST_RESIGN, "resign");
     b->want = WANT_STAND;
     b->unsettled = b->synced = true;
     b->base.ours = true;
@@ -210,11 +232,11 @@ static void test_leading(void)
         b = member(stop ? BALLOT_STOP : BALLOT_KEEP);
         names(b, "proposal-5", stop);
         b->leading = b->base.ours = true;
-        b->session.client_id = 78;
+        b->client.session.client_id = 78;
         election_settle(b);
         check(b->leading == !stop && !b->proposal[0], stop ? "rule 10: expired under stop: lost" : "rule 10: expired under keep: leads on, with a new proposal");
         wake = NEVER;
-        check(election_step(b, 0, &wake) == (stop ? STEP_NONE : STEP_PROPOSE), "... next");
+        check(election_step(b, 0, &wake) == (stop ? STEP_NONE : REQUEST_PROPOSE), "... next");
     }
     ballot_close(b);
 }
@@ -238,18 +260,18 @@ static void test_mute(void)
 {
     for (int stop = 0; stop < 2; stop++) {
         ballot *b = second(stop ? BALLOT_STOP : BALLOT_KEEP, "proposal-1");
-        check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == STEP_REVOKE, "a leader that holds its session and is silent for 2 T is revoked");
+        check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_REVOKE, "a leader that holds its session and is silent for 2 T is revoked");
         b->base.timeout = 10 * SECOND;
-        check(step_at(b, 19 * SECOND) == STEP_NONE && step_at(b, 20 * SECOND) == STEP_REVOKE, "... by the greater T");
+        check(step_at(b, 19 * SECOND) == STEP_NONE && step_at(b, 20 * SECOND) == REQUEST_REVOKE, "... by the greater T");
         b->base.silent_since += 5 * SECOND;
-        check(step_at(b, 24 * SECOND) == STEP_NONE && step_at(b, 25 * SECOND) == STEP_REVOKE, "... counted while the servers answered");
+        check(step_at(b, 24 * SECOND) == STEP_NONE && step_at(b, 25 * SECOND) == REQUEST_REVOKE, "... counted while the servers answered");
         b->base.revocable = false;
         check(step_at(b, HOUR) == STEP_NONE, "... never a Go ballot");
         ballot_close(b);
     }
     ballot *b = second(BALLOT_KEEP, "proposal-9");
     names_add(&b->line, &b->line_count, "proposal-9");
-    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == STEP_REVOKE, "a leader at the end of the line: by the second T later than by the first");
+    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "a leader at the end of the line: by the second T later than by the first");
     ballot_close(b);
 
     b = second(BALLOT_KEEP, "proposal-1");
@@ -258,39 +280,82 @@ static void test_mute(void)
     string_copy(b->watched[0], NODE_MAX, "proposal-3");
     string_copy(b->watched[1], NODE_MAX, "proposal-1");
     b->base.read_at = 0;
-    b->requests[REQUEST_LOOK].sent = 100 * SECOND;
-    check(step_at(b, 1919 * MILLISECOND) == STEP_NONE && step_at(b, 1920 * MILLISECOND) == STEP_LOOK, "the third in the queue looks at the base just before a ping is due");
-    b->requests[REQUEST_LOOK].sent = 117 * SECOND;
-    check(step_at(b, 17999 * MILLISECOND) == STEP_NONE && step_at(b, 18 * SECOND) == STEP_REVOKE, "... and revokes a silent leader, T later than the second: two may be mute");
+    b->client.sent[REQUEST_LOOK] = 100 * SECOND;
+    check(step_at(b, 1899 * MILLISECOND) == STEP_NONE && step_at(b, 1900 * MILLISECOND) == REQUEST_LOOK, "the third in the queue looks at the base just before a ping is due");
+    b->client.sent[REQUEST_LOOK] = 117 * SECOND;
+    check(step_at(b, 17999 * MILLISECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "... and revokes a silent leader, T later than the second: two may be mute");
     b->base.fresh = false;
     check(step_at(b, 18 * SECOND) == STEP_DOUBT, "... when it has read all again");
     b->base.moved_at = 0;
-    check(step_at(b, 0) == STEP_LOOK, "... from the first look on");
+    check(step_at(b, 0) == REQUEST_LOOK, "... from the first look on");
     ballot_close(b);
 
     b = second(BALLOT_KEEP, "");
     b->base.empty = true;
-    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == STEP_FIRST, "nobody leads, and the first does not claim for 2 T: what is it?");
+    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_FIRST, "nobody leads, and the first does not claim for 2 T: what is it?");
     string_copy(b->examined, sizeof b->examined, "proposal-1");
     check(step_at(b, HOUR) == STEP_NONE, "... a Go ballot, or not known yet: wait");
     b->examined_revocable = true;
-    check(step_at(b, 12 * SECOND) == STEP_REVOKE, "... one like us: revoked");
+    check(step_at(b, 12 * SECOND) == REQUEST_REVOKE, "... one like us: revoked");
     b->first_since += SECOND;
-    check(step_at(b, 12 * SECOND) == STEP_NONE && step_at(b, 13 * SECOND) == STEP_REVOKE, "... counted from when it came to the front");
+    check(step_at(b, 12 * SECOND) == STEP_NONE && step_at(b, 13 * SECOND) == REQUEST_REVOKE, "... counted from when it came to the front");
     string_copy(b->base.led, NODE_MAX, "proposal-1");
     check(step_at(b, HOUR) == STEP_NONE, "... not where it led, and a stranger emptied the base: its command may still be dying");
     b->base.led[0] = '\0';
     names(b, "proposal-0", false);
-    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == STEP_REVOKE, "... it had to wait for (c) itself: as much later");
+    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "... it had to wait for (c) itself: as much later");
     ballot_close(b);
 }
 
-/* What a read of the base says, sent and answered now. */
-static void base_reads(ballot *b, int64_t czxid, int32_t version, const char *data)
+/* Nodes called like proposals that no candidate made. */
+static void test_strangers(void)
+{
+    static const char *const good[] = { "proposal-0000000000", "proposal-2147483647", "proposal--000000001", "proposal--2147483648" };
+    static const char *const bad[] = { "proposal-", "proposal-!", "proposal-5", "proposal-00000000000", "proposal-000000000x", "proposal--00000001",
+                                       "proposal--00000000001", "proposal-000000000", "proposals-000000000", "schedule", "" };
+    for (size_t i = 0; i < COUNT(good); i++)
+        check(name_numbered(good[i]), good[i]);
+    for (size_t i = 0; i < COUNT(bad); i++)
+        check(!name_numbered(bad[i]), bad[i]);
+
+    const struct Stat persistent = { .version = 0 }, ephemeral = { .ephemeralOwner = 78 };
+    ballot *b = member(BALLOT_KEEP);
+    names_free(&b->line, &b->line_count);
+    for (char name[] = "proposal-1"; name[9] <= '5'; name[9]++)
+        names_add(&b->line, &b->line_count, name);
+    line_changed(b);
+    check(step_at(b, 0) == REQUEST_AHEAD, "five in the queue: the last watches the one before it");
+    string_copy(b->asked[0], NODE_MAX, "proposal-4");
+    answer(b, REQUEST_AHEAD, clock_now(), (struct reply){ .rc = ZOK, .stat = &persistent });
+    check(b->line_count == 4 && b->list_fresh && step_at(b, 0) == REQUEST_SIFT, "... it is not ephemeral: what of those before it?");
+    b->sift = false;
+    flies(b, REQUEST_SIFT, true);
+    b->client.sent[REQUEST_LOOK] = 100 * SECOND;
+    check(step_at(b, 0) == STEP_NONE, "... asked for once");
+    flies(b, REQUEST_SIFT, false);
+    answer(b, REQUEST_SIFT, clock_now(), (struct reply){ .rc = ZOK, .path = "/b/proposal-3", .stat = &persistent });
+    answer(b, REQUEST_SIFT, clock_now(), (struct reply){ .rc = ZOK, .path = "/b/proposal-2", .stat = &ephemeral });
+    answer(b, REQUEST_SIFT, clock_now(), (struct reply){ .rc = ZNONODE, .path = "/b/proposal-1" });
+    check(b->line_count == 3 && b->ignored_count == 2 && !strcmp(b->line[1], "proposal-2") && step_at(b, 0) == REQUEST_AHEAD, "... another is not: the next is watched");
+    static char *listed[] = { "proposal-0000000003", "proposal-!", "proposal-0000000001" };
+    const struct String_vector names = { COUNT(listed), listed };
+    names_add(&b->ignored, &b->ignored_count, "proposal-0000000001");
+    answer(b, REQUEST_LIST, clock_now(), (struct reply){ .rc = ZOK, .names = &names });
+    check(b->line_count == 1 && !strcmp(b->line[0], "proposal-0000000003"), "a list that is read later is without them, and without other names");
+    ballot_close(b);
+}
+
+/* What a read of the base says. */
+static void base_read(ballot *b, nanos sent, int64_t czxid, int32_t version, const char *data)
 {
     const struct Stat stat = { .czxid = czxid, .ctime = czxid, .version = version, .mzxid = version };
-    b->requests[REQUEST_BASE] = (struct request){ b, REQUEST_BASE, true, clock_now() };
-    on_base(ZOK, data, (int)strlen(data), &stat, &b->requests[REQUEST_BASE]);
+    answer(b, REQUEST_BASE, sent, (struct reply){ .rc = ZOK, .data = data, .stat = &stat });
+}
+
+/* ... sent and answered now. */
+static void base_reads(ballot *b, int64_t czxid, int32_t version, const char *data)
+{
+    base_read(b, clock_now(), czxid, version, data);
 }
 
 #define GONE "{\"proposalNode\":\"/b/proposal-1\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
@@ -310,16 +375,12 @@ static void test_silence(void)
     base_reads(b, 1, 1, GONE);
     check(b->base.silent_since == since, "... reading it again changes nothing");
 
-    b->requests[REQUEST_OWN] = (struct request){ b, REQUEST_OWN, true, clock_now() - b->timeout / 8 };
-    request_answered(&b->requests[REQUEST_OWN]);
+    answer(b, REQUEST_ASK, clock_now() - b->client.timeout / 8, (struct reply){ .rc = ZOK });
     check(!b->broke_at, "an answer after T/8 is no gap");
-    b->requests[REQUEST_OWN] = (struct request){ b, REQUEST_OWN, true, clock_now() - b->timeout / 4 };
-    request_answered(&b->requests[REQUEST_OWN]);
+    answer(b, REQUEST_ASK, clock_now() - b->client.timeout / 4, (struct reply){ .rc = ZOK });
     b->list_fresh = true;
     check(b->broke_at && election_step(b, clock_now(), &wake) == STEP_DOUBT, "one after T/4 is: sync, and read again");
-    b->requests[REQUEST_BASE] = (struct request){ b, REQUEST_BASE, true, b->broke_at - 1 };
-    const struct Stat same_stat = { .czxid = 1, .ctime = 1, .version = 1 };
-    on_base(ZOK, GONE, (int)strlen(GONE), &same_stat, &b->requests[REQUEST_BASE]);
+    base_read(b, b->broke_at - 1, 1, 1, GONE);
     check(b->broke_at && !b->base.restarted, "... a read that was on its way before does not count");
     base_reads(b, 1, 1, GONE);
     check(!b->broke_at && b->base.restarted && b->base.silent_since > since && claim_time(b) == b->base.silent_since + 12 * SECOND,
@@ -328,34 +389,32 @@ static void test_silence(void)
     check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... unless the version moves: then T");
 
     b->leading = true;
-    b->sent_timeout = b->timeout;
-    b->written = (struct Stat){ .czxid = 1, .ctime = 1, .version = 3 };
+    b->sent_timeout = b->client.timeout;
+    const struct Stat written = { .czxid = 1, .ctime = 1, .version = 3 };
     b->broke_at = clock_now() - SECOND;
-    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, b->broke_at - 1 };
-    on_written(ZOK, &b->requests[REQUEST_WRITE]);
+    answer(b, REQUEST_WRITE, b->broke_at - 1, (struct reply){ .rc = ZOK, .stat = &written });
     check(b->broke_at, "a heartbeat of before a gap does not end it");
-    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, b->broke_at };
-    on_written(ZOK, &b->requests[REQUEST_WRITE]);
+    answer(b, REQUEST_WRITE, b->broke_at, (struct reply){ .rc = ZOK, .stat = &written });
     base_reads(b, 1, 4, GONE);
     leadership_ends(b);
     base_reads(b, 1, 4, GONE);
     check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... one of after it does: who loses the lead waits T, not 2 T");
 
-    string_copy(b->addresses, sizeof b->addresses, "127.0.0.1:1");
-    handle_open(b);
-    b->met = true;
+    string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
+    handle_open(&b->client);
+    b->client.met = true;
     since = b->base.silent_since;
-    on_event(b->handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", b);
+    on_event(b->client.handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", &b->client);
     check(b->unsettled && !b->base.fresh, "after a reconnect all is read again");
     base_reads(b, 1, 2, GONE);
     check(b->base.restarted && b->base.silent_since > since, "... and the clock of (c) begins anew");
-    handle_close(b);
+    handle_close(&b->client);
 
     int timeout = 0;
     struct pollfd slots[BALLOT_POLLFDS];
-    b->connected = false;
-    b->retry_at = b->remind_at = b->resolver.since = NEVER - MINUTE;
-    b->planned_at = clock_now() - b->timeout / 4;
+    b->client.connected = false;
+    b->client.retry_at = b->client.remind_at = b->client.resolver.since = NEVER - MINUTE;
+    b->planned_at = clock_now() - b->client.timeout / 4;
     ballot_prepare(b, slots, BALLOT_POLLFDS, &timeout);
     check(b->broke_at, "a standstill of ours is a gap, too");
     b->broke_at = 0;
@@ -367,8 +426,7 @@ static void test_silence(void)
 static void looked(ballot *b, int64_t czxid, int32_t version, int64_t mzxid)
 {
     const struct Stat stat = { .czxid = czxid, .ctime = czxid, .version = version, .mzxid = mzxid };
-    b->requests[REQUEST_LOOK] = (struct request){ b, REQUEST_LOOK, true, clock_now() };
-    on_look(ZOK, &stat, &b->requests[REQUEST_LOOK]);
+    answer(b, REQUEST_LOOK, clock_now(), (struct reply){ .rc = ZOK, .stat = &stat });
 }
 
 /* Of the base's version alone, from behind the first two. */
@@ -403,6 +461,86 @@ static void test_looks(void)
     ballot_close(b);
 }
 
+/* Does what is next, as if it were `after` later, and answers it: our proposal is there, the base names `leader`. */
+static enum step proceeds(ballot *b, nanos after, const char *leader)
+{
+    static char *listed[] = { "proposal-0000000001", "proposal-0000000003", "proposal-0000000005" };
+    const struct String_vector names = { (int32_t)b->line_count, listed + COUNT(listed) - b->line_count };
+    const struct Stat own = { .ephemeralOwner = 77 };
+    nanos wake = NEVER, now = clock_now();
+    enum step step = election_step(b, now + after, &wake);
+    if (step == REQUEST_BASE)
+        base_reads(b, 1, 7, leader);
+    else if (step < REQUEST_COUNT)
+        answer(b, step, now, (struct reply){ .rc = ZOK, .names = step == REQUEST_LIST ? &names : NULL, .stat = step == REQUEST_OWN ? &own : NULL });
+    else if (step != STEP_NONE)
+        election_do(b, step);
+    return step;
+}
+
+/* The third in the queue. */
+static ballot *third(const char *leader)
+{
+    ballot *b = member(BALLOT_KEEP);
+    string_copy(b->proposal, sizeof b->proposal, "proposal-0000000005");
+    names_free(&b->line, &b->line_count);
+    for (int i = 1; i <= 5; i += 2) {
+        char name[NODE_MAX];
+        snprintf(name, sizeof name, "proposal-%010d", i);
+        names_add(&b->line, &b->line_count, name);
+    }
+    string_copy(b->watched[0], NODE_MAX, b->line[1]);
+    string_copy(b->watched[1], NODE_MAX, b->line[0]);
+    b->base.seen = false;
+    base_reads(b, 1, 7, leader);
+    flies(b, REQUEST_LOOK, false);
+    b->client.met = true;
+    return b;
+}
+
+static void reconnects(ballot *b)
+{
+    election_event(b, CONTACT_LOST, "");
+    b->client.contact_since = clock_now();
+    election_event(b, CONTACT_MADE, "");
+}
+
+#define FIRST "{\"proposalNode\":\"/b/proposal-0000000001\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
+
+static void test_far_behind(void)
+{
+    ballot *b = third("");
+    reconnects(b);
+    check(proceeds(b, 0, "") == REQUEST_OWN && proceeds(b, 0, "") == STEP_SETTLE && proceeds(b, 0, "") == STEP_NONE,
+          "after a reconnect a candidate far behind reads its own proposal, and nothing else");
+    election_event(b, ZOO_DELETED_EVENT, "/b/proposal-0000000001");
+    check(proceeds(b, SECOND, "") == STEP_DOUBT && proceeds(b, SECOND, "") == REQUEST_SYNC && proceeds(b, SECOND, "") == REQUEST_LIST &&
+          proceeds(b, SECOND, "") == REQUEST_BASE && proceeds(b, SECOND, "") == REQUEST_OWN && proceeds(b, SECOND, "") == STEP_SETTLE,
+          "... all else when it comes to the front");
+    check(b->base.restarted && !b->broke_at, "... from where the time of (c) counts, twice as long");
+    ballot_close(b);
+
+    b = third("");
+    b->client.session.client_id++;
+    reconnects(b);
+    check(proceeds(b, 0, "") == REQUEST_SYNC, "after an expiry it reads all at once");
+    ballot_close(b);
+
+    b = third(FIRST);
+    reconnects(b);
+    b->base.silent_since -= HOUR;
+    while (proceeds(b, 0, FIRST) != STEP_SETTLE)
+        ;
+    flies(b, REQUEST_LOOK, false);
+    check(proceeds(b, 0, FIRST) == STEP_DOUBT && proceeds(b, 0, FIRST) == REQUEST_SYNC && proceeds(b, 0, FIRST) == REQUEST_LIST &&
+          proceeds(b, 0, FIRST) == REQUEST_BASE && proceeds(b, 0, FIRST) == REQUEST_OWN && proceeds(b, 0, FIRST) == STEP_SETTLE,
+          "before it revokes a mute leader it reads all");
+    check(proceeds(b, 0, FIRST) == STEP_NONE && b->base.silent_since > clock_now() - MINUTE, "... and counts from then: it could not have heard of a heartbeat");
+    b->client.sent[REQUEST_LOOK] += MINUTE;
+    check(proceeds(b, 17 * SECOND, FIRST) == STEP_NONE && proceeds(b, 19 * SECOND, FIRST) == REQUEST_REVOKE, "... 3 T");
+    ballot_close(b);
+}
+
 static void test_base_made_again(void)
 {
     nanos wake = NEVER;
@@ -420,16 +558,16 @@ static void test_base_made_again(void)
     base_reads(b, 2, 0, OURS);
     check(!b->base.ours, "... nor when they are read again");
     b->leading = true;
-    b->session.client_id++; /* it has expired */
+    b->client.session.client_id++; /* it has expired */
     election_settle(b);
     check(!b->leading, "... they keep nobody in the lead");
-    on_base(ZNONODE, NULL, 0, NULL, &b->requests[REQUEST_BASE]);
+    answer(b, REQUEST_BASE, clock_now(), (struct reply){ .rc = ZNONODE });
     proposal_adopt(b, "proposal-0");
     check(!b->base.fresh, "a base that was missing is read again when we stand: nothing tells that it was made");
     base_reads(b, 2, 1, GONE);
     proposal_adopt(b, "proposal-5");
     b->list_fresh = true;
-    check(election_step(b, b->base.lost_until + HOUR, &wake) == STEP_BASE, "a base that was read before we stand is read again: its silence was not watched");
+    check(election_step(b, b->base.lost_until + HOUR, &wake) == REQUEST_BASE, "a base that was read before we stand is read again: its silence was not watched");
     ballot_close(b);
 }
 
@@ -450,10 +588,10 @@ static void test_rolled_back(void)
     base_reads(b, 1, 6, "");
     check(!b->base.lost_until, "... which is found once");
     const struct Stat other = { .czxid = 1, .ctime = 1, .version = 6, .mzxid = 9 }, later = { .czxid = 1, .ctime = 1, .version = 9, .mzxid = 8 };
-    on_base(ZOK, "", 0, &other, &b->requests[REQUEST_BASE]);
+    answer(b, REQUEST_BASE, clock_now(), (struct reply){ .rc = ZOK, .stat = &other });
     check(b->base.lost_until && b->base.moved_at > clock_now() - SECOND, "the same version, written at another time: lost, too");
     b->base.lost_until = 0;
-    on_base(ZOK, "", 0, &later, &b->requests[REQUEST_BASE]);
+    answer(b, REQUEST_BASE, clock_now(), (struct reply){ .rc = ZOK, .stat = &later });
     check(b->base.lost_until, "... and a greater one that was written before it");
     ballot_close(b);
 
@@ -463,17 +601,16 @@ static void test_rolled_back(void)
             b->base.seen = false;
             b->leading = true;
             b->token = 3;
-            b->lease = (struct lease){ .sent = clock_now() - (over ? MINUTE : 0), .timeout = b->timeout };
+            b->lease = (struct ballot_lease){ .sent = clock_now() - (over ? MINUTE : 0), .timeout = b->client.timeout };
             base_reads(b, 1, 8, OURS);
             string_copy(b->wrote, NODE_MAX, "proposal-5");
             base_reads(b, 1, 7, OURS);
             election_settle(b);
             check(b->leading != (stop && over), stop && over ? "a leader whose lease was over, under stop: another may have led since, lost"
                                                              : "a leader that the base still names leads on");
-            b->written.mzxid = 12;
-            b->sent_timeout = b->timeout;
-            b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, clock_now() };
-            on_written(ZOK, &b->requests[REQUEST_WRITE]);
+            const struct Stat written = { .mzxid = 12 };
+            b->sent_timeout = b->client.timeout;
+            answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK, .stat = &written });
             check(ballot_token(b) == 12, "... with a token of its next write");
             ballot_close(b);
         }
@@ -490,16 +627,16 @@ static void test_earlier_proposal(void)
     b->synced = b->list_fresh = b->own_fresh = b->base.fresh = true;
     b->own_exists = false;
     election_settle(b);
-    check(!b->proposal[0] && election_step(b, 0, &wake) == STEP_SYNC, "our proposal is gone, our session is not: is there another of ours?");
+    check(!b->proposal[0] && election_step(b, 0, &wake) == REQUEST_SYNC, "our proposal is gone, our session is not: is there another of ours?");
     b->synced = b->list_fresh = b->base.fresh = true;
-    check(election_step(b, 0, &wake) == STEP_GHOST, "... looking");
+    check(election_step(b, 0, &wake) == REQUEST_GHOST, "... looking");
     b->suspects = 1;
     string_copy(b->suspect, NODE_MAX, "proposal-3");
     const struct Stat stat = { .ephemeralOwner = 77 };
-    on_ghost(ZOK, &stat, &(struct request){ .owner = b, .kind = REQUEST_GHOST, .sent = clock_now() });
+    answer(b, REQUEST_GHOST, clock_now(), (struct reply){ .rc = ZOK, .stat = &stat });
     check(!strcmp(b->proposal, "proposal-3") && claim_time(b) > clock_now() + 5 * SECOND, "... found: it is the one we stand with, and nobody claims for T");
     b->base.fresh = true;
-    check(election_step(b, 0, &wake) == STEP_OWN, "... and it is read once more, to be watched");
+    check(election_step(b, 0, &wake) == REQUEST_OWN, "... and it is read once more, to be watched");
     ballot_close(b);
 
     b = member(BALLOT_KEEP);
@@ -512,13 +649,13 @@ static void test_earlier_proposal(void)
 
     for (int same = 0; same < 2; same++) {
         b = member(BALLOT_KEEP);
-        string_copy(b->addresses, sizeof b->addresses, "127.0.0.1:1");
-        handle_open(b);
-        b->session = *zoo_client_id(b->handle);
-        b->session.client_id += !same;
-        b->met = true;
+        string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
+        handle_open(&b->client);
+        b->client.session = *zoo_client_id(b->client.handle);
+        b->client.session.client_id += !same;
+        b->client.met = true;
         b->proposal[0] = '\0';
-        on_event(b->handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", b);
+        on_event(b->client.handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", &b->client);
         check(b->ghost == same, same ? "back in contact without a proposal: is there one?" : "... not in another session");
         ballot_close(b);
     }
@@ -530,68 +667,83 @@ static void test_lease_pair(void)
     ballot *b = member(BALLOT_STOP);
     names(b, "proposal-5", true);
     b->leading = true;
-    b->lease = (struct lease){ .sent = 100 * SECOND, .timeout = 6 * SECOND };
-    b->timeout = MINUTE;
-    check(lease_end(b) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == STEP_BEAT, "a longer T: the lease ends as before");
-    b->timeout = 3 * SECOND;
-    check(election_step(b, 102 * SECOND + 1, &wake) == STEP_BEAT, "a shorter one, whose lease ends later: heartbeat at once");
+    b->lease = (struct ballot_lease){ .sent = 100 * SECOND, .timeout = 6 * SECOND };
+    b->client.timeout = MINUTE;
+    check(lease_end(b) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == REQUEST_WRITE, "a longer T: the lease ends as before");
+    b->client.timeout = 3 * SECOND;
+    check(election_step(b, 102 * SECOND + 1, &wake) == REQUEST_WRITE, "a shorter one, whose lease ends later: heartbeat at once");
     check(election_step(b, 101 * SECOND, &wake) == STEP_CUT, "... or would end sooner: the lease is cut first");
     b->lease.sent = clock_now() - SECOND;
     lease_cut(b);
-    check(lease_end(b) == b->lease.cut_sent + 2 * SECOND && lease_term(&b->lease) == b->lease.cut_sent + 3 * SECOND / 2, "... to what the heartbeat allows");
+    check(lease_end(b) == b->lease.cut_sent + 2 * SECOND && lease_moment(&b->lease, PART_STOP_TERM) == b->lease.cut_sent + 3 * SECOND / 2, "... to what the heartbeat allows");
     check(election_step(b, clock_now(), &wake) == STEP_NONE && b->turn_again, "... and the heartbeat waits until the guard could be told");
     b->cut_unseen = false;
-    check(election_step(b, clock_now(), &wake) == STEP_BEAT, "... then goes out");
-    struct lease cut = b->lease;
-    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, clock_now() };
-    b->sent_timeout = b->timeout;
-    on_written(ZCONNECTIONLOSS, &b->requests[REQUEST_WRITE]);
+    check(election_step(b, clock_now(), &wake) == REQUEST_WRITE, "... then goes out");
+    struct ballot_lease cut = b->lease;
+    b->sent_timeout = b->client.timeout;
+    answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZCONNECTIONLOSS });
     check(!memcmp(&cut, &b->lease, sizeof cut), "... if its answer is lost, the cut stays");
-    b->requests[REQUEST_WRITE] = (struct request){ b, REQUEST_WRITE, true, clock_now() };
-    on_written(ZOK, &b->requests[REQUEST_WRITE]);
+    answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK });
     check(b->lease.timeout == 3 * SECOND && !b->lease.cut_timeout, "... if it is acknowledged, it is the lease");
     ballot_close(b);
 }
 
 /* Its own proposal, what it names, and the clocks. */
+static void test_opening(void)
+{
+    static const struct { struct ballot_config config; int error; } cases[] = {
+        { { "localhost", "/b", "me", 5000, BALLOT_KEEP, "digest:me", NULL, NULL, false, false }, BALLOT_EAUTH },
+        { { "localhost", "/b", "me", 0, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_ETIMEOUT },
+        { { "localhost", "b", "me", 5000, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_EPATH },
+        { { "", "/b", "me", 5000, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_ESERVER },
+        { { "localhost", "/b", "", 5000, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_EID },
+    };
+    ballot *b;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check(ballot_open(&b, &cases[i].config) == cases[i].error && !b, ballot_strerror(cases[i].error));
+    b = member(BALLOT_KEEP);
+    same(ballot_trouble(b), "", "in contact, and all is well: no trouble");
+    b->client.connected = false;
+    same(ballot_trouble(b), "not in contact with a ZooKeeper server", "no server answers: that is trouble");
+    string_copy(b->client.trouble, sizeof b->client.trouble, "names");
+    same(ballot_trouble(b), "names", "... or what the client knows better");
+    ballot_close(b);
+}
+
 static void test_own(void)
 {
     nanos wake = NEVER;
     ballot *b = member(BALLOT_KEEP);
     struct Stat stat = { .ephemeralOwner = 78, .mtime = 0 };
-    on_own(ZOK, "", 0, &stat, &(struct request){ .owner = b, .kind = REQUEST_OWN, .sent = clock_now() });
+    answer(b, REQUEST_OWN, clock_now(), (struct reply){ .rc = ZOK, .stat = &stat });
     check(!b->own_exists && b->unsettled, "a proposal of our name that another session owns is not ours");
     ballot_close(b);
 
     b = member(BALLOT_KEEP);
     names(b, "proposal-4", false);
     b->leading = true;
-    b->lease = (struct lease){ .sent = 99 * SECOND, .timeout = b->timeout };
+    b->lease = (struct ballot_lease){ .sent = 99 * SECOND, .timeout = b->client.timeout };
     b->beat_at = HOUR;
-    check(election_step(b, 100 * SECOND, &wake) == STEP_BEAT, "a base that names another proposal of ours gets a heartbeat at once");
+    check(election_step(b, 100 * SECOND, &wake) == REQUEST_WRITE, "a base that names another proposal of ours gets a heartbeat at once");
     b->ahead = 5 * SECOND;
-    b->written.mtime = clock_read(CLOCK_REALTIME) / MILLISECOND;
+    int64_t mtime = clock_read(CLOCK_REALTIME) / MILLISECOND;
     b->sent_shift = clock_shift() - 3 * SECOND;
-    clocks_compare(b, clock_now());
+    clocks_compare(b, clock_now(), mtime);
     check(b->ahead == 5 * SECOND, "a clock that was set while a write was on its way is not compared with the servers'");
     b->sent_shift = clock_shift();
-    clocks_compare(b, clock_now());
+    clocks_compare(b, clock_now(), mtime);
     check(b->ahead > -SECOND && b->ahead < SECOND, "... one that was not is");
-    b->requests[REQUEST_RESIGN] = (struct request){ b, REQUEST_RESIGN, true, clock_now() };
-    on_resigned(ZOK, &b->requests[REQUEST_RESIGN]);
-    check(election_step(b, b->calm_at - 1, &wake) == STEP_NONE && election_step(b, b->calm_at, &wake) == STEP_PROPOSE,
+    answer(b, REQUEST_RESIGN, clock_now(), (struct reply){ .rc = ZOK });
+    check(election_step(b, b->calm_at - 1, &wake) == STEP_NONE && election_step(b, b->calm_at, &wake) == REQUEST_PROPOSE,
           "after a resignation the next one goes first: a new proposal waits");
     check(b->calm_at > clock_now() - MINUTE, "... a moment");
     ballot_close(b);
 }
 
 /* A transaction on the base is answered: by `rc` on its operation `refused`. */
-static void answered(ballot *b, enum request_kind kind, int rc, int refused)
+static void answered(ballot *b, enum step request, int rc, int refused)
 {
-    b->requests[kind] = (struct request){ b, kind, true, clock_now() };
-    b->results[0].err = refused == 0 ? rc : ZOK;
-    b->results[1].err = refused == 1 ? rc : ZRUNTIMEINCONSISTENCY;
-    (kind == REQUEST_WRITE ? on_written : kind == REQUEST_RESIGN ? on_resigned : on_withdrawn)(rc, &b->requests[kind]);
+    answer(b, request, clock_now(), (struct reply){ .rc = rc, .refused = refused });
 }
 
 static bool troubled(const ballot *b, const char *what, const char *right)
@@ -605,19 +757,19 @@ static void test_rights(void)
     nanos wake = NEVER;
     answered(b, REQUEST_WRITE, ZNOAUTH, 1);
     check(troubled(b, "writing /b is refused", "no right \"write\"") && ballot_step_down(b), "the claim is refused: it says why, and hands over");
-    check(step_at(b, 0) == STEP_WITHDRAW, "... by leaving the queue, without its owner's help, and at once");
+    check(step_at(b, 0) == REQUEST_WITHDRAW, "... by leaving the queue, without its owner's help, and at once");
     b->want = WANT_HOLD;
-    check(step_at(b, 0) != STEP_WITHDRAW, "... but not while its owner still ends what it did as leader");
+    check(step_at(b, 0) != REQUEST_WITHDRAW, "... but not while its owner still ends what it did as leader");
     b->want = WANT_STAND;
     answered(b, REQUEST_WITHDRAW, ZNOAUTH, 0);
     check(troubled(b, "writing /b is refused", "\"write\""), "deleting the proposal is refused, too: the trouble is still the first one");
     check(step_at(b, 0) == STEP_END_SESSION, "... the session is closed");
     session_end(b);
-    check(!b->proposal[0] && !ballot_step_down(b) && !b->session.client_id, "... and the proposal is gone with it");
+    check(!b->proposal[0] && !ballot_step_down(b) && !b->client.session.client_id, "... and the proposal is gone with it");
     check(b->retry_at > clock_now() + 11 * SECOND && b->retry_at <= clock_now() + 12 * SECOND, "it stands again after 2 T");
-    b->connected = true;
-    check(election_step(b, b->retry_at - 1, &wake) == STEP_NONE && election_step(b, b->retry_at, &wake) == STEP_PROPOSE, "... not before");
-    b->timeout = 10 * MINUTE;
+    b->client.connected = true;
+    check(election_step(b, b->retry_at - 1, &wake) == STEP_NONE && election_step(b, b->retry_at, &wake) == REQUEST_PROPOSE, "... not before");
+    b->client.timeout = 10 * MINUTE;
     election_left(b);
     check(b->retry_at <= clock_now() + 30 * SECOND, "... nor after more than 30 s");
     ballot_close(b);
@@ -640,9 +792,9 @@ static void test_rights(void)
     check(ballot_step_down(b) && b->leading, "a leader's heartbeat is refused: it is to hand over");
     check(election_step(b, clock_now(), &wake) == STEP_NONE, "... when its owner lets it");
     b->want = WANT_LEAVE;
-    check(election_step(b, clock_now(), &wake) == STEP_RESIGN, "... by resigning");
+    check(election_step(b, clock_now(), &wake) == REQUEST_RESIGN, "... by resigning");
     answered(b, REQUEST_RESIGN, ZNOAUTH, 0);
-    check(election_step(b, clock_now(), &wake) == STEP_WITHDRAW, "... or, if that is refused, by deleting its proposal");
+    check(election_step(b, clock_now(), &wake) == REQUEST_WITHDRAW, "... or, if that is refused, by deleting its proposal");
     answered(b, REQUEST_WITHDRAW, ZOK, 0);
     check(!b->leading && ballot_role(b) == BALLOT_OUT && !ballot_step_down(b), "... then it is out");
     ballot_close(b);
@@ -661,124 +813,123 @@ static void test_session_timeouts(void)
     struct ballot_config c = b->config;
     c.timeout_ms = BALLOT_TIMEOUT_MAX + 1;
     check(ballot_open(&other, &c) == BALLOT_ETIMEOUT && !other, "no longer one may be asked for");
-    b->connected = false;
-    b->unfit = true;
-    check(election_step(b, 0, &wake) == STEP_BREAK_OFF, "a server that gives an unfit one is not talked to");
-    contact_break_off(b);
-    string_copy(b->addresses, sizeof b->addresses, "1.1.1.1:1,::2:2,3.3.3.3:3");
-    b->retry_at = 5;
-    check(election_step(b, 4, &wake) == STEP_NONE && wake == 5 && election_step(b, 5, &wake) == STEP_OPEN, "... but again, or another, after a pause");
+    b->client.connected = false;
+    b->client.unfit = true;
+    check(contact_step(&b->client, 0, &wake) == CONTACT_BREAK_OFF, "a server that gives an unfit one is not talked to");
+    client_break_off(&b->client);
+    string_copy(b->client.addresses, sizeof b->client.addresses, "1.1.1.1:1,::2:2,3.3.3.3:3");
+    b->client.retry_at = 5;
+    check(contact_step(&b->client, 4, &wake) == CONTACT_WAIT && wake == 5 && contact_step(&b->client, 5, &wake) == CONTACT_OPEN, "... but again, or another, after a pause");
     char chosen[200];
     struct text t = text_in(chosen, sizeof chosen);
-    string_copy(b->avoided, sizeof b->avoided, "::2:2");
-    addresses_choose(b, &t);
+    string_copy(b->client.avoided, sizeof b->client.avoided, "::2:2");
+    addresses_choose(&b->client, &t);
     same(chosen, "1.1.1.1:1,3.3.3.3:3,1.1.1.1:1", "... the others first, in odd number");
     t = text_in(chosen, sizeof chosen);
-    addresses_choose(b, &t);
-    same(chosen, b->addresses, "... then all");
-    b->timeout = TIMEOUT_MAX;
+    addresses_choose(&b->client, &t);
+    same(chosen, b->client.addresses, "... then all");
+    b->client.timeout = TIMEOUT_MAX;
     for (int i = 0; i < 40; i++)
-        contact_back_off(b, 0);
-    check(b->hold_until <= 30 * SECOND, "no session timeout makes the pauses between two attempts longer than 30 s");
+        contact_back_off(&b->client, 0);
+    check(b->client.hold_until <= 30 * SECOND, "no session timeout makes the pauses between two attempts longer than 30 s");
     ballot_close(b);
 
     b = member(BALLOT_KEEP);
-    b->leading = true;
-    b->lease = (struct lease){ .sent = 0, .timeout = b->timeout };
+    answer(b, REQUEST_WRITE, 0, (struct reply){ .rc = ZOK });
     for (int i = 0; i < 40; i++)
-        contact_back_off(b, 0);
-    check(b->hold_until <= SECOND, "a leader tries again within T/6 while others do not count it as gone");
+        contact_back_off(&b->client, 0);
+    check(b->client.hold_until <= SECOND, "a leader tries again within T/6 while others do not count it as gone");
     b->config.timeout_ms = 3600000;
-    string_copy(b->addresses, sizeof b->addresses, "127.0.0.1:1");
-    handle_open(b);
-    on_event(b->handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", b);
-    check(b->timeout == 10 * MINUTE, "a session timeout of an hour counts as 10 min");
+    string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
+    handle_open(&b->client);
+    on_event(b->client.handle, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, "", &b->client);
+    check(b->client.timeout == 10 * MINUTE, "a session timeout of an hour counts as 10 min");
     ballot_close(b);
 }
 
 static struct facts facts(void)
 {
-    return (struct facts){ .now = 1000 * SECOND, .role = BALLOT_LEADER, .timeout = 6 * SECOND, .start_until = 1004 * SECOND,
-                           .lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND }, .rules = { .stop_timeout = 10 * SECOND } };
+    return (struct facts){ .observed = { .now = 1000 * SECOND, .election.role = BALLOT_LEADER, .timeout = 6 * SECOND, .start_until = 1004 * SECOND },
+                           .memory.lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND }, .rules.stop_timeout = 10 * SECOND };
 }
 
 static void test_decisions(void)
 {
     struct facts f = facts();
     check(agent_decide(&f).command == COMMAND_START, "a leader starts the command");
-    f.start_until = f.now;
+    f.observed.start_until = f.observed.now;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not when the lease is over");
     f = facts();
-    f.next_start = f.now + 1;
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).wake <= f.next_start, "... nor before restart-delay is over");
-    f.role = BALLOT_OUT;
-    check(agent_decide(&f).line == LINE_HOLD, "... which is served out of the line");
+    f.memory.after.next_start = f.observed.now + 1;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).wake <= f.memory.after.next_start, "... nor before restart-delay is over");
+    f.observed.election.role = BALLOT_OUT;
+    check(agent_decide(&f).candidacy == CANDIDACY_HOLD, "... which is served out of the line");
     f = facts();
-    f.role = BALLOT_FOLLOWER;
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_STAND, "a follower waits");
+    f.observed.election.role = BALLOT_FOLLOWER;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND, "a follower waits");
 
     f = facts();
-    f.life = LIFE_RUNNING;
+    f.memory.life = LIFE_RUNNING;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "a running command is left alone");
-    f.role = BALLOT_SUSPENDED;
+    f.observed.election.role = BALLOT_UNSURE;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... out of contact too (stop is the guard's)");
-    f.role = BALLOT_FOLLOWER;
-    f.lost = true;
-    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).line == LINE_HOLD, "the leadership lost: stopped, and nothing claimed meanwhile");
-    f.revoked = true;
+    f.observed.election.role = BALLOT_FOLLOWER;
+    f.observed.lost = true;
+    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).candidacy == CANDIDACY_HOLD, "the leadership lost: stopped, and nothing claimed meanwhile");
+    f.observed.revoked = true;
     check(agent_decide(&f).command == COMMAND_KILL, "... revoked: killed");
     f = facts();
-    f.life = LIFE_RUNNING;
+    f.memory.life = LIFE_RUNNING;
     f.rules.max_runtime = SECOND;
-    f.started_at = f.now - SECOND;
+    f.memory.started_at = f.observed.now - SECOND;
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_RUNTIME, "max-runtime");
-    f.end_signals = 1;
+    f.memory.end_signals = 1;
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT, "told to end: stop");
-    f.lost = f.revoked = true;
+    f.observed.lost = f.observed.revoked = true;
     check(agent_decide(&f).command == COMMAND_KILL, "... and revoked meanwhile: kill");
-    f.lost = f.revoked = false;
-    f.end_signals = 2;
+    f.observed.lost = f.observed.revoked = false;
+    f.memory.end_signals = 2;
     check(agent_decide(&f).command == COMMAND_KILL, "... twice: kill");
 
     f = facts();
-    f.life = LIFE_RUNNING;
+    f.memory.life = LIFE_RUNNING;
     f.rules.stop = true;
-    f.now = f.lease.sent + 4 * SECOND;
+    f.observed.now = f.memory.lease.sent + 4 * SECOND;
     check(agent_decide(&f).replace_guard, "stop: still alive when the lease is over: the guard is replaced");
     f.rules.stop = false;
     check(!agent_decide(&f).replace_guard, "... not with keep");
-    f.unheard_since = f.now - 4 * SECOND;
+    f.memory.unacknowledged_since = f.observed.now - 4 * SECOND;
     check(agent_decide(&f).replace_guard, "a guard that has not acknowledged for 2/3 T is replaced");
 
     f = facts();
-    f.guard_lost = true;
-    f.guard_due = f.now + SECOND;
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_LEAVE, "no guard can be forked: a leader starts nothing, and leaves");
-    check(!agent_decide(&f).new_guard && !agent_decide(&f).replace_guard && agent_decide(&f).wake == f.guard_due, "... and tries again after a second");
-    f.now = f.guard_due;
+    f.memory.guard_lost = true;
+    f.memory.guard_due = f.observed.now + SECOND;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_LEAVE, "no guard can be forked: a leader starts nothing, and leaves");
+    check(!agent_decide(&f).new_guard && !agent_decide(&f).replace_guard && agent_decide(&f).wake == f.memory.guard_due, "... and tries again after a second");
+    f.observed.now = f.memory.guard_due;
     check(agent_decide(&f).new_guard, "... then");
-    f.role = BALLOT_OUT;
-    f.standing_since = f.now - f.timeout;
+    f.observed.election.role = BALLOT_OUT;
+    f.memory.standing_since = f.observed.now - f.observed.timeout;
     f.rules.on_failure = FAILURE_RUN_ANYWAY;
-    check(agent_decide(&f).line == LINE_HOLD && agent_decide(&f).command == COMMAND_AS_IT_IS, "... it does not stand, and runs nothing anyway");
-    f.end_signals = 1;
+    check(agent_decide(&f).candidacy == CANDIDACY_HOLD && agent_decide(&f).command == COMMAND_AS_IT_IS, "... it does not stand, and runs nothing anyway");
+    f.memory.end_signals = 1;
     check(agent_decide(&f).finish && !agent_decide(&f).new_guard, "... told to end: at once");
     f = facts();
-    f.guard_due = f.now;
-    f.ended = true;
+    f.memory.guard_due = f.observed.now;
+    f.memory.ended = true;
     f.rules.on_error = POLICY_EXIT;
-    f.status = 3 << 8;
-    check(agent_decide(&f).end && agent_decide(&f).status == 3, "... the policy applies all the same");
+    f.memory.status = 3 << 8;
+    check(agent_decide(&f).after.ending && agent_decide(&f).after.exit_status == 3, "... the policy applies all the same");
     f.rules.on_error = POLICY_RERUN;
-    check(agent_decide(&f).outcome_done && agent_decide(&f).line == LINE_LEAVE, "... but for rerun, which has to wait");
+    check(!agent_decide(&f).after.ending && agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... but for rerun, which has to wait");
 
     f = facts();
-    f.end_signals = 1;
-    check(agent_decide(&f).line == LINE_LEAVE && !agent_decide(&f).finish, "no command: leave first");
-    f.role = BALLOT_OUT;
+    f.memory.end_signals = 1;
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE && !agent_decide(&f).finish, "no command: leave first");
+    f.observed.election.role = BALLOT_OUT;
     check(agent_decide(&f).finish, "... then end");
-    f.role = BALLOT_LEADER;
-    f.leaving_since = f.now - SECOND;
+    f.observed.election.role = BALLOT_LEADER;
+    f.memory.leaving_since = f.observed.now - SECOND;
     check(agent_decide(&f).finish, "... after 1 s in any case");
 }
 
@@ -788,41 +939,60 @@ static void test_policies(void)
         for (int good = 0; good < 2; good++)
             for (int cause = CAUSE_ITSELF; cause <= CAUSE_BALLOT; cause++) {
                 struct facts f = facts();
-                f.ended = true;
-                f.status = good ? 0 : 3 << 8;
-                f.cause = (enum cause)cause;
+                f.memory.ended = true;
+                f.memory.status = good ? 0 : 3 << 8;
+                f.memory.cause = (enum cause)cause;
                 bool success = good && cause == CAUSE_ITSELF;
                 f.rules.on_success = success ? policy : -1;
                 f.rules.on_error = success ? -1 : policy;
-                struct wish w = agent_decide(&f);
+                struct decision d = agent_decide(&f);
                 char what[80];
-                snprintf(what, sizeof what, "policy %d, status %d, cause %d", policy, f.status, cause);
+                snprintf(what, sizeof what, "policy %d, status %d, cause %d", policy, f.memory.status, cause);
                 if (cause == CAUSE_BALLOT)
-                    check(w.outcome_done && !w.end && w.line != LINE_LEAVE, what);
+                    check(!d.after.ending && d.candidacy == CANDIDACY_STAND, what);
                 else if (policy == POLICY_EXIT || policy == POLICY_IGNORE)
-                    check(w.end && w.status == (policy == POLICY_EXIT && !good ? 3 : 0), what);
+                    check(d.after.ending && d.after.exit_status == (policy == POLICY_EXIT && !good ? 3 : 0) && d.command == COMMAND_AS_IT_IS, what);
                 else
-                    check(!w.end && (w.line == LINE_LEAVE) == (policy == POLICY_REELECT) && w.outcome_done == (policy == POLICY_RERUN), what);
+                    check(!d.after.ending && (d.candidacy == CANDIDACY_LEAVE) == (policy == POLICY_REELECT) && (d.command == COMMAND_START) == (policy == POLICY_RERUN), what);
             }
+    /* What an operator asks comes first, whatever the policy, even one that nobody has written yet. */
+    for (int policy = POLICY_RERUN; policy <= POLICY_IGNORE + 1; policy++) {
+        struct facts f = facts();
+        f.memory.ended = true;
+        f.rules.on_success = policy;
+        f.observed.election.step_down = true;
+        struct decision d = agent_decide(&f);
+        check((d.candidacy == CANDIDACY_LEAVE || d.after.ending) && d.command == COMMAND_AS_IT_IS, "step-down at the command's end");
+        f.memory.after = d.after;
+        f.memory.ended = false;
+        d = agent_decide(&f);
+        check(d.candidacy == CANDIDACY_LEAVE && d.command == COMMAND_AS_IT_IS, "... and after it");
+        f.observed.election.step_down = false;
+        f.memory.end_signals = 1;
+        d = agent_decide(&f);
+        check(d.candidacy == CANDIDACY_LEAVE && !d.finish, "... told to end");
+        f.observed.election.role = BALLOT_OUT;
+        check(agent_decide(&f).finish, "... at once");
+    }
     for (int policy = FAILURE_RETRY; policy <= FAILURE_EXIT; policy++) {
         struct facts f = facts();
-        f.role = BALLOT_OUT;
-        f.standing_since = f.now - 6 * SECOND;
+        f.observed.election.role = BALLOT_OUT;
+        f.memory.standing_since = f.observed.now - 6 * SECOND;
         f.rules.on_failure = policy;
-        struct wish w = agent_decide(&f);
-        check(w.end == (policy == FAILURE_EXIT) && (w.command == COMMAND_START) == (policy == FAILURE_RUN_ANYWAY), "on-election-failure after T");
-        f.standing_since++;
-        w = agent_decide(&f);
-        check(!w.end && w.command == COMMAND_AS_IT_IS, "... not before");
+        struct decision d = agent_decide(&f);
+        check(d.give_up == (policy == FAILURE_EXIT) && (d.command == COMMAND_START) == (policy == FAILURE_RUN_ANYWAY), "on-election-failure after T");
+        f.memory.standing_since++;
+        d = agent_decide(&f);
+        check(!d.give_up && d.command == COMMAND_AS_IT_IS, "... not before");
     }
 }
 
 static void test_leases(void)
 {
-    struct lease l = { .sent = 100 * SECOND, .timeout = 6 * SECOND }, none = { 0 };
-    check(lease_term(&l) == 103 * SECOND && lease_kill(&l) < lease_over(&l) && lease_over(&l) == 104 * SECOND, "stop: TERM at T/2, dead before 2/3 T");
-    check(lease_over(&l) < 100 * SECOND + l.timeout / 6 * 5, "... which is before others may claim");
-    check(lease_over(&none) == NEVER && lease_term(&none) == NEVER, "no lease never ends");
+    struct ballot_lease l = { .sent = 100 * SECOND, .timeout = 6 * SECOND }, none = { 0 };
+    check(lease_moment(&l, PART_STOP_TERM) == 103 * SECOND && lease_moment(&l, PART_STOP_KILL) < lease_moment(&l, PART_LEASE) && lease_moment(&l, PART_LEASE) == 104 * SECOND, "stop: TERM at T/2, dead before 2/3 T");
+    check(lease_moment(&l, PART_LEASE) < 100 * SECOND + l.timeout / 6 * 5, "... which is before others may claim");
+    check(lease_moment(&none, PART_LEASE) == NEVER && lease_moment(&none, PART_STOP_TERM) == NEVER, "no lease never ends");
 }
 
 /* A START as it comes from the candidate, `age` after the sending of the write that it leans on. */
@@ -830,18 +1000,18 @@ static bool starts(bool stop, nanos timeout, nanos age)
 {
     char *command[] = { "true", NULL };
     const struct plan plan = { .command = command, .id = "a", .stop = stop };
-    struct guard g = { .plan = &plan, .exec_error = -1 };
-    struct note start = { .kind = NOTE_START, .lease = { .sent = clock_now() - age, .timeout = timeout }, .scheduled = BALLOT_NEVER }, told;
+    struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 } };
+    struct message start = { .kind = MESSAGE_START, .lease = { .sent = clock_now() - age, .timeout = timeout }, .scheduled = BALLOT_NEVER }, told;
     int ends[2] = { -1, -1 }, passed[2] = { -1, -1 };
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
         abort();
     g.pair = ends[0];
-    guard_hear(&g, &start, passed);
+    guard_obey(&g, &start, passed);
     guard_start(&g);
     pid_t child = g.command;
     fd_close(&g.exec_error);
-    bool answered = note_receive(ends[1], &told, passed) == RECEIVED_NOTE &&
-                    (child ? told.kind == NOTE_STARTED && told.number == child : told.kind == NOTE_ENDED && told.ours);
+    bool answered = message_receive(ends[1], &told, passed) == RECEIVED_MESSAGE &&
+                    (child ? told.kind == MESSAGE_STARTED && told.number == child : told.kind == MESSAGE_ENDED && told.ours);
     check(answered && (child == 0 || waitpid(child, NULL, 0) == child), "the guard answers a START");
     fd_close(&ends[0]);
     fd_close(&ends[1]);
@@ -853,28 +1023,121 @@ static bool starts(bool stop, nanos timeout, nanos age)
 static bool cut_is_told(void)
 {
     struct agent *a = calloc(1, sizeof *a);
-    struct note told = { .text = "" };
+    struct message told = { .text = "" };
     int ends[2] = { -1, -1 }, passed[2];
     if (!a || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
         abort();
     a->pair = ends[0];
     a->ballot = member(BALLOT_STOP);
-    a->told = a->ballot->session;
+    a->told_session = a->ballot->client.session.client_id;
     a->ballot->leading = a->facts.rules.stop = true;
-    a->facts.life = LIFE_RUNNING;
-    a->facts.now = clock_now();
-    a->facts.lease = a->ballot->lease = (struct lease){ .sent = clock_now() - 3 * SECOND, .timeout = 30 * SECOND };
+    a->ballot->token = 1;
+    a->facts.memory.life = LIFE_RUNNING;
+    a->facts.observed.now = clock_now();
+    a->facts.memory.lease = a->ballot->lease = (struct ballot_lease){ .sent = clock_now() - 3 * SECOND, .timeout = 30 * SECOND };
     a->ballot->lease.cut_sent = clock_now() - 3 * SECOND;
     a->ballot->lease.cut_timeout = 4 * SECOND;
     agent_learn_election(a);
     agent_inform_guard(a);
-    bool got = note_receive(ends[1], &told, passed) == RECEIVED_NOTE && told.kind == NOTE_LEASE &&
+    bool got = message_receive(ends[1], &told, passed) == RECEIVED_MESSAGE && told.kind == MESSAGE_LEASE &&
                told.lease.cut_timeout == 4 * SECOND;
     fd_close(&ends[0]);
     fd_close(&ends[1]);
     ballot_close(a->ballot);
     free(a);
     return got;
+}
+
+static int lowest_free(void)
+{
+    int fd = dup(0);
+    close(fd);
+    return fd;
+}
+
+/* Sends `count` bytes of a message and `fds` descriptors; what becomes of it. */
+static int received(const struct message *message, size_t count, int fds, int passed[2])
+{
+    static struct message got;
+    int ends[2], numbers[3] = { 1, 1, 1 };
+    union { struct cmsghdr align; char space[CMSG_SPACE(sizeof numbers)]; } control = { .space = "" };
+    struct iovec part = { (void *)(uintptr_t)message, count };
+    struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
+        abort();
+    if (fds) {
+        header.msg_control = &control;
+        header.msg_controllen = CMSG_SPACE((size_t)fds * sizeof(int));
+        CMSG_FIRSTHDR(&header)->cmsg_level = SOL_SOCKET;
+        CMSG_FIRSTHDR(&header)->cmsg_type = SCM_RIGHTS;
+        CMSG_FIRSTHDR(&header)->cmsg_len = CMSG_LEN((size_t)fds * sizeof(int));
+        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&header)), numbers, (size_t)fds * sizeof(int));
+    }
+    if (sendmsg(ends[0], &header, 0) < 0)
+        abort();
+    int result = message_receive(ends[1], &got, passed);
+    close(ends[0]);
+    close(ends[1]);
+    return result;
+}
+
+static void test_messages(void)
+{
+    static const size_t least = offsetof(struct message, text) + 1;
+    static struct { struct message message; char more; } long_one = { .message = { .kind = MESSAGE_LEASE } };
+    struct message *message = &long_one.message;
+    int passed[2], free_before = lowest_free();
+    check(received(message, least, 0, passed) == RECEIVED_MESSAGE && passed[0] == -1, "a message between candidate and guard");
+    check(received(message, least - 1, 2, passed) == RECEIVED_END && passed[0] == -1, "one that is too short is the end");
+    check(received(message, sizeof *message + 1, 2, passed) == RECEIVED_END && passed[0] == -1, "... so is one that is cut");
+    memset(message->text, 'x', sizeof message->text);
+    check(received(message, sizeof *message, 0, passed) == RECEIVED_END, "... and one whose text does not end");
+    message->text[0] = '\0';
+    check(received(message, least, 1, passed) == RECEIVED_MESSAGE && passed[0] == -1, "one descriptor is none");
+    check(received(message, least, 3, passed) == RECEIVED_MESSAGE && passed[0] == -1, "... nor are two of three");
+    check(lowest_free() == free_before, "... and none of them stays open");
+    check(received(message, least, 2, passed) == RECEIVED_MESSAGE && passed[0] >= 0 && passed[1] >= 0, "two are two");
+    fd_close_both(passed);
+}
+
+/* The guard is sent a START with two pipes, or a LEASE, where it can open `room` descriptors
+ * more; what it answers to the START. */
+static struct message guard_answer(enum message_kind kind, rlim_t room)
+{
+    char *command[] = { "true", NULL };
+    const struct plan plan = { .command = command, .id = "a", .wrap = true };
+    struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 } };
+    struct message sent = { .kind = kind, .scheduled = BALLOT_NEVER }, told = { .kind = MESSAGE_GOODBYE };
+    int ends[2], pipes[2] = { 1, 2 }, passed[2];
+    struct rlimit before, now;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0 || !message_send(ends[1], &sent, pipes))
+        abort();
+    g.pair = ends[0];
+    getrlimit(RLIMIT_NOFILE, &before);
+    now = before;
+    now.rlim_cur = (rlim_t)lowest_free() + room;
+    setrlimit(RLIMIT_NOFILE, &now);
+    guard_receive(&g);
+    setrlimit(RLIMIT_NOFILE, &before);
+    if (g.start_due)
+        guard_start(&g);
+    message_receive(ends[1], &told, passed);
+    fd_close_both(g.outputs);
+    fd_close_both(ends);
+    if (g.command)
+        kill(g.command, SIGKILL);
+    return told;
+}
+
+static void test_start_without_pipes(void)
+{
+    int free_before = lowest_free();
+    for (rlim_t room = 0; room < 2; room++) {
+        struct message told = guard_answer(MESSAGE_START, room);
+        check(told.kind == MESSAGE_ENDED && told.failure.error == EMFILE && !told.ours, "a START whose pipes did not come starts nothing, which is an error");
+    }
+    check(guard_answer(MESSAGE_LEASE, 10).kind == MESSAGE_ACKNOWLEDGED, "a LEASE with pipes is a LEASE");
+    check(lowest_free() == free_before, "... and no descriptor stays open");
 }
 
 static void test_starts(void)
@@ -887,19 +1150,21 @@ static void test_starts(void)
     check(cut_is_told(), "the guard is told of a lease that was cut, even if it is over by then");
 }
 
-/* --- the observer ------------------------------------------------------------- */
+/* --- the viewer ------------------------------------------------------------- */
 
-static struct observer *observer(void)
+static struct viewer *viewer(void)
 {
-    struct observer *o = calloc(1, sizeof *o);
-    if (!o)
+    struct viewer *v = calloc(1, sizeof *v);
+    if (!v)
         abort();
-    o->contact = member(BALLOT_KEEP);
-    o->contact->contact_since = o->contact_since = 5;
-    o->sync_sent = o->base_fresh = o->list_fresh = o->base_exists = true;
-    o->base.stat = o->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 90 };
-    o->reading = READ_ALL;
-    return o;
+    v->config = (struct ballot_config){ .servers = "127.0.0.1", .base_path = "/b", .timeout_ms = 6000 };
+    client_open(&v->client, &v->config, v, viewer_learn, viewer_event);
+    v->client.connected = true;
+    v->client.contact_since = v->contact_since = 5;
+    v->sync_sent = v->base_fresh = v->list_fresh = v->base_exists = true;
+    v->base.stat = v->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 90 };
+    v->reading = READ_ALL;
+    return v;
 }
 
 static void data(struct seen *n, const char *json, nanos mtime)
@@ -907,49 +1172,50 @@ static void data(struct seen *n, const char *json, nanos mtime)
     struct Stat stat = n->stat;
     stat.mtime = mtime / MILLISECOND;
     stat.ephemeralOwner = 7;
-    seen_keep(n, json, (int)strlen(json), &stat);
+    seen_keep(n, &(struct reply){ .rc = ZOK, .data = json, .length = strlen(json), .stat = &stat });
 }
 
-static void leads(struct observer *o, int number, nanos seen)
+static void base_data(struct viewer *v, const char *json)
+{
+    data(&v->base, json, 0);
+    string_copy(v->named, sizeof v->named, heartbeat_read("/b", json, strlen(json)).named);
+}
+
+static void leads(struct viewer *v, int number, nanos seen)
 {
     char json[512], node[64];
     struct text t = text_in(json, sizeof json);
     snprintf(node, sizeof node, "/b/proposal-%d", number);
     text_format(&t, "{\"candidateId\":\"c%d\",\"proposalNode\":\"%s\",\"sessionTimeout\":\"5s\",\"lastSeenTime\":"
                 "\"2026-01-07 13:40:%02d +0000 UTC m=+1.0\"}", number, node, (int)(seen / SECOND));
-    data(&o->base, json, 0);
-    o->base.stat = (struct Stat){ .czxid = 1, .mzxid = o->list_stat.mzxid, .pzxid = o->list_stat.pzxid };
+    base_data(v, json);
+    v->base.stat = (struct Stat){ .czxid = 1, .mzxid = v->list_stat.mzxid, .pzxid = v->list_stat.pzxid };
 }
 
-static void nobody_leads(struct observer *o)
+static void nobody_leads(struct viewer *v)
 {
-    data(&o->base, "", 0);
-    o->base.stat = (struct Stat){ .czxid = 1, .mzxid = o->list_stat.mzxid, .pzxid = o->list_stat.pzxid };
+    base_data(v, "");
+    v->base.stat = (struct Stat){ .czxid = 1, .mzxid = v->list_stat.mzxid, .pzxid = v->list_stat.pzxid };
 }
 
 /* The list is read: proposals by number, ended by -1. */
-static void listed(struct observer *o, const int *numbers)
+static void listed(struct viewer *v, const int *numbers)
 {
     char names[10][NODE_MAX], *all[10];
-    struct String_vector v = { 0, all };
-    for (; *numbers >= 0; numbers++, v.count++) {
-        all[v.count] = names[v.count];
-        snprintf(names[v.count], NODE_MAX, "proposal-%d", *numbers);
+    struct String_vector vector = { 0, all };
+    for (; *numbers >= 0; numbers++, vector.count++) {
+        all[vector.count] = names[vector.count];
+        snprintf(names[vector.count], NODE_MAX, "proposal-%d", *numbers);
     }
-    nodes_replace(o, &v, &o->list_stat);
-    for (size_t i = 0; i < o->count; i++)
-        if (o->nodes[i].state == SEEN_NOT) {
+    nodes_replace(v, &vector, &v->list_stat);
+    for (size_t i = 0; i < v->count; i++)
+        if (v->nodes[i].state == SEEN_NOT) {
             char json[200];
-            snprintf(json, sizeof json, "{\"candidateId\":\"c%s\",\"onDisconnect\":\"keep\"}", o->nodes[i].name + strlen(NODE_PREFIX));
-            data(&o->nodes[i], json, 0);
+            snprintf(json, sizeof json, "{\"candidateId\":\"c%s\",\"onDisconnect\":\"keep\"}", v->nodes[i].name + strlen(NODE_PREFIX));
+            data(&v->nodes[i], json, 0);
         }
 }
-#define LISTED(o, ...) listed(o, (const int[]){ __VA_ARGS__, -1 })
-
-static void observer_end(struct observer *o)
-{
-    observer_free(o);
-}
+#define LISTED(v, ...) listed(v, (const int[]){ __VA_ARGS__, -1 })
 
 static void test_reading(void)
 {
@@ -988,31 +1254,31 @@ static void test_reading(void)
 
 static void test_asking(void)
 {
-    struct observer *o = observer();
-    o->sync_sent = o->base_fresh = o->list_fresh = false;
-    check(observer_step(o) == ASK_SYNC, "a sync first");
-    o->sync_sent = true;
-    check(observer_step(o) == ASK_BASE, "... without waiting, the base");
-    o->base_flying = true;
-    check(observer_step(o) == ASK_LIST, "... and the list");
-    o->list_flying = true;
-    check(observer_step(o) == ASK_NOTHING && !observer_whole(o), "... then wait");
-    o->base_flying = o->list_flying = false;
-    o->base_fresh = o->list_fresh = true;
-    check(observer_whole(o), "an empty base is soon read");
-    o->list_stat.mzxid = 101;
-    check(observer_whole(o), "a heartbeat between base and list does no harm");
-    o->list_stat.pzxid = 101;
-    check(!observer_whole(o) && observer_step(o) == ASK_ALL_ANEW, "a torn picture is taken anew");
-    o->watching = true;
-    check(!observer_whole(o) && observer_step(o) == ASK_NOTHING, "... who watches is told");
-    o->base_exists = false;
-    check(observer_step(o) == ASK_EXISTS, "no base: wait for it");
-    o->contact->contact_since++;
-    check(observer_step(o) == ASK_ALL_ANEW, "a new contact: all is read anew");
-    o->contact->connected = false;
-    check(observer_step(o) == ASK_NOTHING, "nothing is asked out of contact");
-    observer_end(o);
+    struct viewer *v = viewer();
+    v->sync_sent = v->base_fresh = v->list_fresh = false;
+    check(viewer_step(v) == LOOK_SYNC, "a sync first");
+    v->sync_sent = true;
+    check(viewer_step(v) == LOOK_BASE, "... without waiting, the base");
+    v->client.flying[LOOK_BASE] = 1;
+    check(viewer_step(v) == LOOK_LIST, "... and the list");
+    v->client.flying[LOOK_LIST] = 1;
+    check(viewer_step(v) == LOOK_NOTHING && !viewer_whole(v), "... then wait");
+    v->client.flying[LOOK_BASE] = v->client.flying[LOOK_LIST] = 0;
+    v->base_fresh = v->list_fresh = true;
+    check(viewer_whole(v), "an empty base is soon read");
+    v->list_stat.mzxid = 101;
+    check(viewer_whole(v), "a heartbeat between base and list does no harm");
+    v->list_stat.pzxid = 101;
+    check(!viewer_whole(v) && viewer_step(v) == LOOK_ANEW, "a torn picture is taken anew");
+    v->watching = true;
+    check(!viewer_whole(v) && viewer_step(v) == LOOK_NOTHING, "... who watches is told");
+    v->base_exists = false;
+    check(viewer_step(v) == LOOK_CREATION, "no base: wait for it");
+    v->client.contact_since++;
+    check(viewer_step(v) == LOOK_ANEW, "a new contact: all is read anew");
+    v->client.connected = false;
+    check(viewer_step(v) == LOOK_NOTHING, "nothing is asked out of contact");
+    viewer_free(v);
 }
 
 /* Tells all, as words. */
@@ -1036,164 +1302,164 @@ static const char *told(struct watch *w, struct log *log)
 
 static void test_watching(void)
 {
-    struct observer *o = observer();
+    struct viewer *v = viewer();
     struct log *log = calloc(1, sizeof *log);
-    struct watch w = { .observer = o, .connected = true, .began_at = clock_now() };
+    struct watch w = { .viewer = v, .connected = true, .began_at = clock_now() };
     if (!log)
         abort();
-    o->watching = true;
-    o->base_fresh = false;
+    v->watching = true;
+    v->base_fresh = false;
     same(told(&w, log), "", "nothing before all is read");
-    o->base_fresh = true;
-    leads(o, 1, 0);
-    LISTED(o, 1, 2);
+    v->base_fresh = true;
+    leads(v, 1, 0);
+    LISTED(v, 1, 2);
     same(told(&w, log), "leader c1, candidate 1, candidate 2", "the present state");
     same(told(&w, log), "", "... once");
-    o->list_stat.pzxid = 95;
-    LISTED(o, 1, 2, 3);
+    v->list_stat.pzxid = 95;
+    LISTED(v, 1, 2, 3);
     same(told(&w, log), "joined 3", "joined");
-    o->base.stat.mzxid = 105;
+    v->base.stat.mzxid = 105;
     same(told(&w, log), "", "a heartbeat is no change");
-    o->list_stat = (struct Stat){ .czxid = 1, .mzxid = 110, .pzxid = 110 };
-    LISTED(o, 2, 3);
+    v->list_stat = (struct Stat){ .czxid = 1, .mzxid = 110, .pzxid = 110 };
+    LISTED(v, 2, 3);
     same(told(&w, log), "", "the leader has left; the base is not read yet: resigned or lost?");
-    nobody_leads(o);
+    nobody_leads(v);
     same(told(&w, log), "resigned c1, left 1", "resigned, then left");
-    leads(o, 2, 0);
+    leads(v, 2, 0);
     same(told(&w, log), "elected c2", "elected");
-    o->list_stat.pzxid = 120;
-    o->base.stat.pzxid = 110; /* read before; it has not changed since */
-    LISTED(o, 3);
+    v->list_stat.pzxid = 120;
+    v->base.stat.pzxid = 110; /* read before; it has not changed since */
+    LISTED(v, 3);
     same(told(&w, log), "lost c2, left 2", "the base still names one who is gone: lost");
-    leads(o, 3, 0);
+    leads(v, 3, 0);
     same(told(&w, log), "elected c3", "taken over");
-    leads(o, 4, 0);
-    o->base.stat.pzxid = 130;
+    leads(v, 4, 0);
+    v->base.stat.pzxid = 130;
     same(told(&w, log), "", "a leader whom the list does not know yet is put off");
-    o->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 130 };
-    LISTED(o, 4);
-    node_find(o, "proposal-4")->state = SEEN_ASKED;
+    v->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 130 };
+    LISTED(v, 4);
+    node_find(v, "proposal-4")->state = SEEN_ASKED;
     same(told(&w, log), "", "... until he is read");
-    node_find(o, "proposal-4")->state = SEEN_READ;
+    node_find(v, "proposal-4")->state = SEEN_READ;
     same(told(&w, log), "joined 4, elected c4, left 3", "... joined before elected; the last leader leaves after his leadership");
-    LISTED(o, 5);
-    leads(o, 5, 0);
-    LISTED(o, 6);
+    LISTED(v, 5);
+    leads(v, 5, 0);
+    LISTED(v, 6);
     same(told(&w, log), "elected c5, lost c5, left 4, joined 6", "one who came, led and went between two looks");
-    o->contact->connected = false;
+    v->client.connected = false;
     same(told(&w, log), "disconnected ", "contact is lost");
-    o->contact->connected = true;
+    v->client.connected = true;
     same(told(&w, log), "connected ", "... and back");
-    data(&o->base, "garbage", 0);
-    leads(o, 6, 0);
+    base_data(v, "garbage");
+    leads(v, 6, 0);
     same(told(&w, log), "elected c6", "elected");
-    data(&o->base, "garbage", 0);
+    base_data(v, "garbage");
     same(told(&w, log), "lost c6", "the base is overwritten: lost");
-    observer_end(o);
+    viewer_free(v);
     free(log);
 }
 
 static void test_notes(void)
 {
-    struct observer *o = observer();
+    struct viewer *v = viewer();
     struct report p;
     struct record *r = calloc(1, sizeof *r);
     if (!r)
         abort();
-    LISTED(o, 1, 2);
-    leads(o, 1, 0);
-    report_open(&p, o);
+    LISTED(v, 1, 2);
+    leads(v, 1, 0);
+    report_open(&p, v);
     same(p.leader.notes[0], "is leader", "the leader's notes");
     check(p.leader.note_count == 3 && p.silent && !strcmp(p.leader.notes[2], "last heartbeat is older than the expected publish interval"), "... an old heartbeat");
-    report_candidate(&p, &o->nodes[0], r);
+    report_candidate(&p, &v->nodes[0], r);
     check(!strcmp(r->notes[0], "this proposal node claimed leadership") && !strcmp(r->notes[1], "this candidate id claimed leadership"), "the leader's proposal");
-    report_candidate(&p, &o->nodes[1], r);
+    report_candidate(&p, &v->nodes[1], r);
     check(r->note_count == 0, "a follower has none");
-    LISTED(o, 2);
-    report_open(&p, o);
+    LISTED(v, 2);
+    report_open(&p, v);
     check(p.leader.note_count == 5 && !strcmp(p.leader.notes[3], "possibly resigning") && !strcmp(p.leader.notes[4], "election may be in progress"), "his proposal is gone");
-    report_candidate(&p, &o->nodes[0], r);
+    report_candidate(&p, &v->nodes[0], r);
     check(!strcmp(r->notes[0], "should be leader but another candidate is claiming the role") && !strcmp(r->notes[1], "possibly waiting for previous leader resignation"), "the lowest waits");
-    nobody_leads(o);
-    report_open(&p, o);
-    report_candidate(&p, &o->nodes[0], r);
+    nobody_leads(v);
+    report_open(&p, v);
+    report_candidate(&p, &v->nodes[0], r);
     check(p.leader.note_count == 0 && !strcmp(r->notes[0], "election may be in progress"), "nobody leads");
-    o->nodes[0].state = SEEN_GONE;
-    report_open(&p, o);
-    report_candidate(&p, &o->nodes[0], r);
+    v->nodes[0].state = SEEN_GONE;
+    report_open(&p, v);
+    report_candidate(&p, &v->nodes[0], r);
     check(r->note_count == 1 && !strcmp(r->notes[0], "gone") && !strcmp(r->fields[MEMBER_ID], "proposal-2") && !strcmp(r->fields[MEMBER_NODE], "/b/proposal-2"), "gone");
-    data(&o->nodes[0], "{\"pid\":7}", 0);
-    report_candidate(&p, &o->nodes[0], r);
+    data(&v->nodes[0], "{\"pid\":7}", 0);
+    report_candidate(&p, &v->nodes[0], r);
     check(!strcmp(r->notes[0], "unparseable"), "a field of another type: unparseable");
     free(r);
-    observer_end(o);
+    viewer_free(v);
 }
 
 static void test_stepping_down(void)
 {
-    struct observer *o = observer();
-    struct down d = { .observer = o };
-    o->reading = READ_LEADERS;
+    struct viewer *v = viewer();
+    struct down d = { .viewer = v };
+    v->reading = READ_LEADERS;
     check(down_next(&d) == DOWN_NOBODY_LEADS, "step-down: nobody leads");
-    LISTED(o, 1);
-    leads(o, 1, 0);
+    LISTED(v, 1);
+    leads(v, 1, 0);
     check(down_next(&d) == DOWN_BEGIN, "... somebody does");
     down_begin(&d);
     check(down_next(&d) == DOWN_NOBODY_ELSE, "... but nobody else stands: not asked");
-    LISTED(o, 1, 2);
+    LISTED(v, 1, 2);
     check(down_next(&d) == DOWN_ASK, "... he is asked");
-    o->base_fresh = false;
+    v->base_fresh = false;
     check(down_next(&d) == DOWN_WAIT, "... when all is known");
-    o->base_fresh = d.asked = true;
+    v->base_fresh = d.asked = true;
     check(down_next(&d) == DOWN_WAIT, "... once");
     d.asked = false;
-    data(&o->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
+    data(&v->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
     check(down_next(&d) == DOWN_WAIT, "... by whoever");
-    data(&o->nodes[0], "{\"candidateId\":\"c1\"}", 0);
+    data(&v->nodes[0], "{\"candidateId\":\"c1\"}", 0);
     check(down_next(&d) == DOWN_FOREIGN, "a Go ballot cannot be asked");
-    LISTED(o, 2);
+    LISTED(v, 2);
     check(down_next(&d) == DOWN_TELL_GONE, "one whose proposal is gone cannot either");
     d.told_gone = true;
     check(down_next(&d) == DOWN_WAIT, "... but another will lead");
-    nobody_leads(o);
+    nobody_leads(v);
     check(down_next(&d) == DOWN_WAIT, "resigned: wait");
-    leads(o, 2, 0);
+    leads(v, 2, 0);
     check(down_next(&d) == DOWN_DONE, "another leads");
     string_copy(d.old.id, sizeof d.old.id, "c2");
     check(down_next(&d) == DOWN_AGAIN, "... the same one, with a new proposal");
-    observer_end(o);
+    viewer_free(v);
 
     struct facts f = facts();
-    f.life = LIFE_RUNNING;
-    f.step_down = true;
-    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT && agent_decide(&f).line == LINE_STAND,
+    f.memory.life = LIFE_RUNNING;
+    f.observed.election.step_down = true;
+    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT && agent_decide(&f).candidacy == CANDIDACY_STAND,
           "the leader, asked to step down, stops its command first");
-    f.life = LIFE_NONE;
-    f.ended = true;
-    f.cause = CAUSE_BALLOT;
+    f.memory.life = LIFE_NONE;
+    f.memory.ended = true;
+    f.memory.cause = CAUSE_BALLOT;
     f.rules.on_success = f.rules.on_error = POLICY_EXIT;
-    check(agent_decide(&f).outcome_done && !agent_decide(&f).end && agent_decide(&f).command == COMMAND_AS_IT_IS, "... no policy applies, whatever it is");
-    f.cause = CAUSE_ITSELF;
-    check(agent_decide(&f).end, "... unless the command had ended by itself");
-    f.ended = false;
-    check(agent_decide(&f).line == LINE_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... then leaves the line, and starts nothing meanwhile");
-    f.step_down = false;
-    f.role = BALLOT_OUT;
-    check(agent_decide(&f).line == LINE_STAND, "... then stands again");
+    check(!agent_decide(&f).after.ending && agent_decide(&f).candidacy == CANDIDACY_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... no policy applies, whatever it is");
+    f.memory.cause = CAUSE_ITSELF;
+    check(agent_decide(&f).after.ending, "... unless the command had ended by itself");
+    f.memory.ended = false;
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE && agent_decide(&f).command == COMMAND_AS_IT_IS, "... then leaves the line, and starts nothing meanwhile");
+    f.observed.election.step_down = false;
+    f.observed.election.role = BALLOT_OUT;
+    check(agent_decide(&f).candidacy == CANDIDACY_STAND, "... then stands again");
 
-    f.step_down = true;
-    f.role = BALLOT_FOLLOWER;
-    check(agent_decide(&f).line == LINE_LEAVE, "a candidate that may not lead leaves the line");
-    f.life = LIFE_RUNNING;
-    f.anyway = true;
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_STAND, "... without its command, which it runs anyway");
+    f.observed.election.step_down = true;
+    f.observed.election.role = BALLOT_FOLLOWER;
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "a candidate that may not lead leaves the line");
+    f.memory.life = LIFE_RUNNING;
+    f.memory.anyway = true;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND, "... without its command, which it runs anyway");
 }
 
 /* A leader at `wall` seconds, with nothing to do. */
-static struct clockwork clockwork(const struct schedule *s, int64_t wall)
+static struct cron_run cron_run(const struct schedule *s, int64_t wall)
 {
-    return (struct clockwork){ .schedule = s, .wall = wall * SECOND, .known = true, .fitting = true,
-                               .noted = true, .mark = wall, .recorded = BALLOT_NEVER };
+    return (struct cron_run){ .schedule = *s, .wall = wall * SECOND, .known = true,
+                              .memory = { .fits = true, .written = true, .record.mark = wall, .recorded = BALLOT_NEVER } };
 }
 
 static struct schedule schedule(const char *spec, nanos catch_up)
@@ -1205,200 +1471,200 @@ static struct schedule schedule(const char *spec, nanos catch_up)
     return s;
 }
 
-static struct turn turn(const struct clockwork *c, enum authority authority, bool running)
+static struct cron_step step(const struct cron_run *c, enum authority authority, bool running)
 {
     nanos wake = NEVER;
-    return turn_decide(c, authority, running, 0, &wake);
+    return cron_decide(c, authority, running, 0, &wake);
 }
 
-static void test_turns(void)
+static void test_activations(void)
 {
     struct schedule minutely = schedule("* * * * *", MINUTE), never_late = schedule("* * * * *", 0), every = schedule("@every 7s", MINUTE);
-    struct clockwork c = clockwork(&minutely, 6000);
+    struct cron_run c = cron_run(&minutely, 6000);
     nanos wake = NEVER;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "an activation that is dealt with does not come again");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "an activation that is dealt with does not come again");
     c.wall = 6059 * SECOND + 400 * MILLISECOND;
-    check(turn_decide(&c, AUTHORITY_LEADER, false, 5, &wake).kind == TURN_NONE && wake == 5 + 600 * MILLISECOND, "the next one is waited for, to its second");
+    check(cron_decide(&c, AUTHORITY_LEADER, false, 5, &wake).kind == CRON_NOTHING && wake == 5 + 600 * MILLISECOND, "the next one is waited for, to its second");
     wake = NEVER;
     c.wall = 6030 * SECOND;
-    turn_decide(&c, AUTHORITY_LEADER, false, 5, &wake);
+    cron_decide(&c, AUTHORITY_LEADER, false, 5, &wake);
     check(wake == 5 + SECOND, "... never over a second, as the wall clock may jump");
     c.wall = 6060 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD && turn(&c, AUTHORITY_LEADER, false).at == 6060, "it is recorded");
-    check(turn(&c, AUTHORITY_LEADER, true).kind == TURN_SKIP, "... skipped while the last one runs");
-    check(turn(&c, AUTHORITY_ALONE, false).kind == TURN_START, "... started at once by a leader on its own");
-    check(turn(&c, AUTHORITY_NONE, false).kind == TURN_NONE, "... not by a follower");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_RECORD && step(&c, AUTHORITY_LEADER, false).at == 6060, "it is recorded");
+    check(step(&c, AUTHORITY_LEADER, true).kind == CRON_SKIP, "... skipped while the last one runs");
+    check(step(&c, AUTHORITY_ALONE, false).kind == CRON_START, "... started at once by a leader on its own");
+    check(step(&c, AUTHORITY_NONE, false).kind == CRON_NOTHING, "... not by a follower");
     c.known = false;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "... not while the record is not known");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "... not while the record is not known");
     c.known = true;
-    c.mark = c.recorded = 6060;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_START && turn(&c, AUTHORITY_LEADER, false).at == 6060, "what is recorded as ours is started");
+    c.memory.record.mark = c.memory.recorded = 6060;
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_START && step(&c, AUTHORITY_LEADER, false).at == 6060, "what is recorded as ours is started");
     c.wall = 6119 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_START, "... within catch-up");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_START, "... within catch-up");
     c.wall = 6121 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD && turn(&c, AUTHORITY_LEADER, false).at == 6120, "... and not later");
-    c.fitting = false;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_BEGIN, "no record, or another schedule's: it begins now");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_RECORD && step(&c, AUTHORITY_LEADER, false).at == 6120, "... and not later");
+    c.memory.fits = false;
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_BEGIN, "no record, or another schedule's: it begins now");
 
-    c = clockwork(&minutely, 100000 * 60 + 59);
-    c.mark = 6000;
-    check(turn(&c, AUTHORITY_LEADER, false).at == 100000 * 60, "of all that was missed the latest is caught up");
-    c.schedule = &never_late;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "... not with catch-up=0");
+    c = cron_run(&minutely, 100000 * 60 + 59);
+    c.memory.record.mark = 6000;
+    check(step(&c, AUTHORITY_LEADER, false).at == 100000 * 60, "of all that was missed the latest is caught up");
+    c.schedule = never_late;
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "... not with catch-up=0");
     c.wall = 100000 * 60 * SECOND + 900 * MILLISECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD, "... which does not forbid to be on time");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_RECORD, "... which does not forbid to be on time");
 
-    c = clockwork(&every, 1000);
+    c = cron_run(&every, 1000);
     c.wall = 1020 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).at == 1014, "@every keeps its cadence");
-    c.mark = 1014;
+    check(step(&c, AUTHORITY_LEADER, false).at == 1014, "@every keeps its cadence");
+    c.memory.record.mark = 1014;
     c.wall = 1020 * SECOND + SECOND / 2;
     wake = NEVER;
-    turn_decide(&c, AUTHORITY_LEADER, false, 0, &wake);
+    cron_decide(&c, AUTHORITY_LEADER, false, 0, &wake);
     check(wake == SECOND / 2, "... from what was recorded last");
 
-    c = clockwork(&minutely, 6000);
+    c = cron_run(&minutely, 6000);
     c.wall += 365 * 24 * HOUR;
     c.jumped = 365 * 24 * HOUR;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "the clock has jumped by a year: the servers are asked");
-    check(turn(&c, AUTHORITY_ALONE, false).kind == TURN_NONE, "... out of contact, too");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "the clock has jumped by a year: the servers are asked");
+    check(step(&c, AUTHORITY_ALONE, false).kind == CRON_NOTHING, "... out of contact, too");
     c.ahead = c.jumped;
     c.jumped = 0;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_HAND_OVER, "a year ahead of the servers: hands over");
-    check(turn(&c, AUTHORITY_LEADER, true).kind == TURN_NONE, "... not while its command runs, and skips nothing");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_HAND_OVER, "a year ahead of the servers: hands over");
+    check(step(&c, AUTHORITY_LEADER, true).kind == CRON_NOTHING, "... not while its command runs, and skips nothing");
     c.jumped = -c.ahead;
     c.wall = 6060 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_RECORD, "... set right, it goes on at once");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_RECORD, "... set right, it goes on at once");
     c.ahead = -1800000000 * SECOND;
     c.jumped = 0;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_HAND_OVER, "in 1970: hands over");
-    c = clockwork(&minutely, 6000);
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_HAND_OVER, "in 1970: hands over");
+    c = cron_run(&minutely, 6000);
     c.wall = 3000 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).kind == TURN_NONE, "all clocks were set back: what is done is not done again");
+    check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING, "all clocks were set back: what is done is not done again");
     c.wall = 6060 * SECOND;
-    check(turn(&c, AUTHORITY_LEADER, false).at == 6060, "... and what is not, is");
+    check(step(&c, AUTHORITY_LEADER, false).at == 6060, "... and what is not, is");
 }
 
-static void test_journal(void)
+static void test_run_record(void)
 {
-    struct journal j = { .mark = 1800000000, .run = 1799999940, .start = 1799999940, .end = 1799999950, .status = 3 << 8,
+    struct run_record r = { .mark = 1800000000, .run = 1799999940, .start = 1799999940, .end = 1799999950, .status = 3 << 8,
                          .token = 77, .skipped = 2 }, back;
     char data[DATA_MAX];
     struct schedule s = schedule("TZ=Asia/Kolkata 0 2 * * *", 0);
-    string_copy(j.id, sizeof j.id, "a \"b\"");
-    size_t n = journal_json(&j, &s, 1800000000, data, sizeof data);
-    back = journal_read(data, n, 1800000000 * SECOND);
-    check(back.mark == j.mark && back.run == j.run && back.start == j.start && back.end == j.end && back.status == j.status &&
-          back.token == 77 && back.skipped == 2 && !strcmp(back.spec, s.spec) && !strcmp(back.id, j.id), "what the journal says is read back");
+    string_copy(r.id, sizeof r.id, "a \"b\"");
+    size_t n = run_record_json(&r, &s, 1800000000, data, sizeof data);
+    back = run_record_read(data, n, 1800000000 * SECOND);
+    check(back.mark == r.mark && back.run == r.run && back.start == r.start && back.end == r.end && back.status == r.status &&
+          back.token == 77 && back.skipped == 2 && !strcmp(back.spec, s.spec) && !strcmp(back.id, r.id), "what the run record says is read back");
     char next[64];
     check(json_get(data, n, "nextActivation", next, sizeof next) && !strcmp(next, "2027-01-16T02:00:00+05:30"),
           "... and it says what comes next, in the schedule's time zone");
-    j.status = SIGKILL;
-    n = journal_json(&j, &s, 1800000000, data, sizeof data);
-    check(journal_read(data, n, 1800000000 * SECOND).status == SIGKILL, "... a signal, too");
-    check(journal_read(data, n, 1799990000 * SECOND).mark == 1799990000, "a mark from the future counts as the record's own time");
-    check(journal_read("\0{]", 3, 0).mark == BALLOT_NEVER, "what is no journal");
+    r.status = SIGKILL;
+    n = run_record_json(&r, &s, 1800000000, data, sizeof data);
+    check(run_record_read(data, n, 1800000000 * SECOND).status == SIGKILL, "... a signal, too");
+    check(run_record_read(data, n, 1799990000 * SECOND).mark == 1799990000, "a mark from the future counts as the record's own time");
+    check(run_record_read("\0{]", 3, 0).mark == BALLOT_NEVER, "what is no run record");
     static char longest[BALLOT_ID_MAX + 1];
     memset(longest, 1, sizeof longest - 1);
     s.spec = longest;
-    memset(j.id, 1, sizeof j.id - 1);
-    memset(j.host, 1, sizeof j.host - 1);
-    check(journal_json(&j, &s, 1800000000, data, sizeof data) < sizeof data, "the longest fits");
+    memset(r.id, 1, sizeof r.id - 1);
+    memset(r.host, 1, sizeof r.host - 1);
+    check(run_record_json(&r, &s, 1800000000, data, sizeof data) < sizeof data, "the longest fits");
 }
 
 static void test_cron_policies(void)
 {
     struct schedule s = schedule("* * * * *", MINUTE);
     struct facts f = facts();
-    f.clock = clockwork(&s, 6000);
-    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).line == LINE_STAND, "cron: a leader waits for the activation");
-    f.clock.recorded = 6000;
-    check(agent_decide(&f).command == COMMAND_START && agent_decide(&f).turn.at == 6000, "... and starts what is recorded");
-    f.clock.recorded = BALLOT_NEVER;
-    f.ended = true;
-    f.cause = CAUSE_ITSELF;
-    f.rules.on_success = POLICY_IGNORE;
-    check(agent_decide(&f).outcome_done && !agent_decide(&f).end, "cron: ignore waits for the next one");
-    f.rules.on_success = POLICY_RERUN;
-    check(agent_decide(&f).outcome_done && agent_decide(&f).line == LINE_STAND, "... so does rerun");
+    struct cron_run c = cron_run(&s, 6000);
+    f.cron = &c;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND, "cron: a leader waits for the activation");
+    c.memory.recorded = 6000;
+    check(agent_decide(&f).command == COMMAND_START && agent_decide(&f).step.at == 6000, "... and starts what is recorded");
+    c.memory.recorded = BALLOT_NEVER;
+    f.memory.ended = true;
+    f.memory.cause = CAUSE_ITSELF;
+    check(agent_decide(&f).candidacy == CANDIDACY_STAND && agent_decide(&f).command == COMMAND_AS_IT_IS, "... rerun waits for the next one");
     f.rules.on_success = POLICY_EXIT;
-    check(agent_decide(&f).end && agent_decide(&f).status == 0, "... exit ends");
+    check(agent_decide(&f).after.ending && agent_decide(&f).after.exit_status == 0, "... exit ends");
     f.rules.on_success = POLICY_REELECT;
-    check(agent_decide(&f).line == LINE_LEAVE, "... reelect resigns");
-    f.clock.noted = false;
-    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... after the record says how it ended");
-    f.clock.known = false;
-    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.kind != TURN_NOTE, "... whose answer is waited for");
-    f.leaving_since = f.now;
-    f.now += 2 * LEAVING_MAX;
-    check(agent_decide(&f).line == LINE_LAST_WORD, "... for as long as it takes");
-    f.refused = true;
-    check(agent_decide(&f).line == LINE_LEAVE, "... if it is not refused");
-    f.refused = false;
-    f.end_signals = 1;
-    check(agent_decide(&f).line == LINE_LEAVE, "... and ballot is not told to end");
-    f.now = f.leaving_since;
-    check(agent_decide(&f).line == LINE_LAST_WORD, "... which waits for it, too, but for a second");
-    f.end_signals = 0;
-    f.leaving_since = 0;
-    f.clock.known = true;
-    f.role = BALLOT_SUSPENDED;
-    check(agent_decide(&f).outcome_done && agent_decide(&f).resign_later, "... out of contact: on return, and goes on");
-    f.ended = false;
-    f.resign_due = true;
-    f.clock.wall = 6060 * SECOND;
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... reelect resigns");
+    c.memory.written = false;
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).step.kind == CRON_WRITE, "... after the record says how it ended");
+    c.known = false;
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).step.kind != CRON_WRITE, "... whose answer is waited for");
+    f.memory.leaving_since = f.observed.now;
+    f.observed.now += 2 * LEAVING_MAX;
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD, "... for as long as it takes");
+    f.observed.election.refused = true;
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... if it is not refused");
+    f.observed.election.refused = false;
+    f.memory.end_signals = 1;
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... and ballot is not told to end");
+    f.observed.now = f.memory.leaving_since;
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD, "... which waits for it, too, but for a second");
+    f.memory.end_signals = 0;
+    f.memory.leaving_since = 0;
+    c.known = true;
+    f.observed.election.role = BALLOT_UNSURE;
+    f.rules.alone = true;
+    check(agent_decide(&f).after.reelect && agent_decide(&f).candidacy == CANDIDACY_STAND, "... out of contact: on return, and goes on");
+    f.memory.ended = false;
+    f.memory.after.reelect = true;
+    c.wall = 6060 * SECOND;
     check(agent_decide(&f).command == COMMAND_START, "... with the next activation, unrecorded");
-    f.rules.stop = true;
+    f.rules.alone = false;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not with on-disconnect=stop");
-    f.rules.stop = false;
-    f.resigning = true;
+    f.rules.alone = true;
+    f.observed.election.resigning = true;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not who may have resigned");
-    f.resigning = false;
-    f.stalled_at = f.now;
+    f.observed.election.resigning = false;
+    f.memory.stalled_at = f.observed.now;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not after a standstill");
-    f.stalled_at = 0;
-    f.clock.fitting = false;
+    f.memory.stalled_at = 0;
+    c.memory.fits = false;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not without having read the record as a leader");
-    f.clock.fitting = true;
-    f.role = BALLOT_LEADER;
-    f.clock.known = true;
-    check(agent_decide(&f).line == LINE_LAST_WORD && agent_decide(&f).turn.kind == TURN_NOTE, "... contact is back: says what it ran");
-    f.clock.noted = true;
-    check(agent_decide(&f).line == LINE_LEAVE, "... and resigns");
-    f.resign_due = false;
-    check(agent_decide(&f).turn.kind == TURN_RECORD, "a leader records what is due");
-    f.output_pending = true;
-    check(agent_decide(&f).turn.kind == TURN_NONE, "... not while it could not start it");
+    c.memory.fits = true;
+    f.observed.election.role = BALLOT_LEADER;
+    c.known = true;
+    check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).step.kind == CRON_WRITE, "... contact is back: says what it ran");
+    c.memory.written = true;
+    check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... and resigns");
+    f.memory.after.reelect = false;
+    check(agent_decide(&f).step.kind == CRON_RECORD, "a leader records what is due");
+    f.observed.output_pending = true;
+    check(agent_decide(&f).step.kind == CRON_NOTHING, "... not while it could not start it");
 }
 
 /* What a child that resolves names has said arrives. */
-static void resolved(struct ballot *b, const char *said)
+static void resolved(struct client *c, const char *said)
 {
     int ends[2];
     if (!fd_pipe(ends) || write(ends[1], said, strlen(said)) < 0)
         exit(1);
     fd_close(&ends[1]);
-    b->retry_at = 0;
-    b->resolver.fd = ends[0];
-    b->resolver.answer = text_in(b->resolver.buffer, sizeof b->resolver.buffer);
-    while (b->resolver.fd >= 0 && b->resolver.pid)
-        resolver_read(b);
+    c->retry_at = 0;
+    c->resolver.fd = ends[0];
+    c->resolver.answer = text_in(c->resolver.buffer, sizeof c->resolver.buffer);
+    while (c->resolver.fd >= 0 && c->resolver.pid)
+        resolver_read(c);
 }
 
 static void test_resolving(void)
 {
-    struct ballot b = { .servers = (char[]){ "zk1" }, .connected = true };
-    b.resolver.pid = fork();
-    if (b.resolver.pid == 0)
+    const struct ballot_config config = { .servers = "zk1" };
+    struct client c = { .config = &config, .connected = true };
+    c.resolver.pid = fork();
+    if (c.resolver.pid == 0)
         _exit(0);
-    resolved(&b, "?no such host");
-    check(b.retry_at == 0, "names that are not resolved do not matter in contact");
-    b.connected = false;
-    b.resolver.pid = fork();
-    if (b.resolver.pid == 0)
+    resolved(&c, "?no such host");
+    check(c.retry_at == 0, "names that are not resolved do not matter in contact");
+    c.connected = false;
+    c.resolver.pid = fork();
+    if (c.resolver.pid == 0)
         _exit(0);
-    resolved(&b, "?no such host");
-    check(b.retry_at > clock_now(), "... out of contact they are tried again later");
+    resolved(&c, "?no such host");
+    check(c.retry_at > clock_now(), "... out of contact they are tried again later");
 }
 
 /* poll() promises room for PIPE_BUF bytes; another writer may take it before us. */
@@ -1434,7 +1700,7 @@ static void test_writing(void)
 /* As if the program around us had reaped the child, and its pid were a stranger's now. */
 static void test_reaped_resolver(void)
 {
-    struct ballot b = { .servers = (char[]){ "zk1" } };
+    struct resolver r = { .pid = 0 };
     int ends[2], ends_back[2];
     pid_t stranger = 0;
     char byte;
@@ -1452,15 +1718,24 @@ static void test_reaped_resolver(void)
     }
     if (read(ends[0], &stranger, sizeof stranger) != sizeof stranger)
         exit(1);
-    b.resolver.pid = stranger;
-    b.resolver.fd = ends[0];
-    resolver_end(&b);
+    r.pid = stranger;
+    r.fd = ends[0];
+    resolver_end(&r);
     int status = 1;
     if (write(ends_back[1], "x", 1) != 1)
         exit(1);
     waitpid(between, &status, 0);
     check(status == 0, "a resolver that somebody else has reaped: whoever has its pid now is not killed");
-    check(b.resolver.pid == 0, "... and it counts as ended");
+    check(r.pid == 0, "... and it counts as ended");
+}
+
+static void test_remarks(void)
+{
+    struct record r = { .note_count = 0 };
+    for (int i = 0; i < 20; i++)
+        record_note(&r, "remark %d", i);
+    check(r.note_count == COUNT(r.notes) && !r.brief[0], "no more remarks than there is room for");
+    same(r.notes[COUNT(r.notes) - 1], "remark 7", "... the first ones");
 }
 
 int main(void)
@@ -1472,13 +1747,16 @@ int main(void)
     test_claims();
     test_leading();
     test_mute();
+    test_strangers();
     test_silence();
     test_looks();
+    test_far_behind();
     test_base_made_again();
     test_rolled_back();
     test_earlier_proposal();
     test_lease_pair();
     test_own();
+    test_opening();
 
     test_rights();
     test_session_timeouts();
@@ -1486,14 +1764,17 @@ int main(void)
     test_policies();
     test_leases();
     test_starts();
+    test_remarks();
+    test_messages();
+    test_start_without_pipes();
     test_reading();
     test_asking();
     test_watching();
     test_writing();
     test_notes();
     test_stepping_down();
-    test_turns();
-    test_journal();
+    test_activations();
+    test_run_record();
     test_cron_policies();
     test_resolving();
     test_reaped_resolver();

@@ -4,6 +4,7 @@
  *     zk HOST:PORT set|create|ephemeral PATH DATA     ("-": standard input)
  *     zk HOST:PORT acl PATH LIST        as zkCli.sh has it: world:anyone:cdrwa,digest:USER:HASH:r
  *     zk HOST:PORT crowd BASE COUNT     that many candidates in one session
+ *     zk HOST:PORT litter PREFIX COUNT  that many persistent nodes, PREFIX0000000000 and so on
  *
  * `ephemeral` and `crowd` stay until they are killed. Exit status 0, 1 (refused: the reason on
  * stderr), 2 (no answer in 5 s).
@@ -102,6 +103,17 @@ static int crowd(zhandle_t *zh, const char *base)
     return ZOK;
 }
 
+static int litter(zhandle_t *zh, const char *prefix)
+{
+    char path[1024];
+    int rc = ZOK;
+    for (int i = 0, count = crowd_left; i < count && rc == ZOK; i++) {
+        snprintf(path, sizeof path, "%s%010d", prefix, i);
+        rc = zoo_acreate(zh, path, "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, on_crowd, NULL);
+    }
+    return rc;
+}
+
 /* SCHEME:ID:RIGHTS,... with at most 8 entries. */
 static int set_acl(zhandle_t *zh, const char *path, const char *text)
 {
@@ -138,9 +150,9 @@ static int ask(zhandle_t *zh, const char *what, const char *path, const char *da
         return set_acl(zh, path, "world:anyone:a");
     if (!strcmp(what, "acl"))
         return set_acl(zh, path, data);
-    if (!strcmp(what, "crowd")) {
+    if (!strcmp(what, "crowd") || !strcmp(what, "litter")) {
         crowd_left = atoi(data);
-        return crowd(zh, path);
+        return (strcmp(what, "crowd") ? litter : crowd)(zh, path);
     }
     int mode = strcmp(what, "ephemeral") ? 0 : ZOO_EPHEMERAL;
     return zoo_acreate(zh, path, data, length, &ZOO_OPEN_ACL_UNSAFE, mode, on_string, NULL);
