@@ -1773,7 +1773,8 @@ struct client {
     bool exhausted;          /* all servers were tried in vain                  */
     nanos attempt_at;        /* the present connect began, or was accepted; 0: none */
     nanos processed_at;
-    nanos hurry_until;       /* until then no pause is longer than T/6          */
+    nanos hurry_until;       /* until then no pause is longer than T/6,         */
+    nanos hurry_timeout;     /* and an answer has a fifth of this T, if that is shorter */
     nanos backoff;           /* the last pause                                  */
     nanos hold_until;        /* no connect before                               */
     nanos retry_at;          /* no new handle before                            */
@@ -2509,10 +2510,16 @@ static void client_next_server(struct client *c)
     c->attempt_at = 0;
 }
 
-/* A server that accepts and never answers would cost 2/3 T: no longer than T/5. */
+/* How long an answer may take. */
+static nanos contact_patience(const struct client *c, nanos now)
+{
+    return part(now < c->hurry_until ? nanos_min(c->timeout, c->hurry_timeout) : c->timeout, PART_ATTEMPT);
+}
+
+/* A server that accepts and never answers would cost 2/3 T. */
 static void contact_watchdog(struct client *c, nanos now, nanos *wake)
 {
-    if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + nanos_min(part(c->timeout, PART_ATTEMPT), PAUSE_MAX), now, wake))
+    if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + nanos_min(contact_patience(c, now), PAUSE_MAX), now, wake))
         client_next_server(c);
 }
 
@@ -3526,6 +3533,7 @@ static void on_write(struct ballot *b, const struct reply *reply)
     if (reply->sent >= b->broke_at) /* what moves the base from here on, we hear of */
         b->broke_at = 0;
     b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
+    b->client.hurry_timeout = b->sent_timeout;
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
     struct base *base = &b->base;
     base_learn(b, base, b->sent, b->sent_length);
@@ -3805,7 +3813,12 @@ static enum step patient_step(const struct ballot *b, long place, nanos now, nan
     nanos T = b->client.timeout, asked = nanos_max(b->client.sent[REQUEST_LOOK], b->client.sent[REQUEST_BASE]);
     if (base->moved_at == 0 || due(asked + part(T, PART_LOOK), now, wake))
         return once(b, REQUEST_LOOK);
-    if (b->want != WANT_STAND || !due(base->silent_since + (1 + place) * T, now, wake))
+    if (b->want != WANT_STAND)
+        return STEP_NONE;
+    bool old = b->client.sent[REQUEST_LIST] < base->silent_since; /* the first two are watched, not all that have left since */
+    if (old && due(base->silent_since + part(T, PART_REVOKE), now, wake))
+        return once(b, REQUEST_LIST);
+    if (!due(base->silent_since + (1 + place) * T, now, wake))
         return STEP_NONE;
     return b->broke_at || !base->fresh ? STEP_DOUBT : revoke_step(b, place, now, wake);
 }
@@ -4118,18 +4131,31 @@ static nanos election_advance(struct ballot *b)
     }
 }
 
-/* A leader's heartbeat, or the ask of a candidate at the front, without an answer for T/5:
- * another server may answer. A leader tries that once a lease. */
+/* What is waited for: a leader's write, or what it reads before it writes; the question of
+ * a candidate at the front. STEP_NONE: nothing. */
+static enum step election_awaited(const struct ballot *b)
+{
+    static const enum step leading[] = { REQUEST_ENTRY, REQUEST_WRITE, REQUEST_SYNC, REQUEST_LIST, REQUEST_BASE,
+                                         REQUEST_OWN, REQUEST_PROPOSE };
+    for (size_t i = 0; b->leading && i < COUNT(leading); i++)
+        if (flying(b, leading[i]))
+            return leading[i];
+    return !b->leading && flying(b, REQUEST_ASK) ? REQUEST_ASK : STEP_NONE;
+}
+
+/* No answer for T/5: another server may answer. A leader tries that once a lease; while it
+ * lasts, the T counts by which others judge it, whatever T the servers have given since. */
 static void election_watchdog(struct ballot *b, nanos now, nanos *wake)
 {
     struct client *c = &b->client;
-    enum step request = !b->leading ? REQUEST_ASK : flying(b, REQUEST_ENTRY) ? REQUEST_ENTRY : REQUEST_WRITE;
-    nanos patience = part(b->leading ? nanos_min(c->timeout, b->lease.timeout) : c->timeout, PART_ATTEMPT);
-    bool waiting = c->connected && c->fd >= 0 && flying(b, request) && strchr(c->addresses, ',') &&
+    enum step awaited = election_awaited(b);
+    nanos patience = contact_patience(c, now);
+    bool waiting = awaited != STEP_NONE && c->connected && c->fd >= 0 && strchr(c->addresses, ',') &&
                    (!b->leading || b->watchdog_lease != b->lease.sent);
-    if (!waiting || !due(c->sent[request] + patience, now, wake))
+    if (!waiting || !due(c->sent[awaited] + patience, now, wake))
         return;
-    SAY(&b->config, WARN, "no answer to a %s for %s; trying another server", b->leading ? "write" : "request", duration_string(patience).data);
+    SAY(&b->config, WARN, "no answer to a %s for %s; trying another server",
+        awaited == REQUEST_WRITE || awaited == REQUEST_ENTRY ? "write" : "request", duration_string(patience).data);
     client_next_server(c);
     b->watchdog_lease = b->lease.sent;
 }

@@ -283,6 +283,8 @@ static void test_mute(void)
     b->client.sent[REQUEST_LOOK] = 100 * SECOND;
     check(step_at(b, 1899 * MILLISECOND) == STEP_NONE && step_at(b, 1900 * MILLISECOND) == REQUEST_LOOK, "the third in the queue looks at the base just before a ping is due");
     b->client.sent[REQUEST_LOOK] = 117 * SECOND;
+    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_LIST, "... counts anew after 2 T how many stand before it");
+    b->client.sent[REQUEST_LIST] = 112 * SECOND;
     check(step_at(b, 17999 * MILLISECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "... and revokes a silent leader, T later than the second: two may be mute");
     b->base.fresh = false;
     check(step_at(b, 18 * SECOND) == STEP_DOUBT, "... when it has read all again");
@@ -532,11 +534,12 @@ static void test_far_behind(void)
     while (proceeds(b, 0, FIRST) != STEP_SETTLE)
         ;
     flies(b, REQUEST_LOOK, false);
-    check(proceeds(b, 0, FIRST) == STEP_DOUBT && proceeds(b, 0, FIRST) == REQUEST_SYNC && proceeds(b, 0, FIRST) == REQUEST_LIST &&
-          proceeds(b, 0, FIRST) == REQUEST_BASE && proceeds(b, 0, FIRST) == REQUEST_OWN && proceeds(b, 0, FIRST) == STEP_SETTLE,
-          "before it revokes a mute leader it reads all");
+    check(proceeds(b, 0, FIRST) == REQUEST_LIST && proceeds(b, 0, FIRST) == STEP_DOUBT && proceeds(b, 0, FIRST) == REQUEST_SYNC &&
+          proceeds(b, 0, FIRST) == REQUEST_LIST && proceeds(b, 0, FIRST) == REQUEST_BASE && proceeds(b, 0, FIRST) == REQUEST_OWN &&
+          proceeds(b, 0, FIRST) == STEP_SETTLE, "before it revokes a mute leader it reads all");
     check(proceeds(b, 0, FIRST) == STEP_NONE && b->base.silent_since > clock_now() - MINUTE, "... and counts from then: it could not have heard of a heartbeat");
     b->client.sent[REQUEST_LOOK] += MINUTE;
+    check(proceeds(b, 17 * SECOND, FIRST) == REQUEST_LIST, "... how many stand before it is counted after 2 T");
     check(proceeds(b, 17 * SECOND, FIRST) == STEP_NONE && proceeds(b, 19 * SECOND, FIRST) == REQUEST_REVOKE, "... 3 T");
     ballot_close(b);
 }
