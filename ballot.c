@@ -2147,7 +2147,7 @@ static struct request *request_new(struct client *c, int number, const char *pat
     r->client = c;
     r->number = number;
     r->sent = c->sent[number] = clock_now();
-    strcpy(r->path, path);
+    memcpy(r->path, path, strlen(path) + 1);
     c->flying[number]++;
     c->in_flight++;
     return r;
@@ -2693,7 +2693,7 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
     ROW(FIRST,    "read first",         first_send(b),                                              on_first)          \
     ROW(REVOKE,   "revoke",             revoke_send(b),                                             on_revoke)         \
     ROW(AHEAD,    "watch ahead",        watch_send(b, 0, REQUEST_AHEAD),                            on_ahead)          \
-    ROW(SECOND,   "watch second ahead", watch_send(b, 1, REQUEST_SECOND),                           on_second)         \
+    ROW(BEYOND,   "watch second ahead", watch_send(b, 1, REQUEST_BEYOND),                           on_second)         \
     /* are those before us ephemeral? All at once */                                                                   \
     ROW(SIFT,     "sift",               sift_send(b),                                               on_sift)           \
     ROW(GHOST,    "find ghost",         ghost_send(b),                                              on_ghost)          \
@@ -3776,7 +3776,7 @@ static enum step watch_step(const struct ballot *b, long place)
     if (place >= 1 && strcmp(b->watched[0], b->line[place - 1]) != 0)
         return once(b, REQUEST_AHEAD);
     if (place >= 2 && strcmp(b->watched[1], b->line[place - 2]) != 0)
-        return once(b, REQUEST_SECOND);
+        return once(b, REQUEST_BEYOND);
     bool named_ahead = place == 0 && b->base.fresh && b->base.named[0] && strcmp(b->base.named, b->proposal) != 0 &&
                        name_in(b->line, b->line_count, b->base.named);
     if (named_ahead && strcmp(b->watched[0], b->base.named) != 0)
