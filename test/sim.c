@@ -87,6 +87,7 @@ struct fault {
     int countdown;          /* of such moments                                     */
     bool left_out, armed, working;
     int struck;             /* the host                                            */
+    int pid;                /* or the process that is frozen                       */
     int64_t began_at, ended_at;
 };
 
@@ -129,6 +130,8 @@ static struct world {
     bool rights_taken;
     uint64_t rollbacks;     /* of the servers,                                     */
     int64_t rolled_at;      /* the last; 0: never                                  */
+    uint64_t moved;         /* connections that ended because their session was elsewhere: */
+    int64_t moved_at;       /* a request to connect had arrived late. The last; 0: never   */
     char violation[256];
     uint64_t claims, starts, elections;
 } world;
@@ -574,8 +577,10 @@ static void judge_lease(const struct run *r)
 bool world_exec(struct process *p)
 {
     const struct family *f = p->family;
-    if (sim_chance(2) && !world.ending)
+    if (sim_chance(2) && !world.ending) {
+        world.calm_since = sim_now(); /* it ends as if it had started, and delays the next start as much */
         return false;
+    }
     struct run *new = calloc(1, sizeof *new);
     assert(new && f->instance);
     *new = (struct run){ .next = world.runs, .instance = f->instance, .alive = 1, .token = p->token,
@@ -724,10 +729,15 @@ static void kill_both(struct fault *f)
     end_process(os_process(pid));
 }
 
-static void freeze_candidate(struct fault *f) { freeze(candidate_of(f->struck), true); }
-static void thaw_candidate(struct fault *f) { freeze(candidate_of(f->struck), false); }
-static void freeze_guard(struct fault *f) { freeze(guard_of(f->struck), true); }
-static void thaw_guard(struct fault *f) { freeze(guard_of(f->struck), false); }
+static void freeze_one(struct fault *f, struct process *p)
+{
+    f->pid = p ? p->pid : 0;
+    freeze(p, true);
+}
+
+static void freeze_candidate(struct fault *f) { freeze_one(f, candidate_of(f->struck)); }
+static void freeze_guard(struct fault *f) { freeze_one(f, guard_of(f->struck)); }
+static void thaw_one(struct fault *f) { freeze(os_process(f->pid), false); } /* not the one that has replaced it */
 
 static void machine(int host, bool frozen)
 {
@@ -1038,8 +1048,8 @@ static const struct kind {
     void (*end)(struct fault *);
 } kinds[] = {
     { "kill candidate", 6, ENDED, LOCAL, kill_candidate, NULL }, { "kill guard", 6, ENDED, 0, kill_guard, NULL },
-    { "kill both", 3, GONE, LOCAL, kill_both, NULL }, { "freeze candidate", 6, GONE, LOCAL, freeze_candidate, thaw_candidate },
-    { "freeze guard", 6, GONE, LOCAL, freeze_guard, thaw_guard }, { "freeze machine", 4, GONE, LOCAL, freeze_machine, thaw_machine },
+    { "kill both", 3, GONE, LOCAL, kill_both, NULL }, { "freeze candidate", 6, GONE, LOCAL, freeze_candidate, thaw_one },
+    { "freeze guard", 6, GONE, LOCAL, freeze_guard, thaw_one }, { "freeze machine", 4, GONE, LOCAL, freeze_machine, thaw_machine },
     { "machine asleep", 3, GONE, LOCAL, suspend_machine, wake_machine }, { "swizzle", 2, GONE, LOCAL | SWIZZLE, cut_both, join_both },
     { "a Go ballot", 4, GONE, UNREAD, go_stand, go_leave },
     { "crash machine", 3, GONE, LOCAL, crash_machine, boot_machine }, { "SIGTERM", 3, ENDED, 0, term, NULL },
@@ -1359,9 +1369,10 @@ static struct causes gap_causes(void)
         c.thirds |= 1;
     if (world.go.of) /* as above */
         c.thirds |= 4;
+    c.outage |= world.moved_at && world.moved_at >= since;
     if (world.rolled_at) /* seen when the next proposal gets a smaller number: then nothing is claimed for T */
         c.thirds |= 4;
-    if (world.rolled_at && world.rolled_at >= since)
+    if (world.rolled_at && world.rolled_at >= since - 4 * world.longest) /* a leader believes them 3 T later, with a new handle */
         c.row = c.row > FORGOTTEN ? c.row : FORGOTTEN;
     return c;
 }
@@ -1391,6 +1402,32 @@ static bool lagging(void)
     return any;
 }
 
+static bool host_mute(int host)
+{
+    return host >= 0 && (world.host[host].mute_in || world.host[host].mute_out);
+}
+
+/* Nobody leads, the first is mute, and so is the second, or it is a Go ballot's: the third may not revoke the
+ * first, of which it does not know whether it is a leader that is stopping its command. */
+static bool first_blocked(void)
+{
+    struct zk_view view;
+    char path[512];
+    const char *name;
+    int ahead = 0;
+    if (zk_look(BASE, &view) && view.length && proposal_path(path, sizeof path, true) && zk_look(path, &view))
+        return false;
+    for (int i = 0; ahead < 2 && (name = zk_child(BASE, i)); i++) {
+        snprintf(path, sizeof path, BASE "/%s", name);
+        if (!zk_look(path, &view) || !view.ephemeral_owner)
+            continue;
+        if (!host_mute(zk_session_host(view.ephemeral_owner)) && (ahead == 0 || view.ephemeral_owner != GO_SESSION))
+            return false;
+        ahead++;
+    }
+    return ahead == 2;
+}
+
 static void judge_takeover(void)
 {
     bool well = false, rerun = false, mute = false;
@@ -1401,9 +1438,13 @@ static void judge_takeover(void)
     }
     if (leader_host() >= 0 || go_runs())
         world.ran_at = sim_now();
+    if (world.moved != zk_counts()->moved)
+        world.moved_at = sim_now();
+    world.moved = zk_counts()->moved;
     /* A leader that is to rerun what it cannot start leads on. A mute one whose base was
      * overwritten is never revoked: it may still be stopping its command. */
-    if (rerun || !zk_serves() || world.elections != zk_counts()->elections || lagging() || (mute && tampered(&world.host[0])))
+    if (rerun || !zk_serves() || world.elections != zk_counts()->elections || lagging() || first_blocked() ||
+        (mute && tampered(&world.host[0])))
         world.calm_since = sim_now();
     world.elections = zk_counts()->elections;
     int64_t since = world.ran_at > world.calm_since ? world.ran_at : world.calm_since;

@@ -1072,9 +1072,10 @@ static void answer(struct server *s, struct connection *c, struct request *r)
         m->rc = answer_read(c, &s->tree, r, m);
     m->zxid = s->tree.zxid;
     request_moment(SIM_ANSWERED, r, s->index);
-    if (m->rc == ZSESSIONMOVED)
+    if (m->rc == ZSESSIONMOVED) {
+        counts.moved++;
         connection_drop(c, true);
-    else if (c->open && r->act != ACT_OPEN) {
+    } else if (c->open && r->act != ACT_OPEN) {
         pipe_send(&c->down, m);
         m = NULL;
         if (r->act == ACT_CLOSE)

@@ -136,6 +136,7 @@ bool zk_serves(void);               /* a majority is up and has a leader        
 
 struct zk_counts {                  /* since zk_begin()                              */
     uint64_t connects, requests, writes, lost_answers, expiries, elections, renegotiated,
+             moved,     /* connections that ended because their session was at another server */
              rollbacks; /* a leader of servers that lacks what was committed             */
 };
 const struct zk_counts *zk_counts(void);
