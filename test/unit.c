@@ -471,6 +471,8 @@ static enum step proceeds(ballot *b, nanos after, const char *leader)
     const struct Stat own = { .ephemeralOwner = 77 };
     nanos wake = NEVER, now = clock_now();
     enum step step = election_step(b, now + after, &wake);
+    if (step < REQUEST_COUNT)
+        b->client.sent[step] = now;
     if (step == REQUEST_BASE)
         base_reads(b, 1, 7, leader);
     else if (step < REQUEST_COUNT)
