@@ -2,7 +2,7 @@
 # What the README shows is so: its commands run, its settings are the program's.
 . "$(dirname "$0")/lib.sh"
 readme=$here/../README.md
-commands() { sed -n 's/^    \(\(sudo \)\?\(make\|ballot\).*\)/\1/p' "$readme"; }
+commands() { sed '/^```c$/,/^```$/d' "$readme" | sed -n 's/^    \(\(sudo \)\?\(make\|ballot\).*\)/\1/p'; }
 
 settings=$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/../ballot.c" | sort | tr '\n' ' ')
 is "$(sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$readme" | grep -v '^make' | sort | tr '\n' ' ')" "$settings" "its table names the settings of the program, no others"
