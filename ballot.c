@@ -2186,7 +2186,7 @@ static void request_answered(const void *data, struct reply reply)
             reply.refused = i;
     reply.data = reply.data ? reply.data : "";
     reply.stat = reply.stat ? reply.stat : &r->stat;
-    reply.names = reply.names && reply.names->data ? reply.names : &no_names;
+    reply.names = reply.names ? reply.names : &no_names;
     c->news = true;
     c->flying[r->number]--;
     c->in_flight--;
@@ -2215,9 +2215,26 @@ static void answered_data(int rc, const char *value, int length, const struct St
     request_answered(data, (struct reply){ .rc = rc, .data = value, .length = count, .stat = rc == ZOK ? stat : NULL });
 }
 
-static void answered_names(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+/* The names of a list. A server may send NULL for one, or fewer than it counts: the library,
+ * which frees all of `listed`, gets those behind the others. */
+static struct String_vector names_present(const struct String_vector *listed)
 {
-    request_answered(data, (struct reply){ .rc = rc, .names = rc == ZOK ? names : NULL, .stat = rc == ZOK ? stat : NULL });
+    struct String_vector names = { .data = listed->data };
+    for (int32_t i = 0; listed->data && i < listed->count; i++)
+        if (listed->data[i]) {
+            char *name = listed->data[i];
+            listed->data[i] = listed->data[names.count];
+            listed->data[names.count++] = name;
+        }
+    return names;
+}
+
+static void answered_names(int rc, const struct String_vector *listed, const struct Stat *stat, const void *data)
+{
+    struct String_vector names = { .count = 0 };
+    if (rc == ZOK && listed)
+        names = names_present(listed);
+    request_answered(data, (struct reply){ .rc = rc, .names = &names, .stat = rc == ZOK ? stat : NULL });
 }
 
 /* The requests. ZOK: sent, and `learn` will be called once, with outcome_unknown() if the
@@ -3464,11 +3481,14 @@ static void on_path(struct ballot *b, const struct reply *reply)
 
 static void on_propose(struct ballot *b, const struct reply *reply)
 {
-    if (reply->rc == ZOK) {
-        proposal_adopt(b, node_name(b->path, reply->data));
+    const char *name = node_name(b->path, reply->data);
+    if (reply->rc == ZOK && name_numbered(name)) {
+        proposal_adopt(b, name);
         return;
     }
-    if (outcome_unknown(reply->rc)) {
+    if (reply->rc == ZOK)
+        election_trouble(b, SECOND, "the server made a proposal of no name, at \"%.100s\"", reply->data);
+    if (reply->rc == ZOK || outcome_unknown(reply->rc)) {
         b->ghost = true;
         election_doubt(b);
         return;

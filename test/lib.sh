@@ -16,7 +16,7 @@ T=$(mktemp -d "$shm/ballot-test.XXXXXX")
 declare -A PID    # candidates and servers by name
 declare -A PORT   # of servers
 TESTS=0 FAILED=0
-exec 2> >(exec grep --line-buffered -vE 'line [0-9]+: +[0-9]+ (Killed|Aborted|Terminated|Hangup|Quit)' >&2) # the shell's job news
+exec 2> >(exec grep --line-buffered -vE 'line [0-9]+: +[0-9]+ (Killed|Aborted|Segmentation fault|Terminated|Hangup|Quit)' >&2) # the shell's job news
 unset BALLOT_DEBUG DEBUG
 export LC_ALL=C.UTF-8 # for sort, grep and wc; ballot itself knows no locale
 

@@ -694,6 +694,47 @@ static void test_lease_pair(void)
 }
 
 /* Its own proposal, what it names, and the clocks. */
+static struct reply learned;
+static size_t names_learned;
+
+static void learn_reply(void *owner, const struct reply *reply)
+{
+    (void)owner;
+    learned = *reply;
+    names_learned = 0;
+    for (int32_t i = 0; i < reply->names->count; i++)
+        names_learned += reply->names->data[i][0] == 'n' && reply->names->data[i][1] == '0' + i;
+}
+
+/* What the client library hands on of a server's lies. */
+static void test_lies(void)
+{
+    ballot *b = member(BALLOT_KEEP);
+    struct client *c = &b->client;
+    char one[] = "n0", two[] = "n1", *all[] = { NULL, one, NULL, two, NULL };
+    const struct String_vector listed = { COUNT(all), all }, none = { 7, NULL }, negative = { -1, all };
+    c->learn = learn_reply;
+    answered_names(ZOK, &listed, NULL, request_new(c, REQUEST_LIST, "/b"));
+    check(names_learned == 2 && learned.names->count == 2 && all[0] == one && all[1] == two && !all[2] && !all[3] && !all[4], "names without NULL, and none is lost to the library, which frees them");
+    answered_names(ZOK, &none, NULL, request_new(c, REQUEST_LIST, "/b"));
+    check(learned.names->count == 0, "... counted and not there");
+    answered_names(ZOK, &negative, NULL, request_new(c, REQUEST_LIST, "/b"));
+    check(learned.names->count == 0, "... less than none");
+    answered_names(ZNONODE, NULL, NULL, request_new(c, REQUEST_LIST, "/b"));
+    check(learned.rc == ZNONODE && learned.names->count == 0, "... of no node");
+    answered_string(ZOK, NULL, request_new(c, REQUEST_PROPOSE, "/b"));
+    check(learned.data && !*learned.data, "a path that is NULL");
+    answered_data(ZOK, NULL, 9, NULL, request_new(c, REQUEST_BASE, "/b"));
+    check(learned.data && learned.length == 0 && learned.stat, "data that is NULL");
+    answered_data(ZOK, "abc", -9, NULL, request_new(c, REQUEST_BASE, "/b"));
+    check(learned.length == 0 && c->in_flight == 0, "a length below 0");
+    c->learn = election_learn;
+    b->proposal[0] = '\0';
+    answer(b, REQUEST_PROPOSE, clock_now(), (struct reply){ .rc = ZOK, .data = "" });
+    check(!b->proposal[0] && b->ghost && b->unsettled && b->trouble[0] && b->retry_at > clock_now(), "a proposal without a name is looked for, after a pause");
+    ballot_close(b);
+}
+
 static void test_opening(void)
 {
     static const struct { struct ballot_config config; int error; } cases[] = {
@@ -1762,6 +1803,7 @@ int main(void)
     test_lease_pair();
     test_own();
     test_opening();
+    test_lies();
 
     test_rights();
     test_session_timeouts();
