@@ -2787,6 +2787,12 @@ struct ledger {
     size_t length, entry_length;
 };
 
+/* Names of children of the base. */
+struct names {
+    char (*at)[NODE_MAX];
+    size_t count;
+};
+
 struct ballot {
     char *servers, *path, *id, *auth; /* auth: NULL, or our identity */
     struct ballot_config config; /* its strings are the copies above */
@@ -2811,14 +2817,12 @@ struct ballot {
     char stood[NODE_MAX]; /* the last that we had                            */
     int64_t proposal_session;
     bool own_exists;
-    char **line;        /* names in line, sorted as strcmp                   */
-    size_t line_count;
+    struct names queue; /* sorted as strcmp                                  */
     char first[NODE_MAX]; /* the first of them,                               */
     nanos first_since;
     char examined[NODE_MAX]; /* the one whose proposal was read,              */
     bool examined_revocable; /* and whether it advertises onDisconnect        */
-    char **ignored;     /* persistent "proposals" of strangers               */
-    size_t ignored_count;
+    struct names ignored; /* persistent "proposals" of strangers             */
     bool sift;          /* one was met: as many again are to be asked for at once */
     nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
     char watched[2][NODE_MAX]; /* armed: the one before us, the one before that */
@@ -2890,68 +2894,49 @@ static bool name_numbered(const char *name)
 
 static int name_compare(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(a, b);
 }
 
-static bool name_in(char *const *names, size_t count, const char *name)
+static void names_sort(struct names *n)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(names[i], name))
-            return true;
-    return false;
+    if (n->count)
+        qsort(n->at, n->count, sizeof *n->at, name_compare);
 }
 
-/* Our place in the line, 0 the lowest; -1: we are not in it. */
-static long line_place(const struct ballot *b)
+/* The place of `name` in what is sorted, from 0; -1: it is not there. */
+static long names_place(const struct names *n, const char *name)
 {
-    for (size_t i = 0; i < b->line_count; i++)
-        if (!strcmp(b->line[i], b->proposal))
-            return (long)i;
-    return -1;
+    char (*found)[NODE_MAX] = n->count ? bsearch(name, n->at, n->count, sizeof *n->at, name_compare) : NULL;
+    return found ? (long)(found - n->at) : -1;
 }
 
-static void names_free(char ***names, size_t *count)
+/* Returns false if memory is out. */
+static bool names_add(struct names *n, const char *name)
 {
-    for (size_t i = 0; i < *count; i++)
-        free((*names)[i]);
-    free(*names);
-    *names = NULL;
-    *count = 0;
-}
-
-static void names_sort(char **names, size_t count)
-{
-    if (count)
-        qsort(names, count, sizeof *names, name_compare);
-}
-
-/* Of sorted names; NULL: it is not among them. */
-static char **names_find(char **names, size_t count, const char *name)
-{
-    return count ? bsearch(&name, names, count, sizeof *names, name_compare) : NULL;
-}
-
-static void names_remove(char **names, size_t *count, const char *name)
-{
-    char **found = names_find(names, *count, name);
-    if (!found)
-        return;
-    free(*found);
-    memmove(found, found + 1, (size_t)(names + --*count - found) * sizeof *names);
-}
-
-static bool names_add(char ***names, size_t *count, const char *name)
-{
-    char **larger = realloc(*names, (*count + 1) * sizeof **names);
-    char *copy = strdup(name);
-    if (larger)
-        *names = larger;
-    if (!larger || !copy) {
-        free(copy);
+    char (*larger)[NODE_MAX] = realloc(n->at, (n->count + 1) * sizeof *larger);
+    if (!larger)
         return false;
-    }
-    (*names)[(*count)++] = copy;
+    n->at = larger;
+    string_copy(larger[n->count++], NODE_MAX, name);
     return true;
+}
+
+static void names_remove(struct names *n, const char *name)
+{
+    long place = names_place(n, name);
+    if (place >= 0)
+        memmove(n->at + place, n->at + place + 1, (--n->count - (size_t)place) * sizeof *n->at);
+}
+
+/* Our place in the queue, 0 the first; -1: we are not in it. */
+static long queue_place(const struct ballot *b)
+{
+    return names_place(&b->queue, b->proposal);
+}
+
+static bool queued(const struct ballot *b, const char *name)
+{
+    return names_place(&b->queue, name) >= 0;
 }
 
 /* The child of the base that `node` is the path of, "" if it is none. */
@@ -3116,9 +3101,9 @@ static void handover_begins(struct ballot *b)
     b->calm_at = clock_now() + b->client.timeout / 500;
 }
 
-static void line_changed(struct ballot *b)
+static void queue_changed(struct ballot *b)
 {
-    const char *first = b->line_count ? b->line[0] : "";
+    const char *first = b->queue.count ? b->queue.at[0] : "";
     if (!strcmp(first, b->first))
         return;
     string_copy(b->first, sizeof b->first, first);
@@ -3128,7 +3113,7 @@ static void line_changed(struct ballot *b)
 /* Neither the first in the queue nor the next, and still in the same session. */
 static bool far_behind(const struct ballot *b)
 {
-    return !b->leading && b->proposal[0] && b->proposal_session == b->client.session.client_id && line_place(b) > 1;
+    return !b->leading && b->proposal[0] && b->proposal_session == b->client.session.client_id && queue_place(b) > 1;
 }
 
 /* After a reconnect. Far behind, our own proposal is all that we need: the library watches
@@ -3170,8 +3155,8 @@ static void on_node(struct ballot *b, int event, const char *name)
     if (!strcmp(name, b->proposal))
         b->own_fresh = false;
     else if (event == ZOO_DELETED_EVENT) { /* nobody can come in before us: no need to list again */
-        names_remove(b->line, &b->line_count, name);
-        line_changed(b);
+        names_remove(&b->queue, name);
+        queue_changed(b);
         handover_begins(b);
     }
 }
@@ -3207,20 +3192,20 @@ static void on_list(struct ballot *b, const struct reply *reply)
         election_denied(b, "listing", b->path, reply->rc, "read");
         return;
     }
-    names_free(&b->line, &b->line_count);
-    names_sort(b->ignored, b->ignored_count);
+    b->queue.count = 0;
+    names_sort(&b->ignored);
     bool strangers = false, complete = true;
     for (int32_t i = 0; reply->rc == ZOK && i < reply->names->count; i++) {
         const char *name = reply->names->data[i];
         if (!name_numbered(name))
             strangers = strangers || strcmp(name, RECORD_NAME) != 0;
-        else if (!names_find(b->ignored, b->ignored_count, name) || !strcmp(name, b->proposal))
-            complete = names_add(&b->line, &b->line_count, name) && complete;
+        else if (names_place(&b->ignored, name) < 0 || !strcmp(name, b->proposal))
+            complete = names_add(&b->queue, name) && complete;
     }
-    names_sort(b->line, b->line_count);
-    line_changed(b);
+    names_sort(&b->queue);
+    queue_changed(b);
     b->list_fresh = complete;
-    if (line_place(b) > 1)
+    if (queue_place(b) > 1)
         b->base.read_at = 0;
     if (strangers && !b->warned_strangers) {
         b->warned_strangers = true;
@@ -3241,7 +3226,7 @@ static void base_clock(struct ballot *b, bool moved, nanos sent, nanos now)
         base->restarted = true;
         b->broke_at = 0;
     }
-    base->read_at = line_place(b) > 1 ? 0 : now;
+    base->read_at = queue_place(b) > 1 ? 0 : now;
 }
 
 static void base_warn(struct ballot *b)
@@ -3261,7 +3246,7 @@ static void base_warn(struct ballot *b)
 static bool names_known(const struct ballot *b)
 {
     const char *named = b->base.named;
-    return !*named || !strcmp(named, b->proposal) || name_in(b->line, b->line_count, named);
+    return !*named || !strcmp(named, b->proposal) || queued(b, named);
 }
 
 /* The servers went back to an earlier state, or the base was made again. They may have given
@@ -3272,7 +3257,7 @@ static void base_lost(struct ballot *b, nanos longest)
     b->base.lost_until = clock_now() + longest;
     b->base.led[0] = b->examined[0] = '\0';
     b->token_old = b->leading;
-    names_free(&b->ignored, &b->ignored_count);
+    b->ignored.count = 0;
     b->list_fresh = false;
 }
 
@@ -3309,7 +3294,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
     if (!base->exists) {
         base_learn(b, base, "", 0);
         base->timeout = longest;
-        base->read_at = line_place(b) > 1 ? 0 : clock_now();
+        base->read_at = queue_place(b) > 1 ? 0 : clock_now();
         return;
     }
     bool known = base->seen, same_node = known && reply->stat->czxid == base->czxid && reply->stat->ctime == base->ctime;
@@ -3391,11 +3376,11 @@ static void watch_denied(struct ballot *b, const char *name)
 
 static void name_ignore(struct ballot *b, const char *name)
 {
-    if (b->ignored_count == 0)
+    if (b->ignored.count == 0)
         SAY(&b->config, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored, like any other of its kind", b->path, name);
-    if (names_add(&b->ignored, &b->ignored_count, name))
-        names_remove(b->line, &b->line_count, name);
-    line_changed(b);
+    if (names_add(&b->ignored, name))
+        names_remove(&b->queue, name);
+    queue_changed(b);
 }
 
 static void watch_armed(struct ballot *b, size_t which, const struct reply *reply)
@@ -3711,7 +3696,7 @@ static enum step settle_step(const struct ballot *b)
         return once(b, REQUEST_BASE);
     if (own_known && !b->own_fresh)
         return once(b, REQUEST_OWN);
-    if (b->ghost && !b->proposal[0] && b->suspects > 0 && b->line_count > 0)
+    if (b->ghost && !b->proposal[0] && b->suspects > 0 && b->queue.count > 0)
         return once(b, REQUEST_GHOST);
     return STEP_SETTLE;
 }
@@ -3748,7 +3733,7 @@ static nanos claim_time(const struct ballot *b)
         return base->lost_until; /* (d) it names us: the answer to our claim was lost */
     if (base->empty)
         return base->lost_until; /* (a) */
-    if (name_in(b->line, b->line_count, base->named))
+    if (queued(b, base->named))
         return NEVER;
     if (base->stop && base->named[0])
         return nanos_max(base->lost_until, base->moved_at + part(base->timeout, PART_CLAIM_STOP)); /* (b) */
@@ -3765,18 +3750,18 @@ static nanos revoke_time(const struct ballot *b, long place)
 {
     const struct base *base = &b->base;
     nanos longest = nanos_max(base->timeout, b->client.timeout);
-    if (name_in(b->line, b->line_count, base->named)) {
+    if (queued(b, base->named)) {
         bool behind = strcmp(base->named, b->proposal) > 0;
         return base->revocable ? base->silent_since + part(longest, PART_REVOKE) + (place - !behind) * longest : NEVER;
     }
-    if (place != 1 || !strcmp(base->led, b->line[0]) || (!strcmp(b->examined, b->line[0]) && !b->examined_revocable))
+    if (place != 1 || !strcmp(base->led, b->queue.at[0]) || (!strcmp(b->examined, b->queue.at[0]) && !b->examined_revocable))
         return NEVER;
     return nanos_max(claim_time(b), nanos_max(base->silent_since, b->first_since)) + part(longest, PART_REVOKE);
 }
 
 static const char *revoke_name(const struct ballot *b)
 {
-    return name_in(b->line, b->line_count, b->base.named) ? b->base.named : b->line[0];
+    return queued(b, b->base.named) ? b->base.named : b->queue.at[0];
 }
 
 static enum step revoke_step(const struct ballot *b, long place, nanos now, nanos *wake)
@@ -3793,12 +3778,12 @@ static enum step watch_step(const struct ballot *b, long place)
 {
     if (b->sift || flying(b, REQUEST_SIFT))
         return once(b, REQUEST_SIFT);
-    if (place >= 1 && strcmp(b->watched[0], b->line[place - 1]) != 0)
+    if (place >= 1 && strcmp(b->watched[0], b->queue.at[place - 1]) != 0)
         return once(b, REQUEST_AHEAD);
-    if (place >= 2 && strcmp(b->watched[1], b->line[place - 2]) != 0)
+    if (place >= 2 && strcmp(b->watched[1], b->queue.at[place - 2]) != 0)
         return once(b, REQUEST_BEYOND);
     bool named_ahead = place == 0 && b->base.fresh && b->base.named[0] && strcmp(b->base.named, b->proposal) != 0 &&
-                       name_in(b->line, b->line_count, b->base.named);
+                       queued(b, b->base.named);
     if (named_ahead && strcmp(b->watched[0], b->base.named) != 0)
         return once(b, REQUEST_AHEAD);
     return STEP_NONE;
@@ -3845,10 +3830,10 @@ static enum step patient_step(const struct ballot *b, long place, nanos now, nan
 
 static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
 {
-    long place = line_place(b);
+    long place = queue_place(b);
     if (b->list_fresh && place < 0)
         return STEP_DOUBT;
-    bool first = place < 0 && b->line_count == 0; /* most likely alone: read both at once */
+    bool first = place < 0 && b->queue.count == 0; /* most likely alone: read both at once */
     bool front = first || place == 0 || place == 1;
     if (!b->list_fresh && !flying(b, REQUEST_LIST))
         return REQUEST_LIST;
@@ -4038,9 +4023,9 @@ static int path_send(struct ballot *b)
 
 static int first_send(struct ballot *b)
 {
-    string_copy(b->examined, sizeof b->examined, b->line[0]);
+    string_copy(b->examined, sizeof b->examined, b->queue.at[0]);
     b->examined_revocable = false;
-    return client_get(&b->client, REQUEST_FIRST, child_path(b, b->line[0]), false);
+    return client_get(&b->client, REQUEST_FIRST, child_path(b, b->queue.at[0]), false);
 }
 
 /* One transaction: if the base is as silent as we believe, the proposal goes. */
@@ -4056,8 +4041,8 @@ static int revoke_send(struct ballot *b)
 
 static int watch_send(struct ballot *b, size_t which, enum step request)
 {
-    long place = line_place(b);
-    const char *name = place == 0 ? b->base.named : b->line[place - 1 - (long)which];
+    long place = queue_place(b);
+    const char *name = place == 0 ? b->base.named : b->queue.at[place - 1 - (long)which];
     string_copy(b->asked[which], NODE_MAX, name);
     return client_list(&b->client, (int)request, child_path(b, name), true);
 }
@@ -4066,23 +4051,23 @@ static int watch_send(struct ballot *b, size_t which, enum step request)
  * met, as many are asked for at once as are known by now. */
 static int sift_send(struct ballot *b)
 {
-    long place = line_place(b);
+    long place = queue_place(b);
     size_t count = place > 0 ? (size_t)place : 0;
     int rc = ZOK;
     b->sift = false;
-    if (count > b->ignored_count)
-        count = b->ignored_count;
+    if (count > b->ignored.count)
+        count = b->ignored.count;
     for (size_t i = 1; i <= count && rc == ZOK; i++)
-        rc = client_exists(&b->client, REQUEST_SIFT, child_path(b, b->line[(size_t)place - i]), false);
+        rc = client_exists(&b->client, REQUEST_SIFT, child_path(b, b->queue.at[(size_t)place - i]), false);
     return rc;
 }
 
 /* A proposal made by a create whose answer was lost: the newest are asked first. */
 static int ghost_send(struct ballot *b)
 {
-    if (b->suspects > b->line_count)
-        b->suspects = b->line_count;
-    string_copy(b->suspect, sizeof b->suspect, b->line[b->suspects - 1]);
+    if (b->suspects > b->queue.count)
+        b->suspects = b->queue.count;
+    string_copy(b->suspect, sizeof b->suspect, b->queue.at[b->suspects - 1]);
     return client_exists(&b->client, REQUEST_GHOST, child_path(b, b->suspect), false);
 }
 
@@ -4227,8 +4212,8 @@ BALLOT_API void ballot_close(ballot *b)
         return;
     b->config.log = NULL;
     client_close(&b->client);
-    names_free(&b->line, &b->line_count);
-    names_free(&b->ignored, &b->ignored_count);
+    free(b->queue.at);
+    free(b->ignored.at);
     free(b->servers);
     free(b->path);
     free(b->id);

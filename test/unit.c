@@ -116,7 +116,7 @@ static ballot *member(enum ballot_mode mode)
     b->own_exists = true;
     b->base.timeout = b->client.timeout;
     string_copy(b->proposal, sizeof b->proposal, "proposal-5");
-    names_add(&b->line, &b->line_count, "proposal-5");
+    names_add(&b->queue, "proposal-5");
     b->base.read_at = b->base.moved_at = b->base.silent_since = 100 * SECOND;
     return b;
 }
@@ -168,7 +168,7 @@ static void test_claims(void)
     check(step_at(b, 23999 * MILLISECOND) == STEP_NONE && step_at(b, 24 * SECOND) == REQUEST_WRITE, "... after 2 T where the clock restarted");
     b->base.restarted = false;
     b->base.timeout = b->client.timeout;
-    names_add(&b->line, &b->line_count, "proposal-9");
+    names_add(&b->queue, "proposal-9");
     names(b, "proposal-9", false);
     check(step_at(b, HOUR) == REQUEST_AHEAD, "a leader who lives is watched, not superseded");
     string_copy(b->watched[0], NODE_MAX, "proposal-9");
@@ -178,9 +178,8 @@ static void test_claims(void)
     ballot_close(b);
 
     b = member(BALLOT_STOP);
-    free(b->line[0]);
-    b->line[0] = strdup("proposal-1");
-    names_add(&b->line, &b->line_count, "proposal-5");
+    string_copy(b->queue.at[0], NODE_MAX, "proposal-1");
+    names_add(&b->queue, "proposal-5");
     check(step_at(b, 0) == REQUEST_AHEAD, "the second watches the first");
     string_copy(b->watched[0], NODE_MAX, "proposal-1");
     check(step_at(b, 11 * SECOND) == STEP_NONE, "... and claims nothing, empty base or not");
@@ -245,11 +244,10 @@ static void test_leading(void)
 static ballot *second(enum ballot_mode mode, const char *leader)
 {
     ballot *b = member(mode);
-    free(b->line[0]);
-    b->line[0] = strdup("proposal-1");
-    names_add(&b->line, &b->line_count, "proposal-5");
+    string_copy(b->queue.at[0], NODE_MAX, "proposal-1");
+    names_add(&b->queue, "proposal-5");
     string_copy(b->watched[0], NODE_MAX, "proposal-1");
-    line_changed(b);
+    queue_changed(b);
     b->first_since = 100 * SECOND;
     names(b, leader, mode == BALLOT_STOP);
     b->base.revocable = true;
@@ -270,13 +268,13 @@ static void test_mute(void)
         ballot_close(b);
     }
     ballot *b = second(BALLOT_KEEP, "proposal-9");
-    names_add(&b->line, &b->line_count, "proposal-9");
+    names_add(&b->queue, "proposal-9");
     check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "a leader at the end of the line: by the second T later than by the first");
     ballot_close(b);
 
     b = second(BALLOT_KEEP, "proposal-1");
-    names_add(&b->line, &b->line_count, "proposal-3");
-    qsort(b->line, b->line_count, sizeof *b->line, name_compare);
+    names_add(&b->queue, "proposal-3");
+    names_sort(&b->queue);
     string_copy(b->watched[0], NODE_MAX, "proposal-3");
     string_copy(b->watched[1], NODE_MAX, "proposal-1");
     b->base.read_at = 0;
@@ -322,14 +320,14 @@ static void test_strangers(void)
 
     const struct Stat persistent = { .version = 0 }, ephemeral = { .ephemeralOwner = 78 };
     ballot *b = member(BALLOT_KEEP);
-    names_free(&b->line, &b->line_count);
+    b->queue.count = 0;
     for (char name[] = "proposal-1"; name[9] <= '5'; name[9]++)
-        names_add(&b->line, &b->line_count, name);
-    line_changed(b);
+        names_add(&b->queue, name);
+    queue_changed(b);
     check(step_at(b, 0) == REQUEST_AHEAD, "five in the queue: the last watches the one before it");
     string_copy(b->asked[0], NODE_MAX, "proposal-4");
     answer(b, REQUEST_AHEAD, clock_now(), (struct reply){ .rc = ZOK, .stat = &persistent });
-    check(b->line_count == 4 && b->list_fresh && step_at(b, 0) == REQUEST_SIFT, "... it is not ephemeral: what of those before it?");
+    check(b->queue.count == 4 && b->list_fresh && step_at(b, 0) == REQUEST_SIFT, "... it is not ephemeral: what of those before it?");
     b->sift = false;
     flies(b, REQUEST_SIFT, true);
     b->client.sent[REQUEST_LOOK] = 100 * SECOND;
@@ -338,12 +336,12 @@ static void test_strangers(void)
     answer(b, REQUEST_SIFT, clock_now(), (struct reply){ .rc = ZOK, .path = "/b/proposal-3", .stat = &persistent });
     answer(b, REQUEST_SIFT, clock_now(), (struct reply){ .rc = ZOK, .path = "/b/proposal-2", .stat = &ephemeral });
     answer(b, REQUEST_SIFT, clock_now(), (struct reply){ .rc = ZNONODE, .path = "/b/proposal-1" });
-    check(b->line_count == 3 && b->ignored_count == 2 && !strcmp(b->line[1], "proposal-2") && step_at(b, 0) == REQUEST_AHEAD, "... another is not: the next is watched");
+    check(b->queue.count == 3 && b->ignored.count == 2 && !strcmp(b->queue.at[1], "proposal-2") && step_at(b, 0) == REQUEST_AHEAD, "... another is not: the next is watched");
     static char *listed[] = { "proposal-0000000003", "proposal-!", "proposal-0000000001" };
     const struct String_vector names = { COUNT(listed), listed };
-    names_add(&b->ignored, &b->ignored_count, "proposal-0000000001");
+    names_add(&b->ignored, "proposal-0000000001");
     answer(b, REQUEST_LIST, clock_now(), (struct reply){ .rc = ZOK, .names = &names });
-    check(b->line_count == 1 && !strcmp(b->line[0], "proposal-0000000003"), "a list that is read later is without them, and without other names");
+    check(b->queue.count == 1 && !strcmp(b->queue.at[0], "proposal-0000000003"), "a list that is read later is without them, and without other names");
     ballot_close(b);
 }
 
@@ -467,7 +465,7 @@ static void test_looks(void)
 static enum step proceeds(ballot *b, nanos after, const char *leader)
 {
     static char *listed[] = { "proposal-0000000001", "proposal-0000000003", "proposal-0000000005" };
-    const struct String_vector names = { (int32_t)b->line_count, listed + COUNT(listed) - b->line_count };
+    const struct String_vector names = { (int32_t)b->queue.count, listed + COUNT(listed) - b->queue.count };
     const struct Stat own = { .ephemeralOwner = 77 };
     nanos wake = NEVER, now = clock_now();
     enum step step = election_step(b, now + after, &wake);
@@ -487,14 +485,14 @@ static ballot *third(const char *leader)
 {
     ballot *b = member(BALLOT_KEEP);
     string_copy(b->proposal, sizeof b->proposal, "proposal-0000000005");
-    names_free(&b->line, &b->line_count);
+    b->queue.count = 0;
     for (int i = 1; i <= 5; i += 2) {
         char name[NODE_MAX];
         snprintf(name, sizeof name, "proposal-%010d", i);
-        names_add(&b->line, &b->line_count, name);
+        names_add(&b->queue, name);
     }
-    string_copy(b->watched[0], NODE_MAX, b->line[1]);
-    string_copy(b->watched[1], NODE_MAX, b->line[0]);
+    string_copy(b->watched[0], NODE_MAX, b->queue.at[1]);
+    string_copy(b->watched[1], NODE_MAX, b->queue.at[0]);
     b->base.seen = false;
     base_reads(b, 1, 7, leader);
     flies(b, REQUEST_LOOK, false);
@@ -585,10 +583,10 @@ static void test_rolled_back(void)
     base_reads(b, 1, 8, "");
     check(!b->base.lost_until, "a base that goes on is not lost");
     string_copy(b->base.led, NODE_MAX, "proposal-1");
-    names_add(&b->ignored, &b->ignored_count, "proposal-6");
+    names_add(&b->ignored, "proposal-6");
     base_reads(b, 1, 6, "");
     check(b->base.lost_until > clock_now() + 5 * SECOND && claim_time(b) == b->base.lost_until, "one with a smaller version is: nobody claims for T");
-    check(!b->base.led[0] && !b->ignored_count && b->unsettled, "... names may be others' now, and all is read again");
+    check(!b->base.led[0] && !b->ignored.count && b->unsettled, "... names may be others' now, and all is read again");
     b->base.lost_until = 0;
     base_reads(b, 1, 6, "");
     check(!b->base.lost_until, "... which is found once");
@@ -627,7 +625,8 @@ static void test_earlier_proposal(void)
     nanos wake = NEVER;
     ballot *b = member(BALLOT_KEEP);
     string_copy(b->stood, NODE_MAX, "proposal-5");
-    names_add(&b->line, &b->line_count, "proposal-3");
+    names_add(&b->queue, "proposal-3");
+    names_sort(&b->queue);
     election_doubt(b);
     b->synced = b->list_fresh = b->own_fresh = b->base.fresh = true;
     b->own_exists = false;
