@@ -1688,6 +1688,7 @@ static nanos part(nanos timeout, int sixtieths)
 #define TIMEOUT_COUNTED (10 * MINUTE)   /* a longer session timeout counts as that */
 #define TIMEOUT_MIN (100 * MILLISECOND) /* a server's; no candidate keeps up with less */
 #define TIMEOUT_MAX (BALLOT_TIMEOUT_MAX * MILLISECOND)
+#define TROUBLE_MAX 320
 #define PAUSE_MAX   (30 * SECOND)       /* between two attempts to connect      */
 
 /* What a request was answered, while its owner learns of it. */
@@ -1763,7 +1764,7 @@ struct client {
     bool denied;             /* it did so last                                  */
     nanos contact_since;     /* the present state of `connected`                */
     nanos opened_at;         /* the handle                                      */
-    char trouble[320];       /* why there is no session; "": nothing is wrong   */
+    char trouble[TROUBLE_MAX];       /* why there is no session; "": nothing is wrong   */
 
     /* connecting */
     int fd;                  /* -1: none                                        */
@@ -1785,7 +1786,7 @@ struct client {
     int flying[REQUESTS_MAX];
     nanos sent[REQUESTS_MAX];
     int in_flight;           /* all of them                                     */
-    bool news;               /* something was learned outside of poll()         */
+    bool news;               /* something has changed: the owner must look, or may do more, at once */
 };
 
 static void __attribute__((format(printf, 4, 5)))
@@ -1884,21 +1885,20 @@ static bool identity_valid(const char *text)
     return colon && colon > user && colon[1] != '\0';
 }
 
-/* --- trouble -------------------------------------------------------------------- */
-
-static void __attribute__((format(printf, 3, 4)))
-client_trouble(struct client *c, nanos pause, const char *format, ...)
+/* Says what is wrong, unless that is what was said last; returns when to try again. */
+static nanos __attribute__((format(printf, 4, 5)))
+trouble_say(const struct ballot_config *config, char trouble[TROUBLE_MAX], nanos pause, const char *format, ...)
 {
-    char before[sizeof c->trouble];
-    string_copy(before, sizeof before, c->trouble);
-    struct text t = text_in(c->trouble, sizeof c->trouble);
+    char before[TROUBLE_MAX];
+    string_copy(before, sizeof before, trouble);
+    struct text t = text_in(trouble, TROUBLE_MAX);
     va_list args;
     va_start(args, format);
     text_vformat(&t, format, args);
     va_end(args);
-    c->retry_at = clock_now() + pause;
-    if (strcmp(before, c->trouble) != 0)
-        SAY(c->config, ERROR, "%s; trying again in %s", c->trouble, duration_string(pause).data);
+    if (strcmp(before, trouble) != 0)
+        SAY(config, ERROR, "%s; trying again in %s", trouble, duration_string(pause).data);
+    return clock_now() + pause;
 }
 
 /* --- the resolver: getaddrinfo() in a child, because it can only block ------- */
@@ -2004,7 +2004,8 @@ static void resolver_start(struct client *c)
     if (r->pid < 0) {
         fd_close(&r->fd);
         r->pid = 0;
-        client_trouble(c, 5 * SECOND, "cannot start a child to resolve the servers' names: %s", strerror(errno));
+        c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND,
+                                  "cannot start a child to resolve the servers' names: %s", strerror(errno));
     }
 }
 
@@ -2048,8 +2049,8 @@ static void resolver_read(struct client *c)
     if (!failed)
         addresses_set(c, &r->answer);
     else if (!c->connected) /* else nobody asks any more */
-        client_trouble(c, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s", c->config->servers,
-                       r->answer.length ? r->answer.data + 1 : "the child that does it died");
+        c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s",
+                                  c->config->servers, r->answer.length ? r->answer.data + 1 : "the child that does it died");
 }
 
 /* --- what the library tells --------------------------------------------------------- */
@@ -2068,9 +2069,9 @@ static void on_unfit(struct client *c, nanos timeout)
     for (const char *p = zoo_get_current_server(c->handle); *p; p++)
         text_bytes(&t, p, *p != '[' && *p != ']'); /* as `addresses` has it */
     c->backoff = nanos_min(nanos_max(2 * c->backoff, least), 5 * SECOND);
-    client_trouble(c, c->backoff, "the server at %s gives a session timeout of %s, not %s to %s: it is not used",
-                   c->avoided, duration_string(timeout).data,
-                   duration_string(TIMEOUT_MIN).data, duration_string(TIMEOUT_MAX).data);
+    c->retry_at = trouble_say(c->config, c->trouble, c->backoff,
+                              "the server at %s gives a session timeout of %s, not %s to %s: it is not used", c->avoided,
+                              duration_string(timeout).data, duration_string(TIMEOUT_MIN).data, duration_string(TIMEOUT_MAX).data);
 }
 
 static void on_connected(struct client *c)
@@ -2115,7 +2116,8 @@ static void on_rejected(struct client *c)
 {
     nanos pause = c->denied ? PAUSE_MAX : part(c->timeout, PART_ATTEMPT);
     c->rejected = c->denied = true;
-    client_trouble(c, pause, "the server refuses zookeeper-auth (is its digest provider switched off?)");
+    c->retry_at = trouble_say(c->config, c->trouble, pause,
+                              "the server refuses zookeeper-auth (is its digest provider switched off?)");
 }
 
 static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
@@ -2349,7 +2351,7 @@ static void handle_open(struct client *c)
     c->handle = zookeeper_init2(addresses, on_event, c->config->timeout_ms, c->session.client_id ? &c->session : NULL, c,
                                 ZOO_NO_LOG_CLIENTENV, c->config->library_log ? NULL : library_silence);
     if (!c->handle) {
-        client_trouble(c, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
+        c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
         return;
     }
     zoo_set_servers_resolution_delay(c->handle, -1);
@@ -2462,7 +2464,8 @@ static void contact_do(struct client *c, enum contact_step step)
     case CONTACT_RESOLVE: resolver_start(c); break;
     case CONTACT_GIVE_UP_RESOLVING:
         resolver_end(&c->resolver);
-        client_trouble(c, 5 * SECOND, "resolving zookeeper-servers %s takes over 30s", c->config->servers);
+        c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND,
+                                  "resolving zookeeper-servers %s takes over 30s", c->config->servers);
         break;
     case CONTACT_OPEN: handle_open(c); break;
     case CONTACT_REOPEN: handle_reopen(c); break;
@@ -2709,8 +2712,8 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
     /* the first proposal: may it be revoked? */                                                                       \
     ROW(FIRST,    "read first",         first_send(b),                                              on_first)          \
     ROW(REVOKE,   "revoke",             revoke_send(b),                                             on_revoke)         \
-    ROW(AHEAD,    "watch ahead",        watch_send(b, 0, REQUEST_AHEAD),                            on_ahead)          \
-    ROW(BEYOND,   "watch second ahead", watch_send(b, 1, REQUEST_BEYOND),                           on_second)         \
+    ROW(AHEAD,    "watch ahead",        watch_send(b, 0, REQUEST_AHEAD),                            on_watch)          \
+    ROW(BEYOND,   "watch second ahead", watch_send(b, 1, REQUEST_BEYOND),                           on_watch)          \
     /* are those before us ephemeral? All at once */                                                                   \
     ROW(SIFT,     "sift",               sift_send(b),                                               on_sift)           \
     ROW(GHOST,    "find ghost",         ghost_send(b),                                              on_ghost)          \
@@ -2801,8 +2804,7 @@ struct ballot {
     enum { WANT_LEAVE, WANT_HOLD, WANT_STAND } want;
 
     struct client client;
-    bool turn_again;    /* the owner must learn of something, or may do more, at once */
-    char trouble[320];
+    char trouble[TROUBLE_MAX];
     bool refused;       /* the trouble is that the ensemble says no          */
     enum denial denied; /* what is refused is needed to lead: we leave the queue */
     nanos retry_at;     /* after a refusal                                   */
@@ -2826,8 +2828,6 @@ struct ballot {
     bool sift;          /* one was met: as many again are to be asked for at once */
     nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
     char watched[2][NODE_MAX]; /* armed: the one before us, the one before that */
-    char asked[2][NODE_MAX];   /* being armed                                */
-    char suspect[NODE_MAX];    /* asked whether it is our ghost              */
     size_t suspects;           /* names of the line still to be asked        */
     size_t path_length;        /* of the base path that is made so far       */
     int path_error;
@@ -3028,21 +3028,6 @@ static void election_doubt(struct ballot *b)
     b->suspects = SIZE_MAX;
 }
 
-static void __attribute__((format(printf, 3, 4)))
-election_trouble(struct ballot *b, nanos pause, const char *format, ...)
-{
-    char before[sizeof b->trouble];
-    string_copy(before, sizeof before, b->trouble);
-    struct text t = text_in(b->trouble, sizeof b->trouble);
-    va_list args;
-    va_start(args, format);
-    text_vformat(&t, format, args);
-    va_end(args);
-    b->retry_at = clock_now() + pause;
-    if (strcmp(before, b->trouble) != 0)
-        SAY(&b->config, ERROR, "%s; trying again in %s", b->trouble, duration_string(pause).data);
-}
-
 /* `right` is what the access list of `path` must give for it. */
 static void refusal_text(const struct ballot *b, struct text *t, const char *what, const char *path, int rc, const char *right)
 {
@@ -3058,7 +3043,7 @@ static void election_refused(struct ballot *b, const char *what, const char *pat
     struct text t = text_in(why, sizeof why);
     refusal_text(b, &t, what, path, rc, right);
     b->refused = true;
-    election_trouble(b, b->leading ? part(b->client.timeout, PART_HEARTBEAT) : nanos_min(b->client.timeout, 5 * SECOND), "%s", why);
+    b->retry_at = trouble_say(&b->config, b->trouble, b->leading ? part(b->client.timeout, PART_HEARTBEAT) : nanos_min(b->client.timeout, 5 * SECOND), "%s", why);
 }
 
 static nanos denial_pause(const struct ballot *b)
@@ -3383,13 +3368,13 @@ static void name_ignore(struct ballot *b, const char *name)
     queue_changed(b);
 }
 
-static void watch_armed(struct ballot *b, size_t which, const struct reply *reply)
+static void on_watch(struct ballot *b, const struct reply *reply)
 {
     if (outcome_unknown(reply->rc))
         return;
-    const char *name = b->asked[which];
+    const char *name = node_name(b->path, reply->path);
     if (reply->rc == ZOK && reply->stat->ephemeralOwner != 0) {
-        string_copy(b->watched[which], NODE_MAX, name);
+        string_copy(b->watched[reply->request == REQUEST_BEYOND], NODE_MAX, name);
         return;
     }
     if (reply->rc == ZOK) {
@@ -3402,16 +3387,6 @@ static void watch_armed(struct ballot *b, size_t which, const struct reply *repl
         watch_denied(b, name);
     else if (reply->rc != ZNONODE)
         election_refused(b, "watching", child_path(b, name), reply->rc, "read");
-}
-
-static void on_ahead(struct ballot *b, const struct reply *reply)
-{
-    watch_armed(b, 0, reply);
-}
-
-static void on_second(struct ballot *b, const struct reply *reply)
-{
-    watch_armed(b, 1, reply);
 }
 
 /* What is gone, or was not answered, is learned when it is our turn to watch it. */
@@ -3445,7 +3420,7 @@ static void on_ghost(struct ballot *b, const struct reply *reply)
         return;
     b->suspects--;
     if (reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id) {
-        proposal_adopt(b, b->suspect);
+        proposal_adopt(b, node_name(b->path, reply->path));
         b->list_fresh = true;
     }
 }
@@ -3614,7 +3589,7 @@ static void election_left(struct ballot *b)
         leadership_ends(b);
     b->proposal[0] = '\0';
     b->step_down = false;
-    b->turn_again = true;
+    b->client.news = true;
     if (b->denied)
         b->retry_at = clock_now() + denial_pause(b);
 }
@@ -3925,7 +3900,7 @@ static void election_lose(struct ballot *b, bool own)
         SAY(&b->config, INFO, "resigned");
     else {
         b->losses++;
-        b->turn_again = true; /* the owner must learn of it at once */
+        b->client.news = true; /* the owner must learn of it at once */
         b->want = WANT_HOLD;
         SAY(&b->config, ERROR, "lost the leadership: %s",
             b->revoked ? "our proposal was deleted by somebody" : !base->exists ? "the base node was deleted"
@@ -3964,7 +3939,7 @@ static void lease_cut(struct ballot *b)
 {
     b->lease.cut_sent = clock_now();
     b->lease.cut_timeout = b->client.timeout;
-    b->cut_unseen = b->turn_again = true;
+    b->cut_unseen = b->client.news = true;
 }
 
 /* The claim and the heartbeat: one transaction, whose version only one can have. */
@@ -4043,7 +4018,6 @@ static int watch_send(struct ballot *b, size_t which, enum step request)
 {
     long place = queue_place(b);
     const char *name = place == 0 ? b->base.named : b->queue.at[place - 1 - (long)which];
-    string_copy(b->asked[which], NODE_MAX, name);
     return client_list(&b->client, (int)request, child_path(b, name), true);
 }
 
@@ -4067,8 +4041,7 @@ static int ghost_send(struct ballot *b)
 {
     if (b->suspects > b->queue.count)
         b->suspects = b->queue.count;
-    string_copy(b->suspect, sizeof b->suspect, b->queue.at[b->suspects - 1]);
-    return client_exists(&b->client, REQUEST_GHOST, child_path(b, b->suspect), false);
+    return client_exists(&b->client, REQUEST_GHOST, child_path(b, b->queue.at[b->suspects - 1]), false);
 }
 
 static int request_send(struct ballot *b, enum step step)
@@ -4095,7 +4068,8 @@ static void election_request(struct ballot *b, enum step request)
     if (rc == ZOK)
         return;
     b->denied = b->denied ? DENIED_DELETING : DENIED_NOTHING;
-    election_trouble(b, SECOND, "the ZooKeeper client refuses a request (%s): %s", texts[request], zerror(rc));
+    b->retry_at = trouble_say(&b->config, b->trouble, SECOND, "the ZooKeeper client refuses a request (%s): %s",
+                              texts[request], zerror(rc));
 }
 
 static void election_learn(void *owner, const struct reply *reply)
@@ -4241,12 +4215,12 @@ BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *time
     struct client *c = &b->client;
     if (b->planned_at != NEVER && clock_now() > b->planned_at + part(c->timeout, PART_GAP))
         contact_broke(b); /* we stood still */
-    b->turn_again = b->cut_unseen = c->news = false;
+    b->cut_unseen = c->news = false;
     nanos wake = election_advance(b);
     int count = client_prepare(c, fds, room, &wake);
     nanos now = clock_now();
     election_watchdog(b, now, &wake);
-    int ms = poll_timeout(b->turn_again || c->news ? now : wake, now);
+    int ms = poll_timeout(c->news ? now : wake, now);
     if (ms >= 0 && (*timeout_ms < 0 || ms < *timeout_ms))
         *timeout_ms = ms;
     b->planned_at = *timeout_ms < 0 ? NEVER : now + *timeout_ms * MILLISECOND;

@@ -325,8 +325,7 @@ static void test_strangers(void)
         names_add(&b->queue, name);
     queue_changed(b);
     check(step_at(b, 0) == REQUEST_AHEAD, "five in the queue: the last watches the one before it");
-    string_copy(b->asked[0], NODE_MAX, "proposal-4");
-    answer(b, REQUEST_AHEAD, clock_now(), (struct reply){ .rc = ZOK, .stat = &persistent });
+    answer(b, REQUEST_AHEAD, clock_now(), (struct reply){ .rc = ZOK, .path = "/b/proposal-4", .stat = &persistent });
     check(b->queue.count == 4 && b->list_fresh && step_at(b, 0) == REQUEST_SIFT, "... it is not ephemeral: what of those before it?");
     b->sift = false;
     flies(b, REQUEST_SIFT, true);
@@ -635,9 +634,8 @@ static void test_earlier_proposal(void)
     b->synced = b->list_fresh = b->base.fresh = true;
     check(election_step(b, 0, &wake) == REQUEST_GHOST, "... looking");
     b->suspects = 1;
-    string_copy(b->suspect, NODE_MAX, "proposal-3");
     const struct Stat stat = { .ephemeralOwner = 77 };
-    answer(b, REQUEST_GHOST, clock_now(), (struct reply){ .rc = ZOK, .stat = &stat });
+    answer(b, REQUEST_GHOST, clock_now(), (struct reply){ .rc = ZOK, .path = "/b/proposal-3", .stat = &stat });
     check(!strcmp(b->proposal, "proposal-3") && claim_time(b) > clock_now() + 5 * SECOND, "... found: it is the one we stand with, and nobody claims for T");
     b->base.fresh = true;
     check(election_step(b, 0, &wake) == REQUEST_OWN, "... and it is read once more, to be watched");
@@ -680,7 +678,7 @@ static void test_lease_pair(void)
     b->lease.sent = clock_now() - SECOND;
     lease_cut(b);
     check(lease_end(b) == b->lease.cut_sent + 2 * SECOND && lease_moment(&b->lease, PART_STOP_TERM) == b->lease.cut_sent + 3 * SECOND / 2, "... to what the heartbeat allows");
-    check(election_step(b, clock_now(), &wake) == STEP_NONE && b->turn_again, "... and the heartbeat waits until the guard could be told");
+    check(election_step(b, clock_now(), &wake) == STEP_NONE && b->client.news, "... and the heartbeat waits until the guard could be told");
     b->cut_unseen = false;
     check(election_step(b, clock_now(), &wake) == REQUEST_WRITE, "... then goes out");
     struct ballot_lease cut = b->lease;
