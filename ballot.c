@@ -414,16 +414,12 @@ static void time_string(struct text *t, nanos born)
     text_format(t, " m=+%" PRId64 ".%09" PRId64, age / SECOND, age % SECOND);
 }
 
-static void fd_set_flag(int fd, int get, int set, int flag)
-{
-    int flags = fcntl(fd, get);
-    if (flags >= 0)
-        fcntl(fd, set, flags | flag);
-}
-
+/* No command inherits it. */
 static void fd_private(int fd)
 {
-    fd_set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC);
+    int flags = fcntl(fd, F_GETFD);
+    if (flags >= 0)
+        fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
 }
 
 static void fd_close(int *fd)
@@ -1812,6 +1808,12 @@ static bool outcome_unknown(int rc)
            rc == ZOPERATIONTIMEOUT || rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
 }
 
+/* Returns whether a transaction was refused because something has changed since we looked. */
+static bool outdated(int rc)
+{
+    return rc == ZBADVERSION || rc == ZNONODE || rc == ZNODEEXISTS;
+}
+
 /* Due at `when`? If not, wake up then. */
 static bool due(nanos when, nanos now, nanos *wake)
 {
@@ -2698,38 +2700,40 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
 #define DATA_MAX      BALLOT_RECORD_MAX /* our JSON: every byte of id, host, path escaped    */
 #define RECORD_NAME   "schedule"
 
-/* What is asked of the servers, one of a kind at a time: name; what the log calls it; how it is
- * sent by `b`, at its client `c`; and who learns the reply. To add a request, add a row. */
-#define REQUESTS(ROW)                                                                                                  \
-    ROW(SYNC,     "sync",               client_sync(c, request, b->path),                           on_sync)           \
-    ROW(LIST,     "list",               client_list(c, request, b->path, false),                    on_list)           \
-    ROW(BASE,     "read base",          client_get(c, request, b->path, true),                      on_base)           \
-    /* its version alone, just before the library would send a ping */                                                 \
-    ROW(LOOK,     "look at base",       client_exists(c, request, b->path, false),                  on_look)           \
-    ROW(OWN,      "read own",           client_get(c, request, child_path(b, b->proposal), true),   on_own)            \
-    /* do the servers answer? A sync: what changed comes before its answer */                                          \
-    ROW(ASK,      "ask",                client_sync(c, request, b->path),                           on_ask)            \
-    /* the first proposal: may it be revoked? */                                                                       \
-    ROW(FIRST,    "read first",         first_send(b),                                              on_first)          \
-    ROW(REVOKE,   "revoke",             revoke_send(b),                                             on_revoke)         \
-    ROW(AHEAD,    "watch ahead",        watch_send(b, 0, REQUEST_AHEAD),                            on_watch)          \
-    ROW(BEYOND,   "watch second ahead", watch_send(b, 1, REQUEST_BEYOND),                           on_watch)          \
-    /* are those before us ephemeral? All at once */                                                                   \
-    ROW(SIFT,     "sift",               sift_send(b),                                               on_sift)           \
-    ROW(GHOST,    "find ghost",         ghost_send(b),                                              on_ghost)          \
-    ROW(PATH,     "make path",          path_send(b),                                               on_path)           \
-    ROW(PROPOSE,  "propose",            propose_send(b),                                            on_propose)        \
-    ROW(SIGN,     "sign",               sign_send(b),                                               on_sign)           \
-    /* claim and heartbeat: the same transaction */                                                                    \
-    ROW(WRITE,    "write base",         write_send(b),                                              on_write)          \
-    ROW(RESIGN,   "resign",             resign_send(b),                                             on_resign)         \
-    ROW(WITHDRAW, "withdraw",           client_delete(c, request, child_path(b, b->proposal)),      on_withdraw)       \
-    ROW(RECORD,   "read record",        client_get(c, request, child_path(b, RECORD_NAME), false),  on_record)         \
-    ROW(ENTRY,    "write record",       entry_send(b),                                              on_entry)
+/* What is asked of the servers, one of a kind at a time: name; what the log calls it; whether it asks
+ * or sets (beside one that sets nothing is sent, and if its answer is lost, all is read again); what
+ * the log calls it if it is a read that leading needs, and is refused; what learns the reply; how it
+ * is sent by `b`, through its client `c`, under the number `n`. To add a request, add a row. */
+#define REQUESTS(ROW)                                                                                                     \
+    ROW(SYNC,     "sync",               ASKS, NULL,      on_sync,    client_sync(c, n, b->path))                          \
+    ROW(LIST,     "list",               ASKS, "listing", on_list,    client_list(c, n, b->path, false))                   \
+    ROW(BASE,     "read base",          ASKS, "reading", on_base,    client_get(c, n, b->path, true))                     \
+    /* its version alone, just before the library would send a ping */                                                    \
+    ROW(LOOK,     "look at base",       ASKS, NULL,      on_look,    client_exists(c, n, b->path, false))                 \
+    ROW(OWN,      "read own",           ASKS, "reading", on_own,     client_get(c, n, own_path(b), true))                 \
+    /* do the servers answer? A sync: what changed comes before its answer */                                             \
+    ROW(PROBE,    "ask",                ASKS, NULL,      on_probe,   client_sync(c, n, b->path))                          \
+    /* the first proposal: may it be revoked? */                                                                          \
+    ROW(FIRST,    "read first",         ASKS, NULL,      on_first,   client_get(c, n, child_path(b, b->first), false))    \
+    ROW(REVOKE,   "revoke",             SETS, NULL,      on_revoke,  revoke_send(b))                                      \
+    ROW(AHEAD,    "watch ahead",        ASKS, NULL,      on_watch,   watch_send(b, 0, REQUEST_AHEAD))                     \
+    ROW(BEYOND,   "watch second ahead", ASKS, NULL,      on_watch,   watch_send(b, 1, REQUEST_BEYOND))                    \
+    /* are those before us ephemeral? All at once */                                                                      \
+    ROW(SIFT,     "sift",               ASKS, NULL,      on_sift,    sift_send(b))                                        \
+    ROW(GHOST,    "find ghost",         ASKS, NULL,      on_ghost,   ghost_send(b))                                       \
+    ROW(PATH,     "make path",          SETS, NULL,      on_path,    path_send(b))                                        \
+    ROW(PROPOSE,  "propose",            SETS, NULL,      on_propose, propose_send(b))                                     \
+    ROW(SIGN,     "sign",               ASKS, NULL,      on_sign,    sign_send(b))                                        \
+    /* claim and heartbeat: the same transaction */                                                                       \
+    ROW(WRITE,    "write base",         SETS, NULL,      on_write,   write_send(b))                                       \
+    ROW(RESIGN,   "resign",             SETS, NULL,      on_resign,  resign_send(b))                                      \
+    ROW(WITHDRAW, "withdraw",           SETS, NULL,      on_withdraw,client_delete(c, n, own_path(b)))                    \
+    ROW(RECORD,   "read record",        ASKS, "reading", on_record,  client_get(c, n, child_path(b, RECORD_NAME), false)) \
+    ROW(SAVE,     "write record",       SETS, NULL,      on_save,    save_send(b))
 
 /* The next thing to do: a request, or something of our own. */
 enum step {
-#define ROW(name, text, send, learn) REQUEST_##name,
+#define ROW(name, ...) REQUEST_##name,
     REQUESTS(ROW)
 #undef ROW
     REQUEST_COUNT,
@@ -2738,6 +2742,14 @@ enum step {
     STEP_SETTLE,      /* all that was in doubt is read: draw the conclusions */
     STEP_CUT,         /* shorten the lease                                   */
     STEP_END_SESSION,
+};
+
+enum { ASKS, SETS };
+
+static const struct { const char *text, *refused; bool sets; } requests[] = {
+#define ROW(name, text, kind, refused, learn, send) { text, refused, kind == SETS },
+    REQUESTS(ROW)
+#undef ROW
 };
 
 /* The moment of a lease at which so much of T is over; NEVER without one. */
@@ -2779,15 +2791,15 @@ struct base {
 
 /* What leaders hand on to each other, as bytes that only their owners read.
  * Written like the base: by its version, and only while our proposal exists. */
-struct ledger {
+struct record_state {
     bool fresh;        /* what follows is what the servers hold              */
     bool exists;
-    bool pending;      /* `entry` is to be written                           */
+    bool pending;      /* `next` is to be written                            */
     int32_t version;
     nanos changed;     /* the servers' wall clock at the last change that was read */
     unsigned reads;    /* counts them                                        */
-    char data[DATA_MAX], entry[DATA_MAX];
-    size_t length, entry_length;
+    char data[DATA_MAX], next[DATA_MAX];
+    size_t length, next_length;
 };
 
 /* Names of children of the base. */
@@ -2851,7 +2863,7 @@ struct ballot {
     nanos sent_shift;   /* clock_shift() at the last write of the base,      */
     nanos ahead_shift;  /* and when its answer came;                         */
     nanos ahead;        /* our wall clock less the servers', as far as that proves it */
-    struct ledger record;
+    struct record_state record;
 
     nanos watchdog_lease; /* the sending of the lease in which the watchdog has acted */
 
@@ -2959,6 +2971,11 @@ static const char *child_path(struct ballot *b, const char *name)
     return node_path(b->node, b->path, name);
 }
 
+static const char *own_path(struct ballot *b)
+{
+    return child_path(b, b->proposal);
+}
+
 /* --- our JSON, and theirs --------------------------------------------------- */
 
 static size_t candidate_json(const struct ballot *b, char *out, size_t size, bool leader)
@@ -3028,40 +3045,28 @@ static void election_doubt(struct ballot *b)
     b->suspects = SIZE_MAX;
 }
 
-/* `right` is what the access list of `path` must give for it. */
-static void refusal_text(const struct ballot *b, struct text *t, const char *what, const char *path, int rc, const char *right)
-{
-    text_format(t, "%s %s is refused: %s", what, path, zerror(rc));
-    if (rc == ZNOAUTH)
-        text_format(t, " (its access list gives %s no right \"%s\"; grant it with setAcl, or set %szookeeper-auth)",
-                    b->auth ? "our zookeeper-auth" : "clients without zookeeper-auth", right, b->auth ? "another " : "");
-}
-
-static void election_refused(struct ballot *b, const char *what, const char *path, int rc, const char *right)
-{
-    char why[sizeof b->trouble];
-    struct text t = text_in(why, sizeof why);
-    refusal_text(b, &t, what, path, rc, right);
-    b->refused = true;
-    b->retry_at = trouble_say(&b->config, b->trouble, b->leading ? part(b->client.timeout, PART_HEARTBEAT) : nanos_min(b->client.timeout, 5 * SECOND), "%s", why);
-}
-
 static nanos denial_pause(const struct ballot *b)
 {
     return nanos_min(2 * b->client.timeout, PAUSE_MAX);
 }
 
-/* Leading needs what is refused: a candidate that stayed in the queue would
- * block those that can. It leaves by itself; a leader when its owner says that it may. */
+/* Leading needs what is refused: `right`, which the access list of `path` must give. A candidate
+ * that stayed in the queue would block those that can lead. It leaves by itself; a leader when its
+ * owner says that it may. What only a busy server refuses, or before we stand, is tried again. */
 static void election_denied(struct ballot *b, const char *what, const char *path, int rc, const char *right)
 {
+    nanos T = b->client.timeout, pause = b->leading ? part(T, PART_HEARTBEAT) : nanos_min(T, 5 * SECOND);
+    char why[TROUBLE_MAX];
+    struct text t = text_in(why, sizeof why);
+    text_format(&t, "%s %s is refused: %s", what, path, zerror(rc));
+    if (rc == ZNOAUTH)
+        text_format(&t, " (its access list gives %s no right \"%s\"; grant it with setAcl, or set %szookeeper-auth)",
+                    b->auth ? "our zookeeper-auth" : "clients without zookeeper-auth", right, b->auth ? "another " : "");
+    b->refused = true;
     if (rc == ZTHROTTLEDOP || (!b->proposal[0] && !b->leading)) {
-        election_refused(b, what, path, rc, right);
+        b->retry_at = trouble_say(&b->config, b->trouble, pause, "%s", why);
         return;
     }
-    char why[sizeof b->trouble];
-    struct text t = text_in(why, sizeof why);
-    refusal_text(b, &t, what, path, rc, right);
     if (b->denied && strcmp(why, b->trouble) != 0)
         SAY(&b->config, WARN, "%s", why);
     if (!b->denied) {
@@ -3070,14 +3075,8 @@ static void election_denied(struct ballot *b, const char *what, const char *path
             : "leaving the queue, so that it does not wait for us", duration_string(denial_pause(b)).data);
         b->denied = DENIED_LEADING;
     }
-    b->refused = b->step_down = true;
-    b->retry_at = clock_now() + part(b->client.timeout, PART_HEARTBEAT); /* until a leader may leave */
-}
-
-/* While nothing could be heard, silence proves nothing. */
-static void contact_broke(struct ballot *b)
-{
-    b->broke_at = clock_now();
+    b->step_down = true;
+    b->retry_at = clock_now() + part(T, PART_HEARTBEAT); /* until a leader may leave */
 }
 
 /* What can wait, waits until another leads. */
@@ -3160,23 +3159,19 @@ static void election_event(void *owner, int event, const char *path)
 
 static void on_sync(struct ballot *b, const struct reply *reply)
 {
-    b->synced = !outcome_unknown(reply->rc); /* no base to sync: reading will tell */
+    (void)reply; /* no base to sync: reading will tell */
+    b->synced = true;
 }
 
-static void on_ask(struct ballot *b, const struct reply *reply)
+static void on_probe(struct ballot *b, const struct reply *reply)
 {
-    if (!outcome_unknown(reply->rc) && b->base.read_at)
+    (void)reply;
+    if (b->base.read_at)
         b->base.read_at = clock_now();
 }
 
 static void on_list(struct ballot *b, const struct reply *reply)
 {
-    if (outcome_unknown(reply->rc))
-        return;
-    if (reply->rc != ZOK && reply->rc != ZNONODE) {
-        election_denied(b, "listing", b->path, reply->rc, "read");
-        return;
-    }
     b->queue.count = 0;
     names_sort(&b->ignored);
     bool strangers = false, complete = true;
@@ -3228,12 +3223,6 @@ static void base_warn(struct ballot *b)
         b->config.mode == BALLOT_STOP ? "stop" : "keep", duration_string(b->client.timeout).data);
 }
 
-static bool names_known(const struct ballot *b)
-{
-    const char *named = b->base.named;
-    return !*named || !strcmp(named, b->proposal) || queued(b, named);
-}
-
 /* The servers went back to an earlier state, or the base was made again. They may have given
  * the same numbers again since: what we know of other proposals says nothing any more. And a
  * leader of which the servers know nothing now may run its command until its lease is over. */
@@ -3265,12 +3254,6 @@ static void base_stamp(struct base *base, const struct Stat *stat)
 static void on_base(struct ballot *b, const struct reply *reply)
 {
     struct base *base = &b->base;
-    if (outcome_unknown(reply->rc))
-        return;
-    if (reply->rc != ZOK && reply->rc != ZNONODE) {
-        election_denied(b, "reading", b->path, reply->rc, "read");
-        return;
-    }
     char before_named[NODE_MAX];
     string_copy(before_named, sizeof before_named, base->named);
     nanos longest = base->seen ? nanos_max(base->timeout, b->client.timeout) : b->client.timeout;
@@ -3297,7 +3280,8 @@ static void on_base(struct ballot *b, const struct reply *reply)
     base_stamp(base, reply->stat);
     base_clock(b, moved, reply->sent, clock_now());
     base_warn(b);
-    if (strcmp(before_named, base->named) != 0 && !names_known(b))
+    bool known_name = !base->named[0] || !strcmp(base->named, b->proposal) || queued(b, base->named);
+    if (strcmp(before_named, base->named) != 0 && !known_name)
         b->list_fresh = false; /* gone, or newer than our list? */
     if (lost)
         election_doubt(b); /* the proposal of our name may be another candidate's */
@@ -3308,8 +3292,6 @@ static void on_look(struct ballot *b, const struct reply *reply)
 {
     struct base *base = &b->base;
     const struct Stat *stat = reply->stat;
-    if (outcome_unknown(reply->rc))
-        return;
     if (base->moved_at == 0)
         base->moved_at = base->silent_since = clock_now();
     if (reply->rc != ZOK || !base->seen || stat->mzxid == base->mzxid)
@@ -3328,12 +3310,6 @@ static void on_look(struct ballot *b, const struct reply *reply)
 
 static void on_own(struct ballot *b, const struct reply *reply)
 {
-    if (outcome_unknown(reply->rc))
-        return;
-    if (reply->rc != ZOK && reply->rc != ZNONODE) {
-        election_denied(b, "reading", child_path(b, b->proposal), reply->rc, "read");
-        return;
-    }
     /* Only its owner makes it ours: a node of that name made by another
      * session, or by hand, is another node. */
     b->own_exists = reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id;
@@ -3348,14 +3324,14 @@ static void on_own(struct ballot *b, const struct reply *reply)
     }
 }
 
-/* A server sends no event about a node that we may not read, so its end is seen in the list. */
-static void watch_denied(struct ballot *b, const char *name)
+/* A server sends no event about a node that it does not let us read, so its end is seen in the list. */
+static void watch_denied(struct ballot *b, const char *name, int rc)
 {
     nanos pause = nanos_min(part(b->client.timeout, PART_HEARTBEAT), SECOND);
     b->retry_at = clock_now() + pause;
     if (!b->warned_unreadable)
-        SAY(&b->config, WARN, "%s/%s, which is before us in the queue, is not readable for us: listing the queue every %s until it is gone; "
-            "give all candidates the same zookeeper-auth", b->path, name, duration_string(pause).data);
+        SAY(&b->config, WARN, "%s/%s, which is before us in the queue, cannot be watched: %s; listing the queue every %s until it "
+            "is gone; give all candidates the same zookeeper-auth", b->path, name, zerror(rc), duration_string(pause).data);
     b->warned_unreadable = true;
 }
 
@@ -3370,8 +3346,6 @@ static void name_ignore(struct ballot *b, const char *name)
 
 static void on_watch(struct ballot *b, const struct reply *reply)
 {
-    if (outcome_unknown(reply->rc))
-        return;
     const char *name = node_name(b->path, reply->path);
     if (reply->rc == ZOK && reply->stat->ephemeralOwner != 0) {
         string_copy(b->watched[reply->request == REQUEST_BEYOND], NODE_MAX, name);
@@ -3383,10 +3357,8 @@ static void on_watch(struct ballot *b, const struct reply *reply)
         return;
     }
     b->list_fresh = false; /* all that we knew of before it may be gone as well */
-    if (reply->rc == ZNOAUTH)
-        watch_denied(b, name);
-    else if (reply->rc != ZNONODE)
-        election_refused(b, "watching", child_path(b, name), reply->rc, "read");
+    if (reply->rc != ZNONODE)
+        watch_denied(b, name, reply->rc);
 }
 
 /* What is gone, or was not answered, is learned when it is our turn to watch it. */
@@ -3416,8 +3388,6 @@ static void proposal_adopt(struct ballot *b, const char *name)
 
 static void on_ghost(struct ballot *b, const struct reply *reply)
 {
-    if (outcome_unknown(reply->rc))
-        return;
     b->suspects--;
     if (reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id) {
         proposal_adopt(b, node_name(b->path, reply->path));
@@ -3427,8 +3397,6 @@ static void on_ghost(struct ballot *b, const struct reply *reply)
 
 static void on_path(struct ballot *b, const struct reply *reply)
 {
-    if (outcome_unknown(reply->rc))
-        return;
     /* A parent that we may not add to may well have the child already: only
      * the last word, on the proposal, counts. */
     if (reply->rc != ZOK && reply->rc != ZNODEEXISTS && !(reply->rc == ZNONODE && b->path_error)) {
@@ -3444,13 +3412,6 @@ static void on_propose(struct ballot *b, const struct reply *reply)
     const char *name = node_name(b->path, reply->data);
     if (reply->rc == ZOK && name_numbered(name)) {
         proposal_adopt(b, name);
-        return;
-    }
-    if (reply->rc == ZOK)
-        election_trouble(b, SECOND, "the server made a proposal of no name, at \"%.100s\"", reply->data);
-    if (reply->rc == ZOK || outcome_unknown(reply->rc)) {
-        b->ghost = true;
-        election_doubt(b);
         return;
     }
     if (b->path_error) {
@@ -3486,18 +3447,25 @@ static void token_take(struct ballot *b, int64_t token)
             "and a resource that has seen a greater fencing token refuses this one", b->path, b->base.newest);
 }
 
+/* `what`: the operation behind the check of our proposal, which needs to read it. */
+static void write_denied(struct ballot *b, const struct reply *reply, const char *what, const char *path, const char *right)
+{
+    if (reply->refused == 0)
+        election_denied(b, "checking", own_path(b), reply->rc, "read");
+    else
+        election_denied(b, what, path, reply->rc, right);
+}
+
 /* An acknowledged write: the one proof of leadership, and of the time it had. */
 static void on_write(struct ballot *b, const struct reply *reply)
 {
     const struct Stat *stat = reply->stat;
-    if (reply->rc != ZOK) {
-        bool own = reply->refused == 0; /* the check of our proposal, which needs to read it */
-        if (outcome_unknown(reply->rc) || reply->rc == ZBADVERSION || reply->rc == ZNONODE)
-            election_doubt(b);
-        else
-            election_denied(b, own ? "checking" : "writing", own ? child_path(b, b->proposal) : b->path, reply->rc, own ? "read" : "write");
+    if (outdated(reply->rc))
+        election_doubt(b);
+    else if (reply->rc != ZOK)
+        write_denied(b, reply, "writing", b->path, "write");
+    if (reply->rc != ZOK)
         return;
-    }
     if (!b->leading || b->token_old)
         token_take(b, stat->mzxid);
     if (!b->leading) {
@@ -3533,13 +3501,7 @@ static void leadership_ends(struct ballot *b)
 
 static void on_record(struct ballot *b, const struct reply *reply)
 {
-    struct ledger *r = &b->record;
-    if (outcome_unknown(reply->rc))
-        return;
-    if (reply->rc != ZOK && reply->rc != ZNONODE) {
-        election_denied(b, "reading", child_path(b, RECORD_NAME), reply->rc, "read");
-        return;
-    }
+    struct record_state *r = &b->record;
     r->fresh = true;
     r->exists = reply->rc == ZOK;
     r->reads++;
@@ -3553,33 +3515,24 @@ static void on_record(struct ballot *b, const struct reply *reply)
     }
 }
 
-static void entry_denied(struct ballot *b, int rc, bool own)
+static void on_save(struct ballot *b, const struct reply *reply)
 {
-    if (own)
-        election_denied(b, "checking", child_path(b, b->proposal), rc, "read");
-    else if (b->record.exists)
-        election_denied(b, "writing", child_path(b, RECORD_NAME), rc, "write");
-    else
-        election_denied(b, "creating the record below", b->path, rc, "create");
-}
-
-/* Whoever lost the answer reads, and sees whether these bytes are there. */
-static void on_entry(struct ballot *b, const struct reply *reply)
-{
-    struct ledger *r = &b->record;
+    struct record_state *r = &b->record;
     r->pending = false;
     r->fresh = reply->rc == ZOK;
-    if (reply->rc != ZOK) {
-        if (reply->rc != ZBADVERSION && reply->rc != ZNODEEXISTS)
-            election_doubt(b);
-        if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE && reply->rc != ZNODEEXISTS)
-            entry_denied(b, reply->rc, reply->refused == 0);
+    if (reply->rc == ZOK) {
+        r->version = r->exists ? reply->stat->version : 0;
+        r->exists = true;
+        memcpy(r->data, r->next, r->next_length);
+        r->length = r->next_length;
         return;
     }
-    r->version = r->exists ? reply->stat->version : 0;
-    r->exists = true;
-    memcpy(r->data, r->entry, r->entry_length);
-    r->length = r->entry_length;
+    if (reply->rc != ZBADVERSION && reply->rc != ZNODEEXISTS)
+        election_doubt(b);
+    if (!outdated(reply->rc) && r->exists)
+        write_denied(b, reply, "writing", child_path(b, RECORD_NAME), "write");
+    else if (!outdated(reply->rc))
+        write_denied(b, reply, "creating the record below", b->path, "create");
 }
 
 /* Our proposal is gone, as we wanted. */
@@ -3601,7 +3554,7 @@ static void on_resign(struct ballot *b, const struct reply *reply)
         SAY(&b->config, INFO, "resigned");
         election_left(b);
         handover_begins(b);
-    } else if (outcome_unknown(reply->rc) || reply->rc == ZBADVERSION || reply->rc == ZNONODE)
+    } else if (outdated(reply->rc))
         election_doubt(b);
     else {
         bool set = reply->refused == 0;
@@ -3615,9 +3568,7 @@ static void on_withdraw(struct ballot *b, const struct reply *reply)
     if (reply->rc == ZOK || reply->rc == ZNONODE) {
         SAY(&b->config, INFO, "left the line");
         election_left(b);
-    } else if (outcome_unknown(reply->rc))
-        election_doubt(b);
-    else {
+    } else {
         election_denied(b, "deleting our proposal below", b->path, reply->rc, "delete");
         b->denied = DENIED_DELETING;
     }
@@ -3625,8 +3576,7 @@ static void on_withdraw(struct ballot *b, const struct reply *reply)
 
 static void on_first(struct ballot *b, const struct reply *reply)
 {
-    if (outcome_unknown(reply->rc))
-        b->examined[0] = '\0';
+    string_copy(b->examined, sizeof b->examined, node_name(b->path, reply->path));
     b->examined_revocable = reply->rc == ZOK && json_has(reply->data, reply->length, "onDisconnect");
 }
 
@@ -3636,14 +3586,15 @@ static void on_revoke(struct ballot *b, const struct reply *reply)
     b->list_fresh = false;
     if (reply->rc == ZOK)
         return;
-    contact_broke(b);
-    if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE)
+    b->broke_at = clock_now();
+    if (!outdated(reply->rc))
         election_denied(b, "deleting a mute candidate's proposal below", b->path, reply->rc, "delete");
 }
 
 static void on_sign(struct ballot *b, const struct reply *reply)
 {
-    b->signed_own = !outcome_unknown(reply->rc);
+    (void)reply; /* refused: an operator has written to it since, and that stays */
+    b->signed_own = true;
 }
 
 /* --- the next step: a pure function of the facts ------------------------------ */
@@ -3686,7 +3637,7 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
         return b->cut_unseen ? STEP_NONE : lease_moment(&b->lease, PART_LEASE) > lease_moment(&allowed, PART_LEASE) ? STEP_CUT : REQUEST_WRITE;
     }
     if (b->record.pending && b->record.fresh) /* before we resign, too: it says how the last run ended */
-        return REQUEST_ENTRY;
+        return REQUEST_SAVE;
     if (b->want == WANT_LEAVE)
         return REQUEST_RESIGN;
     if (b->config.record && !b->record.fresh)
@@ -3744,7 +3695,7 @@ static enum step revoke_step(const struct ballot *b, long place, nanos now, nano
     if (!due(revoke_time(b, place), now, wake))
         return STEP_NONE;
     const char *name = revoke_name(b);
-    return !strcmp(name, b->base.named) || !strcmp(name, b->examined) ? REQUEST_REVOKE : REQUEST_FIRST;
+    return !strcmp(name, b->base.named) || !strcmp(name, b->examined) ? REQUEST_REVOKE : once(b, REQUEST_FIRST);
 }
 
 /* Watches for the one at place `p`: his predecessor tells him when he is the
@@ -3778,7 +3729,7 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
         return STEP_NONE;
     /* Silence counts only while the servers answer. */
     if (due(base->read_at + part(b->client.timeout, PART_ASK), now, wake))
-        return once(b, REQUEST_ASK);
+        return once(b, REQUEST_PROBE);
     bool names_us = !strcmp(base->named, b->proposal);
     if ((place == 0 || names_us) && due(claim_time(b), now, wake))
         return REQUEST_WRITE;
@@ -3846,18 +3797,18 @@ static enum step denied_step(const struct ballot *b)
     return b->leading && b->denied == DENIED_LEADING ? REQUEST_RESIGN : REQUEST_WITHDRAW;
 }
 
-/* A transaction or a creation is on its way: what it changes is not known. */
-static bool writing(const struct ballot *b)
+/* What is being set is not known. */
+static bool setting(const struct ballot *b)
 {
-    return flying(b, REQUEST_WRITE) || flying(b, REQUEST_RESIGN) || flying(b, REQUEST_WITHDRAW) ||
-           flying(b, REQUEST_PROPOSE) || flying(b, REQUEST_PATH) || flying(b, REQUEST_ENTRY) || flying(b, REQUEST_REVOKE);
+    bool any = false;
+    for (enum step request = 0; request < REQUEST_COUNT; request++)
+        any = any || (requests[request].sets && flying(b, request));
+    return any;
 }
 
 static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
 {
-    if (!b->client.connected)
-        return STEP_NONE;
-    if (writing(b))
+    if (!b->client.connected || setting(b))
         return STEP_NONE;
     bool may_leave = b->want == WANT_LEAVE || (b->want == WANT_STAND && !b->leading); /* what it did as leader has ended */
     if (b->denied && may_leave && (b->leading || b->proposal[0]))
@@ -3949,7 +3900,7 @@ static int write_send(struct ballot *b)
     b->sent_length = candidate_json(b, b->sent, sizeof b->sent, true);
     string_copy(b->wrote, sizeof b->wrote, b->proposal);
     b->sent_shift = clock_shift();
-    const struct op ops[] = { { OP_CHECK, child_path(b, b->proposal), NULL, 0, -1 },
+    const struct op ops[] = { { OP_CHECK, own_path(b), NULL, 0, -1 },
                               { OP_SET, b->path, b->sent, b->sent_length, b->base.version } };
     return client_commit(&b->client, REQUEST_WRITE, ops, COUNT(ops));
 }
@@ -3957,18 +3908,18 @@ static int write_send(struct ballot *b)
 static int resign_send(struct ballot *b)
 {
     const struct op ops[] = { { OP_SET, b->path, "", 0, b->base.version },
-                              { OP_DELETE, child_path(b, b->proposal), NULL, 0, -1 } };
+                              { OP_DELETE, own_path(b), NULL, 0, -1 } };
     b->resigning = true;
     return client_commit(&b->client, REQUEST_RESIGN, ops, COUNT(ops));
 }
 
-static int entry_send(struct ballot *b)
+static int save_send(struct ballot *b)
 {
-    const struct ledger *r = &b->record;
+    const struct record_state *r = &b->record;
     char path[NODE_PATH_MAX];
-    const struct op ops[] = { { OP_CHECK, child_path(b, b->proposal), NULL, 0, -1 },
-                              { r->exists ? OP_SET : OP_CREATE, node_path(path, b->path, RECORD_NAME), r->entry, r->entry_length, r->version } };
-    return client_commit(&b->client, REQUEST_ENTRY, ops, COUNT(ops));
+    const struct op ops[] = { { OP_CHECK, own_path(b), NULL, 0, -1 },
+                              { r->exists ? OP_SET : OP_CREATE, node_path(path, b->path, RECORD_NAME), r->next, r->next_length, r->version } };
+    return client_commit(&b->client, REQUEST_SAVE, ops, COUNT(ops));
 }
 
 static int propose_send(struct ballot *b)
@@ -3985,7 +3936,7 @@ static int sign_send(struct ballot *b)
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, sizeof json, false);
     /* Only as it was created: what an operator has written since stays. */
-    return client_set(&b->client, REQUEST_SIGN, child_path(b, b->proposal), json, n, 0);
+    return client_set(&b->client, REQUEST_SIGN, own_path(b), json, n, 0);
 }
 
 static int path_send(struct ballot *b)
@@ -3994,13 +3945,6 @@ static int path_send(struct ballot *b)
     struct text t = text_in(b->node, sizeof b->node);
     text_bytes(&t, b->path, n);
     return client_create(&b->client, REQUEST_PATH, b->node, "", 0, ZOO_PERSISTENT);
-}
-
-static int first_send(struct ballot *b)
-{
-    string_copy(b->examined, sizeof b->examined, b->queue.at[0]);
-    b->examined_revocable = false;
-    return client_get(&b->client, REQUEST_FIRST, child_path(b, b->queue.at[0]), false);
 }
 
 /* One transaction: if the base is as silent as we believe, the proposal goes. */
@@ -4044,41 +3988,52 @@ static int ghost_send(struct ballot *b)
     return client_exists(&b->client, REQUEST_GHOST, child_path(b, b->queue.at[b->suspects - 1]), false);
 }
 
-static int request_send(struct ballot *b, enum step step)
+static void election_request(struct ballot *b, enum step request)
 {
     struct client *c = &b->client;
-    int request = (int)step;
-    switch (request) {
-#define ROW(name, text, send, learn) case REQUEST_##name: return send;
+    int rc = ZBADARGUMENTS, n = (int)request;
+    SAY(&b->config, TRACE, "request: %s", requests[n].text);
+    switch (n) {
+#define ROW(name, text, kind, refused, learn, send) case REQUEST_##name: rc = send; break;
     REQUESTS(ROW)
 #undef ROW
     }
-    return ZBADARGUMENTS;
-}
-
-static void election_request(struct ballot *b, enum step request)
-{
-    static const char *const texts[] = {
-#define ROW(name, text, send, learn) text,
-        REQUESTS(ROW)
-#undef ROW
-    };
-    SAY(&b->config, TRACE, "request: %s", texts[request]);
-    int rc = request_send(b, request);
     if (rc == ZOK)
         return;
     b->denied = b->denied ? DENIED_DELETING : DENIED_NOTHING;
     b->retry_at = trouble_say(&b->config, b->trouble, SECOND, "the ZooKeeper client refuses a request (%s): %s",
-                              texts[request], zerror(rc));
+                              requests[n].text, zerror(rc));
+}
+
+/* What was to be set may be set, or not: all that depends on it is read again. */
+static void answer_lost(struct ballot *b, int request)
+{
+    if (request == REQUEST_PROPOSE)
+        b->ghost = true;
+    else if (request == REQUEST_SAVE)
+        b->record.fresh = b->record.pending = false;
+    else if (request == REQUEST_REVOKE)
+        b->broke_at = clock_now();
+    election_doubt(b);
 }
 
 static void election_learn(void *owner, const struct reply *reply)
 {
     struct ballot *b = owner;
+    int n = reply->request, rc = reply->rc;
     if (clock_now() - reply->sent > part(b->client.timeout, PART_GAP))
-        contact_broke(b);
-    switch (reply->request) {
-#define ROW(name, text, send, learn) case REQUEST_##name: learn(b, reply); break;
+        b->broke_at = clock_now();
+    if (outcome_unknown(rc)) {
+        if (requests[n].sets)
+            answer_lost(b, n);
+        return;
+    }
+    if (requests[n].refused && rc != ZOK && rc != ZNONODE) {
+        election_denied(b, requests[n].refused, reply->path, rc, "read");
+        return;
+    }
+    switch (n) {
+#define ROW(name, text, kind, refused, learn, send) case REQUEST_##name: learn(b, reply); break;
     REQUESTS(ROW)
 #undef ROW
     }
@@ -4127,9 +4082,9 @@ static enum step election_awaited(const struct ballot *b)
 static void election_watchdog(struct ballot *b, nanos now, nanos *wake)
 {
     struct client *c = &b->client;
-    enum step awaited = election_awaited(b);
-    nanos patience = contact_patience(c, now);
-    bool waiting = awaited != STEP_NONE && c->connected && c->fd >= 0 && strchr(c->addresses, ',') &&
+    enum step request = !b->leading ? REQUEST_PROBE : flying(b, REQUEST_SAVE) ? REQUEST_SAVE : REQUEST_WRITE;
+    nanos patience = part(b->leading ? nanos_min(c->timeout, b->lease.timeout) : c->timeout, PART_ATTEMPT);
+    bool waiting = c->connected && c->fd >= 0 && flying(b, request) && strchr(c->addresses, ',') &&
                    (!b->leading || b->watchdog_lease != b->lease.sent);
     if (!waiting || !due(c->sent[awaited] + patience, now, wake))
         return;
@@ -4214,7 +4169,7 @@ BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *time
 {
     struct client *c = &b->client;
     if (b->planned_at != NEVER && clock_now() > b->planned_at + part(c->timeout, PART_GAP))
-        contact_broke(b); /* we stood still */
+        b->broke_at = clock_now(); /* we stood still */
     b->cut_unseen = c->news = false;
     nanos wake = election_advance(b);
     int count = client_prepare(c, fds, room, &wake);
@@ -4264,19 +4219,19 @@ BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
 
 BALLOT_API bool ballot_record(const ballot *b, struct ballot_record *out)
 {
-    const struct ledger *r = &b->record;
-    bool written = r->entry_length > 0 && r->length == r->entry_length && !memcmp(r->data, r->entry, r->length);
+    const struct record_state *r = &b->record;
+    bool written = r->next_length > 0 && r->length == r->next_length && !memcmp(r->data, r->next, r->length);
     *out = (struct ballot_record){ r->data, r->length, r->changed, r->reads, written };
     return r->fresh && !r->pending;
 }
 
 BALLOT_API void ballot_record_write(ballot *b, const void *data, size_t length)
 {
-    struct ledger *r = &b->record;
-    if (length > sizeof r->entry)
+    struct record_state *r = &b->record;
+    if (length > sizeof r->next)
         return;
-    memcpy(r->entry, data, length);
-    r->entry_length = length;
+    memcpy(r->next, data, length);
+    r->next_length = length;
     r->pending = true;
 }
 
@@ -10586,6 +10541,7 @@ int main(int argc, char **argv)
 #undef TIMEOUT_MIN
 #undef TIMEOUT_MAX
 #undef PAUSE_MAX
+#undef TROUBLE_MAX
 #undef SAY
 #undef NODE_PREFIX
 #undef NODE_MAX

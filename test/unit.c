@@ -188,11 +188,11 @@ static void test_claims(void)
     nanos wake = NEVER;
     check(election_step(b, 100 * SECOND + 599 * MILLISECOND, &wake) == STEP_NONE && wake == 100 * SECOND + 600 * MILLISECOND,
           "the second asks every T/10 whether the servers answer");
-    check(election_step(b, 100 * SECOND + 600 * MILLISECOND, &wake) == REQUEST_ASK, "... then");
-    flies(b, REQUEST_ASK, true);
+    check(election_step(b, 100 * SECOND + 600 * MILLISECOND, &wake) == REQUEST_PROBE, "... then");
+    flies(b, REQUEST_PROBE, true);
     check(election_step(b, HOUR, &wake) == STEP_NONE, "... once, and does nothing until it is answered");
-    flies(b, REQUEST_ASK, false);
-    answer(b, REQUEST_ASK, clock_now(), (struct reply){ .rc = ZOK });
+    flies(b, REQUEST_PROBE, false);
+    answer(b, REQUEST_PROBE, clock_now(), (struct reply){ .rc = ZOK });
     check(clock_now() - b->base.read_at < MINUTE && !b->broke_at, "... which counts as a read");
     b->want = WANT_LEAVE;
     check(step_at(b, 0) == REQUEST_WITHDRAW, "a follower leaves by deleting its proposal");
@@ -374,9 +374,9 @@ static void test_silence(void)
     base_reads(b, 1, 1, GONE);
     check(b->base.silent_since == since, "... reading it again changes nothing");
 
-    answer(b, REQUEST_ASK, clock_now() - b->client.timeout / 8, (struct reply){ .rc = ZOK });
+    answer(b, REQUEST_PROBE, clock_now() - b->client.timeout / 8, (struct reply){ .rc = ZOK });
     check(!b->broke_at, "an answer after T/8 is no gap");
-    answer(b, REQUEST_ASK, clock_now() - b->client.timeout / 4, (struct reply){ .rc = ZOK });
+    answer(b, REQUEST_PROBE, clock_now() - b->client.timeout / 4, (struct reply){ .rc = ZOK });
     b->list_fresh = true;
     check(b->broke_at && election_step(b, clock_now(), &wake) == STEP_DOUBT, "one after T/4 is: sync, and read again");
     base_read(b, b->broke_at - 1, 1, 1, GONE);
