@@ -4069,12 +4069,12 @@ static nanos election_advance(struct ballot *b)
  * a candidate at the front. STEP_NONE: nothing. */
 static enum step election_awaited(const struct ballot *b)
 {
-    static const enum step leading[] = { REQUEST_ENTRY, REQUEST_WRITE, REQUEST_SYNC, REQUEST_LIST, REQUEST_BASE,
+    static const enum step leading[] = { REQUEST_SAVE, REQUEST_WRITE, REQUEST_SYNC, REQUEST_LIST, REQUEST_BASE,
                                          REQUEST_OWN, REQUEST_PROPOSE };
     for (size_t i = 0; b->leading && i < COUNT(leading); i++)
         if (flying(b, leading[i]))
             return leading[i];
-    return !b->leading && flying(b, REQUEST_ASK) ? REQUEST_ASK : STEP_NONE;
+    return !b->leading && flying(b, REQUEST_PROBE) ? REQUEST_PROBE : STEP_NONE;
 }
 
 /* No answer for T/5: another server may answer. A leader tries that once a lease; while it
@@ -4082,14 +4082,14 @@ static enum step election_awaited(const struct ballot *b)
 static void election_watchdog(struct ballot *b, nanos now, nanos *wake)
 {
     struct client *c = &b->client;
-    enum step request = !b->leading ? REQUEST_PROBE : flying(b, REQUEST_SAVE) ? REQUEST_SAVE : REQUEST_WRITE;
-    nanos patience = part(b->leading ? nanos_min(c->timeout, b->lease.timeout) : c->timeout, PART_ATTEMPT);
-    bool waiting = c->connected && c->fd >= 0 && flying(b, request) && strchr(c->addresses, ',') &&
+    enum step awaited = election_awaited(b);
+    nanos patience = contact_patience(c, now);
+    bool waiting = awaited != STEP_NONE && c->connected && c->fd >= 0 && strchr(c->addresses, ',') &&
                    (!b->leading || b->watchdog_lease != b->lease.sent);
     if (!waiting || !due(c->sent[awaited] + patience, now, wake))
         return;
     SAY(&b->config, WARN, "no answer to a %s for %s; trying another server",
-        awaited == REQUEST_WRITE || awaited == REQUEST_ENTRY ? "write" : "request", duration_string(patience).data);
+        awaited == REQUEST_WRITE || awaited == REQUEST_SAVE ? "write" : "request", duration_string(patience).data);
     client_next_server(c);
     b->watchdog_lease = b->lease.sent;
 }
