@@ -32,9 +32,9 @@
  *   Ground     clocks, text, durations, descriptors
  *   JSON       writing strings, reading one field of a stranger's object
  *   Cron       when is the next activation; time zones; a library of its own
+ *   Moments    wall times, written and read
  *   Election   the rules; a library: see ballot.h
  *   -- the program --
- *   Moments    RFC 3339
  *   Settings   one table: flags, environment, configuration file
  *   Log        lines, and the queues in front of stdout and stderr
  *   Signals    the pipe that they arrive through
@@ -391,27 +391,6 @@ static struct duration_text duration_string(nanos value)
         duration_decimal(&t, value % MINUTE, SECOND, "s");
     }
     return out;
-}
-
-/* The wall clock as Go's time.String() writes it; m=+ is the time since the
- * process began, which `born` says. */
-static void time_string(struct text *t, nanos born)
-{
-    struct timespec wall;
-    struct tm local;
-    char part[64], fraction[12];
-    clock_gettime(CLOCK_REALTIME, &wall);
-    localtime_r(&wall.tv_sec, &local);
-    strftime(part, sizeof part, "%Y-%m-%d %H:%M:%S", &local);
-    text_string(t, part);
-    int n = snprintf(fraction, sizeof fraction, ".%09ld", wall.tv_nsec);
-    while (n > 1 && fraction[n - 1] == '0')
-        fraction[--n] = '\0';
-    text_string(t, n > 1 ? fraction : "");
-    strftime(part, sizeof part, " %z %Z", &local);
-    text_string(t, part);
-    nanos age = clock_now() - born;
-    text_format(t, " m=+%" PRId64 ".%09" PRId64, age / SECOND, age % SECOND);
 }
 
 /* No command inherits it. */
@@ -1633,6 +1612,169 @@ BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct
 }
 
 #ifndef BALLOT_NO_ELECTION
+
+/* ---------------------------------------------------------------------------
+ * Moments: wall times, written and read
+ *
+ *     moment   = date ( "T" | " " ) time [ "." digits ] ( "Z" | ( "+" | "-" ) hour ":" minute )   RFC 3339
+ *     Go's     = date " " time [ "." digits ] " " ( "+" | "-" ) hour minute more                  time.String()
+ *     log line = date ( "T" | " " ) time "." digits [ "Z" ]
+ *     date     = year "-" month "-" day
+ *     time     = hour ":" minute ":" second
+ * ------------------------------------------------------------------------ */
+
+/* Writes date and time of day, `offset` seconds east of UTC, and `digits` digits of the fraction of its second. */
+static void text_moment(struct text *t, int64_t at, nanos fraction, int digits, int32_t offset, char separator)
+{
+    int64_t local = at + offset, days = floor_divide(local, DAY_SECONDS);
+    struct date date = date_from_days(days);
+    int time = (int)(local - days * DAY_SECONDS);
+    text_format(t, "%04" PRId64 "-%02d-%02d%c%02d:%02d:%02d", date.year, date.month, date.day, separator,
+                time / HOUR_SECONDS, time / MINUTE_SECONDS % 60, time % 60);
+    for (int i = digits; i < 9; i++)
+        fraction /= 10;
+    if (digits > 0)
+        text_format(t, ".%0*" PRId64, digits, fraction);
+}
+
+/* The offset from UTC of local time, whose parts are stored in `parts`. */
+static int32_t offset_local(int64_t at, struct tm *parts)
+{
+    localtime_r(&(time_t){ (time_t)at }, parts);
+    int64_t days = days_from_date(parts->tm_year + 1900, parts->tm_mon + 1, parts->tm_mday);
+    return (int32_t)(days * DAY_SECONDS + parts->tm_hour * HOUR_SECONDS + parts->tm_min * MINUTE_SECONDS + parts->tm_sec - at);
+}
+
+/* Now as Go's time.String() writes it; m=+ is the time since the process began, which `born` says. */
+static void time_string(struct text *t, nanos born)
+{
+    nanos wall = clock_read(CLOCK_REALTIME), age = clock_now() - born;
+    struct tm local;
+    char zone[64];
+    int digits = 9;
+    for (nanos f = wall % SECOND; digits > 0 && f % 10 == 0; f /= 10)
+        digits--;
+    text_moment(t, wall / SECOND, wall % SECOND, digits, offset_local(wall / SECOND, &local), ' ');
+    strftime(zone, sizeof zone, " %z %Z", &local);
+    text_format(t, "%s m=+%" PRId64 ".%09" PRId64, zone, age / SECOND, age % SECOND);
+}
+
+#ifndef BALLOT_NO_MAIN /* up to Timing: the library reads no times */
+
+/* Takes `digits` digits, a number from least to most, and the character after them, if one is given. */
+static bool moment_number(const char **p, int digits, int least, int most, char after, int *value)
+{
+    *value = 0;
+    for (int i = 0; i < digits; i++, (*p)++) {
+        if (!isdigit((unsigned char)**p))
+            return false;
+        *value = *value * 10 + (**p - '0');
+    }
+    if (*value < least || *value > most || (after && **p != after))
+        return false;
+    *p += after != '\0';
+    return true;
+}
+
+/* Takes the offset that ends a moment, in seconds: Go's form has no colon, and no Z. */
+static bool moment_offset(const char **p, bool go, int *offset)
+{
+    int hours, minutes;
+    char sign = *(*p)++;
+    *offset = 0;
+    if (!go && (sign == 'Z' || sign == 'z'))
+        return true;
+    if ((sign != '+' && sign != '-') || !moment_number(p, 2, 0, 23, go ? '\0' : ':', &hours) || !moment_number(p, 2, 0, 59, '\0', &minutes))
+        return false;
+    *offset = (sign == '-' ? -1 : 1) * (hours * HOUR_SECONDS + minutes * MINUTE_SECONDS);
+    return true;
+}
+
+/* Takes a moment, by RFC 3339 or in Go's form. */
+static bool moment_read(const char **p, bool go, int64_t *at, nanos *fraction)
+{
+    int year, month, day, hour, minute, second, offset;
+    if (!moment_number(p, 4, 0, 9999, '-', &year) || !moment_number(p, 2, 1, 12, '-', &month) ||
+        !moment_number(p, 2, 1, month_length(year, month), '\0', &day) || !**p || !strchr(go ? " " : "Tt ", *(*p)++) ||
+        !moment_number(p, 2, 0, 23, ':', &hour) || !moment_number(p, 2, 0, 59, ':', &minute) || !moment_number(p, 2, 0, 59, '\0', &second))
+        return false;
+    *fraction = 0;
+    if (**p == '.' && isdigit((unsigned char)(*p)[1]))
+        for (nanos place = SECOND / 10; isdigit((unsigned char)*++*p); place /= 10)
+            *fraction += place * (**p - '0');
+    if ((go && *(*p)++ != ' ') || !moment_offset(p, go, &offset))
+        return false;
+    *at = days_from_date(year, month, day) * DAY_SECONDS + hour * HOUR_SECONDS + minute * MINUTE_SECONDS + second - offset;
+    return true;
+}
+
+/* Reads an RFC 3339 moment; its fraction is cut. Returns false if it is not one. */
+static bool moment_parse(const char *p, int64_t *at)
+{
+    nanos fraction;
+    return moment_read(&p, false, at, &fraction) && *p == '\0';
+}
+
+/* Reads what time_string() writes, as nanoseconds since 1970; what follows the offset is passed over. */
+static bool time_parse(const char *p, nanos *out)
+{
+    int64_t at;
+    nanos fraction;
+    if (!moment_read(&p, true, &at, &fraction) || at < 0 || at >= NEVER / SECOND)
+        return false;
+    *out = at * SECOND + fraction;
+    return true;
+}
+
+/* Now, in POSIX seconds: time() may be behind the second that a fine clock has begun. */
+static int64_t moment_now(void)
+{
+    return clock_read(CLOCK_REALTIME) / SECOND;
+}
+
+struct moment_text { char data[64]; };
+
+/* A moment with that offset. RFC 3339 has whole minutes there: seconds of an offset (local mean time has them) are
+ * cut from both, so that the moment is right. */
+static struct moment_text moment_string(int64_t at, int32_t offset)
+{
+    struct moment_text out = { "" };
+    struct text t = text_in(out.data, sizeof out.data);
+    int minutes = offset / MINUTE_SECONDS;
+    text_moment(&t, at, 0, 0, minutes * MINUTE_SECONDS, 'T');
+    text_format(&t, offset ? "%c%02d:%02d" : "Z", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
+    return out;
+}
+
+/* A reading of the wall clock: in local time to the millisecond, for people; or in UTC to the nanosecond, by RFC 3339. */
+static void text_wall(struct text *t, nanos wall, bool utc)
+{
+    struct tm parts;
+    text_moment(t, wall / SECOND, wall % SECOND, utc ? 9 : 3, utc ? 0 : offset_local(wall / SECOND, &parts), utc ? 'T' : ' ');
+    text_string(t, utc ? "Z" : "");
+}
+
+struct age_text { char data[32]; };
+
+/* "5s", "3m", "2h5m", "4d": so many seconds in the two greatest units. None, where
+ * clocks that differ make it less. */
+static struct age_text age_string(int64_t seconds)
+{
+    static const struct { int64_t length; char name; } units[] = { { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' } };
+    struct age_text out = { "" };
+    struct text t = text_in(out.data, sizeof out.data);
+    int64_t rest = seconds;
+    size_t i = 0;
+    while (i < COUNT(units) - 2 && rest < units[i].length)
+        i++;
+    for (size_t last = i + 1; i <= last; rest %= units[i++].length)
+        if (rest >= units[i].length)
+            text_format(&t, "%" PRId64 "%c", rest / units[i].length, units[i].name);
+    text_string(&t, seconds <= 0 ? "0s" : "");
+    return out;
+}
+
+#endif /* BALLOT_NO_MAIN */
 
 /* ---------------------------------------------------------------------------
  * Timing: all that depends on T, the session timeout, in sixtieths of it
@@ -3414,6 +3556,12 @@ static void on_propose(struct ballot *b, const struct reply *reply)
         proposal_adopt(b, name);
         return;
     }
+    if (reply->rc == ZOK) {
+        b->retry_at = trouble_say(&b->config, b->trouble, SECOND, "the server made a proposal of no name, at \"%.100s\"", reply->data);
+        b->ghost = true;
+        election_doubt(b);
+        return;
+    }
     if (b->path_error) {
         char parent[BALLOT_PATH_MAX + 1] = "/";
         if (b->path_refused)
@@ -4265,128 +4413,6 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 }
 
 #ifndef BALLOT_NO_MAIN
-
-/* ---------------------------------------------------------------------------
- * Moments: RFC 3339, as people and other programs write them
- *
- *     moment = year "-" month "-" day ( "T" | " " ) hour ":" minute ":" second
- *              [ "." digits ] ( "Z" | ( "+" | "-" ) hour ":" minute )
- * ------------------------------------------------------------------------ */
-
-/* Takes `digits` digits, a number from least to most, and the character after
- * them, if one is given. */
-static bool moment_number(const char **p, int digits, int least, int most, char after, int *value)
-{
-    *value = 0;
-    for (int i = 0; i < digits; i++, (*p)++) {
-        if (!isdigit((unsigned char)**p))
-            return false;
-        *value = *value * 10 + (**p - '0');
-    }
-    if (*value < least || *value > most || (after && **p != after))
-        return false;
-    *p += after != '\0';
-    return true;
-}
-
-/* Takes the offset that ends a moment, in seconds. */
-static bool moment_zone(const char *p, int *offset)
-{
-    int hours, minutes;
-    char sign = *p++;
-    *offset = 0;
-    if (sign == 'Z' || sign == 'z')
-        return *p == '\0';
-    if ((sign != '+' && sign != '-') || !moment_number(&p, 2, 0, 23, ':', &hours) || !moment_number(&p, 2, 0, 59, '\0', &minutes))
-        return false;
-    *offset = (sign == '-' ? -1 : 1) * (hours * HOUR_SECONDS + minutes * MINUTE_SECONDS);
-    return *p == '\0';
-}
-
-/* Reads a moment; its fraction is cut. False: it is none. */
-static bool moment_parse(const char *p, int64_t *at)
-{
-    int year, month, day, hour, minute, second, offset;
-    if (!moment_number(&p, 4, 0, 9999, '-', &year) || !moment_number(&p, 2, 1, 12, '-', &month) ||
-        !moment_number(&p, 2, 1, month_length(year, month), '\0', &day))
-        return false;
-    if (*p != 'T' && *p != 't' && *p != ' ')
-        return false;
-    p++;
-    if (!moment_number(&p, 2, 0, 23, ':', &hour) || !moment_number(&p, 2, 0, 59, ':', &minute) || !moment_number(&p, 2, 0, 59, '\0', &second))
-        return false;
-    if (*p == '.' && isdigit((unsigned char)p[1]))
-        for (p++; isdigit((unsigned char)*p); p++)
-            ;
-    if (!moment_zone(p, &offset))
-        return false;
-    int time = hour * HOUR_SECONDS + minute * MINUTE_SECONDS + second;
-    *at = days_from_date(year, month, day) * DAY_SECONDS + time - offset;
-    return true;
-}
-
-/* Now, in POSIX seconds: time() may be behind the second that a fine clock has begun. */
-static int64_t moment_now(void)
-{
-    return clock_read(CLOCK_REALTIME) / SECOND;
-}
-
-struct moment_text { char data[64]; };
-
-/* A moment with that offset. RFC 3339 has whole minutes there: seconds of an offset
- * (local mean time has them) are cut from both, so that the moment is right. */
-static struct moment_text moment_string(int64_t at, int32_t offset)
-{
-    struct moment_text out = { "" };
-    struct text t = text_in(out.data, sizeof out.data);
-    int minutes = offset / MINUTE_SECONDS;
-    int whole = minutes * MINUTE_SECONDS;
-    int64_t local = at + whole, days = floor_divide(local, DAY_SECONDS);
-    struct date date = date_from_days(days);
-    int time = (int)(local - days * DAY_SECONDS);
-    text_format(&t, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day,
-                time / HOUR_SECONDS, time / MINUTE_SECONDS % 60, time % 60);
-    if (offset == 0)
-        text_string(&t, "Z");
-    else
-        text_format(&t, "%c%02d:%02d", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
-    return out;
-}
-
-/* A reading of the wall clock: in local time to the millisecond, for people; or in
- * UTC to the nanosecond, by RFC 3339. */
-static void text_wall(struct text *t, nanos wall, bool utc)
-{
-    char date[40];
-    struct tm parts;
-    time_t seconds = (time_t)(wall / SECOND);
-    if (utc)
-        gmtime_r(&seconds, &parts);
-    else
-        localtime_r(&seconds, &parts);
-    strftime(date, sizeof date, utc ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &parts);
-    text_format(t, utc ? "%s.%09" PRId64 "Z" : "%s.%03" PRId64, date, wall % SECOND / (utc ? 1 : MILLISECOND));
-}
-
-struct age_text { char data[32]; };
-
-/* "5s", "3m", "2h5m", "4d": so many seconds in the two greatest units. None, where
- * clocks that differ make it less. */
-static struct age_text age_string(int64_t seconds)
-{
-    static const struct { int64_t length; char name; } units[] = { { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' } };
-    struct age_text out = { "" };
-    struct text t = text_in(out.data, sizeof out.data);
-    int64_t rest = seconds;
-    size_t i = 0;
-    while (i < COUNT(units) - 2 && rest < units[i].length)
-        i++;
-    for (size_t last = i + 1; i <= last; rest %= units[i++].length)
-        if (rest >= units[i].length)
-            text_format(&t, "%" PRId64 "%c", rest / units[i].length, units[i].name);
-    text_string(&t, seconds <= 0 ? "0s" : "");
-    return out;
-}
 
 /* ---------------------------------------------------------------------------
  * Settings: one table. To add a setting, add a row; flags, environment, the
@@ -8198,28 +8224,6 @@ struct viewer {
 static const char *viewer_path(struct viewer *v, const char *name)
 {
     return node_path(v->node, v->config.base_path, name);
-}
-
-/* Reads what time_string() writes, as nanoseconds since 1970; what follows the
- * offset is passed over. */
-static bool time_parse(const char *string, nanos *out)
-{
-    int year, month, day, hour, minute, second, n = 0, east_hours, east_minutes;
-    char sign;
-    if (sscanf(string, "%4d-%2d-%2d %2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &n) != 6)
-        return false;
-    nanos fraction = 0, place = SECOND / 10;
-    const char *p = string + n;
-    if (*p == '.')
-        for (p++; isdigit((unsigned char)*p); p++, place /= 10)
-            fraction += place * (*p - '0');
-    if (sscanf(p, " %c%2d%2d", &sign, &east_hours, &east_minutes) != 3 || (sign != '+' && sign != '-'))
-        return false;
-    if (year < 1970 || year > 2200 || month < 1 || month > 12 || day < 1 || day > 31)
-        return false;
-    nanos east = (sign == '-' ? -1 : 1) * (east_hours * HOUR + east_minutes * MINUTE);
-    *out = days_from_date(year, month, day) * 24 * HOUR + hour * HOUR + minute * MINUTE + second * SECOND + fraction - east;
-    return true;
 }
 
 /* Whether `bytes` are one object and nothing else; what is nested in it is

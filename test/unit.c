@@ -1275,6 +1275,23 @@ static void test_reading(void)
     static const char *const times[] = { "", "x", "2022-01-07", "2022-01-07 13:40:17", "2022-13-07 13:40:17 +0000", "99999-01-07 13:40:17 +0000", "1969-01-07 13:40:17 +0000" };
     for (size_t i = 0; i < COUNT(times); i++)
         check(!time_parse(times[i], &t), times[i]);
+    int64_t at;
+    check(moment_parse("2024-02-29T23:59:59.9z", &at) && at == 1709251199 && moment_parse("2024-03-01 05:44:59+05:45", &at) && at == 1709251199, "RFC 3339");
+    static const char *const moments[] = { "", "2024-02-30T00:00:00Z", "2024-02-29T24:00:00Z", "2024-02-29T00:00:00", "2024-02-29T00:00:00 +01:00",
+                                           "2024-02-29T00:00:00+0100", "2024-02-29T00:00:00Zx", "2024-02-29x00:00:00Z", "2024-02-29T00:00:00.Z", "2024-02-29" };
+    for (size_t i = 0; i < COUNT(moments); i++)
+        check(!moment_parse(moments[i], &at), moments[i]);
+    check(!time_parse("2024-02-29T23:59:59 +0545 X", &t) && !time_parse("2024-02-29 23:59:59 Z", &t), "... which is not Go's form");
+    same(moment_string(1709251199, -12600).data, "2024-02-29T20:29:59-03:30", "a moment with an offset");
+    same(moment_string(-1, 0).data, "1969-12-31T23:59:59Z", "... in UTC, before 1970");
+    char wall[64];
+    struct text fine = text_in(wall, sizeof wall);
+    text_wall(&fine, 1709251199 * SECOND + 5, true);
+    same(wall, "2024-02-29T23:59:59.000000005Z", "... to the nanosecond");
+    struct text written = text_in(wall, sizeof wall);
+    time_string(&written, clock_now());
+    nanos now = clock_read(CLOCK_REALTIME);
+    check(time_parse(wall, &t) && t <= now && now - t < MINUTE && strstr(wall, " m=+0."), "Go's form is read as it was written");
     static const char *const plain[] = { "a", "candidate-2", "/ballot/x", "10s", "1m0s", "is leader", "2022-01-07 13:40:17.5 -0800 PST m=+1.1", "yes sir", "nullable", "a:b" };
     static const char *const quoted[] = { "", "1", "-1", "0x1f", "1e3", "1_0", "1:30", "2022-01-07", "2022-01-07 13:40:17 Z", "yes", "No", "TRUE", "null", "~", "n",
                                           "a: b", "a:", "a #b", "a ", " a", "#", "- a", "-", "?", "!x", "&a", "*a", "[a", "{a", "a\nb", "a\tb", "\xc3\xa9", "'", "\"", "%a", "@a", "`a", "|", ">", ".inf", "=", "<<" };
