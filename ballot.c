@@ -4415,95 +4415,173 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 #ifndef BALLOT_NO_MAIN
 
 /* ---------------------------------------------------------------------------
- * Settings: one table. To add a setting, add a row; flags, environment, the
- * configuration file, help, the man page, completion and the listing of --debug
- * follow.
+ * Settings, commands, formats: tables. To add a setting, its type, its group, a command, an output format or a word
+ * to choose, add a row: flags, environment, configuration file, help, the man page, completion and the listing of
+ * --debug follow, and a cell that is missing does not compile.
  * ------------------------------------------------------------------------ */
 
 #define FILE_MAX         4096 /* bytes of a file's path, and its NUL */
 
-#define EXIT_NOBODY_LEADS  3 /* of info --check                           */
+#define EXIT_NO_LEADER     3 /* of info --check                           */
 #define EXIT_BALLOT      125 /* ballot itself failed                      */
 #define EXIT_CANNOT_EXEC 126 /* as shells have it: found, cannot be run   */
 #define EXIT_NOT_FOUND   127
 #define EXIT_BY_SIGNAL   128 /* plus the signal's number                  */
 
-enum setting_type { TYPE_TEXT, TYPE_FILE, TYPE_SERVERS, TYPE_PATH, TYPE_DURATION, TYPE_CHOICE, TYPE_BOOL, TYPE_IDENTITY,
-                    TYPE_NUMBER, TYPE_MOMENT };
+/* Commands: whose settings (FOR_...), words, whether COMMAND [ARG...] follows, the one operand that follows among
+ * options or NULL, function, what follows in words, summary, example. */
+#define COMMANDS(ROW)                                                                                                  \
+    ROW(ONCE, "run once", true, NULL, run_once, "[--] COMMAND [ARG...]",                                               \
+        "run COMMAND on one of the machines that run this line",                                                       \
+        "ballot run once --candidate-id=\"$(hostname)\" -- make-backup --full")                                        \
+    ROW(CRON, "run cron", true, NULL, run_cron, "--schedule=SPEC [--] COMMAND [ARG...]",                               \
+        "run COMMAND by a schedule, each time on one of the machines",                                                 \
+        "ballot run cron --candidate-id=\"$(hostname)\" --schedule=@daily -- make-backup")                             \
+    ROW(NEXT, "next", false, "SPEC", next_run, "SPEC",                                                                     \
+        "print when a schedule's next activations are, in its time zone", "ballot next '30 2 * * mon-fri' -n 10")      \
+    ROW(INFO, "info", false, NULL, info, "", "show the leader and the waiting candidates", "ballot info -o table")     \
+    ROW(WATCH, "watch", false, NULL, watch, "", "print a line for each change, until it is ended", "ballot watch -o json") \
+    ROW(STEP_DOWN, "step-down", false, NULL, step_down, "", "make the leader hand over to the next",                   \
+        "ballot step-down --timeout=1m")
 
-/* Which commands a setting is for: one bit a command. */
 enum {
-    FOR_ONCE = 1,
-    FOR_CRON = 2,
-    FOR_INFO = 4,
-    FOR_WATCH = 8,
-    FOR_NEXT = 16,
-    FOR_STEP_DOWN = 32,
+#define ROW(id, ...) NUMBER_##id,
+    COMMANDS(ROW)
+#undef ROW
+};
+
+/* Which commands something is for: one bit a command. */
+enum {
+#define ROW(id, ...) FOR_##id = 1 << NUMBER_##id,
+    COMMANDS(ROW)
+#undef ROW
     FOR_RUN = FOR_ONCE | FOR_CRON,
     FOR_ELECTION = FOR_RUN | FOR_INFO | FOR_WATCH | FOR_STEP_DOWN,
     FOR_ALL = FOR_ELECTION | FOR_NEXT,
 };
 
-#define POLICIES "rerun reelect exit ignore"
+/* Words to choose from: what each one means, a constant or a function; the word. */
+#define LEVELS(ROW) /* SGR colours */                                                                                  \
+    ROW("2", "trace") ROW("36", "debug") ROW("32", "info") ROW("33", "warn") ROW("31", "error") ROW("31;1", "fatal")   \
+    ROW("31;1", "panic")
+#define LOG_FORMATS(ROW) ROW(FORMAT_HUMAN, "human") ROW(FORMAT_JSON, "json") ROW(FORMAT_RAW, "raw")
+#define POLICIES(ROW)                                                                                                  \
+    ROW(POLICY_RERUN, "rerun") ROW(POLICY_REELECT, "reelect") ROW(POLICY_EXIT, "exit") ROW(POLICY_IGNORE, "ignore")
+#define FAILURES(ROW) ROW(FAILURE_RETRY, "retry") ROW(FAILURE_RUN_ANYWAY, "run-anyway") ROW(FAILURE_EXIT, "exit")
+#define DISCONNECTS(ROW) ROW(DISCONNECT_KEEP, "keep") ROW(DISCONNECT_STOP, "stop")
+#define DSTS(ROW) ROW(BALLOT_DST_VIXIE, "vixie") ROW(BALLOT_DST_WALL, "wall")
+#define INFO_FORMATS(ROW) ROW(report_yaml, "yaml") ROW(report_json, "json") ROW(report_table, "table") /* the default comes first */
+#define WATCH_FORMATS(ROW) ROW(notice_human, "human") ROW(notice_json, "json")
 
-/*  X(identifier, name, type, default, choices, commands,
- *    read from the plain variable too (as the Go ballot does), help)          */
-#define SETTINGS(X)                                                                                      \
-    X(CONFIG_FILE, "config-file", TYPE_FILE, NULL, NULL, FOR_ALL, true,                                  \
-      "configuration file; else the first of ~/.config/ballot/ballot.ini, /etc/ballot/ballot.ini, "      \
-      "./ballot.ini that exists")                                                              \
-    X(LOG_LEVEL, "log-level", TYPE_CHOICE, "info", "trace debug info warn error fatal panic", FOR_ALL,   \
-      true, "the least level that is logged")                                                            \
-    X(LOG_FORMAT, "log-format", TYPE_CHOICE, "human", "human json raw", FOR_ALL, true,                   \
-      "how log lines look")                                                                              \
-    X(DEBUG, "debug", TYPE_BOOL, "false", NULL, FOR_ALL, true,                                           \
-      "log source lines, the settings, and the ZooKeeper client's own log")                              \
-    X(SERVERS, "zookeeper-servers", TYPE_SERVERS, "localhost", NULL, FOR_ELECTION, true,                 \
-      "servers of the ensemble: HOST, HOST:PORT or [V6]:PORT, separated by commas")                      \
-    X(BASE_PATH, "zookeeper-base-path", TYPE_PATH, "/ballot/election", NULL, FOR_ELECTION, true,         \
-      "znode of the election; all candidates with the same path compete for one leader: "                \
-      "give each job its own")                                                                           \
-    X(SESSION_TIMEOUT, "zookeeper-session-timeout", TYPE_DURATION, "5s", NULL, FOR_ELECTION, true,       \
-      "after so long a silence a machine counts as lost; the servers may change it")                     \
-    X(AUTH, "zookeeper-auth", TYPE_IDENTITY, NULL, NULL, FOR_ELECTION, false,                            \
-      "who we are to the ensemble; nodes are then made for that identity alone")                         \
-    X(AUTH_FILE, "zookeeper-auth-file", TYPE_FILE, NULL, NULL, FOR_ELECTION, false,                      \
-      "a file that holds zookeeper-auth, so that ps does not show it")                                   \
-    X(CANDIDATE_ID, "candidate-id", TYPE_TEXT, NULL, NULL, FOR_RUN, true,                                \
-      "mandatory: the name of this candidate, shown to others")                                          \
-    X(ON_SUCCESS, "on-child-success", TYPE_CHOICE, "reelect", POLICIES, FOR_RUN, true,                   \
-      "what to do when the command ends with 0")                                                         \
-    X(ON_ERROR, "on-child-error", TYPE_CHOICE, "reelect", POLICIES, FOR_RUN, true,                       \
-      "what to do when it ends in any other way, or cannot be executed")                                 \
-    X(ON_FAILURE, "on-election-failure", TYPE_CHOICE, "retry", "retry run-anyway exit", FOR_RUN, true,   \
-      "what to do when standing for election fails")                                                     \
-    X(ON_DISCONNECT, "on-disconnect", TYPE_CHOICE, "keep", "keep stop", FOR_RUN, false,                  \
-      "a leader out of contact keeps the command, or stops it before others may lead")                   \
-    X(WRAP, "wrap-child-logs", TYPE_BOOL, "true", NULL, FOR_RUN, true,                                   \
-      "the command's output as log lines; false: directly")                                              \
-    X(STOP_TIMEOUT, "stop-timeout", TYPE_DURATION, "10s", NULL, FOR_RUN, false,                          \
-      "from SIGTERM to SIGKILL when the command is stopped")                                             \
-    X(RESTART_DELAY, "restart-delay", TYPE_DURATION, "1s", NULL, FOR_RUN, false,                         \
-      "least time between two starts; doubles with each further error in a row")                         \
-    X(RESTART_DELAY_MAX, "restart-delay-max", TYPE_DURATION, "1m", NULL, FOR_RUN, false,                 \
-      "the most that restart-delay grows to")                                                            \
-    X(MAX_RUNTIME, "max-runtime", TYPE_DURATION, "0s", NULL, FOR_RUN, false,                             \
-      "the command is stopped when it runs longer, which counts as an error; 0s: never")                \
-    X(SCHEDULE, "schedule", TYPE_TEXT, NULL, NULL, FOR_CRON, true,                                       \
-      "mandatory: when the command is to run, such as \"30 2 * * mon-fri\" or \"@every 10m\"")           \
-    X(CATCH_UP, "catch-up", TYPE_DURATION, "1m", NULL, FOR_CRON, false,                                  \
-      "a missed activation is run late if it is at most this old; 0s: never")                            \
-    X(DST, "dst", TYPE_CHOICE, "vixie", "vixie wall", FOR_CRON | FOR_NEXT, false,                         \
-      "skipped and repeated times: as Vixie's cron has them, or by the wall clock alone")               \
-    X(NEXT_COUNT, "count", TYPE_NUMBER, "5", NULL, FOR_NEXT, false,                                     \
-      "how many activations to print")                                                                  \
-    X(NEXT_FROM, "from", TYPE_MOMENT, NULL, NULL, FOR_NEXT, false,                                      \
-      "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")                      \
-    X(OUTPUT_FORMAT, "output-format", TYPE_CHOICE, NULL, "yaml json table human", FOR_INFO | FOR_WATCH, true, \
-      "also -o; how the state is printed; info: yaml (default), json, table; watch: human (default), json") \
-    X(CHECK, "check", TYPE_BOOL, "false", NULL, FOR_INFO, false,                                         \
-      "print nothing, end with 0 if somebody leads, with 3 if nobody does")                              \
-    X(TIMEOUT, "timeout", TYPE_DURATION, "30s", NULL, FOR_STEP_DOWN, false,                              \
+#define MEANING(meaning, word) meaning,
+#define WORD(meaning, word) " " word
+#define SPELLING(meaning, word) word,
+#define WORDS(LIST) (&LIST(WORD)[1])
+
+enum log_format { LOG_FORMATS(MEANING) };
+enum { POLICIES(MEANING) };
+enum { FAILURES(MEANING) };
+enum { DISCONNECTS(MEANING) };
+
+/* The output formats of a command; NULL: it has none. */
+static const char *format_words(int commands)
+{
+    return commands & FOR_INFO ? WORDS(INFO_FORMATS) : commands & FOR_WATCH ? WORDS(WATCH_FORMATS) : NULL;
+}
+
+/* Types: name, what a message says is expected, whether `text` is a value of the setting `row` (its number goes to
+ * *number). */
+#define TYPES(ROW)                                                                                                     \
+    ROW(TEXT, "TEXT", "1 to 1000 bytes of text", *text && strlen(text) <= BALLOT_ID_MAX)                               \
+    ROW(FILE, "FILE", "the path of a file", *text && strlen(text) < FILE_MAX)                                          \
+    ROW(SERVERS, "LIST", "HOST, HOST:PORT or [V6]:PORT, separated by commas", servers_valid(text))                     \
+    ROW(PATH, "PATH", "a path such as /ballot/election: absolute, no \"//\", \".\" or \"..\", no / at its end", path_valid(text)) \
+    ROW(DURATION, "DURATION", "a duration such as 300ms, 5s or 1h30m, at most 10000h",                                 \
+        duration_parse(text, number) && *number >= 0 && *number <= 10000 * HOUR)                                       \
+    ROW(CHOICE, "WORD", row->choices, (*number = choice_index(row->choices, text)) >= 0)                               \
+    ROW(FORMAT, "WORD", "a format: info has" INFO_FORMATS(WORD) ", watch has" WATCH_FORMATS(WORD),                     \
+        choice_index(INFO_FORMATS(WORD) WATCH_FORMATS(WORD), text) >= 0)                                               \
+    ROW(BOOL, "true|false", "true or false", (*number = bool_parse(text)) >= 0)                                        \
+    ROW(IDENTITY, "digest:USER:PASSWORD", "digest:USER:PASSWORD", identity_valid(text))                                \
+    ROW(NUMBER, "NUMBER", "a whole number from 1 to 1000000", (*number = number_parse(text)) >= 0)                     \
+    ROW(MOMENT, "TIME", "a time such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+01:00", moment_parse(text, number))
+
+enum setting_type {
+#define ROW(id, ...) TYPE_##id,
+    TYPES(ROW)
+#undef ROW
+};
+
+static const char *const type_names[] = {
+#define ROW(id, name, ...) name,
+    TYPES(ROW)
+#undef ROW
+};
+
+/* In the order in which help shows them. */
+#define GROUPS(ROW)                                                                                                    \
+    ROW(GROUP_COMMAND, "The command") ROW(GROUP_SCHEDULE, "The schedule") ROW(GROUP_ANSWER, "The answer")              \
+    ROW(GROUP_ELECTION, "The election") ROW(GROUP_LOG, "Configuration and log")
+
+enum group { GROUPS(MEANING) GROUP_COUNT };
+
+/*  X(identifier, name, group, type, default, choices, commands,
+ *    read from the plain variable too (as the Go ballot does), help) */
+#define SETTINGS(X)                                                                                                    \
+    X(CONFIG_FILE, "config-file", LOG, FILE, NULL, NULL, FOR_ALL, true,                                                \
+      "configuration file; else the first of ~/.config/ballot/ballot.ini, /etc/ballot/ballot.ini, ./ballot.ini "       \
+      "that exists")                                                                                                   \
+    X(LOG_LEVEL, "log-level", LOG, CHOICE, "info", WORDS(LEVELS), FOR_ALL, true,                                       \
+      "the least level that is logged")                                                                                \
+    X(LOG_FORMAT, "log-format", LOG, CHOICE, "human", WORDS(LOG_FORMATS), FOR_ALL, true,                               \
+      "how log lines look")                                                                                            \
+    X(DEBUG, "debug", LOG, BOOL, "false", NULL, FOR_ALL, true,                                                         \
+      "log source lines, the settings, and the ZooKeeper client's own log")                                            \
+    X(SERVERS, "zookeeper-servers", ELECTION, SERVERS, "localhost", NULL, FOR_ELECTION, true,                          \
+      "servers of the ensemble: HOST, HOST:PORT or [V6]:PORT, separated by commas")                                    \
+    X(BASE_PATH, "zookeeper-base-path", ELECTION, PATH, "/ballot/election", NULL, FOR_ELECTION, true,                  \
+      "znode of the election; all candidates with the same path compete for one leader: give each job its own")        \
+    X(SESSION_TIMEOUT, "zookeeper-session-timeout", ELECTION, DURATION, "5s", NULL, FOR_ELECTION, true,                \
+      "a machine that has been silent for this long counts as dead; the servers may change it")                        \
+    X(AUTH, "zookeeper-auth", ELECTION, IDENTITY, NULL, NULL, FOR_ELECTION, false,                                     \
+      "credentials for the ensemble; only they may then access the nodes that we create")                              \
+    X(AUTH_FILE, "zookeeper-auth-file", ELECTION, FILE, NULL, NULL, FOR_ELECTION, false,                               \
+      "a file that holds zookeeper-auth, so that ps does not show it")                                                 \
+    X(CANDIDATE_ID, "candidate-id", COMMAND, TEXT, NULL, NULL, FOR_RUN, true,                                          \
+      "mandatory: the name of this candidate, shown to others")                                                        \
+    X(ON_SUCCESS, "on-child-success", COMMAND, CHOICE, "reelect", WORDS(POLICIES), FOR_RUN, true,                      \
+      "what to do when the command ends with 0")                                                                       \
+    X(ON_ERROR, "on-child-error", COMMAND, CHOICE, "reelect", WORDS(POLICIES), FOR_RUN, true,                          \
+      "what to do when it ends in any other way, or cannot be executed")                                               \
+    X(ON_FAILURE, "on-election-failure", COMMAND, CHOICE, "retry", WORDS(FAILURES), FOR_RUN, true,                     \
+      "what to do when standing for election fails")                                                                   \
+    X(ON_DISCONNECT, "on-disconnect", COMMAND, CHOICE, "keep", WORDS(DISCONNECTS), FOR_RUN, false,                     \
+      "a leader out of contact keeps the command, or stops it before others may lead")                                 \
+    X(WRAP, "wrap-child-logs", COMMAND, BOOL, "true", NULL, FOR_RUN, true,                                             \
+      "the command's output as log lines; false: directly")                                                            \
+    X(STOP_TIMEOUT, "stop-timeout", COMMAND, DURATION, "10s", NULL, FOR_RUN, false,                                    \
+      "from SIGTERM to SIGKILL when the command is stopped")                                                           \
+    X(RESTART_DELAY, "restart-delay", COMMAND, DURATION, "1s", NULL, FOR_RUN, false,                                   \
+      "least time between two starts; doubles with each further error in a row")                                       \
+    X(RESTART_DELAY_MAX, "restart-delay-max", COMMAND, DURATION, "1m", NULL, FOR_RUN, false,                           \
+      "the most that restart-delay grows to")                                                                          \
+    X(MAX_RUNTIME, "max-runtime", COMMAND, DURATION, "0s", NULL, FOR_RUN, false,                                       \
+      "the command is stopped when it runs longer, which counts as an error; 0s: never")                               \
+    X(SCHEDULE, "schedule", SCHEDULE, TEXT, NULL, NULL, FOR_CRON, true,                                                \
+      "mandatory: when the command is to run, such as \"30 2 * * mon-fri\" or \"@every 10m\"")                         \
+    X(CATCH_UP, "catch-up", SCHEDULE, DURATION, "1m", NULL, FOR_CRON, false,                                           \
+      "a missed activation is run late if it is at most this old; 0s: never")                                          \
+    X(DST, "dst", SCHEDULE, CHOICE, "vixie", WORDS(DSTS), FOR_CRON | FOR_NEXT, false,                                  \
+      "skipped and repeated times: as Vixie's cron has them, or by the wall clock alone")                              \
+    X(NEXT_COUNT, "count", SCHEDULE, NUMBER, "5", NULL, FOR_NEXT, false,                                               \
+      "how many activations to print")                                                                                 \
+    X(NEXT_FROM, "from", SCHEDULE, MOMENT, NULL, NULL, FOR_NEXT, false,                                                \
+      "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")                                     \
+    X(OUTPUT_FORMAT, "output-format", ANSWER, FORMAT, NULL, NULL, FOR_INFO | FOR_WATCH, true,                          \
+      "also -o; how the state is printed; info:" INFO_FORMATS(WORD) "; watch:" WATCH_FORMATS(WORD) "; the first is the default") \
+    X(CHECK, "check", ANSWER, BOOL, "false", NULL, FOR_INFO, false,                                                    \
+      "print nothing; end with 0 if a candidate leads, with 3 if none does")                                           \
+    X(TIMEOUT, "timeout", ANSWER, DURATION, "30s", NULL, FOR_STEP_DOWN, false,                                         \
       "how long to wait for another leader")
 
 enum setting_id {
@@ -4515,14 +4593,15 @@ enum setting_id {
 
 static const struct setting {
     const char *name;
+    enum group group;
     enum setting_type type;
     const char *initial, *choices;
     int commands;
     bool plain_variable;
     const char *help;
 } settings_table[SETTING_COUNT] = {
-#define X(id, name, type, initial, choices, commands, plain, help) \
-    [SET_##id] = { name, type, initial, choices, commands, plain, help },
+#define X(id, name, group, type, initial, choices, commands, plain, help) \
+    [SET_##id] = { name, GROUP_##group, TYPE_##type, initial, choices, commands, plain, help },
     SETTINGS(X)
 #undef X
 };
@@ -4534,8 +4613,10 @@ static const struct { char letter; enum setting_id id; } setting_letters[] = {
 
 /* Sections of the configuration file, from the widest to the most exact. */
 static const struct section { const char *name; int commands; } sections[] = {
-    { "", FOR_ALL }, { "run", FOR_RUN }, { "run once", FOR_ONCE }, { "run cron", FOR_CRON }, { "info", FOR_INFO },
-    { "watch", FOR_WATCH }, { "step-down", FOR_STEP_DOWN }, { "next", FOR_NEXT },
+    { "", FOR_ALL }, { "run", FOR_RUN },
+#define ROW(id, words, ...) { words, FOR_##id },
+    COMMANDS(ROW)
+#undef ROW
 };
 
 /* The weakest first. A file's origin is ORIGIN_FILE plus how exact its section is. */
@@ -4552,17 +4633,6 @@ struct settings {
     struct value values[SETTING_COUNT];
     char error[6000];      /* the first thing that is wrong, "" if nothing is */
     char warnings[3000];   /* each ends with a newline                        */
-};
-
-enum { POLICY_RERUN, POLICY_REELECT, POLICY_EXIT, POLICY_IGNORE };    /* order of POLICIES      */
-enum { FAILURE_RETRY, FAILURE_RUN_ANYWAY, FAILURE_EXIT };             /* of on-election-failure */
-enum { DISCONNECT_KEEP, DISCONNECT_STOP };                            /* of on-disconnect       */
-                                                                      /* dst: enum ballot_dst   */
-enum output { OUTPUT_YAML, OUTPUT_JSON, OUTPUT_TABLE, OUTPUT_HUMAN }; /* of output-format       */
-
-/* The formats that a command knows; the first is its default. */
-static const struct { int command; const char *choices; } output_formats[] = {
-    { FOR_INFO, "yaml json table" }, { FOR_WATCH, "human json" },
 };
 
 static const char *setting_text(const struct settings *s, enum setting_id id)
@@ -4593,7 +4663,7 @@ static enum setting_id setting_named(const char *name)
 static int choice_index(const char *choices, const char *word)
 {
     int index = 0;
-    for (const char *p = choices; *p; index++) {
+    for (const char *p = choices + strspn(choices, " "); *p; index++) {
         size_t n = strcspn(p, " ");
         if (strlen(word) == n && !memcmp(p, word, n))
             return index;
@@ -4711,41 +4781,11 @@ static void setting_suggest(struct text *t, const char *name, const char *dashes
 static const char *setting_check(const struct setting *row, const char *text, nanos *number)
 {
     switch (row->type) {
-    case TYPE_TEXT:
-        return *text && strlen(text) <= BALLOT_ID_MAX ? NULL : "1 to 1000 bytes of text";
-    case TYPE_FILE:
-        return *text && strlen(text) < FILE_MAX ? NULL : "the path of a file";
-    case TYPE_SERVERS:
-        return servers_valid(text) ? NULL : "HOST, HOST:PORT or [V6]:PORT, separated by commas";
-    case TYPE_PATH:
-        return path_valid(text) ? NULL : "a path such as /ballot/election: absolute, no \"//\", \".\" or \"..\", no / at its end";
-    case TYPE_DURATION:
-        if (!duration_parse(text, number) || *number < 0)
-            return "a duration such as 300ms, 5s or 1h30m";
-        return *number <= 10000 * HOUR ? NULL : "at most 10000h";
-    case TYPE_CHOICE:
-        *number = choice_index(row->choices, text);
-        return *number >= 0 ? NULL : row->choices;
-    case TYPE_BOOL:
-        *number = bool_parse(text);
-        return *number >= 0 ? NULL : "true or false";
-    case TYPE_IDENTITY:
-        return identity_valid(text) ? NULL : "digest:USER:PASSWORD";
-    case TYPE_NUMBER:
-        *number = number_parse(text);
-        return *number >= 0 ? NULL : "a whole number from 1 to 1000000";
-    case TYPE_MOMENT:
-        return moment_parse(text, number) ? NULL : "a time such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+01:00";
+#define ROW(type, name, expected, valid) case TYPE_##type: return valid ? NULL : expected;
+    TYPES(ROW)
+#undef ROW
     }
     return NULL;
-}
-
-/* White space separates the items of a list as commas do. */
-static void list_normalize(char *list)
-{
-    for (char *p = list; *p; p++)
-        if (isspace((unsigned char)*p))
-            *p = ',';
 }
 
 /* A bad value: where it stands, the value unless it is secret, what was expected. */
@@ -4775,8 +4815,9 @@ static char *value_text(const struct setting *row, const char *before, const cha
     if (!copy)
         return NULL;
     sprintf(copy, "%s%s%s", before, *before ? "," : "", text);
-    if (row->type == TYPE_SERVERS)
-        list_normalize(copy);
+    for (char *p = copy; row->type == TYPE_SERVERS && *p; p++)
+        if (isspace((unsigned char)*p)) /* separates items as commas do */
+            *p = ',';
     return copy;
 }
 
@@ -4855,21 +4896,19 @@ static void settings_from_defaults(struct settings *s)
             setting_set(s, id, settings_table[id].initial, ORIGIN_DEFAULT, "default");
 }
 
-static bool output_format_settle(struct settings *s, int commands)
+/* The format is one of the command's; the first, where none is given. */
+static bool settings_settle_format(struct settings *s, int command)
 {
-    for (size_t i = 0; i < COUNT(output_formats); i++) {
-        const char *choices = output_formats[i].choices, *format = setting_text(s, SET_OUTPUT_FORMAT);
-        char initial[16];
-        if (!(commands & output_formats[i].command))
-            continue;
-        struct text t = text_in(initial, sizeof initial);
-        text_bytes(&t, choices, strcspn(choices, " "));
-        if (!format)
-            return setting_set(s, SET_OUTPUT_FORMAT, initial, ORIGIN_DEFAULT, "default");
-        if (choice_index(choices, format) < 0)
-            return settings_fail(s, "%s: \"%s\" is not one of %s", s->values[SET_OUTPUT_FORMAT].source, format, choices);
-    }
-    return true;
+    const char *words = format_words(command);
+    struct value *v = &s->values[SET_OUTPUT_FORMAT];
+    char first[16];
+    if (!words)
+        return true;
+    string_copy(first, strcspn(words, " ") + 1, words);
+    if (!v->text && !setting_set(s, SET_OUTPUT_FORMAT, first, ORIGIN_DEFAULT, "default"))
+        return false;
+    v->number = choice_index(words, v->text);
+    return v->number >= 0 || settings_fail(s, "%s: \"%s\" is not one of %s", v->source, v->text, words);
 }
 
 /* --- from the command line --------------------------------------------------- */
@@ -4901,6 +4940,20 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
     if (setting_secret(id))
         secret_erase(value, strlen(value), '*'); /* ps shows it */
     return fine;
+}
+
+/* Takes the short option argv[*at], "-n3" or "-n 3". */
+static bool setting_from_letter(struct settings *s, char **argv, int *at)
+{
+    const char *word = argv[*at];
+    for (size_t i = 0; i < COUNT(setting_letters); i++) {
+        if (word[1] != setting_letters[i].letter)
+            continue;
+        const char *value = word[2] ? word + 2 : argv[++*at];
+        char source[] = { '-', word[1], '\0' };
+        return value ? setting_set(s, setting_letters[i].id, value, ORIGIN_FLAG, source) : settings_fail(s, "%s needs a value", source);
+    }
+    return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
 }
 
 /* --- from the configuration file ----------------------------------------------
@@ -5141,15 +5194,16 @@ static FILE *file_named(struct settings *s, const struct value *named, enum file
     return file;
 }
 
-static bool file_ends(const char *path, const char *end)
-{
-    return strlen(path) > strlen(end) && !strcmp(path + strlen(path) - strlen(end), end);
-}
+static const char *const foreign_ends[] = { ".yaml", ".yml", ".json", ".toml" };
 
 /* The Go ballot's files are YAML, JSON or TOML. */
 static bool file_foreign(const char *path)
 {
-    return file_ends(path, ".yaml") || file_ends(path, ".yml") || file_ends(path, ".json") || file_ends(path, ".toml");
+    const char *end = strrchr(path, '.');
+    for (size_t i = 0; end && end > path && i < COUNT(foreign_ends); i++)
+        if (!strcmp(end, foreign_ends[i]))
+            return true;
+    return false;
 }
 
 static bool settings_from_named(struct settings *s, const struct value *named, int command)
@@ -5169,11 +5223,10 @@ static bool settings_from_named(struct settings *s, const struct value *named, i
 /* What the Go ballot would have read here is not read, and that is said. */
 static void settings_warn_foreign(struct settings *s, const char *path)
 {
-    static const char *const ends[] = { "yaml", "yml", "json", "toml" };
-    for (size_t i = 0; i < COUNT(ends); i++) {
+    for (size_t i = 0; i < COUNT(foreign_ends); i++) {
         char other[FILE_MAX];
         struct text t = text_in(other, sizeof other);
-        text_format(&t, "%.*s%s", (int)(strlen(path) - strlen("ini")), path, ends[i]);
+        text_format(&t, "%.*s%s", (int)(strlen(path) - strlen(".ini")), path, foreign_ends[i]);
         if (!t.cut && access(other, F_OK) == 0)
             settings_warn(s, "%s is not read; write each `name: value` of it as a line `name = value` into %s", other, path);
     }
@@ -5240,20 +5293,6 @@ static bool settings_read_identity(struct settings *s)
     return fine;
 }
 
-/* Takes the short option argv[*at], "-n3" or "-n 3". */
-static bool setting_from_letter(struct settings *s, char **argv, int *at)
-{
-    const char *word = argv[*at];
-    for (size_t i = 0; i < COUNT(setting_letters); i++) {
-        if (word[1] != setting_letters[i].letter)
-            continue;
-        const char *value = word[2] ? word + 2 : argv[++*at];
-        char source[] = { '-', word[1], '\0' };
-        return value ? setting_set(s, setting_letters[i].id, value, ORIGIN_FLAG, source) : settings_fail(s, "%s needs a value", source);
-    }
-    return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
-}
-
 /* What no single setting can be wrong about. */
 static bool settings_check_together(struct settings *s, int commands)
 {
@@ -5290,7 +5329,7 @@ static bool settings_complete(struct settings *s, int command)
     if (s->error[0] || !settings_from_file(s, command))
         return false;
     settings_from_defaults(s);
-    return settings_read_identity(s) && output_format_settle(s, command) && settings_check_together(s, command);
+    return settings_read_identity(s) && settings_settle_format(s, command) && settings_check_together(s, command);
 }
 
 static void settings_free(struct settings *s)
@@ -5330,8 +5369,6 @@ struct queue {
     char data[QUEUE_SIZE];
 };
 
-enum log_format { FORMAT_HUMAN, FORMAT_JSON, FORMAT_RAW };
-
 /* What stands in front of a message and behind it: the same for all lines of one
  * kind within a millisecond. */
 struct frame {
@@ -5368,8 +5405,8 @@ struct log {
     char entry[ENTRY_MAX];
 };
 
-static const char *const level_names[] = { "trace", "debug", "info", "warn", "error", "fatal", "panic" };
-static const char *const level_colours[] = { "2", "36", "32", "33", "31", "31;1", "31;1" }; /* SGR */
+static const char *const level_names[] = { LEVELS(SPELLING) };
+static const char *const level_colours[] = { LEVELS(MEANING) };
 
 static size_t queue_room(const struct queue *q)
 {
@@ -8248,7 +8285,7 @@ static bool json_is_object(const char *bytes, size_t count)
     return j.at == j.end;
 }
 
-static bool node_in_line(const struct seen *n)
+static bool node_in_queue(const struct seen *n)
 {
     bool named = !strncmp(n->name, NODE_PREFIX, strlen(NODE_PREFIX));
     bool persistent = n->state == SEEN_READ && n->stat.ephemeralOwner == 0;
@@ -8608,23 +8645,28 @@ static void viewer_complain(const struct viewer *v, struct log *log, nanos waite
  * Report: `info`, for scripts (YAML, JSON) and for eyes (a table)
  * ------------------------------------------------------------------------ */
 
-/* First what the record of activations says, then what a candidate does. */
+/* What is shown: of the record of activations, then of a candidate; the names in znodes and JSON, and in YAML. */
+#define MEMBERS(ROW)                                                                                                   \
+    ROW(SPEC, "schedule", "schedule") ROW(NEXT, "nextActivation", "nextActivation")                                    \
+    ROW(ACTIVATION, "activation", "activation") ROW(SKIPPED, "skipped", "skipped") ROW(RUN, "lastRun", "lastRun")      \
+    ROW(START, "start", "start") ROW(END, "end", "end") ROW(STATUS, "exitStatus", "exitStatus")                        \
+    ROW(SIGNAL, "signal", "signal") ROW(RUNNER, "candidateId", "id") ROW(RUNNER_HOST, "hostname", "host")              \
+    ROW(RUNNER_NODE, "proposal", "proposal") ROW(TOKEN, "fencingToken", "fencingToken")                                \
+    ROW(ID, "candidateId", "id") ROW(HOST, "hostname", "host") ROW(PID, "pid", "pid")                                  \
+    ROW(TIME, "proposalTime", "proposalTime") ROW(NODE, "proposalNode", "proposalNode")                                \
+    ROW(TIMEOUT, "sessionTimeout", "sessionTimeout") ROW(SEEN, "lastSeenTime", "lastSeenTime")
+
 enum member {
-    MEMBER_SPEC, MEMBER_NEXT, MEMBER_ACTIVATION, MEMBER_SKIPPED, MEMBER_RUN, MEMBER_START, MEMBER_END, MEMBER_STATUS,
-    MEMBER_SIGNAL, MEMBER_RUNNER, MEMBER_RUNNER_HOST, MEMBER_RUNNER_NODE, MEMBER_TOKEN,
-    MEMBER_ID, MEMBER_HOST, MEMBER_PID, MEMBER_TIME, MEMBER_NODE, MEMBER_TIMEOUT, MEMBER_SEEN, MEMBER_COUNT
+#define ROW(id, json, yaml) MEMBER_##id,
+    MEMBERS(ROW)
+#undef ROW
+    MEMBER_COUNT
 };
 
-static const struct { const char *json, *yaml; } field_names[MEMBER_COUNT] = { /* the znodes' names are the JSON's */
-    [MEMBER_SPEC] = { "schedule", "schedule" }, [MEMBER_NEXT] = { "nextActivation", "nextActivation" },
-    [MEMBER_ACTIVATION] = { "activation", "activation" }, [MEMBER_SKIPPED] = { "skipped", "skipped" },
-    [MEMBER_RUN] = { "lastRun", "lastRun" }, [MEMBER_START] = { "start", "start" }, [MEMBER_END] = { "end", "end" },
-    [MEMBER_STATUS] = { "exitStatus", "exitStatus" }, [MEMBER_SIGNAL] = { "signal", "signal" },
-    [MEMBER_RUNNER] = { "candidateId", "id" }, [MEMBER_RUNNER_HOST] = { "hostname", "host" },
-    [MEMBER_RUNNER_NODE] = { "proposal", "proposal" }, [MEMBER_TOKEN] = { "fencingToken", "fencingToken" },
-    [MEMBER_ID] = { "candidateId", "id" }, [MEMBER_HOST] = { "hostname", "host" }, [MEMBER_PID] = { "pid", "pid" },
-    [MEMBER_TIME] = { "proposalTime", "proposalTime" }, [MEMBER_NODE] = { "proposalNode", "proposalNode" },
-    [MEMBER_TIMEOUT] = { "sessionTimeout", "sessionTimeout" }, [MEMBER_SEEN] = { "lastSeenTime", "lastSeenTime" },
+static const struct { const char *json, *yaml; } member_names[MEMBER_COUNT] = {
+#define ROW(id, json, yaml) { json, yaml },
+    MEMBERS(ROW)
+#undef ROW
 };
 
 /* What is shown of the leader, a candidate or the schedule: fields that are empty are not. */
@@ -8641,8 +8683,9 @@ struct report {
     nanos now;          /* since 1970 */
     struct record leader, schedule;
     const char *named;  /* the leader's proposal, within the base's path; "": none */
-    bool record, silent; /* somebody's record is there; his heartbeats are not    */
-    const char *lowest; /* in line                                                */
+    bool record;        /* the base holds data: a leader's heartbeat              */
+    bool silent;        /* ... which is late, or has no time                      */
+    const char *lowest; /* the first of the queue; "": there is none              */
 };
 
 static void __attribute__((format(printf, 2, 3))) record_note(struct record *r, const char *format, ...)
@@ -8656,35 +8699,34 @@ static void __attribute__((format(printf, 2, 3))) record_note(struct record *r, 
     va_end(args);
 }
 
-/* False: it is not what candidates write. */
+/* Returns false, and no field, if it is not what candidates write. */
 static bool record_read(struct record *r, const struct seen *n, enum member first, enum member end)
 {
-    if (!n->data || !json_is_object(n->data, n->length))
-        return false;
-    for (enum member f = first; f < end; f++) {
-        const char *name = field_names[f].json;
-        if (!json_get(n->data, n->length, name, r->fields[f], sizeof r->fields[f]) && json_has(n->data, n->length, name))
-            return false;
+    bool fine = n->data && json_is_object(n->data, n->length);
+    for (enum member f = first; fine && f < end; f++) {
+        const char *name = member_names[f].json;
+        fine = json_get(n->data, n->length, name, r->fields[f], sizeof r->fields[f]) || !json_has(n->data, n->length, name);
     }
-    return true;
+    if (!fine)
+        memset(r->fields, 0, sizeof r->fields);
+    return fine;
 }
 
 static void report_leader(struct report *p)
 {
     const struct viewer *v = p->viewer;
     struct record *r = &p->leader;
-    nanos seen, timeout;
+    nanos heard, timeout;
     if (!p->record)
         return;
     if (!record_read(r, &v->base, MEMBER_ID, MEMBER_COUNT)) {
-        *r = (struct record){ .note_count = 0 };
         record_note(r, "unparseable");
         return;
     }
     p->named = node_name(v->config.base_path, r->fields[MEMBER_NODE]);
     record_note(r, "is leader");
-    bool timed = time_parse(r->fields[MEMBER_SEEN], &seen);
-    nanos silent = timed ? p->now - seen : 0;
+    bool timed = time_parse(r->fields[MEMBER_SEEN], &heard);
+    nanos silent = timed ? p->now - heard : 0;
     if (!duration_parse(r->fields[MEMBER_TIMEOUT], &timeout))
         timeout = 0;
     p->silent = !timed || silent > timeout / 2;
@@ -8728,7 +8770,6 @@ static void report_schedule(struct report *p)
     if (!n->listed || n->state == SEEN_GONE)
         return;
     if (n->state != SEEN_READ || !record_read(r, n, MEMBER_SPEC, MEMBER_ID)) {
-        *r = (struct record){ .note_count = 0 };
         record_note(r, n->state == SEEN_READ ? "unparseable" : "unreadable");
         return;
     }
@@ -8741,7 +8782,7 @@ static void report_open(struct report *p, const struct viewer *v)
     *p = (struct report){ .viewer = v, .now = clock_read(CLOCK_REALTIME), .named = "", .lowest = "" };
     p->record = v->base_exists && v->base.length > 0;
     for (size_t i = v->count; i-- > 0;)
-        if (node_in_line(&v->nodes[i]))
+        if (node_in_queue(&v->nodes[i]))
             p->lowest = v->nodes[i].name;
     report_leader(p);
     report_schedule(p);
@@ -8786,7 +8827,7 @@ static void report_times(const struct report *p, struct record *r, const struct 
         return;
     record_note(r, "proposal node created %s ago", duration_string(p->now - proposed).data);
     nanos drift = n->stat.mtime * MILLISECOND - proposed;
-    if (!asked && (drift > MILLISECOND || drift < -MILLISECOND)) /* whoever asked has written last */
+    if (!asked && (drift > MILLISECOND || drift < -MILLISECOND)) /* the last write was the request */
         record_note(r, "time drift of %s between proposal and zookeeper write", duration_string(drift).data);
 }
 
@@ -8800,13 +8841,12 @@ static void report_candidate(const struct report *p, const struct seen *n, struc
         string_copy(r->brief, sizeof r->brief, "leads");
     } else if (!strcmp(n->name, p->lowest))
         report_lowest(p, r);
-    if (n->state != SEEN_GONE && !node_in_line(n)) {
+    if (n->state != SEEN_GONE && !node_in_queue(n)) {
         record_note(r, "not an ephemeral proposal, ignored");
         string_copy(r->brief, sizeof r->brief, "ignored: not an ephemeral proposal");
     }
     const char *missing = record_missing(r, n);
     if (missing) {
-        memset(r->fields, 0, sizeof r->fields);
         string_copy(r->fields[MEMBER_ID], sizeof r->fields[0], n->name);
         record_note(r, "%s", missing);
         if (!r->brief[0])
@@ -8823,7 +8863,7 @@ static void report_candidate(const struct report *p, const struct seen *n, struc
         report_times(p, r, n);
 }
 
-/* --- YAML, a little of it ---------------------------------------------------------- */
+/* --- YAML and JSON ------------------------------------------------------------------- */
 
 /* Whether a scalar may stand without quotes and is read as text all the same, by
  * readers of YAML 1.1 and 1.2. What is in doubt is quoted. */
@@ -8844,99 +8884,78 @@ static bool yaml_plain(const char *s)
     return n >= sizeof lower || strchr(lower, ' ') || choice_index(words, lower) < 0;
 }
 
-static void print_quoted(FILE *out, const char *s)
+/* A value, behind a space. */
+static void print_value(FILE *out, bool json, const char *value)
 {
-    char buffer[6 * sizeof ((struct record *)0)->fields[0] + 3];
-    struct text t = text_in(buffer, sizeof buffer);
-    json_string(&t, s, strlen(s));
-    fputs(buffer, out);
+    char quoted[6 * sizeof ((struct record *)0)->fields[0] + 3];
+    struct text t = text_in(quoted, sizeof quoted);
+    json_string(&t, value, strlen(value));
+    fprintf(out, " %s", !json && yaml_plain(value) ? value : quoted);
 }
 
-static void yaml_scalar(FILE *out, const char *s)
+/* Begins a line of a record with a name; `begun`: it is not the first, which may be that of a YAML list's item. */
+static void print_name(FILE *out, bool json, int indent, bool item, bool begun, const char *name)
 {
-    if (yaml_plain(s))
-        fputs(s, out);
-    else
-        print_quoted(out, s);
+    bool dash = item && !json && !begun;
+    fprintf(out, json ? "%s\n%*s%s\"%s\":" : "%s\n%*s%s%s:", json && begun ? "," : "", dash ? indent - 2 : indent, "", dash ? "- " : "", name);
 }
 
-static void yaml_record(FILE *out, const struct record *r, const char *first)
+static void print_record(FILE *out, bool json, int indent, bool item, const struct record *r)
 {
-    const char *indent = first;
+    bool begun = false;
+    fputs(json ? "{" : "", out);
     for (int f = 0; f < MEMBER_COUNT; f++) {
         if (f == MEMBER_SEEN && r->note_count) {
-            fprintf(out, "%snotes:\n", indent);
+            print_name(out, json, indent, item, begun, "notes");
+            fputs(json ? " [" : "", out);
             for (size_t i = 0; i < r->note_count; i++) {
-                fputs("  - ", out);
-                yaml_scalar(out, r->notes[i]);
-                fputs("\n", out);
+                fprintf(out, "%s\n%*s%s", json && i ? "," : "", json ? indent + 3 : indent, "", json ? "" : "-");
+                print_value(out, json, r->notes[i]);
             }
-            indent = "  ";
+            if (json)
+                fprintf(out, "\n%*s]", indent, "");
+            begun = true;
         }
-        if (!r->fields[f][0])
-            continue;
-        fprintf(out, "%s%s: ", indent, field_names[f].yaml);
-        yaml_scalar(out, r->fields[f]);
-        fputs("\n", out);
-        indent = "  ";
+        if (r->fields[f][0]) {
+            print_name(out, json, indent, item, begun, json ? member_names[f].json : member_names[f].yaml);
+            print_value(out, json, r->fields[f]);
+            begun = true;
+        }
     }
+    if (json)
+        fprintf(out, begun ? "\n%*s}" : "%*s}", begun ? indent - 4 : 0, "");
 }
 
 static void report_yaml(FILE *out, const struct report *p, struct record *r)
 {
     const struct viewer *v = p->viewer;
-    fputs(p->leader.note_count ? "leader:\n" : "leader: {}\n", out);
-    yaml_record(out, &p->leader, "  ");
-    fputs(v->count ? "allCandidates:\n" : "allCandidates: []\n", out);
+    fputs(p->leader.note_count ? "leader:" : "leader: {}", out);
+    print_record(out, false, 2, false, &p->leader);
+    fputs(v->count ? "\nallCandidates:" : "\nallCandidates: []", out);
     for (size_t i = 0; i < v->count; i++) {
         report_candidate(p, &v->nodes[i], r);
-        yaml_record(out, r, "- ");
+        print_record(out, false, 2, true, r);
     }
-    if (record_there(&p->schedule))
-        fputs("schedule:\n", out);
-    yaml_record(out, &p->schedule, "  ");
-}
-
-/* --- JSON ------------------------------------------------------------------------------ */
-
-static void json_record(FILE *out, const struct record *r, const char *indent)
-{
-    const char *separator = "";
-    fputs("{", out);
-    for (int f = 0; f < MEMBER_COUNT; f++) {
-        if (f == MEMBER_SEEN && r->note_count) {
-            fprintf(out, "%s\n%s    \"notes\": [", separator, indent);
-            for (size_t i = 0; i < r->note_count; i++) {
-                fprintf(out, "%s\n%s        ", i ? "," : "", indent);
-                print_quoted(out, r->notes[i]);
-            }
-            fprintf(out, "\n%s    ]", indent);
-            separator = ",";
-        }
-        if (!r->fields[f][0])
-            continue;
-        fprintf(out, "%s\n%s    \"%s\": ", separator, indent, field_names[f].json);
-        print_quoted(out, r->fields[f]);
-        separator = ",";
-    }
-    fprintf(out, *separator ? "\n%s}" : "}", indent);
+    fputs(record_there(&p->schedule) ? "\nschedule:" : "", out);
+    print_record(out, false, 2, false, &p->schedule);
+    fputs("\n", out);
 }
 
 static void report_json(FILE *out, const struct report *p, struct record *r)
 {
     const struct viewer *v = p->viewer;
     fputs("{\n    \"leader\": ", out);
-    json_record(out, &p->leader, "    ");
+    print_record(out, true, 8, false, &p->leader);
     fputs(",\n    \"candidates\": [", out);
     for (size_t i = 0; i < v->count; i++) {
         report_candidate(p, &v->nodes[i], r);
-        fprintf(out, "%s\n        ", i ? "," : "");
-        json_record(out, r, "        ");
+        fputs(i ? ",\n        " : "\n        ", out);
+        print_record(out, true, 12, true, r);
     }
     fputs(v->count ? "\n    ]" : "]", out);
     if (record_there(&p->schedule)) {
         fputs(",\n    \"schedule\": ", out);
-        json_record(out, &p->schedule, "    ");
+        print_record(out, true, 8, false, &p->schedule);
     }
     fputs("\n}\n", out);
 }
@@ -8959,8 +8978,7 @@ static size_t character_columns(unsigned c)
     return 1;
 }
 
-/* The next character of a stranger's text as a terminal may have it: what would
- * act on it becomes U+FFFD. Moves *p on. */
+/* The next character of foreign text as a terminal may have it: what would act on it becomes U+FFFD. Moves *p on. */
 static unsigned character_next(const char **p)
 {
     size_t n = utf8_length(*p, strlen(*p));
@@ -9007,12 +9025,24 @@ static const struct { const char *title; size_t most; } columns[COLUMN_COUNT] = 
 };
 
 struct row {
-    const char *cells[COLUMN_COUNT];
+    const char *mark, *colour, *cells[COLUMN_COUNT];
     struct age_text age;
 };
 
-static void table_row(struct row *row, const struct report *p, const struct seen *n, const struct record *r)
+/* Row `i`; row 0 has the titles. */
+static void table_row(struct row *row, const struct report *p, size_t i, struct record *r)
 {
+    row->mark = "  ";
+    row->colour = "\033[2m";
+    for (int c = 0; c < COLUMN_COUNT; c++)
+        row->cells[c] = columns[c].title;
+    if (i == 0)
+        return;
+    const struct seen *n = &p->viewer->nodes[i - 1];
+    bool leads = n == viewer_leader(p->viewer), odd = n->state != SEEN_READ || !node_in_queue(n);
+    report_candidate(p, n, r);
+    row->mark = leads ? "* " : "  ";
+    row->colour = leads ? "\033[32;1m" : odd ? "\033[33m" : "";
     row->age = age_string((p->now - n->stat.ctime * MILLISECOND) / SECOND);
     row->cells[COLUMN_ID] = r->fields[MEMBER_ID];
     row->cells[COLUMN_HOST] = r->fields[MEMBER_HOST];
@@ -9021,96 +9051,90 @@ static void table_row(struct row *row, const struct report *p, const struct seen
     row->cells[COLUMN_NOTES] = r->brief;
 }
 
-static void table_print(FILE *out, const struct row *row, const size_t *widths, const char *mark, const char *colour)
+static void table_print(FILE *out, const struct row *row, const size_t *widths, bool colour)
 {
     char buffer[4 * TABLE_WIDTH * 8];
     struct text t = text_in(buffer, sizeof buffer);
-    text_string(&t, mark);
+    text_string(&t, row->mark);
     for (int c = 0; c < COLUMN_COUNT; c++) {
         text_cell(&t, row->cells[c], widths[c], c != COLUMN_NOTES);
         text_string(&t, c == COLUMN_NOTES ? "" : "  ");
     }
     while (t.length && t.data[t.length - 1] == ' ')
         t.data[--t.length] = '\0';
-    fprintf(out, "%s%s%s\n", colour, buffer, *colour ? "\033[0m" : "");
+    bool coloured = colour && *row->colour;
+    fprintf(out, "%s%s%s\n", coloured ? row->colour : "", buffer, coloured ? "\033[0m" : "");
 }
 
 static void table_head(FILE *out, const struct report *p)
 {
     const struct viewer *v = p->viewer;
+    const char *id = p->leader.fields[MEMBER_ID];
     char line[16 * TABLE_WIDTH];
     struct text t = text_in(line, sizeof line);
-    if (viewer_leader(v)) {
-        text_cell(&t, p->leader.fields[MEMBER_ID], 40, false);
-        text_string(&t, " leads ");
-    } else
-        text_string(&t, "nobody leads ");
+    bool leads = viewer_leader(v);
+    if (leads)
+        text_cell(&t, id, 40, false);
+    text_string(&t, leads ? " leads " : "no candidate leads ");
     text_cell(&t, v->config.base_path, 40, false);
     fprintf(out, "%s\n", line);
     t = text_in(line, sizeof line);
-    if (!v->base_exists)
-        text_string(&t, "it does not exist: nobody has ever stood there");
-    else if (p->record && !viewer_leader(v) && *p->leader.fields[MEMBER_ID]) {
+    if (p->record && !leads && *id) {
         text_string(&t, "last led by ");
-        text_cell(&t, p->leader.fields[MEMBER_ID], 40, false);
+        text_cell(&t, id, 40, false);
         text_format(&t, ", whose proposal is gone; %s", p->leader.brief);
-    } else if (p->record)
-        text_string(&t, *p->leader.brief ? p->leader.brief : "its data is no leader's record");
-    else
-        text_string(&t, v->count ? "it is empty: an election may be in progress" : "it is empty, and nobody stands");
-    fprintf(out, "%s%s\n", line, p->silent && viewer_leader(v) ? ", later than expected" : "");
+    } else
+        text_string(&t, !v->base_exists ? "it does not exist: there has never been a candidate" :
+                        p->record ? (*p->leader.brief ? p->leader.brief : "its data is not a leader's heartbeat") :
+                        v->count ? "it is empty: an election may be in progress" : "it is empty, and has no candidates");
+    fprintf(out, "%s%s\n", line, p->silent && leads ? ", later than expected" : "");
 }
 
-/* Adds the fields that are there, each behind its words. */
-static void text_fields(struct text *t, const struct record *r, const enum member *fields, const char *const *words, size_t count)
+/* What the schedule's line says first, and what its line about the last run says: fields that are there, each behind
+ * its words. */
+static const struct { enum member member; const char *words; } schedule_parts[] = {
+    { MEMBER_SPEC, "schedule " }, { MEMBER_NEXT, ", next " },
+    { MEMBER_RUN, "last run " }, { MEMBER_RUNNER, " by " }, { MEMBER_STATUS, ", ended with " },
+    { MEMBER_SIGNAL, ", ended by signal " }, { MEMBER_END, " at " },
+};
+#define PARTS_FIRST 2
+
+static void text_parts(struct text *t, const struct record *r, size_t from, size_t end)
 {
-    for (size_t i = 0; i < count; i++)
-        if (r->fields[fields[i]][0]) {
-            text_string(t, words[i]);
-            text_cell(t, r->fields[fields[i]], 40, false);
+    for (size_t i = from; i < end; i++)
+        if (r->fields[schedule_parts[i].member][0]) {
+            text_string(t, schedule_parts[i].words);
+            text_cell(t, r->fields[schedule_parts[i].member], 40, false);
         }
 }
 
 static void table_schedule(FILE *out, const struct report *p)
 {
-    static const enum member what[] = { MEMBER_SPEC, MEMBER_NEXT };
-    static const char *const what_words[] = { "schedule ", ", next " };
-    static const enum member last[] = { MEMBER_RUN, MEMBER_RUNNER, MEMBER_STATUS, MEMBER_SIGNAL, MEMBER_END };
-    static const char *const last_words[] = { "last run ", " by ", ", ended with ", ", ended by signal ", " at " };
     const struct record *r = &p->schedule;
     char line[64 * TABLE_WIDTH];
     struct text t = text_in(line, sizeof line);
     if (!record_there(r))
         return;
-    text_fields(&t, r, what, what_words, COUNT(what));
+    text_parts(&t, r, 0, PARTS_FIRST);
     text_format(&t, *r->brief ? " (%s)" : "%s", r->brief);
-    fprintf(out, "%s\n", *line ? line : "its schedule's record cannot be read");
+    fprintf(out, "%s\n", *line ? line : "its record of activations cannot be read");
     t = text_in(line, sizeof line);
-    text_fields(&t, r, last, last_words, COUNT(last));
+    text_parts(&t, r, PARTS_FIRST, COUNT(schedule_parts));
     for (size_t i = *r->brief ? 1 : 0; i < r->note_count && *line; i++)
         text_format(&t, ", %s", r->notes[i]);
     if (*line)
         fprintf(out, "%s\n", line);
 }
 
-static void report_table(FILE *out, const struct report *p, struct record *r, bool colour)
+static void report_table(FILE *out, const struct report *p, struct record *r)
 {
-    const struct viewer *v = p->viewer;
-    const struct seen *leader = viewer_leader(v);
-    struct row row = { .age = { "" } };
-    size_t widths[COLUMN_COUNT], rest = TABLE_WIDTH - 2;
+    struct row row;
+    size_t widths[COLUMN_COUNT] = { 0 }, rest = TABLE_WIDTH - 2, rows = p->viewer->count ? p->viewer->count + 1 : 0;
+    bool colour = isatty(fileno(out)) && !getenv("NO_COLOR");
     table_head(out, p);
     table_schedule(out, p);
-    if (v->count == 0)
-        return;
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        row.cells[c] = columns[c].title;
-        widths[c] = strlen(columns[c].title);
-    }
-    struct row title = row;
-    for (size_t i = 0; i < v->count; i++) {
-        report_candidate(p, &v->nodes[i], r);
-        table_row(&row, p, &v->nodes[i], r);
+    for (size_t i = 0; i < rows; i++) {
+        table_row(&row, p, i, r);
         for (int c = 0; c < COLUMN_COUNT; c++) {
             size_t wide = text_columns(row.cells[c]);
             widths[c] = wide > columns[c].most ? columns[c].most : wide > widths[c] ? wide : widths[c];
@@ -9119,13 +9143,9 @@ static void report_table(FILE *out, const struct report *p, struct record *r, bo
     for (int c = 0; c < COLUMN_NOTES; c++)
         rest -= widths[c] + 2;
     widths[COLUMN_NOTES] = rest;
-    table_print(out, &title, widths, "  ", colour ? "\033[2m" : "");
-    for (size_t i = 0; i < v->count; i++) {
-        const struct seen *n = &v->nodes[i];
-        report_candidate(p, n, r);
-        table_row(&row, p, n, r);
-        bool odd = n->state != SEEN_READ || !node_in_line(n);
-        table_print(out, &row, widths, n == leader ? "* " : "  ", !colour ? "" : n == leader ? "\033[32;1m" : odd ? "\033[33m" : "");
+    for (size_t i = 0; i < rows; i++) {
+        table_row(&row, p, i, r);
+        table_print(out, &row, widths, colour);
     }
 }
 
@@ -9159,20 +9179,17 @@ static bool viewer_read(struct viewer *v, nanos limit)
     return viewer_whole(v);
 }
 
-static bool report_print(const struct viewer *v, enum output format)
+/* Returns false, and errno, if it could not be printed. */
+static bool report_print(const struct viewer *v, nanos format)
 {
+    static void (*const writers[])(FILE *, const struct report *, struct record *) = { INFO_FORMATS(MEANING) };
     struct report *p = malloc(sizeof *p);
     struct record *r = malloc(sizeof *r);
-    if (p && r) {
-        report_open(p, v);
-        if (format == OUTPUT_TABLE)
-            report_table(stdout, p, r, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
-        else if (format == OUTPUT_JSON)
-            report_json(stdout, p, r);
-        else
-            report_yaml(stdout, p, r);
-    }
     bool made = p && r;
+    if (made) {
+        report_open(p, v);
+        writers[format](stdout, p, r);
+    }
     free(p);
     free(r);
     return fflush(stdout) == 0 && made;
@@ -9193,10 +9210,10 @@ static int info(const struct settings *s, struct log *log, char **command)
     if (!whole)
         viewer_complain(v, log, limit);
     else if (viewer_lost(v, log))
-        status = EXIT_BALLOT;
+        ; /* it is said */
     else if (check)
-        status = viewer_leader(v) ? 0 : EXIT_NOBODY_LEADS;
-    else if (report_print(v, (enum output)setting_number(s, SET_OUTPUT_FORMAT)) || errno == EPIPE)
+        status = viewer_leader(v) ? 0 : EXIT_NO_LEADER;
+    else if (report_print(v, setting_number(s, SET_OUTPUT_FORMAT)) || errno == EPIPE)
         status = 0; /* a reader that has seen enough is no error */
     else
         LOG(log, FATAL, "cannot write to stdout: %s", strerror(errno));
@@ -9207,31 +9224,26 @@ static int info(const struct settings *s, struct log *log, char **command)
 /* ---------------------------------------------------------------------------
  * Watch: the present state, then a line for each change
  *
- * watch_next() compares what was read with what was told and names the next
- * line: a pure function. watch_tell() writes it, and makes it told. The base is
- * not read again before what it said is told: only ZooKeeper, whose watches
- * fire once, ever makes two changes one.
+ * watch_next() compares what was read with what was told and names the next line: a pure function. watch_tell() writes
+ * it, and makes it told. The base is not read again before what it said is told: only ZooKeeper, whose watches fire
+ * once, ever makes two changes one.
  * ------------------------------------------------------------------------ */
 
-#define WATCH_LINE_MAX 32768 /* bytes: every byte of a stranger's fields escaped */
+#define WATCH_LINE_MAX 32768 /* bytes: every byte of foreign fields escaped */
 
-enum change {
-    CHANGE_NONE,
-    CHANGE_LEADER, CHANGE_VACANT, CHANGE_CANDIDATE, /* the present state        */
-    CHANGE_ELECTED, CHANGE_RESIGNED, CHANGE_LOST,   /* of the leadership        */
-    CHANGE_JOINED, CHANGE_LEFT,                     /* the line                 */
-    CHANGE_DISCONNECTED, CHANGE_CONNECTED,          /* we ourselves             */
-};
+/* The present state; changes of the leadership; of the queue; of our own contact. */
+#define CHANGES(ROW)                                                                                                   \
+    ROW(CHANGE_LEADER, "leader") ROW(CHANGE_VACANT, "vacant") ROW(CHANGE_CANDIDATE, "candidate")                       \
+    ROW(CHANGE_ELECTED, "elected") ROW(CHANGE_RESIGNED, "resigned") ROW(CHANGE_LOST, "lost")                           \
+    ROW(CHANGE_JOINED, "joined") ROW(CHANGE_LEFT, "left")                                                              \
+    ROW(CHANGE_DISCONNECTED, "disconnected") ROW(CHANGE_CONNECTED, "connected")
 
-static const char *const change_names[] = {
-    [CHANGE_LEADER] = "leader", [CHANGE_VACANT] = "vacant", [CHANGE_CANDIDATE] = "candidate",
-    [CHANGE_ELECTED] = "elected", [CHANGE_RESIGNED] = "resigned", [CHANGE_LOST] = "lost",
-    [CHANGE_JOINED] = "joined", [CHANGE_LEFT] = "left",
-    [CHANGE_DISCONNECTED] = "disconnected", [CHANGE_CONNECTED] = "connected",
-};
+enum change { CHANGES(MEANING) CHANGE_NONE };
 
-/* Somebody as a line names him: "" for what is not known. */
-struct person {
+static const char *const change_names[] = { CHANGES(SPELLING) };
+
+/* A candidate as a line names it: "" for what is not known. */
+struct candidate {
     char id[BALLOT_ID_MAX + 1], host[256], pid[32], node[NODE_MAX];
 };
 
@@ -9240,15 +9252,15 @@ struct watch {
     bool begun;          /* the leader of the present state is told            */
     bool greeting;       /* its candidates are being told                      */
     bool connected;      /* as told                                            */
-    bool leads;          /* `leader` leads, as told; else he was the last      */
-    struct person leader;
+    bool leads;          /* `leader` leads, as told; else it was the last      */
+    struct candidate leader;
     nanos since;         /* of the present state of `leads`; 0: not known      */
     nanos began_at, lost_contact_at;
 };
 
-static struct person person_read(const struct seen *n, const char *node)
+static struct candidate candidate_read(const struct seen *n, const char *node)
 {
-    struct person p = { .id = "" };
+    struct candidate p = { .id = "" };
     string_copy(p.node, sizeof p.node, node);
     if (!n->data)
         return p;
@@ -9258,7 +9270,7 @@ static struct person person_read(const struct seen *n, const char *node)
     return p;
 }
 
-/* A candidate of whom all is known that ever will be. */
+/* A candidate of which all is known that ever will be. */
 static bool node_tellable(const struct seen *n)
 {
     bool named = n->listed && !strncmp(n->name, NODE_PREFIX, strlen(NODE_PREFIX));
@@ -9276,8 +9288,7 @@ static enum change watch_end(const struct watch *w, const char *named)
     return *named ? CHANGE_NONE : CHANGE_LOST;
 }
 
-/* The base names somebody who is not told as leader: told, put off until we know
- * him as a candidate, or of no account. */
+/* The base names a candidate that is not told as leader: told, put off until it is known, or of no account. */
 static enum change watch_claim(const struct watch *w, const char *named, bool *wait)
 {
     const struct viewer *v = w->viewer;
@@ -9290,8 +9301,8 @@ static enum change watch_claim(const struct watch *w, const char *named, bool *w
     return *wait ? CHANGE_NONE : CHANGE_ELECTED;
 }
 
-/* The next of the line's changes; the leader leaves it after his leadership. */
-static enum change watch_line(const struct watch *w, struct seen **about)
+/* The next change of the queue, which a leader leaves after its leadership. */
+static enum change watch_queue(const struct watch *w, struct seen **about)
 {
     const struct viewer *v = w->viewer;
     enum change change = CHANGE_NONE;
@@ -9321,17 +9332,16 @@ static enum change watch_next(const struct watch *w, nanos now, struct seen **ab
     enum change change = w->leads ? watch_end(w, named) : CHANGE_NONE;
     if (change == CHANGE_NONE && !w->greeting)
         change = watch_claim(w, named, wait);
-    return change == CHANGE_NONE ? watch_line(w, about) : change;
+    return change == CHANGE_NONE ? watch_queue(w, about) : change;
 }
 
 /* --- lines ------------------------------------------------------------------------ */
 
-/* A line about `who`; `before`: whom he follows as leader, or NULL; `span`: how
- * long nobody led, or how long we were out of contact, -1: not known. */
-struct news {
+/* What a line says. */
+struct notice {
     enum change change;
-    const struct person *who, *before;
-    nanos span;
+    struct candidate who, before; /* the candidate; the leader before it; no node: none                 */
+    nanos span;                  /* without a leader, or out of contact, so long; negative: not known  */
 };
 
 static const char *span_string(struct duration_text *buffer, nanos span)
@@ -9340,70 +9350,72 @@ static const char *span_string(struct duration_text *buffer, nanos span)
     return span < 0 ? "" : buffer->data;
 }
 
-static void news_json(struct text *t, const struct news *n, const char *path)
+static void json_node(struct text *t, const char *name, const char *path, const char *node)
 {
-    const struct person nobody = { .id = "" };
-    const struct person *who = n->who ? n->who : &nobody, *before = n->before ? n->before : &nobody;
-    char when[64], node[NODE_PATH_MAX], before_node[sizeof node];
+    char whole[NODE_PATH_MAX];
+    snprintf(whole, sizeof whole, "%s/%s", path, node);
+    json_field(t, name, *node ? whole : "");
+}
+
+static void notice_json(struct text *t, const struct notice *n, const char *path)
+{
+    char when[64];
     struct text time = text_in(when, sizeof when);
     struct duration_text span;
     bool contact = n->change == CHANGE_CONNECTED;
     text_wall(&time, clock_read(CLOCK_REALTIME), true);
-    snprintf(node, sizeof node, "%s/%s", path, who->node);
-    snprintf(before_node, sizeof before_node, "%s/%s", path, before->node);
     text_string(t, "{");
     json_field(t, "time", when);
     json_field(t, "event", change_names[n->change]);
-    json_field(t, "candidateId", who->id);
-    json_field(t, "hostname", who->host);
-    json_field(t, "pid", who->pid);
-    json_field(t, "proposalNode", who->node[0] ? node : "");
-    json_field(t, "previousId", before->id);
-    json_field(t, "previousNode", before->node[0] ? before_node : "");
+    json_field(t, "candidateId", n->who.id);
+    json_field(t, "hostname", n->who.host);
+    json_field(t, "pid", n->who.pid);
+    json_node(t, "proposalNode", path, n->who.node);
+    json_field(t, "previousId", n->before.id);
+    json_node(t, "previousNode", path, n->before.node);
     json_field(t, "vacantFor", contact ? "" : span_string(&span, n->span));
     json_field(t, "awayFor", contact ? span_string(&span, n->span) : "");
     text_string(t, "}\n");
 }
 
-static void person_text(struct text *t, const struct person *p)
+/* `words` and what is known of a candidate, harmless for a terminal; nothing if it is empty. */
+static void text_part(struct text *t, const char *words, const char *part)
 {
-    text_cell(t, p->id[0] ? p->id : p->node, SIZE_MAX, false);
+    text_string(t, *part ? words : "");
+    text_cell(t, part, SIZE_MAX, false);
+}
+
+static void candidate_text(struct text *t, const struct candidate *c)
+{
+    text_part(t, "", c->id[0] ? c->id : c->node);
     text_string(t, " (");
-    if (p->host[0]) {
-        text_cell(t, p->host, SIZE_MAX, false);
-        text_string(t, ", ");
-    }
-    if (p->pid[0]) {
-        text_string(t, "pid ");
-        text_cell(t, p->pid, SIZE_MAX, false);
-        text_string(t, ", ");
-    }
-    text_cell(t, p->node, SIZE_MAX, false);
+    text_part(t, "", c->host);
+    text_part(t, c->host[0] ? ", pid " : "pid ", c->pid);
+    text_part(t, c->host[0] || c->pid[0] ? ", " : "", c->node);
     text_string(t, ")");
 }
 
-static bool person_same(const struct person *one, const struct person *other)
+static bool candidate_same(const struct candidate *one, const struct candidate *other)
 {
     return !strcmp(one->id, other->id) && !strcmp(one->host, other->host) && !strcmp(one->pid, other->pid);
 }
 
-static void news_human(struct text *t, const struct news *n)
+static void notice_human(struct text *t, const struct notice *n, const char *path)
 {
     struct duration_text span;
+    (void)path;
     text_wall(t, clock_read(CLOCK_REALTIME), false);
     text_format(t, " %-12s  ", change_names[n->change]);
-    if (n->who)
-        person_text(t, n->who);
+    if (n->who.node[0])
+        candidate_text(t, &n->who);
     if (n->change == CHANGE_VACANT)
-        text_string(t, n->who ? " was the last leader, and its proposal is gone" : "nobody leads");
-    if (n->before && person_same(n->who, n->before))
+        text_string(t, n->who.node[0] ? " was the last leader, and its proposal is gone" : "no candidate leads");
+    if (n->before.node[0] && candidate_same(&n->who, &n->before))
         text_string(t, ", again, with a new proposal");
-    else if (n->before) {
-        text_string(t, ", after ");
-        text_cell(t, n->before->id[0] ? n->before->id : n->before->node, SIZE_MAX, false);
-    }
+    else
+        text_part(t, ", after ", n->before.id[0] ? n->before.id : n->before.node);
     if (n->change == CHANGE_ELECTED && n->span >= 0)
-        text_format(t, "; nobody led for %s", span_string(&span, n->span));
+        text_format(t, "; no candidate led for %s", span_string(&span, n->span));
     if (n->change == CHANGE_DISCONNECTED)
         text_string(t, "no contact with ZooKeeper");
     if (n->change == CHANGE_CONNECTED)
@@ -9413,71 +9425,46 @@ static void news_human(struct text *t, const struct news *n)
 
 /* --- telling ------------------------------------------------------------------------ */
 
-static void watch_write(const struct watch *w, struct log *log, bool json, const struct news *n)
+/* The leader of the present state, or of the last one if no candidate leads; or one that is elected. */
+static void watch_lead(struct watch *w, struct notice *n, nanos now)
 {
+    const struct viewer *v = w->viewer;
+    if (n->change == CHANGE_ELECTED) {
+        n->before = w->leader;
+        n->span = !w->leads && w->since ? now - w->since : -1;
+    } else
+        w->begun = w->greeting = true;
+    w->leads = n->change != CHANGE_VACANT;
+    if (v->named[0])
+        w->leader = n->who = candidate_read(&v->base, v->named);
+}
+
+static void watch_tell(struct watch *w, struct log *log, nanos format, enum change change, struct seen *about, nanos now)
+{
+    static void (*const writers[])(struct text *, const struct notice *, const char *path) = { WATCH_FORMATS(MEANING) };
+    struct notice n = { .change = change, .span = -1 };
     char line[WATCH_LINE_MAX];
     struct text t = text_in(line, sizeof line);
-    if (json)
-        news_json(&t, n, w->viewer->config.base_path);
-    else
-        news_human(&t, n);
-    queue_add(&log->out, &t);
-}
-
-static void watch_contact(struct watch *w, struct news *news, nanos now)
-{
-    w->connected = news->change == CHANGE_CONNECTED;
-    if (w->connected)
-        news->span = now - w->lost_contact_at;
-    else
-        w->lost_contact_at = w->viewer->client.contact_since;
-}
-
-/* The leader of the present state, or of the last one if nobody leads. */
-static void watch_begin(struct watch *w, struct news *news)
-{
-    const char *named = w->viewer->named;
-    w->begun = w->greeting = true;
-    w->leads = news->change == CHANGE_LEADER;
-    if (*named)
-        w->leader = person_read(&w->viewer->base, named);
-    news->who = *named ? &w->leader : NULL;
-}
-
-static void watch_elected(struct watch *w, struct news *news, struct person *before, nanos now)
-{
-    *before = w->leader;
-    news->before = before->node[0] ? before : NULL;
-    news->span = !w->leads && w->since ? now - w->since : -1;
-    w->leader = person_read(&w->viewer->base, w->viewer->named);
-    news->who = &w->leader;
-    w->leads = true;
-}
-
-static void watch_tell(struct watch *w, struct log *log, bool json, enum change change, struct seen *about, nanos now)
-{
-    struct news news = { .change = change, .span = -1 };
-    struct person person, before;
-    if (change == CHANGE_CONNECTED || change == CHANGE_DISCONNECTED)
-        watch_contact(w, &news, now);
-    else if (change == CHANGE_LEADER || change == CHANGE_VACANT)
-        watch_begin(w, &news);
-    else if (change == CHANGE_ELECTED)
-        watch_elected(w, &news, &before, now);
+    if (change == CHANGE_CONNECTED || change == CHANGE_DISCONNECTED) {
+        w->connected = change == CHANGE_CONNECTED;
+        w->lost_contact_at = w->connected ? w->lost_contact_at : w->viewer->client.contact_since;
+        n.span = w->connected ? now - w->lost_contact_at : -1;
+    } else if (change == CHANGE_LEADER || change == CHANGE_VACANT || change == CHANGE_ELECTED)
+        watch_lead(w, &n, now);
     else if (change == CHANGE_RESIGNED || change == CHANGE_LOST) {
-        news.who = &w->leader;
+        n.who = w->leader;
         w->leads = false;
         w->since = now;
     } else {
-        person = person_read(about, about->name);
-        news.who = &person;
+        n.who = candidate_read(about, about->name);
         about->told = change != CHANGE_LEFT;
     }
-    watch_write(w, log, json, &news);
+    writers[format](&t, &n, w->viewer->config.base_path);
+    queue_add(&log->out, &t);
 }
 
 /* Tells all that there is to tell and room for; the rest can wait. */
-static void watch_tell_all(struct watch *w, struct log *log, bool json)
+static void watch_tell_all(struct watch *w, struct log *log, nanos format)
 {
     struct seen *about = NULL;
     bool wait = false;
@@ -9486,17 +9473,18 @@ static void watch_tell_all(struct watch *w, struct log *log, bool json)
         enum change change = watch_next(w, now, &about, &wait);
         if (change == CHANGE_NONE)
             break;
-        watch_tell(w, log, json, change, about, now);
+        watch_tell(w, log, format, change, about, now);
     }
-    w->greeting = w->greeting && queue_room(&log->out) < WATCH_LINE_MAX;
-    w->viewer->hold_base = wait || queue_room(&log->out) < WATCH_LINE_MAX;
+    bool full = queue_room(&log->out) < WATCH_LINE_MAX;
+    w->greeting = w->greeting && full;
+    w->viewer->hold_base = wait || full;
     queue_flush(&log->out);
     queue_flush(&log->err);
 }
 
 enum { WATCH_SIGNAL, WATCH_OUT, WATCH_SLOTS };
 
-/* False: it is time to end. */
+/* Returns false if it is time to end. */
 static bool watch_wait(struct watch *w, struct log *log)
 {
     const struct viewer *v = w->viewer;
@@ -9505,7 +9493,7 @@ static bool watch_wait(struct watch *w, struct log *log)
         [WATCH_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
         [WATCH_OUT] = { out->fd, (short)(queue_waits(out) && !out->retry_at ? POLLOUT : 0), 0 },
     };
-    nanos wake = queue_waits(out) && out->retry_at ? out->retry_at : NEVER;
+    nanos wake = queue_retry(out);
     if (!w->begun && w->connected && !v->client.connected)
         wake = nanos_min(wake, w->began_at + v->client.timeout);
     viewer_round(w->viewer, slots, WATCH_SLOTS, wake);
@@ -9514,17 +9502,16 @@ static bool watch_wait(struct watch *w, struct log *log)
 
 static int watch(const struct settings *s, struct log *log, char **command)
 {
-    static const int heard[] = { SIGINT, SIGTERM, 0 }, deaf[] = { SIGPIPE, 0 };
-    bool json = setting_number(s, SET_OUTPUT_FORMAT) == OUTPUT_JSON;
+    static const int caught[] = { SIGINT, SIGTERM, 0 }, ignored[] = { SIGPIPE, 0 };
     (void)command;
-    if (!signals_open(heard, deaf))
+    if (!signals_open(caught, ignored))
         return EXIT_BALLOT;
     struct watch w = { .viewer = viewer_open(s, log, READ_ALL, true), .connected = true, .began_at = clock_now() };
     if (!w.viewer)
         return EXIT_BALLOT;
     bool lost = false;
     do
-        watch_tell_all(&w, log, json);
+        watch_tell_all(&w, log, setting_number(s, SET_OUTPUT_FORMAT));
     while (watch_wait(&w, log) && !(lost = viewer_lost(w.viewer, log)));
     bool refused = w.viewer->refused;
     if (refused)
@@ -9537,64 +9524,64 @@ static int watch(const struct settings *s, struct log *log, char **command)
 /* ---------------------------------------------------------------------------
  * Step-down: asking the present leader to hand over
  *
- * The request is a field "stepDown" in his proposal's data, which he watches.
- * down_next() is a pure function of what was read.
+ * The request is a field "stepDown" in the leader's proposal, which it watches.
+ * handover_next() is a pure function of what was read.
  * ------------------------------------------------------------------------ */
 
-struct down {
+struct handover {
     struct viewer *viewer;
     struct log *log;
     bool begun;           /* `old` is known                              */
-    struct person old;    /* who led when we came                        */
-    struct person leader; /* who leads now; "" if nobody                 */
+    struct candidate old; /* the leader when we came                     */
+    char name[512];       /* ... in words                                */
     bool asked;
-    bool told_gone;       /* that he cannot be asked                     */
+    bool told_gone;       /* that it cannot be asked                     */
     int refused;          /* a ZooKeeper error                           */
 };
 
-enum down_step {
-    DOWN_WAIT, DOWN_BEGIN, DOWN_ASK, DOWN_TELL_GONE, DOWN_DONE,
-    DOWN_NOBODY_LEADS, DOWN_NOBODY_ELSE, DOWN_AGAIN, DOWN_FOREIGN, DOWN_REFUSED,
+enum handover_step {
+    HANDOVER_WAIT, HANDOVER_BEGIN, HANDOVER_ASK, HANDOVER_TELL_GONE, HANDOVER_DONE,
+    HANDOVER_NO_LEADER, HANDOVER_NO_OTHER, HANDOVER_AGAIN, HANDOVER_FOREIGN, HANDOVER_REFUSED,
 };
 
-/* Whether anybody stands besides the one with the proposal `node`. */
-static bool down_others(const struct viewer *v, const char *node)
+/* Whether there is a candidate besides the one with the proposal `node`. */
+static bool handover_others(const struct viewer *v, const char *node)
 {
     for (size_t i = 0; i < v->count; i++)
-        if (node_in_line(&v->nodes[i]) && strcmp(v->nodes[i].name, node) != 0)
+        if (node_in_queue(&v->nodes[i]) && strcmp(v->nodes[i].name, node) != 0)
             return true;
     return false;
 }
 
-static enum down_step down_next(const struct down *d)
+static enum handover_step handover_next(const struct handover *d)
 {
     const struct viewer *v = d->viewer;
     if (d->refused)
-        return DOWN_REFUSED;
+        return HANDOVER_REFUSED;
     if (client_flying(&v->client, LOOK_ASK) || !viewer_whole(v))
-        return DOWN_WAIT;
+        return HANDOVER_WAIT;
     const char *named = v->named;
     const struct seen *n = viewer_leader(v);
     if (!d->begun)
-        return *named ? DOWN_BEGIN : DOWN_NOBODY_LEADS;
+        return *named ? HANDOVER_BEGIN : HANDOVER_NO_LEADER;
     if (*named && strcmp(named, d->old.node) != 0) {
-        const struct person now = person_read(&v->base, named);
-        return person_same(&now, &d->old) ? DOWN_AGAIN : DOWN_DONE;
+        const struct candidate now = candidate_read(&v->base, named);
+        return candidate_same(&now, &d->old) ? HANDOVER_AGAIN : HANDOVER_DONE;
     }
     if (!*named)
-        return DOWN_WAIT;
+        return HANDOVER_WAIT;
     if (!n)
-        return d->told_gone || d->asked ? DOWN_WAIT : DOWN_TELL_GONE;
+        return d->told_gone || d->asked ? HANDOVER_WAIT : HANDOVER_TELL_GONE;
     if (!n->data || !json_has(n->data, n->length, "onDisconnect"))
-        return DOWN_FOREIGN;
+        return HANDOVER_FOREIGN;
     if (d->asked || json_has(n->data, n->length, "stepDown"))
-        return DOWN_WAIT;
-    return down_others(v, d->old.node) ? DOWN_ASK : DOWN_NOBODY_ELSE;
+        return HANDOVER_WAIT;
+    return handover_others(v, d->old.node) ? HANDOVER_ASK : HANDOVER_NO_OTHER;
 }
 
 static void on_asked(void *context, const struct reply *reply)
 {
-    struct down *d = context;
+    struct handover *d = context;
     d->asked = reply->rc == ZOK;
     if (d->asked)
         return;
@@ -9605,8 +9592,8 @@ static void on_asked(void *context, const struct reply *reply)
         d->refused = reply->rc;
 }
 
-/* Adds the field before the end of his JSON, which is an object: it has a field. */
-static void down_ask(struct down *d)
+/* Adds the field before the end of the leader's JSON, which is an object: it has a field. */
+static void handover_ask(struct handover *d)
 {
     struct viewer *v = d->viewer;
     const struct seen *n = node_find(v, d->old.node);
@@ -9624,36 +9611,31 @@ static void down_ask(struct down *d)
     client_set(&v->client, LOOK_ASK, viewer_path(v, n->name), json, t.length, n->stat.version);
 }
 
-static void down_name(char *out, size_t size, const struct person *p)
-{
-    struct text t = text_in(out, size);
-    person_text(&t, p);
-}
-
 /* What the end is, in words; the exit status. */
-static int down_report(const struct down *d, enum down_step end)
+static int handover_report(const struct handover *d, enum handover_step end)
 {
-    const char *path = d->viewer->config.base_path;
-    char old[512], leader[512], buffer[4 * BALLOT_PATH_MAX + 1];
-    struct text shown = text_in(buffer, sizeof buffer);
-    down_name(old, sizeof old, &d->old);
-    down_name(leader, sizeof leader, &d->leader);
+    const char *path = d->viewer->config.base_path, *old = d->name;
+    char leader[512], buffer[4 * BALLOT_PATH_MAX + 1];
+    struct text shown = text_in(buffer, sizeof buffer), name = text_in(leader, sizeof leader);
+    const struct candidate now = candidate_read(&d->viewer->base, d->viewer->named);
+    candidate_text(&name, &now);
     switch (end) {
-    case DOWN_DONE:
+    case HANDOVER_DONE:
         text_visible(&shown, path, strlen(path));
         printf("%s leads %s now, after %s\n", leader, shown.data, old);
         return 0;
-    case DOWN_NOBODY_LEADS:
-        LOG(d->log, FATAL, "nobody leads %s: there is nobody to step down", path);
+    case HANDOVER_NO_LEADER:
+        LOG(d->log, FATAL, "no candidate leads %s: none can step down", path);
         break;
-    case DOWN_NOBODY_ELSE:
-        LOG(d->log, FATAL, "nobody else stands in %s: %s leads on, it was not asked", path, old);
+    case HANDOVER_NO_OTHER:
+        LOG(d->log, FATAL, "no other candidate stands in %s: %s leads on, it was not asked", path, old);
         break;
-    case DOWN_AGAIN:
-        LOG(d->log, FATAL, "nobody else took over in %s: %s leads again", path, leader);
+    case HANDOVER_AGAIN:
+        LOG(d->log, FATAL, "no other candidate took over in %s: %s leads again", path, leader);
         break;
-    case DOWN_FOREIGN:
-        LOG(d->log, FATAL, "%s cannot be asked: it says no \"onDisconnect\", so it is a Go ballot, which knows no step-down; end it to make it hand over", old);
+    case HANDOVER_FOREIGN:
+        LOG(d->log, FATAL, "%s cannot be asked: it says no \"onDisconnect\", so it is a Go ballot, which knows no step-down; "
+            "end it to make it hand over", old);
         break;
     default:
         LOG(d->log, FATAL, "asking %s to step down is refused: %s", old, zerror(d->refused));
@@ -9661,85 +9643,82 @@ static int down_report(const struct down *d, enum down_step end)
     return EXIT_BALLOT;
 }
 
-/* Why it took too long: what is known of the one who was asked. */
-static int down_late(const struct down *d, const struct settings *s, nanos waited)
+/* Why it took too long: what is known of the leader that was asked. */
+static int handover_late(const struct handover *d, const struct settings *s, nanos waited)
 {
     const struct viewer *v = d->viewer;
-    char old[512], seen[128];
+    char last[128];
     const struct duration_text within = duration_string(waited);
     nanos heartbeat;
-    down_name(old, sizeof old, &d->old);
-    bool silent = v->base.data && json_get(v->base.data, v->base.length, "lastSeenTime", seen, sizeof seen) &&
-                  time_parse(seen, &heartbeat) && clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
+    bool silent = v->base.data && json_get(v->base.data, v->base.length, "lastSeenTime", last, sizeof last) &&
+                  time_parse(last, &heartbeat) && clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
     if (!v->client.connected || !d->begun)
         viewer_complain(v, d->log, waited);
     else if (!*v->named)
-        LOG(d->log, FATAL, "%s has resigned, but nobody has taken over within %s", old, within.data);
+        LOG(d->log, FATAL, "%s has resigned, but no candidate has taken over within %s", d->name, within.data);
     else if (!viewer_leader(v))
-        LOG(d->log, FATAL, "%s is gone or cut off, and nobody has taken over within %s: the others wait until it has been silent for long enough", old, within.data);
+        LOG(d->log, FATAL, "%s is gone or cut off, and no candidate has taken over within %s: the others wait until it has been "
+            "silent for long enough", d->name, within.data);
     else
-        LOG(d->log, FATAL, "%s has not handed over within %s%s; it stays asked", old, within.data,
+        LOG(d->log, FATAL, "%s has not handed over within %s%s; it stays asked", d->name, within.data,
             silent ? ": it is silent, and most likely out of contact" : ": its command may still be ending");
     return EXIT_BALLOT;
 }
 
-static void down_begin(struct down *d)
+static void handover_begin(struct handover *d)
 {
+    struct text name = text_in(d->name, sizeof d->name);
     d->begun = true;
-    d->old = person_read(&d->viewer->base, d->viewer->named);
+    d->old = candidate_read(&d->viewer->base, d->viewer->named);
+    candidate_text(&name, &d->old);
 }
 
 /* Follows the election to its end, or to the deadline. */
-static int down_run(struct down *d, const struct settings *s)
+static int handover_run(struct handover *d, const struct settings *s)
 {
     struct viewer *v = d->viewer;
     struct pollfd slots[BALLOT_POLLFDS];
-    char old[512];
     nanos limit = setting_number(s, SET_TIMEOUT), deadline = clock_now() + limit;
     while (!v->refused && clock_now() < deadline) {
         if (viewer_lost(v, d->log))
             return EXIT_BALLOT;
-        enum down_step step = down_next(d);
-        if (step == DOWN_BEGIN)
-            down_begin(d);
-        else if (step == DOWN_ASK)
-            down_ask(d);
-        else if (step == DOWN_TELL_GONE) {
+        enum handover_step step = handover_next(d);
+        if (step == HANDOVER_BEGIN)
+            handover_begin(d);
+        else if (step == HANDOVER_ASK)
+            handover_ask(d);
+        else if (step == HANDOVER_TELL_GONE) {
             d->told_gone = true;
-            down_name(old, sizeof old, &d->old);
-            LOG(d->log, WARN, "%s cannot be asked: its proposal is gone; waiting for another to take over", old);
-        } else if (step != DOWN_WAIT) {
-            d->leader = person_read(&v->base, v->named);
-            return down_report(d, step);
-        } else
+            LOG(d->log, WARN, "%s cannot be asked: its proposal is gone; waiting for another to take over", d->name);
+        } else if (step != HANDOVER_WAIT)
+            return handover_report(d, step);
+        else
             viewer_round(v, slots, 0, deadline);
     }
     if (!v->refused)
-        return down_late(d, s, limit);
+        return handover_late(d, s, limit);
     viewer_complain(v, d->log, limit);
     return EXIT_BALLOT;
 }
 
 static int step_down(const struct settings *s, struct log *log, char **command)
 {
-    struct down d = { .viewer = viewer_open(s, log, READ_LEADERS, true), .log = log };
+    struct handover d = { .viewer = viewer_open(s, log, READ_LEADERS, true), .log = log };
     (void)command;
     if (!d.viewer)
         return EXIT_BALLOT;
     d.viewer->asked = on_asked;
     d.viewer->asked_context = &d;
     signal_handle(SIGPIPE, SIG_IGN);
-    int status = down_run(&d, s);
+    int status = handover_run(&d, s);
     viewer_end(d.viewer, viewer_whole(d.viewer));
     viewer_free(d.viewer);
     return status;
 }
 
 /* ---------------------------------------------------------------------------
- * Commands: one row each
+ * Commands: `next`, and the table of all (see Settings)
  * ------------------------------------------------------------------------ */
-
-/* next: the times of a schedule. */
 
 /* To stderr, as a terminal may have it. */
 static void next_show(const char *text)
@@ -9808,117 +9787,83 @@ static const struct command {
     int (*run)(const struct settings *, struct log *, char **command);
     const char *arguments, *summary, *example;
 } commands[] = {
-    { "run once", FOR_ONCE, true, NULL, run_once, "[--] COMMAND [ARG...]",
-      "run COMMAND on one of the machines that run this line",
-      "ballot run once --candidate-id=\"$(hostname)\" -- make-backup --full" },
-    { "run cron", FOR_CRON, true, NULL, run_cron, "--schedule=SPEC [--] COMMAND [ARG...]",
-      "run COMMAND by a schedule, each time on one of the machines",
-      "ballot run cron --candidate-id=\"$(hostname)\" --schedule=@daily -- make-backup" },
-    { "next", FOR_NEXT, false, "SPEC", next_run, "SPEC",
-      "print when a schedule's next activations are, in its time zone",
-      "ballot next '30 2 * * mon-fri' -n 10" },
-    { "info", FOR_INFO, false, NULL, info, "", "show who leads and who waits",
-      "ballot info -o table" },
-    { "watch", FOR_WATCH, false, NULL, watch, "", "print a line for each change, until it is ended",
-      "ballot watch -o json" },
-    { "step-down", FOR_STEP_DOWN, false, NULL, step_down, "", "make the leader hand over to the next",
-      "ballot step-down --timeout=1m" },
+#define ROW(id, words, ...) { words, FOR_##id, __VA_ARGS__ },
+    COMMANDS(ROW)
+#undef ROW
 };
 
 /* ---------------------------------------------------------------------------
  * Help: usage, the man page, the example of a configuration file, completion
- * for shells; all from the two tables
+ * for shells; all from the tables
  * ------------------------------------------------------------------------ */
 
 #define HELP_WIDTH  80
 #define HELP_COLUMN 30 /* where the text beside an option begins */
 
-static const char *const type_names[] = {
-    [TYPE_TEXT] = "TEXT", [TYPE_FILE] = "FILE", [TYPE_SERVERS] = "LIST", [TYPE_PATH] = "PATH",
-    [TYPE_DURATION] = "DURATION", [TYPE_CHOICE] = "WORD", [TYPE_BOOL] = "true|false",
-    [TYPE_IDENTITY] = "digest:USER:PASSWORD", [TYPE_NUMBER] = "NUMBER", [TYPE_MOMENT] = "TIME",
-};
-
-/* In the order in which help shows them; each setting is in one group. */
-static const struct group { const char *title; enum setting_id first, last; } groups[] = {
-    { "The command", SET_CANDIDATE_ID, SET_MAX_RUNTIME },
-    { "The schedule", SET_SCHEDULE, SET_NEXT_FROM },
-    { "The answer", SET_OUTPUT_FORMAT, SET_TIMEOUT },
-    { "The election", SET_SERVERS, SET_AUTH_FILE },
-    { "Configuration and log", SET_CONFIG_FILE, SET_DEBUG },
-};
-
-static const char exit_statuses[] =
-    "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not found; 125 where ballot "
-    "itself failed: usage, configuration, an election failure with on-election-failure=exit. Told to end by a signal, ballot "
-    "dies of that signal, after the command.";
-
-/* Prints words, broken at HELP_WIDTH, from column `at` on; later lines begin at
- * column `indent`. */
-static void help_wrap(const char *text, size_t at, size_t indent)
+/* Prints words, broken at HELP_WIDTH, from column `at` on; later lines begin with `lead`, filled up to `indent` columns. */
+static void help_wrap(const char *text, int at, int indent, const char *lead)
 {
     for (const char *p = text; *p; p += strspn(p, " ")) {
-        size_t n = strcspn(p, " ");
+        int n = (int)strcspn(p, " ");
         if (at > indent && at + 1 + n > HELP_WIDTH) {
-            putchar('\n');
-            at = 0;
+            printf("\n%-*s", indent, lead);
+            at = indent;
         }
-        at += (size_t)printf("%*s%.*s", at < indent ? (int)(indent - at) : at > indent ? 1 : 0, "", (int)n, p);
+        at += printf("%*s%.*s", at < indent ? indent - at : at > indent ? 1 : 0, "", n, p);
         p += n;
     }
     putchar('\n');
 }
 
 /* What a setting is: its help, its words, its default. */
-static struct text setting_about(enum setting_id id, char *buffer, size_t size)
+static void setting_about(const struct setting *row, char *buffer, size_t size, bool initial)
 {
-    const struct setting *row = &settings_table[id];
     struct text t = text_in(buffer, size);
     text_string(&t, row->help);
     if (row->choices)
         text_format(&t, "; one of: %s", row->choices);
-    if (row->initial)
+    if (row->initial && initial)
         text_format(&t, " (default %s)", row->initial);
-    return t;
 }
 
-static void help_setting(enum setting_id id)
+/* Shows the settings of the commands that are wanted, group by group, each with a title. */
+static void settings_show(int wanted, const char *title, void (*show)(const struct setting *row))
 {
-    const struct setting *row = &settings_table[id];
-    char about[512];
-    setting_about(id, about, sizeof about);
-    size_t at = (size_t)printf("  --%s=%s", row->name, type_names[row->type]);
-    if (at + 2 > HELP_COLUMN) {
-        putchar('\n');
-        at = 0;
-    }
-    help_wrap(about, at, HELP_COLUMN);
-}
-
-static void help_groups(int command)
-{
-    for (size_t i = 0; i < COUNT(groups); i++) {
-        bool any = false;
-        for (enum setting_id id = groups[i].first; id <= groups[i].last; id++) {
-            if (!(settings_table[id].commands & command))
+    static const char *const titles[] = { GROUPS(SPELLING) };
+    for (enum group g = 0; g < GROUP_COUNT; g++) {
+        bool titled = false;
+        for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
+            const struct setting *row = &settings_table[id];
+            if (row->group != g || !(row->commands & wanted))
                 continue;
-            if (!any)
-                printf("\n%s\n", groups[i].title);
-            any = true;
-            help_setting(id);
+            if (!titled)
+                printf("%s%s\n", title, titles[g]);
+            titled = true;
+            show(row);
         }
     }
 }
 
-static int help_command(const struct command *c)
+static void help_setting(const struct setting *row)
 {
-    printf("ballot %s: %s\n\nusage: ballot %s [OPTIONS] %s\n", c->words, c->summary, c->words, c->arguments);
-    help_groups(c->bit);
-    printf("\nExample\n  %s\n", c->example);
-    return 0;
+    char about[512];
+    setting_about(row, about, sizeof about, true);
+    int at = printf("  --%s=%s", row->name, type_names[row->type]);
+    if (at + 2 > HELP_COLUMN) {
+        putchar('\n');
+        at = 0;
+    }
+    help_wrap(about, at, HELP_COLUMN, "");
 }
 
-static int help_overview(void)
+static void help_command(const struct command *c)
+{
+    printf("ballot %s: %s\n\nusage: ballot %s [OPTIONS] %s\n", c->words, c->summary, c->words, c->arguments);
+    settings_show(c->bit, "\n", help_setting);
+    printf("\nExample\n  %s\n", c->example);
+}
+
+static void help_overview(void)
 {
     puts("ballot: runs a command on one of many machines\n\nusage:");
     for (size_t i = 0; i < COUNT(commands); i++)
@@ -9929,11 +9874,10 @@ static int help_overview(void)
          "  ballot help --completion=SHELL   completion for bash, zsh or fish\n"
          "  ballot --version\n\ncommands:");
     for (size_t i = 0; i < COUNT(commands); i++)
-        help_wrap(commands[i].summary, (size_t)printf("  %-12s", commands[i].words), 14);
+        help_wrap(commands[i].summary, printf("  %-12s", commands[i].words), 14, "");
     putchar('\n');
     help_wrap("Each option is also a variable (--log-level: BALLOT_LOG_LEVEL) and a line of the configuration file "
-              "(log-level = debug). The command line is stronger than the environment, that than the file.", 0, 0);
-    return 0;
+              "(log-level = debug). The command line is stronger than the environment, the environment than the file.", 0, 0, "");
 }
 
 /* --- the man page (man(7), roff) ---------------------------------------------- */
@@ -9961,20 +9905,14 @@ static void man_section(const char *title, const char *text)
     man_text(text);
 }
 
-static void man_settings(void)
+static void man_setting(const struct setting *row)
 {
-    puts(".SH OPTIONS");
-    for (size_t i = 0; i < COUNT(groups); i++) {
-        printf(".SS %s\n", groups[i].title);
-        for (enum setting_id id = groups[i].first; id <= groups[i].last; id++) {
-            char about[512], option[128];
-            setting_about(id, about, sizeof about);
-            snprintf(option, sizeof option, "--%s=%s", settings_table[id].name, type_names[settings_table[id].type]);
-            puts(".TP");
-            man_text(option);
-            man_text(about);
-        }
-    }
+    char about[512], option[128];
+    setting_about(row, about, sizeof about, true);
+    snprintf(option, sizeof option, "--%s=%s", row->name, type_names[row->type]);
+    puts(".TP");
+    man_text(option);
+    man_text(about);
 }
 
 static void man_commands(void)
@@ -9992,7 +9930,7 @@ static void man_commands(void)
     }
 }
 
-static int help_man(void)
+static void help_man(void)
 {
     puts(".TH BALLOT 1 \"\" \"ballot " BALLOT_VERSION "\" \"User Commands\"");
     man_section("NAME", "ballot - runs a command on one of many machines");
@@ -10012,62 +9950,47 @@ static int help_man(void)
                 "check its fencing token. A ballot is two processes: the candidate talks to ZooKeeper, its guard owns the "
                 "command, and ends it when the candidate is gone.");
     man_commands();
-    man_settings();
+    puts(".SH OPTIONS");
+    settings_show(FOR_ALL, ".SS ", man_setting);
     man_section("ENVIRONMENT", "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
                 "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that is greater "
                 "for each new leader.");
     man_section("FILES", "./ballot.ini, ~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected) or /etc/ballot/ballot.ini: the "
                 "first that exists, or what config-file names. Each option is a line name = value there. Lines before any section "
                 "hold for all commands, those below [run] or [run once] for that one. The command line is stronger than the "
-                "environment, that than the file.");
-    man_section("EXIT STATUS", exit_statuses);
+                "environment, the environment than the file.");
+    man_section("EXIT STATUS", "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not found; "
+                "125 where ballot itself failed: usage, configuration, an election failure with on-election-failure=exit. Told to "
+                "end by a signal, ballot dies of that signal, after the command.");
     man_section("SIGNALS", "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM (HUP, "
                 "where ballot was started from a terminal, and not by nohup) also mean: stop the command, resign, end. A second one kills it.");
-    return 0;
 }
 
 /* --- the example of a configuration file ------------------------------------------ */
 
-static void ini_comment(const char *text)
+static void ini_setting_show(const struct setting *row)
 {
-    for (const char *p = text; *p;) {
-        size_t n = strlen(p);
-        for (size_t fits = n > HELP_WIDTH - 2 ? HELP_WIDTH - 2 : n; n > HELP_WIDTH - 2 && fits > 0; fits--)
-            if (p[fits] == ' ')
-                n = fits;
-        printf("; %.*s\n", (int)n, p);
-        p += n + strspn(p + n, " ");
-    }
+    char about[512];
+    if (row == &settings_table[SET_CONFIG_FILE])
+        return; /* says where this file is */
+    setting_about(row, about, sizeof about, false);
+    printf("\n; ");
+    help_wrap(about, 2, 2, ";");
+    printf(row->initial ? ";%s = %s\n" : "; %s = %s\n", row->name, row->initial ? row->initial : type_names[row->type]);
 }
 
-static int help_ini(void)
+static void help_ini(void)
 {
     puts("; ballot's settings and their defaults. Copy it to /etc/ballot/ballot.ini, and take the\n"
          "; semicolon away in front of what you change. Lines before any section hold for\n"
          "; all commands, those below [run] or [run once] for that one. A list may go on\n"
          "; in the next lines, indented. The command line and the environment are stronger.");
-    for (size_t i = 0; i < COUNT(groups); i++) {
-        printf("\n; --- %s\n", groups[i].title);
-        for (enum setting_id id = groups[i].first; id <= groups[i].last; id++) {
-            const struct setting *row = &settings_table[id];
-            char about[512];
-            struct text t = text_in(about, sizeof about);
-            if (id == SET_CONFIG_FILE)
-                continue; /* says where this file is */
-            text_string(&t, row->help);
-            if (row->choices)
-                text_format(&t, "; one of: %s", row->choices);
-            putchar('\n');
-            ini_comment(about);
-            printf(row->initial ? ";%s = %s\n" : "; %s = %s\n", row->name, row->initial ? row->initial : type_names[row->type]);
-        }
-    }
-    return 0;
+    settings_show(FOR_ALL, "\n; --- ", ini_setting_show);
 }
 
 /* --- completion: what shells are told; the rest is `ballot __complete`, see Main -------- */
 
-static int help_bash(void)
+static void help_bash(void)
 {
     puts("# bash completion for ballot, as `ballot help --completion=bash` prints it\n"
          "_ballot() { # the words up to the cursor; bash may have cut them at each =\n"
@@ -10098,10 +10021,9 @@ static int help_bash(void)
          "    done < <(\"${1/#\\~\\//$HOME/}\" __complete \"${words[@]}\" 2>/dev/null)\n"
          "}\n"
          "complete -F _ballot ballot");
-    return 0;
 }
 
-static int help_zsh(void)
+static void help_zsh(void)
 {
     puts("#compdef ballot\n"
          "# zsh completion for ballot, as `ballot help --completion=zsh` prints it\n"
@@ -10124,10 +10046,9 @@ static int help_zsh(void)
          "    ((#whole)) && _describe word whole\n"
          "}\n"
          "if [[ $funcstack[1] == _ballot ]]; then _ballot \"$@\"; else compdef _ballot ballot; fi");
-    return 0;
 }
 
-static int help_fish(void)
+static void help_fish(void)
 {
     puts("# fish completion for ballot, as `ballot help --completion=fish` prints it\n"
          "function __ballot_complete\n"
@@ -10152,13 +10073,11 @@ static int help_fish(void)
          "    end\n"
          "end\n"
          "complete -c ballot -f -a '(__ballot_complete)'");
-    return 0;
 }
 
-static int version(void)
+static void version(void)
 {
     printf("ballot %s (ZooKeeper client %s, inih %s)\n", BALLOT_VERSION, ZOO_VERSION, INIH_VERSION);
-    return 0;
 }
 
 /* ---------------------------------------------------------------------------
@@ -10169,12 +10088,12 @@ struct invocation {
     char words[64];                /* command words so far, "run once"      */
     const struct command *command; /* the one that they name                */
     char **rest;                   /* COMMAND [ARG...], or the operand      */
-    bool help, version;
-    int (*page)(void);             /* of help: --man, --ini, ...            */
+    bool help;
+    void (*page)(void);            /* --version, or of help: --man, ...     */
 };
 
 /* Options of `help` alone. */
-static const struct { const char *word; int (*page)(void); } help_pages[] = {
+static const struct { const char *word; void (*page)(void); } help_pages[] = {
     { "--man", help_man }, { "--ini", help_ini },
     { "--completion=bash", help_bash }, { "--completion=zsh", help_zsh }, { "--completion=fish", help_fish },
 };
@@ -10195,7 +10114,7 @@ static bool invocation_page(struct invocation *in, char **argv, int *at)
     return false;
 }
 
-/* Takes a word as the next command word: false if it is none. */
+/* Takes a word as the next command word. Returns false if it is not one. */
 static bool invocation_word(struct invocation *in, const char *word)
 {
     char longer[sizeof in->words];
@@ -10260,7 +10179,7 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
         if (!strcmp(word, "-h") || !strcmp(word, "--help"))
             in->help = true;
         else if (!strcmp(word, "--version"))
-            in->version = true;
+            in->page = version;
         else if (invocation_page(in, argv, &i))
             continue;
         else if (in->help && !strncmp(word, "--completion", strlen("--completion")))
@@ -10359,20 +10278,20 @@ static void complete_words(const struct completion *c, const char *before, const
 static void complete_value(const struct completion *c, const char *before, enum setting_id id)
 {
     const struct setting *row = &settings_table[id];
-    const char *words = row->type == TYPE_BOOL ? "true false" : row->choices ? row->choices : "";
-    for (size_t i = 0; id == SET_OUTPUT_FORMAT && c->in.command && i < COUNT(output_formats); i++)
-        if (output_formats[i].command & c->in.command->bit)
-            words = output_formats[i].choices;
+    const char *words = row->type == TYPE_BOOL ? "true false" : row->choices;
+    if (row->type == TYPE_FORMAT && c->in.command)
+        words = format_words(c->in.command->bit);
     if (row->type == TYPE_FILE)
         puts(":files");
-    complete_words(c, before, words);
+    complete_words(c, before, words ? words : "");
 }
 
 static void complete_options(const struct completion *c)
 {
     for (enum setting_id id = 0; id < SETTING_COUNT && c->in.command && !c->in.help; id++)
         if (settings_table[id].commands & c->in.command->bit)
-            complete_offer(c, "--", settings_table[id].name, strlen(settings_table[id].name), settings_table[id].type == TYPE_BOOL ? "" : "=", settings_table[id].help);
+            complete_offer(c, "--", settings_table[id].name, strlen(settings_table[id].name),
+                           settings_table[id].type == TYPE_BOOL ? "" : "=", settings_table[id].help);
     for (size_t i = 0; i < COUNT(help_pages) && c->in.help; i++)
         complete_words(c, "", help_pages[i].word);
     complete_words(c, "", c->in.words[0] || c->in.help ? "--help" : "--help --version");
@@ -10449,20 +10368,14 @@ static int complete(char **words, int count)
     return 0;
 }
 
-/* Any descriptor will do; a folder where there is no /dev/null. */
-static int placeholder_open(void)
-{
-    int fd = open("/dev/null", O_RDWR);
-    return fd >= 0 ? fd : open("/", O_RDONLY);
-}
-
-/* Whoever started us may have closed 0, 1 or 2: what we open must not land there. */
+/* The parent may have closed 0, 1 or 2: what we open must not land there. A folder will do where there is no /dev/null. */
 static void standard_descriptors(void)
 {
     int fd;
-    do
-        fd = placeholder_open();
-    while (fd >= 0 && fd <= 2);
+    do {
+        fd = open("/dev/null", O_RDWR);
+        fd = fd >= 0 ? fd : open("/", O_RDONLY);
+    } while (fd >= 0 && fd <= 2);
     fd_close(&fd);
 }
 
@@ -10482,11 +10395,15 @@ static int invocation_main(int argc, char **argv)
     }
     int status = EXIT_BALLOT;
     bool parsed = invocation_parse(&in, s, argv);
-    if (in.help && !s->error[0])
-        status = in.page ? in.page() : in.command ? help_command(in.command) : help_overview();
-    else if (in.version && !s->error[0])
-        status = version();
-    else if (parsed && invocation_check(&in, s) && in.command)
+    if ((in.help || in.page) && !s->error[0]) {
+        status = 0;
+        if (in.page)
+            in.page();
+        else if (in.command)
+            help_command(in.command);
+        else
+            help_overview();
+    } else if (parsed && invocation_check(&in, s) && in.command)
         status = invocation_run(&in, s);
     else
         fprintf(stderr, "ballot: %s\n", s->error);
@@ -10498,11 +10415,11 @@ static int invocation_main(int argc, char **argv)
 BALLOT_API int ballot_main(int argc, char **argv)
 {
     struct signals_kept signals;
-    struct process_kept family = process_keep();
+    struct process_kept process = process_keep();
     signals_keep(&signals);
     int status = invocation_main(argc, argv);
     signals_restore(&signals);
-    process_restore(family);
+    process_restore(process);
     return status;
 }
 

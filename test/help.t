@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 names() { sort -u | tr '\n' ' '; }
 table=$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/../ballot.c" | names)
-words=$(sed -n '/^} commands\[\]/,/^};/s/^    { "\([a-z -]*\)".*/\1/p' "$here/../ballot.c")
+words=$(sed -n '/^#define COMMANDS/,/^$/s/^    ROW([A-Z_]*, "\([a-z -]*\)".*/\1/p' "$here/../ballot.c")
 
 # --- help
 
@@ -95,7 +95,7 @@ help run once |
 help --m|--man
 help --completion=|--completion=bash --completion=zsh --completion=fish
 LIST
-check "options and commands are described" eval "'$BALLOT' __complete next --ds | grep -qP '^--dst=\tskipped' && '$BALLOT' __complete in | grep -qP '^info\tshow who'"
+check "options and commands are described" eval "'$BALLOT' __complete next --ds | grep -qP '^--dst=\tskipped' && '$BALLOT' __complete in | grep -qP '^info\tshow the leader'"
 refuse "... and it is not told of" grep -q __complete "$T/help" "$T/all" "$T/ballot.1"
 
 # --- ... and what they make of it

@@ -32,13 +32,13 @@ crowd() { # COUNT: candidates in one session
 # --- nobody there
 
 says "no base node" '!%$l && !@c && !%{$j->{leader}} && !@{$j->{candidates}}'
-health 3 "... --check: nobody leads"
+health 3 "... --check: no candidate leads"
 table "no base node" 'it does not exist'
 refuse "... info makes none" eval "zk stat $BASE 2>/dev/null"
 zk create /ballot "" >/dev/null
 zk create $BASE "" >/dev/null
 says "an empty base" '!%$l && !@c'
-table "an empty base" 'nobody stands'
+table "an empty base" 'has no candidates'
 zk create $BASE/schedule "" >/dev/null
 
 # --- leader and followers
@@ -103,21 +103,21 @@ table "an old heartbeat" 'later than expected'
 zk set $BASE "${json/$lowest/proposal-0000009999}" >/dev/null
 says "the leader is gone, its record is there" 'has($l, "possibly resigning\$") && has($l, "election may be in progress\$") &&
     has($c[0], "should be leader") && !has($c[0], "this proposal")'
-health 3 "... --check: nobody leads"
+health 3 "... --check: no candidate leads"
 table "the leader is gone" '^last led by a, whose proposal is gone'
 zk set $BASE "" >/dev/null
 says "resigned, nobody has claimed yet" '!%$l && has($c[0], "election may be in progress\$") && !has($c[0], "should be")'
-health 3 "... --check: nobody leads"
+health 3 "... --check: no candidate leads"
 printf 'a\0b' | zk set $BASE - >/dev/null
 says "a base that cannot be read" '@{$l->{notes}} == 1 && has($l, "unparseable") && @c == 3'
-table "a base that cannot be read" "no leader.s record"
+table "a base that cannot be read" "not a leader.s heartbeat"
 perl -e 'print "{\"proposalNode\":" x 60_000' | zk set $BASE - >/dev/null
 says "900 KB of broken JSON" 'has($l, "unparseable")'
 zk set $BASE '{"proposalNode":[7],"candidateId":null}' >/dev/null
 says "a JSON of other types" 'has($l, "unparseable")'
 zk set $BASE '{"candidateId":"x"}' >/dev/null
 says "a record without a proposal" '$l->{id} eq "x" && has($l, "possibly resigning")'
-health 3 "... --check: nobody leads"
+health 3 "... --check: no candidate leads"
 for c in a b c; do kill -KILL "$(guard_of $c)" "${PID[$c]}"; done
 for n in $(zk ls $BASE); do zk rm "$BASE/$n"; done
 zk set $BASE "" >/dev/null

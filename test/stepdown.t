@@ -15,14 +15,14 @@ cannot() { # TEXT DESCRIPTION OPTION...
 
 # --- nobody to ask, nobody to follow
 
-cannot "nobody leads $BASE" "no base node"
+cannot "no candidate leads $BASE" "no base node"
 zk create /ballot "" >/dev/null
 zk create $BASE "" >/dev/null
-cannot "nobody leads $BASE" "an empty base"
+cannot "no candidate leads $BASE" "an empty base"
 candidate a "${T2[@]}" --on-child-error=exit --on-child-success=exit -- "$JOB" "$JOBS" -1
 within 10 started_least 1
 command=$(last_pid)
-cannot "nobody else stands in $BASE: a (" "nobody else stands"
+cannot "no other candidate stands in $BASE: a (" "no other candidate stands"
 check "... the leader is not asked, its command undisturbed" alive "$command"
 
 # --- a handover
@@ -125,7 +125,7 @@ done=0
 for i in 1 2 3; do
     wait "${PID[down$i]}" && done=$((done + 1))
     unset "PID[down$i]"
-    check "three at once, $i: handed over, or nobody led just then" eval "grep -q ' leads $BASE now' $T/said$i || grep -q 'nobody leads' $T/said$i.err" || cat "$T/said$i.err"
+    check "three at once, $i: handed over, or nobody led just then" eval "grep -q ' leads $BASE now' $T/said$i || grep -q 'no candidate leads' $T/said$i.err" || cat "$T/said$i.err"
 done
 check "... one of them at least" test $done -ge 1
 check "... all stand" within 5 proposals_are 3
@@ -172,7 +172,7 @@ stop a b
 PID[waiting]=$!
 within 5 proposals_are 1
 zk set $BASE '{"candidateId":"old","hostname":"h","pid":"7","proposalNode":"'$BASE'/proposal-0000000001"}' >/dev/null
-cannot "old (h, pid 7, proposal-0000000001) is gone or cut off, and nobody has taken over within 1s" "a leader whose proposal is gone" --timeout=1s
+cannot "old (h, pid 7, proposal-0000000001) is gone or cut off, and no candidate has taken over within 1s" "a leader whose proposal is gone" --timeout=1s
 check "... said at once" grep -q "cannot be asked: its proposal is gone; waiting" "$T/said.err"
 "$ZK" "$(servers zk)" ephemeral $BASE/proposal-0000000001 '{"candidateId":"go","hostname":"h","pid":"7"}' >/dev/null &
 PID[go]=$!

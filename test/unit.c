@@ -1350,7 +1350,7 @@ static const char *told(struct watch *w, struct log *log)
     bool wait = false;
     enum change change;
     while ((change = watch_next(w, clock_now(), &about, &wait)) != CHANGE_NONE && !t.cut) {
-        watch_tell(w, log, false, change, about, clock_now());
+        watch_tell(w, log, 0, change, about, clock_now());
         bool line = change == CHANGE_JOINED || change == CHANGE_LEFT || change == CHANGE_CANDIDATE;
         bool contact = change == CHANGE_CONNECTED || change == CHANGE_DISCONNECTED;
         text_format(&t, "%s%s %s", t.length ? ", " : "", change_names[change], line ? about->name + 9 : contact ? "" : w->leader.id);
@@ -1458,35 +1458,35 @@ static void test_notes(void)
 static void test_stepping_down(void)
 {
     struct viewer *v = viewer();
-    struct down d = { .viewer = v };
+    struct handover d = { .viewer = v };
     v->reading = READ_LEADERS;
-    check(down_next(&d) == DOWN_NOBODY_LEADS, "step-down: nobody leads");
+    check(handover_next(&d) == HANDOVER_NO_LEADER, "step-down: nobody leads");
     LISTED(v, 1);
     leads(v, 1, 0);
-    check(down_next(&d) == DOWN_BEGIN, "... somebody does");
-    down_begin(&d);
-    check(down_next(&d) == DOWN_NOBODY_ELSE, "... but nobody else stands: not asked");
+    check(handover_next(&d) == HANDOVER_BEGIN, "... somebody does");
+    handover_begin(&d);
+    check(handover_next(&d) == HANDOVER_NO_OTHER, "... but nobody else stands: not asked");
     LISTED(v, 1, 2);
-    check(down_next(&d) == DOWN_ASK, "... he is asked");
+    check(handover_next(&d) == HANDOVER_ASK, "... he is asked");
     v->base_fresh = false;
-    check(down_next(&d) == DOWN_WAIT, "... when all is known");
+    check(handover_next(&d) == HANDOVER_WAIT, "... when all is known");
     v->base_fresh = d.asked = true;
-    check(down_next(&d) == DOWN_WAIT, "... once");
+    check(handover_next(&d) == HANDOVER_WAIT, "... once");
     d.asked = false;
     data(&v->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
-    check(down_next(&d) == DOWN_WAIT, "... by whoever");
+    check(handover_next(&d) == HANDOVER_WAIT, "... by whoever");
     data(&v->nodes[0], "{\"candidateId\":\"c1\"}", 0);
-    check(down_next(&d) == DOWN_FOREIGN, "a Go ballot cannot be asked");
+    check(handover_next(&d) == HANDOVER_FOREIGN, "a Go ballot cannot be asked");
     LISTED(v, 2);
-    check(down_next(&d) == DOWN_TELL_GONE, "one whose proposal is gone cannot either");
+    check(handover_next(&d) == HANDOVER_TELL_GONE, "one whose proposal is gone cannot either");
     d.told_gone = true;
-    check(down_next(&d) == DOWN_WAIT, "... but another will lead");
+    check(handover_next(&d) == HANDOVER_WAIT, "... but another will lead");
     nobody_leads(v);
-    check(down_next(&d) == DOWN_WAIT, "resigned: wait");
+    check(handover_next(&d) == HANDOVER_WAIT, "resigned: wait");
     leads(v, 2, 0);
-    check(down_next(&d) == DOWN_DONE, "another leads");
+    check(handover_next(&d) == HANDOVER_DONE, "another leads");
     string_copy(d.old.id, sizeof d.old.id, "c2");
-    check(down_next(&d) == DOWN_AGAIN, "... the same one, with a new proposal");
+    check(handover_next(&d) == HANDOVER_AGAIN, "... the same one, with a new proposal");
     viewer_free(v);
 
     struct facts f = facts();

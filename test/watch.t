@@ -46,7 +46,7 @@ truth() { # the same, from the servers
 # --- from nothing
 
 watcher w -o json
-tells "no base node: nobody leads" "vacant"
+tells "no base node: no candidate leads" "vacant"
 candidate a "${T2[@]}" -- sleep 1000
 tells "the first candidate, and leader" "vacant, joined a, elected a"
 candidate b "${T2[@]}" -- sleep 1000
@@ -76,7 +76,7 @@ check "... the candidate" within 5 grep -q ' candidate     c (' "$T/h.out"
 zk set $BASE overwritten >/dev/null
 check "a base that is overwritten: lost" within 5 grep -q '"event":"lost","candidateId":"c"' "$T/w.out"
 check "... and elected again" within 10 eval "tail -n 1 $T/w.out | grep -q '\"elected\",\"candidateId\":\"c\"'"
-check "... in text, it is the same one" within 5 grep -qE ' elected +c \(.*\), again, with a new proposal; nobody led for ' "$T/h.out"
+check "... in text, it is the same one" within 5 grep -qE ' elected +c \(.*\), again, with a new proposal; no candidate led for ' "$T/h.out"
 kill -INT "${PID[h]}"
 ended h
 is "$STATUS" 0 "ended by INT: 0"
