@@ -4415,9 +4415,9 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 #ifndef BALLOT_NO_MAIN
 
 /* ---------------------------------------------------------------------------
- * Settings, commands, formats: tables. To add a setting, its type, its group, a command, an output format or a word
- * to choose, add a row: flags, environment, configuration file, help, the man page, completion and the listing of
- * --debug follow, and a cell that is missing does not compile.
+ * Settings: tables. To add a setting, its type, its group, a command, an output format or a word to choose, add a
+ * row: flags, environment, configuration file, help, the man page, completion and the listing of --debug follow, and
+ * a cell that is missing does not compile.
  * ------------------------------------------------------------------------ */
 
 #define FILE_MAX         4096 /* bytes of a file's path, and its NUL */
@@ -4512,7 +4512,7 @@ enum setting_type {
 #undef ROW
 };
 
-static const char *const type_names[] = {
+static const char type_names[][24] = {
 #define ROW(id, name, ...) name,
     TYPES(ROW)
 #undef ROW
@@ -4612,7 +4612,7 @@ static const struct { char letter; enum setting_id id; } setting_letters[] = {
 };
 
 /* Sections of the configuration file, from the widest to the most exact. */
-static const struct section { const char *name; int commands; } sections[] = {
+static const struct section { char name[16]; int commands; } sections[] = {
     { "", FOR_ALL }, { "run", FOR_RUN },
 #define ROW(id, words, ...) { words, FOR_##id },
     COMMANDS(ROW)
@@ -4657,6 +4657,15 @@ static enum setting_id setting_named(const char *name)
     while (id < SETTING_COUNT && strcmp(settings_table[id].name, name) != 0)
         id++;
     return id;
+}
+
+/* The setting of an option, "--count" or "-n"; SETTING_COUNT: there is none. */
+static enum setting_id setting_option(const char *option)
+{
+    for (size_t i = 0; i < COUNT(setting_letters); i++)
+        if (option[0] == '-' && option[1] == setting_letters[i].letter && !option[2])
+            return setting_letters[i].id;
+    return !strncmp(option, "--", 2) ? setting_named(option + 2) : SETTING_COUNT;
 }
 
 /* The index of `word` among space separated words; -1: not there. */
@@ -4718,8 +4727,7 @@ static bool word_close(const char *typed, const char *known)
     return word_distance(typed, known) <= 1 + strlen(known) / 4;
 }
 
-/* Text as it is, but for what is special and for bytes that are not UTF-8: these
- * become \xNN. */
+/* Text as it is, but for what is special and for bytes that are not UTF-8: these become \xNN. */
 static void text_visible(struct text *t, const char *bytes, size_t count)
 {
     for (size_t i = 0, n; i < count; i += n ? n : 1) {
@@ -4732,8 +4740,7 @@ static void text_visible(struct text *t, const char *bytes, size_t count)
     }
 }
 
-/* Adds a message that may repeat what was read or typed: a terminal is to show it,
- * not to obey it. */
+/* Adds a message that may repeat what was read or typed: a terminal is to show it, not to obey it. */
 static void message_add(struct text *t, const char *format, va_list args)
 {
     char message[6000];
@@ -4767,14 +4774,16 @@ static void __attribute__((format(printf, 2, 3))) settings_warn(struct settings 
         s->warnings[used] = '\0';
 }
 
-/* "; did you mean NAME?", where some setting's name is close. */
-static void setting_suggest(struct text *t, const char *name, const char *dashes, int commands)
+struct hint { char data[160]; };
+
+/* "; did you mean NAME?", where a setting's name is close; else "". */
+static struct hint setting_hint(const char *name, const char *dashes, int commands)
 {
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
-        if ((settings_table[id].commands & commands) && word_close(name, settings_table[id].name)) {
-            text_format(t, "; did you mean %s%s?", dashes, settings_table[id].name);
-            return;
-        }
+    struct hint out = { "" };
+    for (enum setting_id id = 0; id < SETTING_COUNT && !out.data[0]; id++)
+        if ((settings_table[id].commands & commands) && word_close(name, settings_table[id].name))
+            snprintf(out.data, sizeof out.data, "; did you mean %s%s?", dashes, settings_table[id].name);
+    return out;
 }
 
 /* Checks a value and gives its number; NULL, or what was expected instead. */
@@ -4807,8 +4816,7 @@ static void value_free(struct value *v)
     free(v->source);
 }
 
-/* A value as it is kept: a list added to what is there, and normalized. NULL: no
- * memory. The caller frees it. */
+/* A value as it is kept: a list added to what is there, and normalized. NULL: no memory. The caller frees it. */
 static char *value_text(const struct setting *row, const char *before, const char *text)
 {
     char *copy = malloc(strlen(before) + 1 + strlen(text) + 1);
@@ -4821,9 +4829,8 @@ static char *value_text(const struct setting *row, const char *before, const cha
     return copy;
 }
 
-/* Sets a value from a source, unless a stronger source has, or it is only to be
- * checked (ORIGIN_NONE). What comes again from the same source replaces, but
- * adds to a list. */
+/* Sets a value from a source, unless a stronger source has, or it is only to be checked (ORIGIN_NONE). What comes
+ * again from the same source replaces, but adds to a list. */
 static bool setting_set(struct settings *s, enum setting_id id, const char *text, enum origin origin, const char *source)
 {
     const struct setting *row = &settings_table[id];
@@ -4913,47 +4920,31 @@ static bool settings_settle_format(struct settings *s, int command)
 
 /* --- from the command line --------------------------------------------------- */
 
-static bool setting_unknown(struct settings *s, const char *option)
-{
-    char hint[160];
-    struct text t = text_in(hint, sizeof hint);
-    setting_suggest(&t, option, "--", FOR_ALL);
-    return settings_fail(s, "unknown option --%.100s%s", option, hint[0] ? hint : "; `ballot help` lists them all");
-}
-
-/* Takes the option argv[*at], "--name=value" or "--name value"; a boolean needs
- * no value. Leaves *at on the last word used. */
+/* Takes the option argv[*at]: "--name=value" or "--name value", "-n3" or "-n 3"; a boolean needs no value. Leaves *at on
+ * the last word used. */
 static bool setting_from_flag(struct settings *s, char **argv, int *at)
 {
-    char name[64], source[80];
-    char *word = argv[*at] + 2, *equals = strchr(word, '=');
-    struct text t = text_in(name, sizeof name);
-    text_bytes(&t, word, equals ? (size_t)(equals - word) : strlen(word));
-    snprintf(source, sizeof source, "--%s", name);
-    enum setting_id id = setting_named(name);
-    if (id == SETTING_COUNT)
-        return setting_unknown(s, name);
-    char on[] = "true", *value = equals ? equals + 1 : settings_table[id].type == TYPE_BOOL ? on : argv[++*at];
+    char option[80], on[] = "true", *word = argv[*at];
+    bool is_long = word[1] == '-';
+    size_t end = is_long ? strcspn(word, "=") : 2;
+    struct text t = text_in(option, sizeof option);
+    text_bytes(&t, word, end);
+    enum setting_id id = setting_option(option);
+    if (id == SETTING_COUNT && !is_long)
+        return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
+    if (id == SETTING_COUNT) {
+        const struct hint hint = setting_hint(option + 2, "--", FOR_ALL);
+        return settings_fail(s, "unknown option %s%s", option, hint.data[0] ? hint.data : "; `ballot help` lists them all");
+    }
+    char *value = !word[end] ? NULL : is_long ? word + end + 1 : word + end;
     if (!value)
-        return settings_fail(s, "--%s needs a value", name);
-    bool fine = setting_set(s, id, value, ORIGIN_FLAG, source);
+        value = settings_table[id].type == TYPE_BOOL ? on : argv[++*at];
+    if (!value)
+        return settings_fail(s, "%s needs a value", option);
+    bool fine = setting_set(s, id, value, ORIGIN_FLAG, option);
     if (setting_secret(id))
         secret_erase(value, strlen(value), '*'); /* ps shows it */
     return fine;
-}
-
-/* Takes the short option argv[*at], "-n3" or "-n 3". */
-static bool setting_from_letter(struct settings *s, char **argv, int *at)
-{
-    const char *word = argv[*at];
-    for (size_t i = 0; i < COUNT(setting_letters); i++) {
-        if (word[1] != setting_letters[i].letter)
-            continue;
-        const char *value = word[2] ? word + 2 : argv[++*at];
-        char source[] = { '-', word[1], '\0' };
-        return value ? setting_set(s, setting_letters[i].id, value, ORIGIN_FLAG, source) : settings_fail(s, "%s needs a value", source);
-    }
-    return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
 }
 
 /* --- from the configuration file ----------------------------------------------
@@ -4989,8 +4980,7 @@ static bool __attribute__((format(printf, 2, 3))) ini_fail(struct ini *ini, cons
     return settings_fail(ini->settings, "%s:%d: %s", ini->path, ini->number, message);
 }
 
-/* Indented settings are meant as settings; inih takes every indented line for
- * more of the value above it. */
+/* Indented settings are meant as settings; inih takes every indented line for more of the value above it. */
 static const char *ini_line_start(struct ini *ini, const char *line)
 {
     const char *start = line + strspn(line, " \t");
@@ -5003,8 +4993,7 @@ static const char *ini_line_start(struct ini *ini, const char *line)
     return ini->indented ? line : start;
 }
 
-/* Has the type of inih's reader: like fgets(). However long a line is, no more of
- * it is read than it may have. */
+/* Has the type of inih's reader: like fgets(). However long a line is, no more of it is read than it may have. */
 static char *ini_read(char *out, int room, void *context)
 {
     struct ini *ini = context;
@@ -5029,32 +5018,13 @@ static char *ini_read(char *out, int room, void *context)
     return out;
 }
 
-static size_t section_named(const char *name)
-{
-    size_t i = 0;
-    while (i < COUNT(sections) && strcmp(sections[i].name, name) != 0)
-        i++;
-    return i;
-}
-
-/* The most exact section for a command: its name. */
-static const char *section_of(int command)
-{
-    size_t i = COUNT(sections) - 1;
-    while (i > 0 && sections[i].commands != command)
-        i--;
-    return sections[i].name;
-}
-
 static bool ini_check(struct ini *ini, size_t section, const char *section_name, enum setting_id id, const char *name)
 {
     if (section == COUNT(sections))
         return ini_fail(ini, "unknown section [%.100s]; sections are called as commands are, such as [run once]", section_name);
     if (id == SETTING_COUNT) {
-        char hint[160];
-        struct text t = text_in(hint, sizeof hint);
-        setting_suggest(&t, name, "", sections[section].commands);
-        return ini_fail(ini, "unknown setting \"%.100s\"%s", name, hint);
+        const struct hint hint = setting_hint(name, "", sections[section].commands);
+        return ini_fail(ini, "unknown setting \"%.100s\"%s", name, hint.data);
     }
     if (!(settings_table[id].commands & sections[section].commands))
         return ini_fail(ini, "%s is not a setting of %s", name, section_name);
@@ -5068,14 +5038,15 @@ static bool ini_check(struct ini *ini, size_t section, const char *section_name,
     return true;
 }
 
-/* Has the type of inih's handler; 0 makes it an error, but the first one that
- * settings_fail() heard of counts. */
+/* Has the type of inih's handler; 0 makes it an error, but the first one that settings_fail() heard of counts. */
 static int ini_setting(void *context, const char *section_name, const char *name, const char *text)
 {
     struct ini *ini = context;
-    size_t section = section_named(section_name);
+    size_t section = 0;
     enum setting_id id = setting_named(name);
     char source[FILE_MAX + 16];
+    while (section < COUNT(sections) && strcmp(sections[section].name, section_name) != 0)
+        section++;
     if (ini->settings->error[0] || !ini_check(ini, section, section_name, id, name))
         return 0;
     snprintf(source, sizeof source, "%s:%d", ini->path, ini->number);
@@ -5131,8 +5102,7 @@ static const char *file_planted(const struct stat *about, bool folder)
     return NULL;
 }
 
-/* Why nothing of that name in the working folder is opened, not even a link that
- * leads nowhere; NULL: it may be. */
+/* Why nothing of that name in the working folder is opened, not even a link that leads nowhere; NULL: it may be. */
 static const char *folder_refused(const char *path)
 {
     struct stat about;
@@ -5232,9 +5202,8 @@ static void settings_warn_foreign(struct settings *s, const char *path)
     }
 }
 
-/* config-file, else the first that exists. One that is there and cannot be read
- * is an error: it may say what matters. One in the working folder that others may
- * have planted is not read. */
+/* config-file, else the first that exists. One that is there and cannot be read is an error: it may say what matters.
+ * One in the working folder that others may have planted is not read. */
 static bool settings_from_file(struct settings *s, int command)
 {
     const char *config = getenv("XDG_CONFIG_HOME");
@@ -5318,13 +5287,13 @@ static bool settings_check_together(struct settings *s, int commands)
     return true;
 }
 
-/* Completes what the flags said: each setting comes from the first of command
- * line, environment, configuration file, default. */
-static bool settings_complete(struct settings *s, int command)
+/* Completes what the flags said: each setting comes from the first of command line, environment, configuration file,
+ * default. */
+static bool settings_complete(struct settings *s, int command, const char *words)
 {
     for (enum setting_id id = 0; id < SETTING_COUNT; id++)
         if (s->values[id].origin == ORIGIN_FLAG && !(settings_table[id].commands & command))
-            return settings_fail(s, "--%s is not an option of %s", settings_table[id].name, section_of(command));
+            return settings_fail(s, "--%s is not an option of %s", settings_table[id].name, words);
     settings_from_environment(s, command);
     if (s->error[0] || !settings_from_file(s, command))
         return false;
@@ -5341,11 +5310,10 @@ static void settings_free(struct settings *s)
 /* ---------------------------------------------------------------------------
  * Log: lines, and the queues in front of stdout and stderr
  *
- * Nothing here blocks for long: a queue is written when poll() says that it can
- * be, PIPE_BUF bytes at a time, and a write that waits all the same is
- * interrupted. Other processes share these descriptors, so O_NONBLOCK is never
- * set on them. When a queue is full, ballot's own lines are dropped and counted;
- * the command's are not read in the first place.
+ * Nothing here blocks for long: a queue is written when poll() says that it can be, PIPE_BUF bytes at a time, and a
+ * write that waits all the same is interrupted. Other processes share these descriptors, so O_NONBLOCK is never set
+ * on them. When a queue is full, ballot's own lines are dropped and counted; the command's are not read in the first
+ * place.
  * ------------------------------------------------------------------------ */
 
 #define LINE_MAX_BYTES (64 * 1024)                  /* a longer line of the command is cut in pieces */
@@ -5369,8 +5337,7 @@ struct queue {
     char data[QUEUE_SIZE];
 };
 
-/* What stands in front of a message and behind it: the same for all lines of one
- * kind within a millisecond. */
+/* What stands in front of a message and behind it: the same for all lines of one kind within a millisecond. */
 struct frame {
     nanos when;        /* of the wall clock, to the millisecond; 0: none yet     */
     int level;
@@ -5380,8 +5347,7 @@ struct frame {
     char data[16384];
 };
 
-/* Lines that come out of a pipe and are to be logged: the command's, and those
- * of the client library. */
+/* Lines that come out of a pipe and are to be logged: the command's, and those of the client library. */
 struct stream {
     int fd;          /* our end of the pipe; -1: none         */
     bool last;       /* the writers are dead: empty means end */
@@ -5405,19 +5371,18 @@ struct log {
     char entry[ENTRY_MAX];
 };
 
-static const char *const level_names[] = { LEVELS(SPELLING) };
-static const char *const level_colours[] = { LEVELS(MEANING) };
+static const char level_names[][8] = { LEVELS(SPELLING) };
+static const char level_colours[][8] = { LEVELS(MEANING) };
 
 static size_t queue_room(const struct queue *q)
 {
     return sizeof q->data - (q->end - q->start);
 }
 
-/* A terminal may say that it can be written and then block all the same, and so
- * may a pipe into which others write, such as the command. These are opened anew:
- * that description is ours, and may be told never to block. Returns -1 if `fd` is
- * neither, or may not be opened: another user's terminal, say. A terminal that
- * this mount namespace has no name for can still be opened below /dev/fd. */
+/* A terminal may say that it can be written and then block all the same, and so may a pipe into which others write,
+ * such as the command. These are opened anew: that description is ours, and may be told never to block. Returns -1 if
+ * `fd` is neither, or may not be opened: another user's terminal, say. A terminal that this mount namespace has no
+ * name for can still be opened below /dev/fd. */
 static int output_reopen(int fd, mode_t type)
 {
     char path[32];
@@ -5694,8 +5659,7 @@ static void stream_lines(struct stream *s, struct log *l, bool all)
     s->length -= start;
 }
 
-/* A few reads at a time: a command that never pauses must not keep the election
- * waiting. */
+/* A few reads at a time: a command that never pauses must not keep the election waiting. */
 static void stream_read(struct stream *s, struct log *l)
 {
     for (int turns = 8; turns > 0 && stream_wants(s); turns--) {
@@ -8663,7 +8627,7 @@ enum member {
     MEMBER_COUNT
 };
 
-static const struct { const char *json, *yaml; } member_names[MEMBER_COUNT] = {
+static const struct { char json[16], yaml[16]; } member_names[MEMBER_COUNT] = {
 #define ROW(id, json, yaml) { json, yaml },
     MEMBERS(ROW)
 #undef ROW
@@ -9224,9 +9188,9 @@ static int info(const struct settings *s, struct log *log, char **command)
 /* ---------------------------------------------------------------------------
  * Watch: the present state, then a line for each change
  *
- * watch_next() compares what was read with what was told and names the next line: a pure function. watch_tell() writes
- * it, and makes it told. The base is not read again before what it said is told: only ZooKeeper, whose watches fire
- * once, ever makes two changes one.
+ * watch_next() compares what was read with what was told and names the next line: a pure function. watch_tell()
+ * writes it, and makes it told. The base is not read again before what it said is told: only ZooKeeper, whose watches
+ * fire once, ever makes two changes one.
  * ------------------------------------------------------------------------ */
 
 #define WATCH_LINE_MAX 32768 /* bytes: every byte of foreign fields escaped */
@@ -9240,7 +9204,7 @@ static int info(const struct settings *s, struct log *log, char **command)
 
 enum change { CHANGES(MEANING) CHANGE_NONE };
 
-static const char *const change_names[] = { CHANGES(SPELLING) };
+static const char change_names[][16] = { CHANGES(SPELLING) };
 
 /* A candidate as a line names it: "" for what is not known. */
 struct candidate {
@@ -9524,8 +9488,8 @@ static int watch(const struct settings *s, struct log *log, char **command)
 /* ---------------------------------------------------------------------------
  * Step-down: asking the present leader to hand over
  *
- * The request is a field "stepDown" in the leader's proposal, which it watches.
- * handover_next() is a pure function of what was read.
+ * The request is a field "stepDown" in the leader's proposal, which it watches. handover_next() is a pure function of
+ * what was read.
  * ------------------------------------------------------------------------ */
 
 struct handover {
@@ -9793,8 +9757,7 @@ static const struct command {
 };
 
 /* ---------------------------------------------------------------------------
- * Help: usage, the man page, the example of a configuration file, completion
- * for shells; all from the tables
+ * Help: usage, the man page, the example of a configuration file, completion for shells; all from the tables
  * ------------------------------------------------------------------------ */
 
 #define HELP_WIDTH  80
@@ -9829,7 +9792,7 @@ static void setting_about(const struct setting *row, char *buffer, size_t size, 
 /* Shows the settings of the commands that are wanted, group by group, each with a title. */
 static void settings_show(int wanted, const char *title, void (*show)(const struct setting *row))
 {
-    static const char *const titles[] = { GROUPS(SPELLING) };
+    static const char titles[][24] = { GROUPS(SPELLING) };
     for (enum group g = 0; g < GROUP_COUNT; g++) {
         bool titled = false;
         for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
@@ -10093,7 +10056,7 @@ struct invocation {
 };
 
 /* Options of `help` alone. */
-static const struct { const char *word; void (*page)(void); } help_pages[] = {
+static const struct { char word[24]; void (*page)(void); } help_pages[] = {
     { "--man", help_man }, { "--ini", help_ini },
     { "--completion=bash", help_bash }, { "--completion=zsh", help_zsh }, { "--completion=fish", help_fish },
 };
@@ -10157,14 +10120,6 @@ static bool invocation_unknown(struct settings *s, const struct invocation *in, 
     return settings_fail(s, "unknown command \"%s%s%.60s\"; `ballot help` lists them", in->words, space, word);
 }
 
-static bool invocation_operand(struct invocation *in, struct settings *s, char **word)
-{
-    if (in->rest)
-        return settings_fail(s, "%s takes one %s, but \"%.60s\" follows it: put quotes around it all", in->words, in->command->operand, *word);
-    in->rest = word;
-    return true;
-}
-
 /* Sorts the words of the command line into options, command words and COMMAND. */
 static bool invocation_parse(struct invocation *in, struct settings *s, char **argv)
 {
@@ -10184,15 +10139,14 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
             continue;
         else if (in->help && !strncmp(word, "--completion", strlen("--completion")))
             return settings_fail(s, "--completion is for bash, zsh or fish");
-        else if (!strncmp(word, "--", 2)) {
+        else if (word[0] == '-' && word[1]) {
             if (!setting_from_flag(s, argv, &i))
                 return false;
-        } else if (word[0] == '-' && word[1]) {
-            if (!setting_from_letter(s, argv, &i))
-                return false;
         } else if (in->command && in->command->operand) {
-            if (!invocation_operand(in, s, argv + i))
-                return false;
+            if (in->rest)
+                return settings_fail(s, "%s takes one %s, but \"%.60s\" follows it: put quotes around it all", in->words,
+                                     in->command->operand, word);
+            in->rest = argv + i;
         } else if (in->command && in->command->takes_command) {
             in->rest = argv + i;
             return true;
@@ -10213,7 +10167,7 @@ static bool invocation_check(const struct invocation *in, struct settings *s)
         return settings_fail(s, "%s: which %s? As in: %s", in->words, in->command->operand, in->command->example);
     if (!in->command->takes_command && !in->command->operand && in->rest && in->rest[0])
         return settings_fail(s, "%s takes no COMMAND, but \"%.60s\" follows", in->words, in->rest[0]);
-    return settings_complete(s, in->command->bit);
+    return settings_complete(s, in->command->bit, in->command->words);
 }
 
 static void settings_log(const struct settings *s, struct log *l, int which)
@@ -10313,13 +10267,10 @@ static void complete_commands(const struct completion *c)
         complete_offer(c, "", "help", 4, "", "options, manual, completion");
 }
 
-/* The setting whose value is the next word; SETTING_COUNT: it is none's. */
+/* The setting whose value is the next word; SETTING_COUNT: of none. */
 static enum setting_id option_waiting(const char *word)
 {
-    enum setting_id id = !strncmp(word, "--", 2) ? setting_named(word + 2) : SETTING_COUNT;
-    for (size_t i = 0; i < COUNT(setting_letters); i++)
-        if (word[1] == setting_letters[i].letter && !word[2])
-            id = setting_letters[i].id;
+    enum setting_id id = setting_option(word);
     return id < SETTING_COUNT && settings_table[id].type != TYPE_BOOL ? id : SETTING_COUNT;
 }
 
@@ -10348,13 +10299,14 @@ static bool complete_learn(struct completion *c, char **words, int last)
 static int complete(char **words, int count)
 {
     struct completion c = { .typed = count > 0 ? words[count - 1] : "", .value = SETTING_COUNT, .command_at = -1 };
-    char name[64], before[80];
-    struct text t = text_in(name, sizeof name), b = text_in(before, sizeof before);
+    char before[80];
+    struct text t = text_in(before, sizeof before);
+    size_t n = strcspn(c.typed, "=");
     if (count < 1 || !complete_learn(&c, words, count - 1))
         return 0;
-    text_bytes(&t, c.typed, strcspn(c.typed, "="));
-    text_format(&b, "%s=", name);
-    enum setting_id named = !strncmp(name, "--", 2) && c.typed[t.length] ? setting_named(name + 2) : SETTING_COUNT;
+    text_bytes(&t, c.typed, n);
+    enum setting_id named = c.typed[n] ? setting_option(before) : SETTING_COUNT;
+    text_string(&t, "=");
     if (c.command_at >= 0)
         printf(":command %d\n", c.command_at);
     else if (c.value != SETTING_COUNT)
