@@ -4341,10 +4341,16 @@ static nanos lease_end(const ballot *b)
     return b->leading ? lease_moment(&b->lease, PART_LEASE) : 0;
 }
 
+/* Not once our resignation is on its way: the next one may lead already. */
+static bool lease_holds(const struct ballot *b)
+{
+    return b->leading && !b->resigning && clock_now() < lease_end(b);
+}
+
 BALLOT_API enum ballot_role ballot_role(const ballot *b)
 {
     if (b->leading)
-        return clock_now() < lease_end(b) ? BALLOT_LEADER : BALLOT_UNSURE;
+        return lease_holds(b) ? BALLOT_LEADER : BALLOT_UNSURE;
     return b->proposal[0] ? BALLOT_FOLLOWER : BALLOT_OUT;
 }
 
@@ -4390,7 +4396,7 @@ BALLOT_API void ballot_hang_up(ballot *b)
 
 BALLOT_API int64_t ballot_lease_ms(const ballot *b)
 {
-    nanos left = lease_end(b) - clock_now();
+    nanos left = lease_holds(b) ? lease_end(b) - clock_now() : 0;
     return left > 0 ? left / MILLISECOND : 0;
 }
 

@@ -217,6 +217,12 @@ static void test_leading(void)
     b->want = WANT_LEAVE;
     check(election_step(b, 99 * SECOND, &wake) == REQUEST_RESIGN, "resign");
     b->want = WANT_STAND;
+    b->lease.sent = clock_now();
+    check(ballot_role(b) == BALLOT_LEADER && ballot_lease_ms(b) > 0, "a leader, while the lease lasts");
+    b->resigning = true;
+    check(ballot_role(b) == BALLOT_UNSURE && ballot_lease_ms(b) == 0, "... not once its resignation is on its way: it may be carried out, whatever it wants meanwhile");
+    b->resigning = false;
+    b->lease.sent = 99 * SECOND;
     b->unsettled = b->synced = true;
     b->base.ours = true;
     check(election_step(b, 99 * SECOND, &wake) == STEP_SETTLE, "settle when all is read");
