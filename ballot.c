@@ -13,16 +13,16 @@
  * The election in a dozen lines. T is the session timeout.
  *
  *   A candidate adds an ephemeral sequential node below the election's base
- *   node: its proposal. The base's data says who leads; empty, nobody does.
+ *   node: its proposal. The base's data names the leader; empty: there is none.
  *   The lowest proposal may claim: one transaction checks that the proposal is
  *   still there and writes the candidate's name into the base, if the base has
  *   not changed since it was read. The same transaction every T/5 is the
  *   heartbeat. Its *sending*, once acknowledged, begins a lease of 2/3 T; only
  *   under a lease is a command started. To resign is one transaction too: it
  *   empties the base and deletes the proposal, after the command and all that
- *   it started are dead. A base that names somebody whose proposal is gone (he
- *   crashed, or is cut off) may be claimed after a silence that outlasts his
- *   lease. Whoever lost an answer reads again before he believes anything.
+ *   it started are dead. A base that names a candidate whose proposal is gone (it
+ *   crashed, or is cut off) may be claimed after a silence that outlasts its
+ *   lease. If a reply is lost, the nodes are read again before anything is done.
  *
  * A ballot is two processes: the candidate talks to ZooKeeper and decides, its
  * guard owns the command, ends it when the candidate says so, when the lease
@@ -30,23 +30,23 @@
  * the leadership on in the candidate's name.
  *
  *   Ground     clocks, text, durations, descriptors
- *   JSON       writing strings, reading one field of a stranger's object
+ *   JSON       writing strings, reading one field of a foreign object
  *   Cron       when is the next activation; time zones; a library of its own
  *   Moments    wall times, written and read
  *   Election   the rules; a library: see ballot.h
  *   -- the program --
- *   Settings   one table: flags, environment, configuration file
+ *   Settings   tables: commands, settings, their types; flags, environment, file
  *   Log        lines, and the queues in front of stdout and stderr
  *   Signals    the pipe that they arrive through
  *   Subtree    the descendants of a process: finding, ending, reaping them
  *   Guard      the process that owns the command; its last will
  *   Schedule   which activation is due, and the run record
  *   Agent      what should be true now, and making it so
- *   Observer   an election, read by somebody who does not stand
+ *   Viewer     an election, read by a process that does not stand
  *   Report     `info`: YAML, JSON, a table
  *   Watch      a line for each change
  *   Step-down  asking the leader to hand over
- *   Commands   one row each
+ *   Commands   `next`, and the table of all
  *   Help       usage, man page, example file, completion, from the tables
  *   Main       start reading here: it is the last function
  *
@@ -4870,7 +4870,7 @@ static void setting_variable(char *out, size_t size, const char *prefix, const c
     }
 }
 
-/* Takes one setting from one variable. A plain DEBUG is often somebody else's. */
+/* Takes one setting from one variable. A plain DEBUG is often meant for another program. */
 static void setting_from_variable(struct settings *s, enum setting_id id, const char *variable, bool plain)
 {
     char *text = getenv(variable), source[80];
@@ -4972,7 +4972,7 @@ struct ini {
     int command;       /* whose settings are wanted                        */
     int number;        /* of the line                                      */
     bool indented;     /* it began with a blank                            */
-    unsigned seen[SETTING_COUNT]; /* bit by bit: in which sections         */
+    unsigned given[SETTING_COUNT]; /* bit by bit: in which sections         */
 };
 
 static bool __attribute__((format(printf, 2, 3))) ini_fail(struct ini *ini, const char *format, ...)
@@ -5038,9 +5038,9 @@ static bool ini_check(struct ini *ini, size_t section, const char *section_name,
         return ini_fail(ini, "config-file cannot be set in a configuration file");
     if (ini->indented && settings_table[id].type != TYPE_SERVERS)
         return ini_fail(ini, "begins with a blank, so it goes on with %s above, which takes one line", name);
-    if (!ini->indented && (ini->seen[id] & 1u << section))
+    if (!ini->indented && (ini->given[id] & 1u << section))
         return ini_fail(ini, "%s is set twice in this section", name);
-    ini->seen[id] |= 1u << section;
+    ini->given[id] |= 1u << section;
     return true;
 }
 
@@ -5076,7 +5076,7 @@ static bool settings_read_ini(struct settings *s, FILE *file, const char *path, 
         ini.number = line;
         ini_fail(&ini, "is neither [section] nor name = value");
     }
-    if (ini.seen[SET_AUTH])
+    if (ini.given[SET_AUTH])
         secret_warn(s, fileno(file), path);
     return s->error[0] == '\0';
 }
@@ -5335,7 +5335,7 @@ struct queue {
     int fd;              /* to write to                                         */
     bool colour, socket;
     bool waits;          /* a write may wait for room                           */
-    bool dead;           /* nobody will ever read it: what comes is thrown away */
+    bool dead;           /* its reader has gone: what comes is thrown away      */
     nanos retry_at;      /* no attempt to write before that                     */
     nanos failed_since;  /* writing is refused since then, as by a full disk; 0: it is not */
     size_t start, end;
@@ -5506,7 +5506,7 @@ static size_t queue_give_up(struct queue *q, nanos patience)
     return lost;
 }
 
-/* False: no room. */
+/* Returns false if there is no room. */
 static bool queue_add(struct queue *q, const struct text *t)
 {
     if (q->dead)
@@ -5605,7 +5605,7 @@ static void log_dropped(struct log *l)
     char line[80];
     if (l->err.dropped == 0)
         return;
-    int n = snprintf(line, sizeof line, "%lu lines of this log were dropped: nobody read it", l->err.dropped);
+    int n = snprintf(line, sizeof line, "%lu lines of this log were dropped: its reader was too slow", l->err.dropped);
     if (log_entry(l, &l->err, BALLOT_LOG_WARN, NULL, line, (size_t)n))
         l->err.dropped = 0;
 }
@@ -5668,7 +5668,7 @@ static void stream_lines(struct stream *s, struct log *l, bool all)
 /* A few reads at a time: a command that never pauses must not keep the election waiting. */
 static void stream_read(struct stream *s, struct log *l)
 {
-    for (int turns = 8; turns > 0 && stream_wants(s); turns--) {
+    for (int reads = 8; reads > 0 && stream_wants(s); reads--) {
         ssize_t n = s->length < sizeof s->data ? read(s->fd, s->data + s->length, sizeof s->data - s->length) : -1;
         if (n < 0 && errno == EINTR && s->length < sizeof s->data)
             continue;
@@ -8179,14 +8179,14 @@ static int run_cron(const struct settings *s, struct log *log, char **command)
  * together, then all proposals together.
  * ------------------------------------------------------------------------ */
 
-enum seen_state { SEEN_NOT, SEEN_ASKED, SEEN_READ, SEEN_GONE, SEEN_REFUSED };
+enum znode_state { ZNODE_UNREAD, ZNODE_ASKED, ZNODE_READ, ZNODE_GONE, ZNODE_REFUSED };
 
 /* A znode as it was read. */
-struct seen {
+struct znode {
     char name[NODE_MAX];
-    enum seen_state state;
-    bool listed;       /* in the last list; else kept only to tell of its end */
-    bool told;         /* `watch` has told of it                              */
+    enum znode_state state;
+    bool listed;       /* in the last list; else kept only to show its end    */
+    bool shown;        /* `watch` has shown it                                 */
     char *data;        /* NULL: none, or more than any candidate writes       */
     size_t length;
     struct Stat stat;
@@ -8195,12 +8195,12 @@ struct seen {
 enum reading { READ_NO_PROPOSAL, READ_LEADERS, READ_ALL, READ_SCHEDULE_TOO };
 
 /* What is asked of the servers. */
-enum look {
-    LOOK_SYNC, LOOK_BASE, LOOK_LIST, LOOK_NODE,
-    LOOK_CREATION,      /* where there is no base: a watch for it              */
-    LOOK_ASK,           /* the step-down's: write into the leader's proposal   */
-    LOOK_NOTHING,
-    LOOK_ANEW,          /* forget, and read all again                          */
+enum query {
+    QUERY_SYNC, QUERY_BASE, QUERY_LIST, QUERY_NODE,
+    QUERY_CREATION,      /* where there is no base: a watch for it              */
+    QUERY_ASK,           /* the step-down's: write into the leader's proposal   */
+    QUERY_NOTHING,
+    QUERY_ANEW,          /* forget, and read all again                          */
 };
 
 struct viewer {
@@ -8213,17 +8213,17 @@ struct viewer {
     bool sync_sent;
     bool base_fresh, list_fresh, creation_watched;
     bool base_exists;
-    bool hold_base;     /* what the base said is not told yet: do not read over it */
+    bool hold_base;     /* what the base said is not shown yet: do not read over it */
     bool complete;      /* all was read at least once                          */
-    struct seen base;
+    struct znode base;
     char named[NODE_MAX]; /* the proposal that it names; "": none              */
     struct Stat list_stat; /* of the base, with the list                       */
-    struct seen schedule; /* the leaders' record of activations, beside the proposals */
-    struct seen *nodes; /* sorted as strcmp                                    */
+    struct znode schedule; /* the leaders' record of activations, beside the proposals */
+    struct znode *nodes; /* sorted as strcmp                                    */
     size_t count;
     int refused;        /* what no waiting mends: a ZooKeeper error, or 0      */
     const char *refused_what;
-    void (*asked)(void *context, const struct reply *reply); /* learns of LOOK_ASK */
+    void (*asked)(void *context, const struct reply *reply); /* learns of QUERY_ASK */
     void *asked_context;
     char node[NODE_PATH_MAX]; /* of viewer_path()                              */
 };
@@ -8234,7 +8234,7 @@ static const char *viewer_path(struct viewer *v, const char *name)
 }
 
 /* Whether `bytes` are one object and nothing else; what is nested in it is
- * looked at as leniently as by json_skip(). */
+ * read as leniently as by json_skip(). */
 static bool json_is_object(const char *bytes, size_t count)
 {
     struct json j = { bytes, bytes + count };
@@ -8255,14 +8255,14 @@ static bool json_is_object(const char *bytes, size_t count)
     return j.at == j.end;
 }
 
-static bool node_in_queue(const struct seen *n)
+static bool node_in_queue(const struct znode *n)
 {
     bool named = !strncmp(n->name, NODE_PREFIX, strlen(NODE_PREFIX));
-    bool persistent = n->state == SEEN_READ && n->stat.ephemeralOwner == 0;
-    return n->listed && named && !persistent && n->state != SEEN_GONE;
+    bool persistent = n->state == ZNODE_READ && n->stat.ephemeralOwner == 0;
+    return n->listed && named && !persistent && n->state != ZNODE_GONE;
 }
 
-static struct seen *node_find(const struct viewer *v, const char *name)
+static struct znode *node_find(const struct viewer *v, const char *name)
 {
     size_t low = 0, high = v->count;
     while (low < high) {
@@ -8278,11 +8278,11 @@ static struct seen *node_find(const struct viewer *v, const char *name)
     return NULL;
 }
 
-/* The proposal of whoever leads: named by the base, and there. NULL: nobody does. */
-static struct seen *viewer_leader(const struct viewer *v)
+/* The leader's proposal: named by the base, and there. NULL: no candidate leads. */
+static struct znode *viewer_leader(const struct viewer *v)
 {
-    struct seen *n = v->named[0] ? node_find(v, v->named) : NULL;
-    return n && n->state != SEEN_GONE ? n : NULL;
+    struct znode *n = v->named[0] ? node_find(v, v->named) : NULL;
+    return n && n->state != ZNODE_GONE ? n : NULL;
 }
 
 /* Base and list were read one after the other: of one moment they are if either
@@ -8294,7 +8294,7 @@ static bool viewer_torn(const struct viewer *v)
 
 /* --- facts -------------------------------------------------------------------- */
 
-static void seen_keep(struct seen *n, const struct reply *reply)
+static void znode_keep(struct znode *n, const struct reply *reply)
 {
     free(n->data);
     n->length = reply->length;
@@ -8302,7 +8302,7 @@ static void seen_keep(struct seen *n, const struct reply *reply)
     if (n->data)
         memcpy(n->data, reply->data, n->length);
     n->stat = *reply->stat;
-    n->state = SEEN_READ;
+    n->state = ZNODE_READ;
 }
 
 static void viewer_refused(struct viewer *v, const char *what, int rc)
@@ -8326,7 +8326,7 @@ static void viewer_event(void *owner, int type, const char *path)
         v->creation_watched = false;
 }
 
-static void on_look_base(struct viewer *v, const struct reply *reply)
+static void on_query_base(struct viewer *v, const struct reply *reply)
 {
     if (reply->rc != ZOK && reply->rc != ZNONODE) {
         viewer_refused(v, "reading", reply->rc);
@@ -8334,63 +8334,63 @@ static void on_look_base(struct viewer *v, const struct reply *reply)
     }
     v->base_fresh = true;
     v->base_exists = reply->rc == ZOK;
-    seen_keep(&v->base, reply);
+    znode_keep(&v->base, reply);
     string_copy(v->named, sizeof v->named, heartbeat_read(v->config.base_path, reply->data, reply->length).named);
 }
 
-static void on_look_creation(struct viewer *v, const struct reply *reply)
+static void on_query_creation(struct viewer *v, const struct reply *reply)
 {
     v->creation_watched = reply->rc == ZNONODE;
     if (reply->rc == ZOK) /* made meanwhile */
         v->base_fresh = v->list_fresh = false;
 }
 
-static int seen_compare(const void *a, const void *b)
+static int znode_compare(const void *a, const void *b)
 {
-    return strcmp(((const struct seen *)a)->name, ((const struct seen *)b)->name);
+    return strcmp(((const struct znode *)a)->name, ((const struct znode *)b)->name);
 }
 
 /* Puts a new list in the place of the old one. What stayed keeps what was read
- * of it; what left is kept until its end is told. */
+ * of it; what left is kept until its end is shown. */
 static bool nodes_replace(struct viewer *v, const struct String_vector *names, const struct Stat *stat)
 {
     int32_t listed = names->count;
-    struct seen *nodes = calloc(v->count + (size_t)listed + 1, sizeof *nodes);
+    struct znode *nodes = calloc(v->count + (size_t)listed + 1, sizeof *nodes);
     bool same_base = stat->czxid == v->list_stat.czxid;
     size_t count = 0;
     if (!nodes)
         return false;
     v->schedule.listed = false;
-    v->schedule.state = SEEN_NOT;
+    v->schedule.state = ZNODE_UNREAD;
     for (int32_t i = 0; i < listed; i++) {
         const char *name = names->data[i];
         bool record = !strcmp(name, RECORD_NAME);
         v->schedule.listed = v->schedule.listed || record;
         if (record || strlen(name) >= NODE_MAX)
             continue;
-        struct seen *old = same_base ? node_find(v, name) : NULL;
+        struct znode *old = same_base ? node_find(v, name) : NULL;
         if (old) {
             nodes[count] = *old;
-            old->listed = old->told = false;
+            old->listed = old->shown = false;
             old->data = NULL;
         } else
             string_copy(nodes[count].name, NODE_MAX, name);
         nodes[count++].listed = true;
     }
     for (size_t i = 0; i < v->count; i++)
-        if (v->nodes[i].told) {
+        if (v->nodes[i].shown) {
             nodes[count] = v->nodes[i];
             nodes[count++].listed = false;
         } else
             free(v->nodes[i].data);
-    qsort(nodes, count, sizeof *nodes, seen_compare);
+    qsort(nodes, count, sizeof *nodes, znode_compare);
     free(v->nodes);
     v->nodes = nodes;
     v->count = count;
     return true;
 }
 
-static void on_look_list(struct viewer *v, const struct reply *reply)
+static void on_query_list(struct viewer *v, const struct reply *reply)
 {
     if (reply->rc != ZOK && reply->rc != ZNONODE)
         viewer_refused(v, "listing", reply->rc);
@@ -8400,125 +8400,125 @@ static void on_look_list(struct viewer *v, const struct reply *reply)
     }
 }
 
-static void on_look_node(struct viewer *v, const struct reply *reply)
+static void on_query_node(struct viewer *v, const struct reply *reply)
 {
     const char *name = node_name(v->config.base_path, reply->path);
-    struct seen *n = !strcmp(name, RECORD_NAME) ? &v->schedule : node_find(v, name);
+    struct znode *n = !strcmp(name, RECORD_NAME) ? &v->schedule : node_find(v, name);
     if (n && reply->rc == ZOK)
-        seen_keep(n, reply);
+        znode_keep(n, reply);
     else if (n)
-        n->state = outcome_unknown(reply->rc) ? SEEN_NOT : reply->rc == ZNONODE ? SEEN_GONE : SEEN_REFUSED;
+        n->state = outcome_unknown(reply->rc) ? ZNODE_UNREAD : reply->rc == ZNONODE ? ZNODE_GONE : ZNODE_REFUSED;
 }
 
 static void viewer_learn(void *owner, const struct reply *reply)
 {
     struct viewer *v = owner;
-    if (reply->request == LOOK_NODE)
-        on_look_node(v, reply);
-    else if (reply->request == LOOK_ASK)
+    if (reply->request == QUERY_NODE)
+        on_query_node(v, reply);
+    else if (reply->request == QUERY_ASK)
         v->asked(v->asked_context, reply);
     else if (outcome_unknown(reply->rc))
         return;
-    else if (reply->request == LOOK_BASE)
-        on_look_base(v, reply);
-    else if (reply->request == LOOK_LIST)
-        on_look_list(v, reply);
-    else if (reply->request == LOOK_CREATION)
-        on_look_creation(v, reply);
+    else if (reply->request == QUERY_BASE)
+        on_query_base(v, reply);
+    else if (reply->request == QUERY_LIST)
+        on_query_list(v, reply);
+    else if (reply->request == QUERY_CREATION)
+        on_query_creation(v, reply);
 }
 
 /* --- the next thing to ask for ------------------------------------------------- */
 
-static bool node_wanted(const struct viewer *v, const struct seen *n, const struct seen *leader)
+static bool node_wanted(const struct viewer *v, const struct znode *n, const struct znode *leader)
 {
-    if (!n->listed || n->state != SEEN_NOT)
+    if (!n->listed || n->state != ZNODE_UNREAD)
         return false;
     if (n == &v->schedule)
         return v->reading == READ_SCHEDULE_TOO;
     return v->reading >= READ_ALL || (v->reading == READ_LEADERS && n == leader);
 }
 
-static bool nodes_in_state(const struct viewer *v, enum seen_state state)
+static bool nodes_in_state(const struct viewer *v, enum znode_state state)
 {
-    const struct seen *leader = v->reading == READ_LEADERS ? viewer_leader(v) : NULL;
+    const struct znode *leader = v->reading == READ_LEADERS ? viewer_leader(v) : NULL;
     for (size_t i = 0; i <= v->count; i++) {
-        const struct seen *n = i < v->count ? &v->nodes[i] : &v->schedule;
-        if (state == SEEN_NOT ? node_wanted(v, n, leader) : n->state == state)
+        const struct znode *n = i < v->count ? &v->nodes[i] : &v->schedule;
+        if (state == ZNODE_UNREAD ? node_wanted(v, n, leader) : n->state == state)
             return true;
     }
     return false;
 }
 
 /* Once, until it is answered. */
-static enum look look_once(const struct viewer *v, enum look look)
+static enum query query_once(const struct viewer *v, enum query query)
 {
-    return client_flying(&v->client, (int)look) ? LOOK_NOTHING : look;
+    return client_flying(&v->client, (int)query) ? QUERY_NOTHING : query;
 }
 
-static enum look viewer_step(const struct viewer *v)
+static enum query viewer_step(const struct viewer *v)
 {
     if (!v->client.connected || v->refused)
-        return LOOK_NOTHING;
+        return QUERY_NOTHING;
     if (v->contact_since != v->client.contact_since)
-        return LOOK_ANEW;
+        return QUERY_ANEW;
     if (!v->sync_sent)
-        return LOOK_SYNC;
-    if (!v->base_fresh && !v->hold_base && !client_flying(&v->client, LOOK_BASE))
-        return LOOK_BASE;
-    if (!v->list_fresh && !client_flying(&v->client, LOOK_LIST))
-        return LOOK_LIST;
+        return QUERY_SYNC;
+    if (!v->base_fresh && !v->hold_base && !client_flying(&v->client, QUERY_BASE))
+        return QUERY_BASE;
+    if (!v->list_fresh && !client_flying(&v->client, QUERY_LIST))
+        return QUERY_LIST;
     if (!v->base_fresh || !v->list_fresh)
-        return v->list_fresh && nodes_in_state(v, SEEN_NOT) ? LOOK_NODE : LOOK_NOTHING;
+        return v->list_fresh && nodes_in_state(v, ZNODE_UNREAD) ? QUERY_NODE : QUERY_NOTHING;
     if (!v->watching && viewer_torn(v))
-        return LOOK_ANEW;
+        return QUERY_ANEW;
     if (v->watching && !v->base_exists && !v->creation_watched)
-        return look_once(v, LOOK_CREATION);
-    return nodes_in_state(v, SEEN_NOT) ? LOOK_NODE : LOOK_NOTHING;
+        return query_once(v, QUERY_CREATION);
+    return nodes_in_state(v, ZNODE_UNREAD) ? QUERY_NODE : QUERY_NOTHING;
 }
 
 /* Base and list are of one moment, and the proposals are read. */
 static bool viewer_whole(const struct viewer *v)
 {
     return v->client.connected && v->contact_since == v->client.contact_since && v->base_fresh && v->list_fresh &&
-           !viewer_torn(v) && !nodes_in_state(v, SEEN_NOT) && !nodes_in_state(v, SEEN_ASKED);
+           !viewer_torn(v) && !nodes_in_state(v, ZNODE_UNREAD) && !nodes_in_state(v, ZNODE_ASKED);
 }
 
 /* --- asking --------------------------------------------------------------------- */
 
-static int look_node_send(struct viewer *v, struct seen *n)
+static int query_node_send(struct viewer *v, struct znode *n)
 {
-    int rc = client_get(&v->client, LOOK_NODE, viewer_path(v, n->name), false);
-    n->state = rc == ZOK ? SEEN_ASKED : SEEN_NOT;
+    int rc = client_get(&v->client, QUERY_NODE, viewer_path(v, n->name), false);
+    n->state = rc == ZOK ? ZNODE_ASKED : ZNODE_UNREAD;
     return rc;
 }
 
-static int look_nodes_send(struct viewer *v)
+static int query_nodes_send(struct viewer *v)
 {
-    const struct seen *leader = viewer_leader(v);
-    int rc = node_wanted(v, &v->schedule, leader) ? look_node_send(v, &v->schedule) : ZOK;
+    const struct znode *leader = viewer_leader(v);
+    int rc = node_wanted(v, &v->schedule, leader) ? query_node_send(v, &v->schedule) : ZOK;
     for (size_t i = 0; i < v->count && rc == ZOK; i++)
         if (node_wanted(v, &v->nodes[i], leader))
-            rc = look_node_send(v, &v->nodes[i]);
+            rc = query_node_send(v, &v->nodes[i]);
     return rc;
 }
 
-static int look_send(struct viewer *v, enum look look)
+static int query_send(struct viewer *v, enum query query)
 {
     const char *base = v->config.base_path;
-    switch (look) {
-    case LOOK_SYNC:
+    switch (query) {
+    case QUERY_SYNC:
         v->sync_sent = true;
-        return client_sync(&v->client, LOOK_SYNC, base);
-    case LOOK_BASE:     return client_get(&v->client, LOOK_BASE, base, v->watching);
-    case LOOK_LIST:     return client_list(&v->client, LOOK_LIST, base, v->watching);
-    case LOOK_NODE:     return look_nodes_send(v);
-    case LOOK_CREATION: return client_exists(&v->client, LOOK_CREATION, base, true);
-    case LOOK_ANEW:
+        return client_sync(&v->client, QUERY_SYNC, base);
+    case QUERY_BASE:     return client_get(&v->client, QUERY_BASE, base, v->watching);
+    case QUERY_LIST:     return client_list(&v->client, QUERY_LIST, base, v->watching);
+    case QUERY_NODE:     return query_nodes_send(v);
+    case QUERY_CREATION: return client_exists(&v->client, QUERY_CREATION, base, true);
+    case QUERY_ANEW:
         v->contact_since = v->client.contact_since;
         v->sync_sent = v->base_fresh = v->list_fresh = v->creation_watched = v->hold_base = false;
         break;
-    case LOOK_ASK:
-    case LOOK_NOTHING:
+    case QUERY_ASK:
+    case QUERY_NOTHING:
         break;
     }
     return ZOK;
@@ -8527,10 +8527,10 @@ static int look_send(struct viewer *v, enum look look)
 /* Sends what is due; as client_prepare(). */
 static int viewer_prepare(struct viewer *v, struct pollfd *slots, int room, nanos *wake)
 {
-    enum look look;
+    enum query query;
     v->client.news = false;
-    while ((look = viewer_step(v)) != LOOK_NOTHING)
-        if (look_send(v, look) != ZOK)
+    while ((query = viewer_step(v)) != QUERY_NOTHING)
+        if (query_send(v, query) != ZOK)
             client_hang_up(&v->client);
     int count = client_prepare(&v->client, slots, room, wake);
     if (v->client.news)
@@ -8624,7 +8624,7 @@ static void viewer_complain(const struct viewer *v, struct log *log, nanos waite
     ROW(RUNNER_NODE, "proposal", "proposal") ROW(TOKEN, "fencingToken", "fencingToken")                                \
     ROW(ID, "candidateId", "id") ROW(HOST, "hostname", "host") ROW(PID, "pid", "pid")                                  \
     ROW(TIME, "proposalTime", "proposalTime") ROW(NODE, "proposalNode", "proposalNode")                                \
-    ROW(TIMEOUT, "sessionTimeout", "sessionTimeout") ROW(SEEN, "lastSeenTime", "lastSeenTime")
+    ROW(TIMEOUT, "sessionTimeout", "sessionTimeout") ROW(HEARTBEAT, "lastSeenTime", "lastSeenTime")
 
 enum member {
 #define ROW(id, json, yaml) MEMBER_##id,
@@ -8670,7 +8670,7 @@ static void __attribute__((format(printf, 2, 3))) record_note(struct record *r, 
 }
 
 /* Returns false, and no field, if it is not what candidates write. */
-static bool record_read(struct record *r, const struct seen *n, enum member first, enum member end)
+static bool record_read(struct record *r, const struct znode *n, enum member first, enum member end)
 {
     bool fine = n->data && json_is_object(n->data, n->length);
     for (enum member f = first; fine && f < end; f++) {
@@ -8686,7 +8686,7 @@ static void report_leader(struct report *p)
 {
     const struct viewer *v = p->viewer;
     struct record *r = &p->leader;
-    nanos heard, timeout;
+    nanos heartbeat, timeout;
     if (!p->record)
         return;
     if (!record_read(r, &v->base, MEMBER_ID, MEMBER_COUNT)) {
@@ -8695,8 +8695,8 @@ static void report_leader(struct report *p)
     }
     p->named = node_name(v->config.base_path, r->fields[MEMBER_NODE]);
     record_note(r, "is leader");
-    bool timed = time_parse(r->fields[MEMBER_SEEN], &heard);
-    nanos silent = timed ? p->now - heard : 0;
+    bool timed = time_parse(r->fields[MEMBER_HEARTBEAT], &heartbeat);
+    nanos silent = timed ? p->now - heartbeat : 0;
     if (!duration_parse(r->fields[MEMBER_TIMEOUT], &timeout))
         timeout = 0;
     p->silent = !timed || silent > timeout / 2;
@@ -8735,12 +8735,12 @@ static void report_run(const struct report *p, struct record *r)
 
 static void report_schedule(struct report *p)
 {
-    const struct seen *n = &p->viewer->schedule;
+    const struct znode *n = &p->viewer->schedule;
     struct record *r = &p->schedule;
-    if (!n->listed || n->state == SEEN_GONE)
+    if (!n->listed || n->state == ZNODE_GONE)
         return;
-    if (n->state != SEEN_READ || !record_read(r, n, MEMBER_SPEC, MEMBER_ID)) {
-        record_note(r, n->state == SEEN_READ ? "unparseable" : "unreadable");
+    if (n->state != ZNODE_READ || !record_read(r, n, MEMBER_SPEC, MEMBER_ID)) {
+        record_note(r, n->state == ZNODE_READ ? "unparseable" : "unreadable");
         return;
     }
     report_next(p, r);
@@ -8764,11 +8764,11 @@ static bool record_there(const struct record *r)
 }
 
 /* Why there is nothing to read of it; NULL: there is. */
-static const char *record_missing(struct record *r, const struct seen *n)
+static const char *record_missing(struct record *r, const struct znode *n)
 {
-    if (n->state == SEEN_GONE)
+    if (n->state == ZNODE_GONE)
         return "gone";
-    if (n->state == SEEN_REFUSED)
+    if (n->state == ZNODE_REFUSED)
         return "unreadable";
     return record_read(r, n, MEMBER_ID, MEMBER_COUNT) ? NULL : "unparseable";
 }
@@ -8785,7 +8785,7 @@ static void report_lowest(const struct report *p, struct record *r)
     string_copy(r->brief, sizeof r->brief, node_find(p->viewer, p->named) ? "next after the leader" : "waiting for the last leader's silence");
 }
 
-static void report_times(const struct report *p, struct record *r, const struct seen *n)
+static void report_times(const struct report *p, struct record *r, const struct znode *n)
 {
     nanos proposed;
     bool asked = json_has(n->data, n->length, "stepDown");
@@ -8801,7 +8801,7 @@ static void report_times(const struct report *p, struct record *r, const struct 
         record_note(r, "time drift of %s between proposal and zookeeper write", duration_string(drift).data);
 }
 
-static void report_candidate(const struct report *p, const struct seen *n, struct record *r)
+static void report_candidate(const struct report *p, const struct znode *n, struct record *r)
 {
     const struct viewer *v = p->viewer;
     bool leads = *p->named && !strcmp(n->name, p->named);
@@ -8811,7 +8811,7 @@ static void report_candidate(const struct report *p, const struct seen *n, struc
         string_copy(r->brief, sizeof r->brief, "leads");
     } else if (!strcmp(n->name, p->lowest))
         report_lowest(p, r);
-    if (n->state != SEEN_GONE && !node_in_queue(n)) {
+    if (n->state != ZNODE_GONE && !node_in_queue(n)) {
         record_note(r, "not an ephemeral proposal, ignored");
         string_copy(r->brief, sizeof r->brief, "ignored: not an ephemeral proposal");
     }
@@ -8828,7 +8828,7 @@ static void report_candidate(const struct report *p, const struct seen *n, struc
     }
     if (!r->fields[MEMBER_NODE][0])
         snprintf(r->fields[MEMBER_NODE], sizeof r->fields[0], "%s/%s", v->config.base_path, n->name);
-    r->fields[MEMBER_SEEN][0] = '\0';
+    r->fields[MEMBER_HEARTBEAT][0] = '\0';
     if (!missing)
         report_times(p, r, n);
 }
@@ -8875,7 +8875,7 @@ static void print_record(FILE *out, bool json, int indent, bool item, const stru
     bool begun = false;
     fputs(json ? "{" : "", out);
     for (int f = 0; f < MEMBER_COUNT; f++) {
-        if (f == MEMBER_SEEN && r->note_count) {
+        if (f == MEMBER_HEARTBEAT && r->note_count) {
             print_name(out, json, indent, item, begun, "notes");
             fputs(json ? " [" : "", out);
             for (size_t i = 0; i < r->note_count; i++) {
@@ -9008,8 +9008,8 @@ static void table_row(struct row *row, const struct report *p, size_t i, struct 
         row->cells[c] = columns[c].title;
     if (i == 0)
         return;
-    const struct seen *n = &p->viewer->nodes[i - 1];
-    bool leads = n == viewer_leader(p->viewer), odd = n->state != SEEN_READ || !node_in_queue(n);
+    const struct znode *n = &p->viewer->nodes[i - 1];
+    bool leads = n == viewer_leader(p->viewer), odd = n->state != ZNODE_READ || !node_in_queue(n);
     report_candidate(p, n, r);
     row->mark = leads ? "* " : "  ";
     row->colour = leads ? "\033[32;1m" : odd ? "\033[33m" : "";
@@ -9017,7 +9017,7 @@ static void table_row(struct row *row, const struct report *p, size_t i, struct 
     row->cells[COLUMN_ID] = r->fields[MEMBER_ID];
     row->cells[COLUMN_HOST] = r->fields[MEMBER_HOST];
     row->cells[COLUMN_PID] = r->fields[MEMBER_PID];
-    row->cells[COLUMN_AGE] = n->state == SEEN_READ ? row->age.data : "";
+    row->cells[COLUMN_AGE] = n->state == ZNODE_READ ? row->age.data : "";
     row->cells[COLUMN_NOTES] = r->brief;
 }
 
@@ -9122,18 +9122,18 @@ static void report_table(FILE *out, const struct report *p, struct record *r)
 /* --- the command --------------------------------------------------------------------------- */
 
 /* Whether there was no memory for what was read. */
-static bool seen_lost(const struct seen *n)
+static bool znode_lost(const struct znode *n)
 {
-    return n->state == SEEN_READ && !n->data && n->length <= DATA_MAX;
+    return n->state == ZNODE_READ && !n->data && n->length <= DATA_MAX;
 }
 
-/* As seen_lost(), of all that was read: it must not be taken for a base that names nobody,
+/* As znode_lost(), of all that was read: it must not be taken for a base that names no leader,
  * or for a Go ballot's proposal. Says so. */
 static bool viewer_lost(const struct viewer *v, struct log *log)
 {
-    bool lost = seen_lost(&v->base) || seen_lost(&v->schedule);
+    bool lost = znode_lost(&v->base) || znode_lost(&v->schedule);
     for (size_t i = 0; i < v->count && !lost; i++)
-        lost = seen_lost(&v->nodes[i]);
+        lost = znode_lost(&v->nodes[i]);
     if (lost)
         LOG(log, FATAL, "out of memory for what ZooKeeper holds");
     return lost;
@@ -9194,8 +9194,8 @@ static int info(const struct settings *s, struct log *log, char **command)
 /* ---------------------------------------------------------------------------
  * Watch: the present state, then a line for each change
  *
- * watch_next() compares what was read with what was told and names the next line: a pure function. watch_tell()
- * writes it, and makes it told. The base is not read again before what it said is told: only ZooKeeper, whose watches
+ * watch_next() compares what was read with what was shown and names the next line: a pure function. watch_show()
+ * writes it, and makes it shown. The base is not read again before what it said is shown: only ZooKeeper, whose watches
  * fire once, ever makes two changes one.
  * ------------------------------------------------------------------------ */
 
@@ -9219,16 +9219,16 @@ struct candidate {
 
 struct watch {
     struct viewer *viewer;
-    bool begun;          /* the leader of the present state is told            */
-    bool greeting;       /* its candidates are being told                      */
-    bool connected;      /* as told                                            */
-    bool leads;          /* `leader` leads, as told; else it was the last      */
+    bool begun;          /* the leader of the present state is shown           */
+    bool greeting;       /* its candidates are being shown                     */
+    bool connected;      /* as shown                                           */
+    bool leads;          /* `leader` leads, as shown; else it was the last     */
     struct candidate leader;
     nanos since;         /* of the present state of `leads`; 0: not known      */
     nanos began_at, lost_contact_at;
 };
 
-static struct candidate candidate_read(const struct seen *n, const char *node)
+static struct candidate candidate_read(const struct znode *n, const char *node)
 {
     struct candidate p = { .id = "" };
     string_copy(p.node, sizeof p.node, node);
@@ -9241,13 +9241,13 @@ static struct candidate candidate_read(const struct seen *n, const char *node)
 }
 
 /* A candidate of which all is known that ever will be. */
-static bool node_tellable(const struct seen *n)
+static bool node_showable(const struct znode *n)
 {
     bool named = n->listed && !strncmp(n->name, NODE_PREFIX, strlen(NODE_PREFIX));
-    return named && !n->told && (n->state == SEEN_GONE || n->state == SEEN_REFUSED || (n->state == SEEN_READ && n->stat.ephemeralOwner));
+    return named && !n->shown && (n->state == ZNODE_GONE || n->state == ZNODE_REFUSED || (n->state == ZNODE_READ && n->stat.ephemeralOwner));
 }
 
-/* How the leadership that was told has ended, if it has. */
+/* How the leadership that was shown has ended, if it has. */
 static enum change watch_end(const struct watch *w, const char *named)
 {
     const struct viewer *v = w->viewer;
@@ -9258,28 +9258,28 @@ static enum change watch_end(const struct watch *w, const char *named)
     return *named ? CHANGE_NONE : CHANGE_LOST;
 }
 
-/* The base names a candidate that is not told as leader: told, put off until it is known, or of no account. */
+/* The base names a candidate that is not shown as leader: shown, put off until it is known, or of no account. */
 static enum change watch_claim(const struct watch *w, const char *named, bool *wait)
 {
     const struct viewer *v = w->viewer;
-    const struct seen *n = node_find(v, named);
+    const struct znode *n = node_find(v, named);
     bool same = !strcmp(named, w->leader.node);
     if (!*named || (same && (w->leads || !n)))
         return CHANGE_NONE;
-    bool unknown = n && !n->told && (n->state == SEEN_NOT || n->state == SEEN_ASKED || node_tellable(n));
+    bool unknown = n && !n->shown && (n->state == ZNODE_UNREAD || n->state == ZNODE_ASKED || node_showable(n));
     *wait = unknown || v->list_stat.pzxid < v->base.stat.pzxid;
     return *wait ? CHANGE_NONE : CHANGE_ELECTED;
 }
 
 /* The next change of the queue, which a leader leaves after its leadership. */
-static enum change watch_queue(const struct watch *w, struct seen **about)
+static enum change watch_queue(const struct watch *w, struct znode **about)
 {
     const struct viewer *v = w->viewer;
     enum change change = CHANGE_NONE;
     for (size_t i = 0; i < v->count && change != CHANGE_LEFT; i++) {
-        struct seen *n = &v->nodes[i];
-        bool gone = n->told && !n->listed && !(w->leads && !strcmp(n->name, w->leader.node));
-        if (!gone && (change != CHANGE_NONE || !node_tellable(n)))
+        struct znode *n = &v->nodes[i];
+        bool gone = n->shown && !n->listed && !(w->leads && !strcmp(n->name, w->leader.node));
+        if (!gone && (change != CHANGE_NONE || !node_showable(n)))
             continue;
         *about = n;
         change = gone ? CHANGE_LEFT : w->greeting ? CHANGE_CANDIDATE : CHANGE_JOINED;
@@ -9287,7 +9287,7 @@ static enum change watch_queue(const struct watch *w, struct seen **about)
     return change;
 }
 
-static enum change watch_next(const struct watch *w, nanos now, struct seen **about, bool *wait)
+static enum change watch_next(const struct watch *w, nanos now, struct znode **about, bool *wait)
 {
     const struct viewer *v = w->viewer;
     bool connected = v->client.connected;
@@ -9393,7 +9393,7 @@ static void notice_human(struct text *t, const struct notice *n, const char *pat
     text_string(t, "\n");
 }
 
-/* --- telling ------------------------------------------------------------------------ */
+/* --- showing ------------------------------------------------------------------------ */
 
 /* The leader of the present state, or of the last one if no candidate leads; or one that is elected. */
 static void watch_lead(struct watch *w, struct notice *n, nanos now)
@@ -9409,7 +9409,7 @@ static void watch_lead(struct watch *w, struct notice *n, nanos now)
         w->leader = n->who = candidate_read(&v->base, v->named);
 }
 
-static void watch_tell(struct watch *w, struct log *log, nanos format, enum change change, struct seen *about, nanos now)
+static void watch_show(struct watch *w, struct log *log, nanos format, enum change change, struct znode *about, nanos now)
 {
     static void (*const writers[])(struct text *, const struct notice *, const char *path) = { WATCH_FORMATS(MEANING) };
     struct notice n = { .change = change, .span = -1 };
@@ -9427,23 +9427,23 @@ static void watch_tell(struct watch *w, struct log *log, nanos format, enum chan
         w->since = now;
     } else {
         n.who = candidate_read(about, about->name);
-        about->told = change != CHANGE_LEFT;
+        about->shown = change != CHANGE_LEFT;
     }
     writers[format](&t, &n, w->viewer->config.base_path);
     queue_add(&log->out, &t);
 }
 
-/* Tells all that there is to tell and room for; the rest can wait. */
-static void watch_tell_all(struct watch *w, struct log *log, nanos format)
+/* Shows all that there is to show and room for; the rest can wait. */
+static void watch_show_all(struct watch *w, struct log *log, nanos format)
 {
-    struct seen *about = NULL;
+    struct znode *about = NULL;
     bool wait = false;
     while (queue_room(&log->out) >= WATCH_LINE_MAX) {
         nanos now = clock_now();
         enum change change = watch_next(w, now, &about, &wait);
         if (change == CHANGE_NONE)
             break;
-        watch_tell(w, log, format, change, about, now);
+        watch_show(w, log, format, change, about, now);
     }
     bool full = queue_room(&log->out) < WATCH_LINE_MAX;
     w->greeting = w->greeting && full;
@@ -9481,7 +9481,7 @@ static int watch(const struct settings *s, struct log *log, char **command)
         return EXIT_BALLOT;
     bool lost = false;
     do
-        watch_tell_all(&w, log, setting_number(s, SET_OUTPUT_FORMAT));
+        watch_show_all(&w, log, setting_number(s, SET_OUTPUT_FORMAT));
     while (watch_wait(&w, log) && !(lost = viewer_lost(w.viewer, log)));
     bool refused = w.viewer->refused;
     if (refused)
@@ -9505,7 +9505,7 @@ struct handover {
     struct candidate old; /* the leader when we came                     */
     char name[512];       /* ... in words                                */
     bool asked;
-    bool told_gone;       /* that it cannot be asked                     */
+    bool gone_said;       /* that it cannot be asked                     */
     int refused;          /* a ZooKeeper error                           */
 };
 
@@ -9528,10 +9528,10 @@ static enum handover_step handover_next(const struct handover *d)
     const struct viewer *v = d->viewer;
     if (d->refused)
         return HANDOVER_REFUSED;
-    if (client_flying(&v->client, LOOK_ASK) || !viewer_whole(v))
+    if (client_flying(&v->client, QUERY_ASK) || !viewer_whole(v))
         return HANDOVER_WAIT;
     const char *named = v->named;
-    const struct seen *n = viewer_leader(v);
+    const struct znode *n = viewer_leader(v);
     if (!d->begun)
         return *named ? HANDOVER_BEGIN : HANDOVER_NO_LEADER;
     if (*named && strcmp(named, d->old.node) != 0) {
@@ -9541,7 +9541,7 @@ static enum handover_step handover_next(const struct handover *d)
     if (!*named)
         return HANDOVER_WAIT;
     if (!n)
-        return d->told_gone || d->asked ? HANDOVER_WAIT : HANDOVER_TELL_GONE;
+        return d->gone_said || d->asked ? HANDOVER_WAIT : HANDOVER_TELL_GONE;
     if (!n->data || !json_has(n->data, n->length, "onDisconnect"))
         return HANDOVER_FOREIGN;
     if (d->asked || json_has(n->data, n->length, "stepDown"))
@@ -9555,9 +9555,9 @@ static void on_asked(void *context, const struct reply *reply)
     d->asked = reply->rc == ZOK;
     if (d->asked)
         return;
-    struct seen *n = node_find(d->viewer, d->old.node);
+    struct znode *n = node_find(d->viewer, d->old.node);
     if (n) /* written meanwhile, or the answer is lost: what is there now? */
-        n->state = SEEN_NOT;
+        n->state = ZNODE_UNREAD;
     if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE)
         d->refused = reply->rc;
 }
@@ -9566,7 +9566,7 @@ static void on_asked(void *context, const struct reply *reply)
 static void handover_ask(struct handover *d)
 {
     struct viewer *v = d->viewer;
-    const struct seen *n = node_find(v, d->old.node);
+    const struct znode *n = node_find(v, d->old.node);
     char json[DATA_MAX + 4096], when[128], host[256] = "", by[512];
     struct text t = text_in(json, sizeof json), time = text_in(when, sizeof when);
     size_t end = n->length;
@@ -9578,7 +9578,7 @@ static void handover_ask(struct handover *d)
     text_bytes(&t, n->data, end ? end - 1 : 0);
     json_field(&t, "stepDown", by);
     text_string(&t, "}");
-    client_set(&v->client, LOOK_ASK, viewer_path(v, n->name), json, t.length, n->stat.version);
+    client_set(&v->client, QUERY_ASK, viewer_path(v, n->name), json, t.length, n->stat.version);
 }
 
 /* What the end is, in words; the exit status. */
@@ -9658,7 +9658,7 @@ static int handover_run(struct handover *d, const struct settings *s)
         else if (step == HANDOVER_ASK)
             handover_ask(d);
         else if (step == HANDOVER_TELL_GONE) {
-            d->told_gone = true;
+            d->gone_said = true;
             LOG(d->log, WARN, "%s cannot be asked: its proposal is gone; waiting for another to take over", d->name);
         } else if (step != HANDOVER_WAIT)
             return handover_report(d, step);
@@ -9757,7 +9757,8 @@ static const struct command {
     int (*run)(const struct settings *, struct log *, char **command);
     const char *arguments, *summary, *example;
 } commands[] = {
-#define ROW(id, words, ...) { words, FOR_##id, __VA_ARGS__ },
+#define ROW(id, words, takes_command, operand, run, arguments, summary, example) \
+    { words, FOR_##id, takes_command, operand, run, arguments, summary, example },
     COMMANDS(ROW)
 #undef ROW
 };

@@ -1216,12 +1216,12 @@ static struct viewer *viewer(void)
     return v;
 }
 
-static void data(struct seen *n, const char *json, nanos mtime)
+static void data(struct znode *n, const char *json, nanos mtime)
 {
     struct Stat stat = n->stat;
     stat.mtime = mtime / MILLISECOND;
     stat.ephemeralOwner = 7;
-    seen_keep(n, &(struct reply){ .rc = ZOK, .data = json, .length = strlen(json), .stat = &stat });
+    znode_keep(n, &(struct reply){ .rc = ZOK, .data = json, .length = strlen(json), .stat = &stat });
 }
 
 static void base_data(struct viewer *v, const char *json)
@@ -1258,7 +1258,7 @@ static void listed(struct viewer *v, const int *numbers)
     }
     nodes_replace(v, &vector, &v->list_stat);
     for (size_t i = 0; i < v->count; i++)
-        if (v->nodes[i].state == SEEN_NOT) {
+        if (v->nodes[i].state == ZNODE_UNREAD) {
             char json[200];
             snprintf(json, sizeof json, "{\"candidateId\":\"c%s\",\"onDisconnect\":\"keep\"}", v->nodes[i].name + strlen(NODE_PREFIX));
             data(&v->nodes[i], json, 0);
@@ -1322,28 +1322,28 @@ static void test_asking(void)
 {
     struct viewer *v = viewer();
     v->sync_sent = v->base_fresh = v->list_fresh = false;
-    check(viewer_step(v) == LOOK_SYNC, "a sync first");
+    check(viewer_step(v) == QUERY_SYNC, "a sync first");
     v->sync_sent = true;
-    check(viewer_step(v) == LOOK_BASE, "... without waiting, the base");
-    v->client.flying[LOOK_BASE] = 1;
-    check(viewer_step(v) == LOOK_LIST, "... and the list");
-    v->client.flying[LOOK_LIST] = 1;
-    check(viewer_step(v) == LOOK_NOTHING && !viewer_whole(v), "... then wait");
-    v->client.flying[LOOK_BASE] = v->client.flying[LOOK_LIST] = 0;
+    check(viewer_step(v) == QUERY_BASE, "... without waiting, the base");
+    v->client.flying[QUERY_BASE] = 1;
+    check(viewer_step(v) == QUERY_LIST, "... and the list");
+    v->client.flying[QUERY_LIST] = 1;
+    check(viewer_step(v) == QUERY_NOTHING && !viewer_whole(v), "... then wait");
+    v->client.flying[QUERY_BASE] = v->client.flying[QUERY_LIST] = 0;
     v->base_fresh = v->list_fresh = true;
     check(viewer_whole(v), "an empty base is soon read");
     v->list_stat.mzxid = 101;
     check(viewer_whole(v), "a heartbeat between base and list does no harm");
     v->list_stat.pzxid = 101;
-    check(!viewer_whole(v) && viewer_step(v) == LOOK_ANEW, "a torn picture is taken anew");
+    check(!viewer_whole(v) && viewer_step(v) == QUERY_ANEW, "a torn picture is taken anew");
     v->watching = true;
-    check(!viewer_whole(v) && viewer_step(v) == LOOK_NOTHING, "... who watches is told");
+    check(!viewer_whole(v) && viewer_step(v) == QUERY_NOTHING, "... who watches is told");
     v->base_exists = false;
-    check(viewer_step(v) == LOOK_CREATION, "no base: wait for it");
+    check(viewer_step(v) == QUERY_CREATION, "no base: wait for it");
     v->client.contact_since++;
-    check(viewer_step(v) == LOOK_ANEW, "a new contact: all is read anew");
+    check(viewer_step(v) == QUERY_ANEW, "a new contact: all is read anew");
     v->client.connected = false;
-    check(viewer_step(v) == LOOK_NOTHING, "nothing is asked out of contact");
+    check(viewer_step(v) == QUERY_NOTHING, "nothing is asked out of contact");
     viewer_free(v);
 }
 
@@ -1352,11 +1352,11 @@ static const char *told(struct watch *w, struct log *log)
 {
     static char out[400];
     struct text t = text_in(out, sizeof out);
-    struct seen *about = NULL;
+    struct znode *about = NULL;
     bool wait = false;
     enum change change;
     while ((change = watch_next(w, clock_now(), &about, &wait)) != CHANGE_NONE && !t.cut) {
-        watch_tell(w, log, 0, change, about, clock_now());
+        watch_show(w, log, 0, change, about, clock_now());
         bool line = change == CHANGE_JOINED || change == CHANGE_LEFT || change == CHANGE_CANDIDATE;
         bool contact = change == CHANGE_CONNECTED || change == CHANGE_DISCONNECTED;
         text_format(&t, "%s%s %s", t.length ? ", " : "", change_names[change], line ? about->name + 9 : contact ? "" : w->leader.id);
@@ -1404,9 +1404,9 @@ static void test_watching(void)
     same(told(&w, log), "", "a leader whom the list does not know yet is put off");
     v->list_stat = (struct Stat){ .czxid = 1, .mzxid = 100, .pzxid = 130 };
     LISTED(v, 4);
-    node_find(v, "proposal-4")->state = SEEN_ASKED;
+    node_find(v, "proposal-4")->state = ZNODE_ASKED;
     same(told(&w, log), "", "... until he is read");
-    node_find(v, "proposal-4")->state = SEEN_READ;
+    node_find(v, "proposal-4")->state = ZNODE_READ;
     same(told(&w, log), "joined 4, elected c4, left 3", "... joined before elected; the last leader leaves after his leadership");
     LISTED(v, 5);
     leads(v, 5, 0);
@@ -1450,7 +1450,7 @@ static void test_notes(void)
     report_open(&p, v);
     report_candidate(&p, &v->nodes[0], r);
     check(p.leader.note_count == 0 && !strcmp(r->notes[0], "election may be in progress"), "nobody leads");
-    v->nodes[0].state = SEEN_GONE;
+    v->nodes[0].state = ZNODE_GONE;
     report_open(&p, v);
     report_candidate(&p, &v->nodes[0], r);
     check(r->note_count == 1 && !strcmp(r->notes[0], "gone") && !strcmp(r->fields[MEMBER_ID], "proposal-2") && !strcmp(r->fields[MEMBER_NODE], "/b/proposal-2"), "gone");
@@ -1485,7 +1485,7 @@ static void test_stepping_down(void)
     check(handover_next(&d) == HANDOVER_FOREIGN, "a Go ballot cannot be asked");
     LISTED(v, 2);
     check(handover_next(&d) == HANDOVER_TELL_GONE, "one whose proposal is gone cannot either");
-    d.told_gone = true;
+    d.gone_said = true;
     check(handover_next(&d) == HANDOVER_WAIT, "... but another will lead");
     nobody_leads(v);
     check(handover_next(&d) == HANDOVER_WAIT, "resigned: wait");
