@@ -356,14 +356,19 @@ static void secret_free(char *secret)
 
 struct duration_text { char data[40]; };
 
-/* "1.5s" for 1500000000 and unit 1000000000: no needless zeros. */
+/* ".5" for 500000000 of 1000000000: no needless zeros. */
+static void text_fraction(struct text *t, nanos rest, nanos unit)
+{
+    if (rest)
+        text_string(t, ".");
+    for (nanos place = unit / 10; rest; rest %= place, place /= 10)
+        text_format(t, "%d", (int)(rest / place));
+}
+
 static void duration_decimal(struct text *t, nanos value, nanos unit, const char *name)
 {
     text_format(t, "%" PRId64, value / unit);
-    if (value % unit)
-        text_string(t, ".");
-    for (nanos rest = value % unit, place = unit / 10; rest; rest %= place, place /= 10)
-        text_format(t, "%d", (int)(rest / place));
+    text_fraction(t, value % unit, unit);
     text_string(t, name);
 }
 
@@ -487,14 +492,12 @@ static bool character_special(unsigned c)
 
 static void json_special(struct text *t, unsigned c)
 {
-    switch (c) {
-    case '"':  text_string(t, "\\\""); break;
-    case '\\': text_string(t, "\\\\"); break;
-    case '\n': text_string(t, "\\n"); break;
-    case '\r': text_string(t, "\\r"); break;
-    case '\t': text_string(t, "\\t"); break;
-    default:   text_format(t, "\\u%04x", c);
-    }
+    static const char from[] = "\"\\\n\r\t", to[] = "\"\\nrt";
+    const char *found = c && c < 0x80 ? strchr(from, (int)c) : NULL;
+    if (found)
+        text_format(t, "\\%c", to[found - from]);
+    else
+        text_format(t, "\\u%04x", c);
 }
 
 static bool json_plain(char c)
@@ -2254,16 +2257,6 @@ static void on_disconnected(struct client *c)
     c->event(c->owner, CONTACT_LOST, "");
 }
 
-/* The library has given this handle up; with a new one the session may go on,
- * perhaps at a server that knows better. */
-static void on_rejected(struct client *c)
-{
-    nanos pause = c->denied ? PAUSE_MAX : part(c->timeout, PART_ATTEMPT);
-    c->rejected = c->denied = true;
-    c->retry_at = trouble_say(c->config, c->trouble, pause,
-                              "the server refuses zookeeper-auth (is its digest provider switched off?)");
-}
-
 static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
 {
     struct client *c = context;
@@ -2278,8 +2271,11 @@ static void on_event(zhandle_t *handle, int type, int state, const char *path, v
     else
         on_disconnected(c);
     c->expired = c->expired || state == ZOO_EXPIRED_SESSION_STATE;
-    if (state == ZOO_AUTH_FAILED_STATE)
-        on_rejected(c);
+    if (state == ZOO_AUTH_FAILED_STATE) { /* perhaps a server knows better to which the session goes on, with a new handle */
+        c->retry_at = trouble_say(c->config, c->trouble, c->denied ? PAUSE_MAX : part(c->timeout, PART_ATTEMPT),
+                                  "the server refuses zookeeper-auth (is its digest provider switched off?)");
+        c->rejected = c->denied = true;
+    }
 }
 
 /* --- requests: sending ---------------------------------------------------------------- */
@@ -2299,19 +2295,15 @@ static struct request *request_new(struct client *c, int number, const char *pat
     return r;
 }
 
-static void request_free(struct request *r)
-{
-    r->client->flying[r->number]--;
-    r->client->in_flight--;
-    free(r);
-}
-
 /* `rc`: of the library's function, which keeps the request if it is ZOK. */
 static int request_sent(struct request *r, int rc)
 {
     struct client *c = r->client;
-    if (rc != ZOK)
-        request_free(r);
+    if (rc != ZOK) {
+        c->flying[r->number]--;
+        c->in_flight--;
+        free(r);
+    }
     if (zoo_state(c->handle) != ZOO_CONNECTED_STATE) /* a send that fails closes the socket without an event */
         on_disconnected(c);
     return rc;
@@ -2515,18 +2507,14 @@ static void handle_close(struct client *c)
     c->connected = false;
 }
 
-static void handle_reopen(struct client *c)
+/* In the place of the old one; with `renew` its session ends as well. */
+static void handle_reopen(struct client *c, bool renew)
 {
-    if (!c->avoiding) /* else it is one more attempt, as the library makes them */
+    if (renew) {
+        SAY(c->config, WARN, "session 0x%" PRIx64 " has expired; opening a new one", c->session.client_id);
+        memset(&c->session, 0, sizeof c->session);
+    } else if (!c->avoiding) /* else it is one more attempt, as the library makes them */
         SAY(c->config, INFO, "connecting anew to %s", c->addresses);
-    handle_close(c);
-    handle_open(c);
-}
-
-static void session_renew(struct client *c)
-{
-    SAY(c->config, WARN, "session 0x%" PRIx64 " has expired; opening a new one", c->session.client_id);
-    memset(&c->session, 0, sizeof c->session);
     handle_close(c);
     handle_open(c);
 }
@@ -2612,8 +2600,8 @@ static void contact_do(struct client *c, enum contact_step step)
                                   "resolving zookeeper-servers %s takes over 30s", c->config->servers);
         break;
     case CONTACT_OPEN: handle_open(c); break;
-    case CONTACT_REOPEN: handle_reopen(c); break;
-    case CONTACT_RENEW: session_renew(c); break;
+    case CONTACT_REOPEN: handle_reopen(c, false); break;
+    case CONTACT_RENEW: handle_reopen(c, true); break;
     case CONTACT_BREAK_OFF: client_break_off(c); break;
     case CONTACT_REMIND: contact_remind(c); break;
     }
@@ -2965,7 +2953,7 @@ struct ballot {
 
     /* the tree */
     bool own_only;      /* in doubt is our own proposal alone                 */
-    bool unsettled, synced, list_fresh, own_fresh, ghost, signed_own, path_wanted;
+    bool unsettled, synced, list_fresh, own_fresh, ghost, signed_own;
     nanos broke_at;     /* we heard nothing, or could not have: the clock of rule (c)
                            starts anew at the first read sent since; 0: it need not */
     nanos planned_at;   /* the owner was asked to come again by then          */
@@ -2983,7 +2971,7 @@ struct ballot {
     nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
     char watched[2][NODE_MAX]; /* armed: the one before us, the one before that */
     size_t suspects;           /* names of the line still to be asked        */
-    size_t path_length;        /* of the base path that is made so far       */
+    size_t path_length;        /* of the base path that is made, or need not be */
     int path_error;
     size_t path_refused;       /* that much of it is the node that took no child */
     struct base base;
@@ -3143,38 +3131,28 @@ static size_t candidate_json(const struct ballot *b, char *out, size_t size, boo
     return t.length;
 }
 
-/* What a heartbeat says of its leader. */
-struct heartbeat {
-    char named[NODE_MAX]; /* its proposal; "" if it names none of this base  */
-    nanos timeout;        /* its session timeout; 0: not said                */
-    bool revocable;       /* it advertises onDisconnect: it is no Go ballot  */
-    bool stop;            /* it stops before its lease ends                  */
-};
-
-static struct heartbeat heartbeat_read(const char *path, const char *data, size_t length)
+/* The proposal of the base at `path` that a heartbeat names, "" if it names none. */
+static void leader_named(char named[NODE_MAX], const char *path, const char *data, size_t length)
 {
-    struct heartbeat h = { .named = "" };
-    char node[NODE_PATH_MAX], word[64];
-    if (json_get(data, length, "proposalNode", node, sizeof node))
-        string_copy(h.named, sizeof h.named, node_name(path, node));
-    if (json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &h.timeout))
-        h.timeout = nanos_max(0, nanos_min(h.timeout, TIMEOUT_COUNTED));
-    h.revocable = json_get(data, length, "onDisconnect", word, sizeof word);
-    h.stop = h.revocable && !strcmp(word, "stop");
-    return h;
+    char node[NODE_PATH_MAX];
+    bool found = json_get(data, length, "proposalNode", node, sizeof node);
+    string_copy(named, NODE_MAX, found ? node_name(path, node) : "");
 }
 
+/* What its data say, a heartbeat or whatever a stranger wrote. */
 static void base_learn(const struct ballot *b, struct base *base, const char *data, size_t length)
 {
-    struct heartbeat h = heartbeat_read(b->path, data, length);
+    char word[64];
+    nanos timeout;
+    bool timed = json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &timeout) && timeout > 0;
+    leader_named(base->named, b->path, data, length);
+    base->timeout = timed ? nanos_min(timeout, TIMEOUT_COUNTED) : b->client.timeout;
     base->empty = length == 0;
-    base->stop = h.stop;
-    base->revocable = h.revocable;
-    base->timeout = h.timeout ? h.timeout : b->client.timeout;
-    string_copy(base->named, sizeof base->named, h.named);
+    base->revocable = json_get(data, length, "onDisconnect", word, sizeof word);
+    base->stop = base->revocable && !strcmp(word, "stop");
     /* Only we ever write our proposal's name: a late heartbeat of ours, whose
      * answer was lost, is told by it as well as the last one. */
-    base->ours = h.named[0] && (!strcmp(h.named, b->wrote) || !strcmp(h.named, b->wrote_before));
+    base->ours = base->named[0] && (!strcmp(base->named, b->wrote) || !strcmp(base->named, b->wrote_before));
 }
 
 /* --- facts ------------------------------------------------------------------ */
@@ -3546,7 +3524,6 @@ static void on_path(struct ballot *b, const struct reply *reply)
         b->path_refused = b->path_length;
     }
     b->path_length += 1 + strcspn(b->path + b->path_length + 1, "/");
-    b->path_wanted = b->path[b->path_length] != '\0';
 }
 
 static void on_propose(struct ballot *b, const struct reply *reply)
@@ -3569,8 +3546,7 @@ static void on_propose(struct ballot *b, const struct reply *reply)
         election_denied(b, "creating the base's path below", parent, b->path_error, "create");
     } else if (reply->rc != ZNONODE)
         election_denied(b, "creating a proposal below", b->path, reply->rc, "create");
-    b->path_wanted = reply->rc == ZNONODE;
-    b->path_length = 0;
+    b->path_length = reply->rc == ZNONODE ? 0 : strlen(b->path);
     b->path_error = 0;
 }
 
@@ -3778,7 +3754,7 @@ static enum step settle_step(const struct ballot *b)
 static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
 {
     if (!b->proposal[0]) /* rule 10: the session expired, the base still names us */
-        return b->path_wanted ? STEP_DOUBT : REQUEST_PROPOSE;
+        return b->path[b->path_length] ? STEP_DOUBT : REQUEST_PROPOSE;
     bool beat_due = due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0;
     if (beat_due && b->want != WANT_LEAVE) {
         struct ballot_lease allowed = { now, b->client.timeout, 0, 0 }; /* others may claim by it once it is sent */
@@ -3976,7 +3952,7 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
         return follower_step(b, now, wake);
     if (b->want == WANT_HOLD || !due(b->calm_at, now, wake)) /* we have resigned just now: the next one first */
         return STEP_NONE;
-    return b->path_wanted ? REQUEST_PATH : REQUEST_PROPOSE;
+    return b->path[b->path_length] ? REQUEST_PATH : REQUEST_PROPOSE;
 }
 
 /* --- doing it ------------------------------------------------------------------ */
@@ -4277,6 +4253,7 @@ BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config)
     }
     gethostname(b->host, sizeof b->host - 1);
     b->born = clock_now();
+    b->path_length = strlen(b->path);
     b->planned_at = NEVER;
     client_open(&b->client, &b->config, b, election_learn, election_event);
     *out = b;
@@ -6681,7 +6658,7 @@ static void will_learn(void *owner, const struct reply *reply)
     w->rc = reply->rc;
     if (reply->request == WILL_READ) {
         w->version = reply->stat->version;
-        string_copy(w->named, sizeof w->named, heartbeat_read(w->config.base_path, reply->data, reply->length).named);
+        leader_named(w->named, w->config.base_path, reply->data, reply->length);
     } else if (reply->request == WILL_OWNER)
         w->owner = reply->stat->ephemeralOwner;
     else
@@ -8335,7 +8312,7 @@ static void on_query_base(struct viewer *v, const struct reply *reply)
     v->base_fresh = true;
     v->base_exists = reply->rc == ZOK;
     znode_keep(&v->base, reply);
-    string_copy(v->named, sizeof v->named, heartbeat_read(v->config.base_path, reply->data, reply->length).named);
+    leader_named(v->named, v->config.base_path, reply->data, reply->length);
 }
 
 static void on_query_creation(struct viewer *v, const struct reply *reply)

@@ -392,6 +392,8 @@ static void test_silence(void)
           "... from the next one on, the clock has begun anew, and (c) takes 2 T");
     base_reads(b, 1, 2, GONE);
     check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... unless the version moves: then T");
+    base_reads(b, 1, 2, "{\"proposalNode\":\"/b/proposal-1\",\"onDisconnect\":\"stop\",\"sessionTimeout\":\"9223372036854775808ns\"}");
+    check(claim_time(b) == b->base.moved_at + 5 * SECOND, "an advertised T that cannot be counted is not used");
 
     b->leading = true;
     b->sent_timeout = b->client.timeout;
@@ -1227,7 +1229,7 @@ static void data(struct znode *n, const char *json, nanos mtime)
 static void base_data(struct viewer *v, const char *json)
 {
     data(&v->base, json, 0);
-    string_copy(v->named, sizeof v->named, heartbeat_read("/b", json, strlen(json)).named);
+    leader_named(v->named, "/b", json, strlen(json));
 }
 
 static void leads(struct viewer *v, int number, nanos seen)
