@@ -2322,9 +2322,11 @@ static void request_answered(const void *data, struct reply reply)
     for (int i = OPS_MAX - 1; i >= 0 && reply.rc != ZOK; i--)
         if (r->results[i].err == reply.rc)
             reply.refused = i;
-    reply.data = reply.data ? reply.data : "";
-    reply.stat = reply.stat ? reply.stat : &r->stat;
-    reply.names = reply.names ? reply.names : &no_names;
+    bool ok = reply.rc == ZOK; /* else what the library points to says nothing */
+    reply.data = ok && reply.data ? reply.data : "";
+    reply.length = ok ? reply.length : 0;
+    reply.stat = ok && reply.stat ? reply.stat : &r->stat;
+    reply.names = ok && reply.names ? reply.names : &no_names;
     c->news = true;
     c->flying[r->number]--;
     c->in_flight--;
@@ -2344,13 +2346,13 @@ static void answered_string(int rc, const char *value, const void *data)
 
 static void answered_stat(int rc, const struct Stat *stat, const void *data)
 {
-    request_answered(data, (struct reply){ .rc = rc, .stat = rc == ZOK ? stat : NULL });
+    request_answered(data, (struct reply){ .rc = rc, .stat = stat });
 }
 
 static void answered_data(int rc, const char *value, int length, const struct Stat *stat, const void *data)
 {
-    size_t count = rc == ZOK && value && length > 0 ? (size_t)length : 0;
-    request_answered(data, (struct reply){ .rc = rc, .data = value, .length = count, .stat = rc == ZOK ? stat : NULL });
+    size_t count = value && length > 0 ? (size_t)length : 0;
+    request_answered(data, (struct reply){ .rc = rc, .data = value, .length = count, .stat = stat });
 }
 
 /* The names of a list. A server may send NULL for one, or fewer than it counts: the library,
@@ -2372,7 +2374,7 @@ static void answered_names(int rc, const struct String_vector *listed, const str
     struct String_vector names = { .count = 0 };
     if (rc == ZOK && listed)
         names = names_present(listed);
-    request_answered(data, (struct reply){ .rc = rc, .names = &names, .stat = rc == ZOK ? stat : NULL });
+    request_answered(data, (struct reply){ .rc = rc, .names = &names, .stat = stat });
 }
 
 /* The requests. ZOK: sent, and `learn` will be called once, with outcome_unknown() if the
@@ -2668,13 +2670,6 @@ static nanos contact_patience(const struct client *c, nanos now)
     return part(now < c->hurry_until ? nanos_min(c->timeout, c->hurry_timeout) : c->timeout, PART_ATTEMPT);
 }
 
-/* A server that accepts and never answers would cost 2/3 T. */
-static void contact_watchdog(struct client *c, nanos now, nanos *wake)
-{
-    if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + nanos_min(contact_patience(c, now), PAUSE_MAX), now, wake))
-        client_next_server(c);
-}
-
 /* --- for the owner's loop --------------------------------------------------------------------- */
 
 /* `config` must outlive the client. Nothing is sent before the first client_prepare(). */
@@ -2722,7 +2717,10 @@ static int client_prepare(struct client *c, struct pollfd *slots, int room, nano
     nanos now = clock_now();
     if (c->handle) {
         *wake = nanos_min(*wake, contact_interest(c, now));
-        contact_watchdog(c, now, wake);
+        /* A server that accepts and never answers would cost 2/3 T: no longer than T/5. */
+        nanos patience = nanos_min(contact_patience(c, now), PAUSE_MAX);
+        if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + patience, now, wake))
+            client_next_server(c);
         if (c->fd >= 0 && now >= c->hold_until && count < room)
             slots[count++] = (struct pollfd){ .fd = c->fd, .events = c->events };
     }
@@ -2846,8 +2844,8 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
     /* the first proposal: may it be revoked? */                                                                          \
     ROW(FIRST,    "read first",         ASKS, NULL,      on_first,   client_get(c, n, child_path(b, b->first), false))    \
     ROW(REVOKE,   "revoke",             SETS, NULL,      on_revoke,  revoke_send(b))                                      \
-    ROW(AHEAD,    "watch ahead",        ASKS, NULL,      on_watch,   watch_send(b, 0, REQUEST_AHEAD))                     \
-    ROW(BEYOND,   "watch second ahead", ASKS, NULL,      on_watch,   watch_send(b, 1, REQUEST_BEYOND))                    \
+    ROW(AHEAD,    "watch ahead",        ASKS, NULL,      on_watch,   client_list(c, n, watch_path(b, 1), true))                     \
+    ROW(BEYOND,   "watch second ahead", ASKS, NULL,      on_watch,   client_list(c, n, watch_path(b, 2), true))                    \
     /* are those before us ephemeral? All at once */                                                                      \
     ROW(SIFT,     "sift",               ASKS, NULL,      on_sift,    sift_send(b))                                        \
     ROW(GHOST,    "find ghost",         ASKS, NULL,      on_ghost,   ghost_send(b))                                       \
@@ -3214,18 +3212,13 @@ static void queue_changed(struct ballot *b)
     b->first_since = clock_now();
 }
 
-/* Neither the first in the queue nor the next, and still in the same session. */
-static bool far_behind(const struct ballot *b)
-{
-    return !b->leading && b->proposal[0] && b->proposal_session == b->client.session.client_id && queue_place(b) > 1;
-}
-
 /* After a reconnect. Far behind, our own proposal is all that we need: the library watches
  * again what was watched, and all else is read when we come to the front. Were everything
  * read, the bytes would grow with the square of the candidates. */
 static void contact_doubt(struct ballot *b)
 {
-    bool own_only = !b->unsettled && b->list_fresh && far_behind(b);
+    bool behind = !b->leading && b->proposal_session == b->client.session.client_id && queue_place(b) > 1;
+    bool own_only = behind && !b->unsettled && b->list_fresh;
     b->broke_at = b->client.contact_since;
     b->ghost = b->ghost || (b->client.resumed && !b->proposal[0]); /* servers that went back hold what we deleted since */
     election_doubt(b);
@@ -3258,7 +3251,7 @@ static void on_node(struct ballot *b, int event, const char *name)
             b->watched[i][0] = '\0';
     if (!strcmp(name, b->proposal))
         b->own_fresh = false;
-    else if (event == ZOO_DELETED_EVENT) { /* nobody can come in before us: no need to list again */
+    else if (event == ZOO_DELETED_EVENT) { /* none can come in before us: no need to list again */
         names_remove(&b->queue, name);
         queue_changed(b);
         handover_begins(b);
@@ -3332,9 +3325,8 @@ static void base_clock(struct ballot *b, bool moved, nanos sent, nanos now)
 static void base_warn(struct ballot *b)
 {
     const struct base *base = &b->base;
-    if (b->warned_differs || base->empty || base->ours || !base->named[0])
-        return;
-    if (base->stop == (b->config.mode == BALLOT_STOP) && base->timeout == b->client.timeout)
+    bool same = base->stop == (b->config.mode == BALLOT_STOP) && base->timeout == b->client.timeout;
+    if (same || b->warned_differs || base->empty || base->ours || !base->named[0])
         return;
     b->warned_differs = true;
     SAY(&b->config, WARN, "the leader has on-disconnect=%s and a session timeout of %s, we have %s and %s; "
@@ -3822,20 +3814,26 @@ static enum step revoke_step(const struct ballot *b, long place, nanos now, nano
     return !strcmp(name, b->base.named) || !strcmp(name, b->examined) ? REQUEST_REVOKE : once(b, REQUEST_FIRST);
 }
 
-/* Watches for the one at place `p`: his predecessor tells him when he is the
- * lowest, the one before that when he is next in line. */
+/* What the candidate at `place` watches so many places before it: the next one tells when it is the
+ * first, the one before that when it is the next. The first watches a leader behind it. "": nothing. */
+static const char *watch_name(const struct ballot *b, long place, long before)
+{
+    const char *named = b->base.named;
+    if (place >= before)
+        return b->queue.at[place - before];
+    bool leader = place == 0 && before == 1 && b->base.fresh && strcmp(named, b->proposal) != 0 && queued(b, named);
+    return leader ? named : "";
+}
+
 static enum step watch_step(const struct ballot *b, long place)
 {
     if (b->sift || flying(b, REQUEST_SIFT))
         return once(b, REQUEST_SIFT);
-    if (place >= 1 && strcmp(b->watched[0], b->queue.at[place - 1]) != 0)
-        return once(b, REQUEST_AHEAD);
-    if (place >= 2 && strcmp(b->watched[1], b->queue.at[place - 2]) != 0)
-        return once(b, REQUEST_BEYOND);
-    bool named_ahead = place == 0 && b->base.fresh && b->base.named[0] && strcmp(b->base.named, b->proposal) != 0 &&
-                       queued(b, b->base.named);
-    if (named_ahead && strcmp(b->watched[0], b->base.named) != 0)
-        return once(b, REQUEST_AHEAD);
+    for (int i = 0; i < 2; i++) {
+        const char *name = watch_name(b, place, i + 1);
+        if (*name && strcmp(b->watched[i], name) != 0)
+            return once(b, i == 0 ? REQUEST_AHEAD : REQUEST_BEYOND);
+    }
     return STEP_NONE;
 }
 
@@ -3904,14 +3902,6 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
     return place > 1 ? patient_step(b, place, now, wake) : STEP_NONE;
 }
 
-static enum step leaving_step(const struct ballot *b)
-{
-    if (!b->proposal[0])
-        return STEP_NONE;
-    bool named = b->base.fresh && !strcmp(b->base.named, b->proposal);
-    return named ? REQUEST_RESIGN : REQUEST_WITHDRAW;
-}
-
 /* Out of the queue by what is not refused. The end of the session takes our proposal
  * along whatever our rights are, and whatever else has happened. */
 static enum step denied_step(const struct ballot *b)
@@ -3946,11 +3936,11 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
         return settle_step(b);
     if (b->leading)
         return leader_step(b, now, wake);
-    if (b->want == WANT_LEAVE)
-        return leaving_step(b);
+    if (b->want == WANT_LEAVE && b->proposal[0]) /* the base names us if the answer to a claim was lost */
+        return b->base.fresh && !strcmp(b->base.named, b->proposal) ? REQUEST_RESIGN : REQUEST_WITHDRAW;
     if (b->proposal[0])
         return follower_step(b, now, wake);
-    if (b->want == WANT_HOLD || !due(b->calm_at, now, wake)) /* we have resigned just now: the next one first */
+    if (b->want != WANT_STAND || !due(b->calm_at, now, wake)) /* we have resigned just now: the next one first */
         return STEP_NONE;
     return b->path[b->path_length] ? REQUEST_PATH : REQUEST_PROPOSE;
 }
@@ -4071,6 +4061,11 @@ static int path_send(struct ballot *b)
     return client_create(&b->client, REQUEST_PATH, b->node, "", 0, ZOO_PERSISTENT);
 }
 
+static const char *watch_path(struct ballot *b, long before)
+{
+    return child_path(b, watch_name(b, queue_place(b), before));
+}
+
 /* One transaction: if the base is as silent as we believe, the proposal goes. */
 static int revoke_send(struct ballot *b)
 {
@@ -4080,13 +4075,6 @@ static int revoke_send(struct ballot *b)
         "deleting it, as if the session had expired", b->path, name,
         duration_string((clock_now() - b->base.moved_at) / MILLISECOND * MILLISECOND).data);
     return client_commit(&b->client, REQUEST_REVOKE, ops, COUNT(ops));
-}
-
-static int watch_send(struct ballot *b, size_t which, enum step request)
-{
-    long place = queue_place(b);
-    const char *name = place == 0 ? b->base.named : b->queue.at[place - 1 - (long)which];
-    return client_list(&b->client, (int)request, child_path(b, name), true);
 }
 
 /* Strangers' nodes come in crowds, and each might be asked for in vain: before the one that was
