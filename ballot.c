@@ -2509,14 +2509,18 @@ static void handle_close(struct client *c)
     c->connected = false;
 }
 
-/* In the place of the old one; with `renew` its session ends as well. */
-static void handle_reopen(struct client *c, bool renew)
+static void handle_reopen(struct client *c)
 {
-    if (renew) {
-        SAY(c->config, WARN, "session 0x%" PRIx64 " has expired; opening a new one", c->session.client_id);
-        memset(&c->session, 0, sizeof c->session);
-    } else if (!c->avoiding) /* else it is one more attempt, as the library makes them */
+    if (!c->avoiding) /* else it is one more attempt, as the library makes them */
         SAY(c->config, INFO, "connecting anew to %s", c->addresses);
+    handle_close(c);
+    handle_open(c);
+}
+
+static void session_renew(struct client *c)
+{
+    SAY(c->config, WARN, "session 0x%" PRIx64 " has expired; opening a new one", c->session.client_id);
+    memset(&c->session, 0, sizeof c->session);
     handle_close(c);
     handle_open(c);
 }
@@ -2551,36 +2555,11 @@ static void client_end_session(struct client *c, nanos pause)
 
 /* --- coming into contact: what is due, doing it ----------------------------------------------- */
 
-enum contact_step {
-    CONTACT_WAIT, CONTACT_RESOLVE, CONTACT_GIVE_UP_RESOLVING, CONTACT_OPEN, CONTACT_REOPEN, CONTACT_RENEW,
-    CONTACT_BREAK_OFF, CONTACT_REMIND,
-};
-
-static enum contact_step contact_step(const struct client *c, nanos now, nanos *wake)
+static void resolver_give_up(struct client *c)
 {
-    const struct resolver *r = &c->resolver;
-    if (c->expired)
-        return CONTACT_RENEW;
-    if (c->connected)
-        return CONTACT_WAIT;
-    if (c->unfit)
-        return CONTACT_BREAK_OFF;
-    if (c->rejected)
-        return due(c->retry_at, now, wake) ? CONTACT_REOPEN : CONTACT_WAIT;
-    if (r->pid && due(r->until, now, wake))
-        return CONTACT_GIVE_UP_RESOLVING;
-    if (!c->handle && c->addresses[0])
-        return due(c->retry_at, now, wake) ? CONTACT_OPEN : CONTACT_WAIT;
-    if ((!c->handle || (c->exhausted && !c->numeric)) && !r->pid && due(nanos_max(c->retry_at, r->since + 5 * SECOND), now, wake))
-        return CONTACT_RESOLVE;
-    if (c->moved || (c->avoiding && c->exhausted))
-        return CONTACT_REOPEN;
-    /* An ensemble that lost its data refuses a client that has seen more than it holds:
-     * each connect is cut off, for ever. A new handle forgets what was seen; the
-     * session is kept, in case the ensemble has it still. */
-    if (c->handle && c->associated && c->met && due(nanos_max(c->contact_since, c->opened_at) + 3 * c->timeout, now, wake))
-        return CONTACT_REOPEN;
-    return due(c->remind_at, now, wake) ? CONTACT_REMIND : CONTACT_WAIT;
+    resolver_end(&c->resolver);
+    c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND,
+                              "resolving zookeeper-servers %s takes over 30s", c->config->servers);
 }
 
 static void contact_remind(struct client *c)
@@ -2591,22 +2570,36 @@ static void contact_remind(struct client *c)
         duration_string((now - c->contact_since) / SECOND * SECOND).data);
 }
 
-static void contact_do(struct client *c, enum contact_step step)
+typedef void contact_step(struct client *c);
+
+/* What is due; NULL: nothing before *wake. */
+static contact_step *contact_due(const struct client *c, nanos now, nanos *wake)
 {
-    switch (step) {
-    case CONTACT_WAIT: break;
-    case CONTACT_RESOLVE: resolver_start(c); break;
-    case CONTACT_GIVE_UP_RESOLVING:
-        resolver_end(&c->resolver);
-        c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND,
-                                  "resolving zookeeper-servers %s takes over 30s", c->config->servers);
-        break;
-    case CONTACT_OPEN: handle_open(c); break;
-    case CONTACT_REOPEN: handle_reopen(c, false); break;
-    case CONTACT_RENEW: handle_reopen(c, true); break;
-    case CONTACT_BREAK_OFF: client_break_off(c); break;
-    case CONTACT_REMIND: contact_remind(c); break;
-    }
+    const struct resolver *r = &c->resolver;
+    if (c->expired)
+        return session_renew;
+    if (c->connected)
+        return NULL;
+    if (c->unfit)
+        return client_break_off;
+    if (c->rejected)
+        return due(c->retry_at, now, wake) ? handle_reopen : NULL;
+    if (r->pid && due(r->until, now, wake))
+        return resolver_give_up;
+    if (!c->handle && c->addresses[0])
+        return due(c->retry_at, now, wake) ? handle_open : NULL;
+    bool ask = (!c->handle || (c->exhausted && !c->numeric)) && !r->pid;
+    if (ask && due(nanos_max(c->retry_at, r->since + 5 * SECOND), now, wake))
+        return resolver_start;
+    if (c->moved || (c->avoiding && c->exhausted))
+        return handle_reopen;
+    /* An ensemble that lost its data refuses a client that has seen more than it holds:
+     * each connect is cut off, for ever. A new handle forgets what was seen; the
+     * session is kept, in case the ensemble has it still. */
+    bool refused = c->handle && c->associated && c->met;
+    if (refused && due(nanos_max(c->contact_since, c->opened_at) + 3 * c->timeout, now, wake))
+        return handle_reopen;
+    return due(c->remind_at, now, wake) ? contact_remind : NULL;
 }
 
 /* All servers were tried in vain: wait longer each time, never over T/3 nor 30 s, and
@@ -2697,14 +2690,15 @@ static void client_close(struct client *c)
     handle_close(c);
 }
 
+/* Does what is due; returns when to come again. */
 static nanos contact_advance(struct client *c)
 {
     for (;;) {
         nanos wake = NEVER;
-        enum contact_step step = contact_step(c, clock_now(), &wake);
-        if (step == CONTACT_WAIT)
+        contact_step *step = contact_due(c, clock_now(), &wake);
+        if (!step)
             return wake;
-        contact_do(c, step);
+        step(c);
     }
 }
 

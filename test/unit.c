@@ -866,11 +866,11 @@ static void test_session_timeouts(void)
     check(ballot_open(&other, &c) == BALLOT_ETIMEOUT && !other, "no longer one may be asked for");
     b->client.connected = false;
     b->client.unfit = true;
-    check(contact_step(&b->client, 0, &wake) == CONTACT_BREAK_OFF, "a server that gives an unfit one is not talked to");
+    check(contact_due(&b->client, 0, &wake) == client_break_off, "a server that gives an unfit one is not talked to");
     client_break_off(&b->client);
     string_copy(b->client.addresses, sizeof b->client.addresses, "1.1.1.1:1,::2:2,3.3.3.3:3");
     b->client.retry_at = 5;
-    check(contact_step(&b->client, 4, &wake) == CONTACT_WAIT && wake == 5 && contact_step(&b->client, 5, &wake) == CONTACT_OPEN, "... but again, or another, after a pause");
+    check(contact_due(&b->client, 4, &wake) == NULL && wake == 5 && contact_due(&b->client, 5, &wake) == handle_open, "... but again, or another, after a pause");
     char chosen[200];
     struct text t = text_in(chosen, sizeof chosen);
     string_copy(b->client.avoided, sizeof b->client.avoided, "::2:2");
