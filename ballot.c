@@ -3588,8 +3588,6 @@ static void on_write(struct ballot *b, const struct reply *reply)
     clocks_compare(b, reply->sent, stat->mtime);
     b->lease = (struct ballot_lease){ reply->sent, b->sent_timeout, 0, 0 };
     b->beat_at = reply->sent + part(b->client.timeout, PART_HEARTBEAT);
-    if (reply->sent >= b->broke_at) /* what moves the base from here on, we hear of */
-        b->broke_at = 0;
     b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
     b->client.hurry_timeout = b->sent_timeout;
     string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
@@ -3598,6 +3596,9 @@ static void on_write(struct ballot *b, const struct reply *reply)
     base_stamp(base, stat);
     base->exists = true;
     base->read_at = 0;
+    base->restarted = false; /* a leader before us would have been heard of */
+    if (reply->sent >= b->broke_at)
+        b->broke_at = 0;
 }
 
 static void leadership_ends(struct ballot *b)

@@ -511,7 +511,8 @@ static bool tampered(const struct host *h)
 
 /* Also where its session ended early, or its proposal was deleted, and nothing could be written for a while: others
  * count its silence, and it cannot make another proposal, or read that it has none, which takes six round trips, and as
- * many again where a connection breaks meanwhile. Or where a Go ballot took the lead: it counts the silence of an outage, too, and may resign before a heartbeat shows it. */
+ * many again where a connection breaks meanwhile. Or where a Go ballot took the lead: it counts the silence of an
+ * outage, too, and may resign before a heartbeat shows it. */
 static bool disturbed(const struct run *r)
 {
     const struct host *h = &world.host[r->host];
@@ -560,8 +561,9 @@ static void judge_start(const struct run *new)
     bool again = new->token == world.last_token && new->host == world.last_host; /* rerun */
     if (new->token <= world.last_token && !again && !thawed(new->instance) && !tampered(h))
         sim_violation("token out of order: host%d starts with %" PRId64 " after %" PRId64, new->host, new->token, world.last_token);
+    bool rolled = world.rolled_at && sim_now() - world.rolled_at <= 3 * excuse_span(h); /* it may not know yet */
     if (new->token > world.last_token || tampered(h)) {
-        world.last_token = new->token;
+        world.last_token = rolled ? 0 : new->token;
         world.last_host = new->host;
     }
 }
@@ -1298,7 +1300,8 @@ static int64_t row_bound(enum row row)
 {
     int64_t T = longest_timeout();
     int64_t d = 20 * (world.slowest + world.options.disk_most) + 600 * SIM_MS;
-    return T / 3 * rows[row].thirds + world.options.tick * rows[row].ticks + d;
+    int64_t tick = world.options.tick * 3 / 2; /* a follower tells its leader each half a tick of whom it has heard */
+    return T / 3 * rows[row].thirds + tick * rows[row].ticks + d;
 }
 
 /* What has been at work in a gap, or less than 2 T before it. */
@@ -1315,9 +1318,10 @@ struct causes {
 static void causes_fault(struct causes *c, const struct fault *f)
 {
     const struct kind *k = &kinds[f->kind];
-    bool ours = (k->row == GONE || k->row == MUTE || k->row == TWO_MUTE) && !(k->flags & REMOTE);
+    bool one = k->begin == cut_one && world.servers == 1; /* the only one */
+    bool ours = one || ((k->row == GONE || k->row == MUTE || k->row == TWO_MUTE) && !(k->flags & REMOTE));
     c->gone[f->struck] |= ours;
-    c->mute[f->struck] |= ours && k->row != GONE;
+    c->mute[f->struck] |= ours && !one && k->row != GONE;
     c->returned |= ours && k->end && !f->working;
     c->unread |= (k->flags & UNREAD) != 0;
     c->keep |= c->unread;
@@ -1366,6 +1370,8 @@ static struct causes gap_causes(void)
             causes_fault(&c, f);
         if (f->ended_at && kinds[f->kind].begin == delete_base) /* waits T, if it has seen no leader of the new one yet */
             c.thirds |= 4;
+        if (f->ended_at && kinds[f->kind].begin == odd_child) /* counts as a place until it is looked at */
+            c.thirds |= 4;
     }
     for (int i = 0; i < world.hosts; i++)
         causes_host(&c, &world.host[i], since);
@@ -1373,7 +1379,10 @@ static struct causes gap_causes(void)
         c.thirds |= 1;
     if (world.go.of) /* as above */
         c.thirds |= 4;
-    c.outage |= world.moved_at && world.moved_at >= since;
+    if (world.moved_at && world.moved_at >= since) { /* by a claim, perhaps: what it had waited for is waited for again */
+        c.outage = true;
+        c.thirds |= 8;
+    }
     if (world.rolled_at) /* seen when the next proposal gets a smaller number: then nothing is claimed for T */
         c.thirds |= 4;
     if (world.rolled_at && world.rolled_at >= since - 4 * world.longest) /* a leader believes them 3 T later, with a new handle */

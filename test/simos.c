@@ -47,7 +47,6 @@ static struct os {
     int generation;
     struct process *current, *holder; /* holder: whose stack lies in the region */
     jmp_buf scheduler;
-    void (*entry)(void);
 } os;
 
 static char stack_region[STACK_SIZE] __attribute__((aligned(64)));
@@ -583,7 +582,7 @@ static void stack_save(struct process *p)
 
 static void process_begin(void)
 {
-    os.entry();
+    os.current->entry();
     sim_exit(EXIT_FAILURE);
 }
 
@@ -704,7 +703,7 @@ struct process *os_spawn(int host, void (*entry)(void))
         p->files[fd] = null;
         null->references++;
     }
-    os.entry = entry;
+    p->entry = entry;
     process_wake(p, os.now);
     return p;
 }

@@ -116,6 +116,7 @@ struct process {
     enum { ALIVE, SCRIPTED, ZOMBIE } state; /* SCRIPTED: a command, which has no stack */
     struct family *family;
     struct run *run;
+    void (*entry)(void);          /* where it begins                         */
     char name[16];
     int status;                   /* as of waitpid()                         */
     bool subreaper, doomed;       /* doomed: dies at its next call           */
