@@ -1301,7 +1301,8 @@ static int64_t row_bound(enum row row)
     int64_t T = longest_timeout();
     int64_t d = 20 * (world.slowest + world.options.disk_most) + 600 * SIM_MS;
     int64_t tick = world.options.tick * 3 / 2; /* a follower tells its leader each half a tick of whom it has heard */
-    return T / 3 * rows[row].thirds + tick * rows[row].ticks + d;
+    int64_t span = T / 3 * rows[row].thirds + tick * rows[row].ticks;
+    return span + span / 20 + d; /* a twentieth: processes are held up, by up to T/100 at a time */
 }
 
 /* What has been at work in a gap, or less than 2 T before it. */
