@@ -1645,7 +1645,8 @@ static int32_t offset_local(int64_t at, struct tm *parts)
 {
     localtime_r(&(time_t){ (time_t)at }, parts);
     int64_t days = days_from_date(parts->tm_year + 1900, parts->tm_mon + 1, parts->tm_mday);
-    return (int32_t)(days * DAY_SECONDS + parts->tm_hour * HOUR_SECONDS + parts->tm_min * MINUTE_SECONDS + parts->tm_sec - at);
+    int64_t seconds = (int64_t)parts->tm_hour * HOUR_SECONDS + (int64_t)parts->tm_min * MINUTE_SECONDS + parts->tm_sec;
+    return (int32_t)(days * DAY_SECONDS + seconds - at);
 }
 
 /* Now as Go's time.String() writes it; m=+ is the time since the process began, which `born` says. */
@@ -1707,7 +1708,8 @@ static bool moment_read(const char **p, bool go, int64_t *at, nanos *fraction)
             *fraction += place * (**p - '0');
     if ((go && *(*p)++ != ' ') || !moment_offset(p, go, &offset))
         return false;
-    *at = days_from_date(year, month, day) * DAY_SECONDS + hour * HOUR_SECONDS + minute * MINUTE_SECONDS + second - offset;
+    *at = days_from_date(year, month, day) * DAY_SECONDS + (int64_t)hour * HOUR_SECONDS + (int64_t)minute * MINUTE_SECONDS +
+          second - offset;
     return true;
 }
 
@@ -2868,12 +2870,6 @@ enum step {
 
 enum { ASKS, SETS };
 
-static const struct { const char *text, *refused; bool sets; } requests[] = {
-#define ROW(name, text, kind, refused, learn, send) { text, refused, kind == SETS },
-    REQUESTS(ROW)
-#undef ROW
-};
-
 /* The moment of a lease at which so much of T is over; NEVER without one. */
 static nanos lease_moment(const struct ballot_lease *l, int sixtieths)
 {
@@ -3708,6 +3704,16 @@ static void on_sign(struct ballot *b, const struct reply *reply)
     b->signed_own = true;
 }
 
+static const struct {
+    const char *text, *refused;
+    bool sets;
+    void (*learn)(struct ballot *b, const struct reply *reply);
+} requests[] = {
+#define ROW(name, text, kind, refused, learn, send) { text, refused, kind == SETS, learn },
+    REQUESTS(ROW)
+#undef ROW
+};
+
 /* --- the next step: a pure function of the facts ------------------------------ */
 
 static bool flying(const struct ballot *b, enum step request)
@@ -4139,11 +4145,7 @@ static void election_learn(void *owner, const struct reply *reply)
         election_denied(b, requests[n].refused, reply->path, rc, "read");
         return;
     }
-    switch (n) {
-#define ROW(name, text, kind, refused, learn, send) case REQUEST_##name: learn(b, reply); break;
-    REQUESTS(ROW)
-#undef ROW
-    }
+    requests[n].learn(b, reply);
 }
 
 static void election_do(struct ballot *b, enum step step)
