@@ -4499,10 +4499,8 @@ enum group { GROUPS(MEANING) GROUP_COUNT };
     X(CONFIG_FILE, "config-file", LOG, FILE, NULL, NULL, FOR_ALL, true,                                                \
       "configuration file; else the first of ~/.config/ballot/ballot.ini, /etc/ballot/ballot.ini, ./ballot.ini "       \
       "that exists")                                                                                                   \
-    X(LOG_LEVEL, "log-level", LOG, CHOICE, "info", WORDS(LEVELS), FOR_ALL, true,                                       \
-      "the least level that is logged")                                                                                \
-    X(LOG_FORMAT, "log-format", LOG, CHOICE, "human", WORDS(LOG_FORMATS), FOR_ALL, true,                               \
-      "how log lines look")                                                                                            \
+    X(LOG_LEVEL, "log-level", LOG, CHOICE, "info", WORDS(LEVELS), FOR_ALL, true, "the least level that is logged")     \
+    X(LOG_FORMAT, "log-format", LOG, CHOICE, "human", WORDS(LOG_FORMATS), FOR_ALL, true, "how log lines look")         \
     X(DEBUG, "debug", LOG, BOOL, "false", NULL, FOR_ALL, true,                                                         \
       "log source lines, the settings, and the ZooKeeper client's own log")                                            \
     X(SERVERS, "zookeeper-servers", ELECTION, SERVERS, "localhost", NULL, FOR_ELECTION, true,                          \
@@ -4541,16 +4539,14 @@ enum group { GROUPS(MEANING) GROUP_COUNT };
       "a missed activation is run late if it is at most this old; 0s: never")                                          \
     X(DST, "dst", SCHEDULE, CHOICE, "vixie", WORDS(DSTS), FOR_CRON | FOR_NEXT, false,                                  \
       "skipped and repeated times: as Vixie's cron has them, or by the wall clock alone")                              \
-    X(NEXT_COUNT, "count", SCHEDULE, NUMBER, "5", NULL, FOR_NEXT, false,                                               \
-      "how many activations to print")                                                                                 \
+    X(NEXT_COUNT, "count", SCHEDULE, NUMBER, "5", NULL, FOR_NEXT, false, "how many activations to print")              \
     X(NEXT_FROM, "from", SCHEDULE, MOMENT, NULL, NULL, FOR_NEXT, false,                                                \
       "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")                                     \
     X(OUTPUT_FORMAT, "output-format", ANSWER, FORMAT, NULL, NULL, FOR_INFO | FOR_WATCH, true,                          \
       "also -o; how the state is printed; info:" INFO_FORMATS(WORD) "; watch:" WATCH_FORMATS(WORD) "; the first is the default") \
     X(CHECK, "check", ANSWER, BOOL, "false", NULL, FOR_INFO, false,                                                    \
       "print nothing; end with 0 if a candidate leads, with 3 if none does")                                           \
-    X(TIMEOUT, "timeout", ANSWER, DURATION, "30s", NULL, FOR_STEP_DOWN, false,                                         \
-      "how long to wait for another leader")
+    X(TIMEOUT, "timeout", ANSWER, DURATION, "30s", NULL, FOR_STEP_DOWN, false, "how long to wait for another leader")
 
 enum setting_id {
 #define X(id, ...) SET_##id,
@@ -5043,7 +5039,7 @@ static bool settings_read_ini(struct settings *s, FILE *file, const char *path, 
     return s->error[0] == '\0';
 }
 
-/* "~/file" is below the home folder; false: there is none, or it is too long. */
+/* "~/file" is below the home folder; Returns false if there is none, or it is too long. */
 static bool file_path(const char *name, char out[FILE_MAX])
 {
     struct text t = text_in(out, FILE_MAX);
@@ -5144,20 +5140,6 @@ static bool file_foreign(const char *path)
     return false;
 }
 
-static bool settings_from_named(struct settings *s, const struct value *named, int command)
-{
-    char path[FILE_MAX];
-    if (file_foreign(named->text))
-        return settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with "
-                             "commas, into a file such as /etc/ballot/ballot.ini", named->source, named->text);
-    FILE *file = file_named(s, named, FILE_NAMED, path);
-    if (!file)
-        return false;
-    bool fine = settings_read_ini(s, file, path, command);
-    fclose(file);
-    return fine;
-}
-
 /* What the Go ballot would have read here is not read, and that is said. */
 static void settings_warn_foreign(struct settings *s, const char *path)
 {
@@ -5170,37 +5152,47 @@ static void settings_warn_foreign(struct settings *s, const char *path)
     }
 }
 
-/* config-file, else the first that exists. One that is there and cannot be read is an error: it may say what matters.
- * One in the working folder that others may have planted is not read. */
-static bool settings_from_file(struct settings *s, int command)
+/* Opens the first of the usual files that exists; NULL: there is none, or an error: one that is there and cannot be read
+ * may say what matters. One in the working folder that others may have planted is not read. */
+static FILE *file_usual(struct settings *s, char path[FILE_MAX])
 {
-    const char *config = getenv("XDG_CONFIG_HOME");
-    char home[FILE_MAX], path[FILE_MAX];
+    const char *config = getenv("XDG_CONFIG_HOME"), *why;
+    char home[FILE_MAX];
     struct text t = text_in(home, sizeof home);
     text_format(&t, "%s/ballot/ballot.ini", config && *config ? config : "~/.config");
     const char *const places[] = { home, "/etc/ballot/ballot.ini", "./ballot.ini" };
-    if (setting_text(s, SET_CONFIG_FILE))
-        return settings_from_named(s, &s->values[SET_CONFIG_FILE], command);
-    for (size_t i = 0; i < COUNT(places); i++) {
-        const char *why;
+    for (size_t i = 0; i < COUNT(places) && !s->error[0]; i++) {
         bool here = i == COUNT(places) - 1;
         if (!file_path(places[i], path))
             continue;
         FILE *file = file_open(path, here ? FILE_HERE : FILE_FOUND, &why);
         if (file) {
             setting_set(s, SET_CONFIG_FILE, path, ORIGIN_DEFAULT, "found");
-            bool fine = settings_read_ini(s, file, path, command);
-            fclose(file);
-            return fine;
+            return file;
         }
         if (errno == ENOENT || errno == ENOTDIR)
             settings_warn_foreign(s, path);
         else if (here && errno == EINVAL)
             settings_warn(s, "%s is not read: %s; --config-file=%s reads it", path, why, path);
         else
-            return settings_fail(s, "cannot read %s: %s", path, why);
+            settings_fail(s, "cannot read %s: %s", path, why);
     }
-    return true;
+    return NULL;
+}
+
+static bool settings_from_file(struct settings *s, int command)
+{
+    const struct value *named = &s->values[SET_CONFIG_FILE];
+    char path[FILE_MAX];
+    if (named->text && file_foreign(named->text))
+        return settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with "
+                             "commas, into a file such as /etc/ballot/ballot.ini", named->source, named->text);
+    FILE *file = named->text ? file_named(s, named, FILE_NAMED, path) : file_usual(s, path);
+    if (file) {
+        settings_read_ini(s, file, path, command);
+        fclose(file);
+    }
+    return !s->error[0];
 }
 
 /* --- all of them together ------------------------------------------------------- */
@@ -5500,28 +5492,18 @@ static void frame_human(struct log *l, struct frame *f, struct text *t)
 }
 
 /* JSON and raw (key="value" pairs) differ in their punctuation only. */
-static void frame_pair(struct log *l, struct text *t, const char *key, const char *value)
-{
-    const char *space = l->format == FORMAT_JSON ? "," : " ";
-    text_format(t, l->format == FORMAT_JSON ? "%s\"%s\":" : "%s%s=", strcmp(key, "time") ? space : "", key);
-    if (value)
-        json_string(t, value, strlen(value));
-}
-
 static void frame_fields(struct log *l, struct frame *f, struct text *t)
 {
+    const char *const keys[] = { "name", "hostname", "candidateId" }, *const values[] = { f->name ? f->name : "ballot", l->host, l->id };
     bool json = l->format == FORMAT_JSON;
-    char when[64];
-    struct text time = text_in(when, sizeof when);
-    text_wall(&time, l->wall, true);
-    text_string(t, json ? "{" : "");
-    frame_pair(l, t, "time", when);
-    frame_pair(l, t, "level", level_names[f->level]);
-    frame_pair(l, t, "msg", NULL);
+    text_string(t, json ? "{\"time\":\"" : "time=\"");
+    text_wall(t, l->wall, true);
+    text_format(t, json ? "\",\"level\":\"%s\",\"msg\":" : "\" level=\"%s\" msg=", level_names[f->level]);
     f->head = t->length;
-    frame_pair(l, t, "name", f->name ? f->name : "ballot");
-    frame_pair(l, t, "hostname", l->host);
-    frame_pair(l, t, "candidateId", l->id);
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        text_format(t, json ? ",\"%s\":" : " %s=", keys[i]);
+        json_string(t, values[i], strlen(values[i]));
+    }
     text_string(t, json ? "}" : "");
 }
 
@@ -5546,7 +5528,7 @@ static const struct frame *log_frame(struct log *l, const struct queue *q, int l
     return f;
 }
 
-/* Queues one entry; false: no room for it. */
+/* Queues one entry. Returns false if there is no room for it. */
 static bool log_entry(struct log *l, struct queue *q, int level, const char *name, const char *line, size_t length)
 {
     const struct frame *f = log_frame(l, q, level, name);
@@ -8203,14 +8185,13 @@ static bool json_is_object(const char *bytes, size_t count)
     char scrap[2];
     if (!json_take(&j, '{'))
         return false;
-    bool empty = json_take(&j, '}');
-    while (!empty) {
-        struct text t = text_in(scrap, sizeof scrap);
-        if (!json_read_string(&j, &t) || !json_take(&j, ':') || !json_skip(&j))
-            return false;
-        if (json_take(&j, '}'))
-            break;
-        if (!json_take(&j, ','))
+    if (!json_take(&j, '}')) {
+        do {
+            struct text t = text_in(scrap, sizeof scrap);
+            if (!json_read_string(&j, &t) || !json_take(&j, ':') || !json_skip(&j))
+                return false;
+        } while (json_take(&j, ','));
+        if (!json_take(&j, '}'))
             return false;
     }
     json_space(&j);
@@ -9101,7 +9082,7 @@ static bool viewer_lost(const struct viewer *v, struct log *log)
     return lost;
 }
 
-/* Reads until the picture is whole; false: it never was within `limit`. */
+/* Reads until the picture is whole. Returns false if it never was within `limit`. */
 static bool viewer_read(struct viewer *v, nanos limit)
 {
     nanos deadline = clock_now() + limit;
@@ -10243,25 +10224,22 @@ static enum setting_id option_waiting(const char *word)
     return id < SETTING_COUNT && settings_table[id].type != TYPE_BOOL ? id : SETTING_COUNT;
 }
 
-/* Learns from the words before the last one; false: they make no sense. */
+/* Learns from the words before the last one. Returns false if they make no sense. */
 static bool complete_learn(struct completion *c, char **words, int last)
 {
-    for (int i = 0; i < last; i++) {
-        bool takes = c->in.command && c->in.command->takes_command && !c->in.help, dashes = !strcmp(words[i], "--");
+    for (int i = 0; i <= last; i++) {
+        bool takes = c->in.command && c->in.command->takes_command && !c->in.help, dashes = i < last && !strcmp(words[i], "--");
         if (takes && (dashes || words[i][0] != '-')) {
             c->command_at = i + dashes;
             return true;
         }
-        if (words[i][0] == '-') {
+        if (i < last && words[i][0] == '-') {
             enum setting_id id = option_waiting(words[i]);
             if (id != SETTING_COUNT && ++i == last)
                 c->value = id;
-        } else if (!c->in.command && !invocation_word(&c->in, words[i]))
+        } else if (i < last && !c->in.command && !invocation_word(&c->in, words[i]))
             return false;
     }
-    bool takes = c->in.command && c->in.command->takes_command && !c->in.help;
-    if (takes && c->value == SETTING_COUNT && c->typed[0] != '-')
-        c->command_at = last;
     return true;
 }
 
