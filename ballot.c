@@ -1645,8 +1645,8 @@ static int32_t offset_local(int64_t at, struct tm *parts)
 {
     localtime_r(&(time_t){ (time_t)at }, parts);
     int64_t days = days_from_date(parts->tm_year + 1900, parts->tm_mon + 1, parts->tm_mday);
-    int64_t seconds = (int64_t)parts->tm_hour * HOUR_SECONDS + (int64_t)parts->tm_min * MINUTE_SECONDS + parts->tm_sec;
-    return (int32_t)(days * DAY_SECONDS + seconds - at);
+    int time = parts->tm_hour * HOUR_SECONDS + parts->tm_min * MINUTE_SECONDS + parts->tm_sec;
+    return (int32_t)(days * DAY_SECONDS + time - at);
 }
 
 /* Now as Go's time.String() writes it; m=+ is the time since the process began, which `born` says. */
@@ -1708,8 +1708,8 @@ static bool moment_read(const char **p, bool go, int64_t *at, nanos *fraction)
             *fraction += place * (**p - '0');
     if ((go && *(*p)++ != ' ') || !moment_offset(p, go, &offset))
         return false;
-    *at = days_from_date(year, month, day) * DAY_SECONDS + (int64_t)hour * HOUR_SECONDS + (int64_t)minute * MINUTE_SECONDS +
-          second - offset;
+    int time = hour * HOUR_SECONDS + minute * MINUTE_SECONDS + second;
+    *at = days_from_date(year, month, day) * DAY_SECONDS + time - offset;
     return true;
 }
 
