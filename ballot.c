@@ -3,36 +3,34 @@
  *     ballot run once --candidate-id NAME -- COMMAND [ARG...]
  *     ballot run cron --candidate-id NAME --schedule SPEC -- COMMAND [ARG...]
  *
- * Every machine starts the same line. They elect a leader through ZooKeeper;
- * the leader runs COMMAND, the others wait. Where its process dies, another
- * takes over in milliseconds; where its machine dies, after the session timeout.
- * With on-disconnect=keep, the default, a leader that is cut off alone and its
- * successor may both run COMMAND until the first is back in contact; if at most
- * one may run, use on-disconnect=stop, or check the fencing token.
+ * Every machine starts the same command line. The processes elect a leader through ZooKeeper; the leader
+ * runs COMMAND, the others wait. If its process dies, another takes over in milliseconds; if its machine
+ * dies, after the session timeout. With on-disconnect=keep, the default, a leader that is cut off alone and
+ * its successor may both run COMMAND until the first is back in contact; if at most one may run, use
+ * on-disconnect=stop, or check the fencing token.
  *
  * The election in a dozen lines. T is the session timeout.
  *
- *   A candidate adds an ephemeral sequential node below the election's base
- *   node: its proposal. The base's data names the leader; empty: there is none.
- *   The lowest proposal may claim: one transaction checks that the proposal is
- *   still there and writes the candidate's name into the base, if the base has
- *   not changed since it was read. The same transaction every T/5 is the
- *   heartbeat. Its *sending*, once acknowledged, begins a lease of 2/3 T; only
- *   under a lease is a command started. To resign is one transaction too: it
- *   empties the base and deletes the proposal, after the command and all that
- *   it started are dead. A base that names a candidate whose proposal is gone (it
- *   crashed, or is cut off) may be claimed after a silence that outlasts its
- *   lease. If a reply is lost, the nodes are read again before anything is done.
+ *   A candidate adds an ephemeral sequential node below the election's base node: its proposal. The base
+ *   holds the leader's heartbeat; if it is empty, there is no leader. The candidate with the lowest proposal
+ *   may claim: one transaction checks that the proposal still exists and writes the candidate's heartbeat
+ *   into the base, if the base has not changed since it was read. The leader repeats that transaction every
+ *   T/5. Once one is acknowledged, a lease of 2/3 T counts from the moment at which it was sent; a command is
+ *   started only under a lease. To resign, one transaction empties the base and deletes the proposal, after
+ *   the command and all that it started are dead. If the base names a proposal that is gone, because its
+ *   candidate crashed or is cut off, the base may be claimed after a silence that outlasts that lease. If an
+ *   answer is lost, the nodes are read again before anything depends on them.
  *
- * A ballot is two processes: the candidate talks to ZooKeeper and decides, its
- * guard owns the command, ends it when the candidate says so, when the lease
- * runs out (on-disconnect=stop) or when the candidate is gone, and then hands
- * the leadership on in the candidate's name.
+ * A ballot is two processes. The candidate talks to ZooKeeper and decides. Its guard owns the command, and
+ * ends it when the candidate says so, when the lease runs out (on-disconnect=stop) or when the candidate is
+ * gone; then it hands the leadership on in the candidate's name.
  *
  *   Ground     clocks, text, durations, descriptors
  *   JSON       writing strings, reading one field of a foreign object
  *   Cron       when is the next activation; time zones; a library of its own
  *   Moments    wall times, written and read
+ *   Timing     all that depends on T, in one table
+ *   Client     one session with a ZooKeeper ensemble, driven by poll()
  *   Election   the rules; a library: see ballot.h
  *   -- the program --
  *   Settings   tables: commands, settings, their types; flags, environment, file
@@ -42,7 +40,7 @@
  *   Guard      the process that owns the command; its last will
  *   Schedule   which activation is due, and the run record
  *   Agent      what should be true now, and making it so
- *   Viewer     an election, read by a process that does not stand
+ *   Viewer     reading an election without standing
  *   Report     `info`: YAML, JSON, a table
  *   Watch      a line for each change
  *   Step-down  asking the leader to hand over
@@ -50,9 +48,9 @@
  *   Help       usage, man page, example file, completion, from the tables
  *   Main       start reading here: it is the last function
  *
- * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main()
- * itself, for programs that call ballot_main()), BALLOT_NO_ELECTION (Cron alone,
- * without ZooKeeper), BALLOT_API (linkage). ballot.h says more.
+ * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main() itself, for programs that
+ * call ballot_main()), BALLOT_NO_ELECTION (Cron alone, without ZooKeeper), BALLOT_API (linkage). ballot.h
+ * says more.
  *
  * Copyright 2026 the ballot authors. Licensed under the Apache License 2.0.
  */
@@ -452,7 +450,7 @@ static bool fd_ready(int fd, short events)
 }
 
 /* ---------------------------------------------------------------------------
- * JSON (RFC 8259): writing strings, reading one field of a stranger's object
+ * JSON (RFC 8259): writing strings, reading one field of a foreign object
  * ------------------------------------------------------------------------ */
 
 /* The length of the valid UTF-8 sequence at `p`, 0 where there is none
@@ -482,12 +480,13 @@ static unsigned utf8_character(const char *p, size_t n)
     return c;
 }
 
-/* What acts on a terminal, ends a line somewhere, turns the direction of writing,
- * or may not stand in YAML. */
+/* Returns whether a character acts on a terminal, ends a line for some reader, turns the direction of
+ * writing, or may not stand in YAML. */
 static bool character_special(unsigned c)
 {
+    bool control = c < 0x20 || (c >= 0x7f && c < 0xa0), line = c == 0x2028 || c == 0x2029;
     bool turns = c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || turns || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff;
+    return control || line || turns || c == 0xfeff || c == 0xfffe || c == 0xffff;
 }
 
 static void json_special(struct text *t, unsigned c)
@@ -1796,7 +1795,7 @@ enum part {
     PART_STALL = 20,      /* we stood still for so long: answers may be waiting                   */
     PART_STOP_TERM = 30,  /* T/2: on-disconnect=stop: SIGTERM, unless the lease was renewed       */
     PART_STOP_KILL = 38,  /* ... SIGKILL: what is left of the lease is for dying, and being reaped */
-    PART_LEASE = 40,      /* 2/3 T from the sending of an acknowledged write: nobody else leads   */
+    PART_LEASE = 40,      /* 2/3 T from the sending of an acknowledged write: no other leads       */
     PART_CLAIM_STOP = 50, /* 5/6 T of silence: a leader of `stop` that is gone has stopped        */
     PART_CLAIM = 60,      /* any other leader that is gone counts as stopped                      */
     PART_REFUSED = 90,    /* 3/2 T: a leader whose heartbeats are refused kills its command, before... */
@@ -1805,9 +1804,10 @@ enum part {
 };
 
 /* What ends comes before what may begin then, whatever T is. */
-typedef char part_order[PART_ASK < PART_HEARTBEAT && PART_HEARTBEAT < PART_STOP_TERM && PART_STOP_TERM < PART_STOP_KILL &&
-                        PART_STOP_KILL < PART_LEASE && PART_LEASE < PART_CLAIM_STOP && PART_CLAIM_STOP < PART_CLAIM &&
-                        2 * PART_GAP + PART_HURRY < PART_LEASE && PART_CLAIM < PART_CLAIM_LATE && PART_CLAIM < PART_REFUSED && PART_REFUSED < PART_REVOKE ? 1 : -1];
+typedef char part_order[PART_ASK < PART_HEARTBEAT && PART_HEARTBEAT < PART_STOP_TERM &&
+                        PART_STOP_TERM < PART_STOP_KILL && PART_STOP_KILL < PART_LEASE && PART_LEASE < PART_CLAIM_STOP &&
+                        PART_CLAIM_STOP < PART_CLAIM && 2 * PART_GAP + PART_HURRY < PART_LEASE &&
+                        PART_CLAIM < PART_CLAIM_LATE && PART_CLAIM < PART_REFUSED && PART_REFUSED < PART_REVOKE ? 1 : -1];
 
 static nanos part(nanos timeout, int sixtieths)
 {
@@ -2078,7 +2078,7 @@ static void resolver_add(struct text *t, const struct addrinfo *a, const char *p
 }
 
 /* All addresses of all servers, as "1.2.3.4:2181,::1:2181"; with `flags`
- * AI_NUMERICHOST it asks nobody. 0, or the last error of getaddrinfo(). */
+ * AI_NUMERICHOST it asks no server. Returns 0, or the last error of getaddrinfo(). */
 static int servers_resolve(const char *servers, int flags, struct text *t)
 {
     char item[512], host[300], port[8];
@@ -2194,12 +2194,12 @@ static void resolver_read(struct client *c)
     }
     resolver_end(r);
     r->until = clock_now() + 5 * SECOND;
-    bool failed = r->answer.length == 0 || r->answer.data[0] == '?';
-    if (!failed)
+    const char *why = r->answer.length ? r->answer.data + 1 : "the child that does it died";
+    if (r->answer.length && r->answer.data[0] != '?')
         addresses_set(c, &r->answer);
-    else if (!c->connected) /* else nobody asks any more */
+    else if (!c->connected) /* else the answer is not needed any more */
         c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s",
-                                  c->config->servers, r->answer.length ? r->answer.data + 1 : "the child that does it died");
+                                  c->config->servers, why);
 }
 
 /* --- what the library tells --------------------------------------------------------- */
@@ -2219,23 +2219,26 @@ static void on_unfit(struct client *c, nanos timeout)
         text_bytes(&t, p, *p != '[' && *p != ']'); /* as `addresses` has it */
     c->backoff = nanos_min(nanos_max(2 * c->backoff, least), 5 * SECOND);
     c->retry_at = trouble_say(c->config, c->trouble, c->backoff,
-                              "the server at %s gives a session timeout of %s, not %s to %s: it is not used", c->avoided,
-                              duration_string(timeout).data, duration_string(TIMEOUT_MIN).data, duration_string(TIMEOUT_MAX).data);
+                              "the server at %s gives a session timeout of %s, not %s to %s: it is not used",
+                              c->avoided, duration_string(timeout).data,
+                              duration_string(TIMEOUT_MIN).data, duration_string(TIMEOUT_MAX).data);
 }
 
 static void on_connected(struct client *c)
 {
     const clientid_t *id = zoo_client_id(c->handle);
-    nanos now = clock_now(), negotiated = zoo_recv_timeout(c->handle) * MILLISECOND, asked = c->config->timeout_ms * MILLISECOND;
+    nanos asked = c->config->timeout_ms * MILLISECOND, negotiated = zoo_recv_timeout(c->handle) * MILLISECOND;
+    nanos now = clock_now(), away = (now - c->contact_since) / MILLISECOND * MILLISECOND;
     if (!timeout_fit(negotiated)) {
         on_unfit(c, negotiated);
         return;
     }
     if (nanos_min(negotiated, TIMEOUT_COUNTED) != c->timeout && negotiated != asked)
-        SAY(c->config, WARN, "the servers allow a session timeout of %s, not %s", duration_string(negotiated).data, duration_string(asked).data);
+        SAY(c->config, WARN, "the servers allow a session timeout of %s, not %s",
+            duration_string(negotiated).data, duration_string(asked).data);
     SAY(c->config, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
         zoo_get_current_server(c->handle), id->client_id, duration_string(negotiated).data,
-        c->met ? ", after " : "", c->met ? duration_string((now - c->contact_since) / MILLISECOND * MILLISECOND).data : "");
+        c->met ? ", after " : "", c->met ? duration_string(away).data : "");
     c->resumed = c->session.client_id == id->client_id;
     c->session = *id;
     c->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
@@ -2273,7 +2276,7 @@ static void on_event(zhandle_t *handle, int type, int state, const char *path, v
     else
         on_disconnected(c);
     c->expired = c->expired || state == ZOO_EXPIRED_SESSION_STATE;
-    if (state == ZOO_AUTH_FAILED_STATE) { /* perhaps a server knows better to which the session goes on, with a new handle */
+    if (state == ZOO_AUTH_FAILED_STATE) { /* with a new handle, another server may accept the session */
         c->retry_at = trouble_say(c->config, c->trouble, c->denied ? PAUSE_MAX : part(c->timeout, PART_ATTEMPT),
                                   "the server refuses zookeeper-auth (is its digest provider switched off?)");
         c->rejected = c->denied = true;
@@ -2392,19 +2395,22 @@ static int client_sync(struct client *c, int request, const char *path)
 static int client_get(struct client *c, int request, const char *path, bool watch)
 {
     struct request *r = request_new(c, request, path);
-    return r ? request_sent(r, zoo_awget(c->handle, path, watch ? on_event : NULL, c, answered_data, r)) : ZSYSTEMERROR;
+    watcher_fn watcher = watch ? on_event : NULL;
+    return r ? request_sent(r, zoo_awget(c->handle, path, watcher, c, answered_data, r)) : ZSYSTEMERROR;
 }
 
 static int client_exists(struct client *c, int request, const char *path, bool watch)
 {
     struct request *r = request_new(c, request, path);
-    return r ? request_sent(r, zoo_awexists(c->handle, path, watch ? on_event : NULL, c, answered_stat, r)) : ZSYSTEMERROR;
+    watcher_fn watcher = watch ? on_event : NULL;
+    return r ? request_sent(r, zoo_awexists(c->handle, path, watcher, c, answered_stat, r)) : ZSYSTEMERROR;
 }
 
 static int client_list(struct client *c, int request, const char *path, bool watch)
 {
     struct request *r = request_new(c, request, path);
-    return r ? request_sent(r, zoo_awget_children2(c->handle, path, watch ? on_event : NULL, c, answered_names, r)) : ZSYSTEMERROR;
+    watcher_fn watcher = watch ? on_event : NULL;
+    return r ? request_sent(r, zoo_awget_children2(c->handle, path, watcher, c, answered_names, r)) : ZSYSTEMERROR;
 }
 
 /* With credentials configured, only they may access the nodes that we create. */
@@ -2416,7 +2422,9 @@ static const struct ACL_vector *client_access(const struct client *c)
 static int client_create(struct client *c, int request, const char *path, const char *data, size_t length, int flags)
 {
     struct request *r = request_new(c, request, path);
-    return r ? request_sent(r, zoo_acreate(c->handle, path, data, (int)length, client_access(c), flags, answered_string, r)) : ZSYSTEMERROR;
+    const struct ACL_vector *access = client_access(c);
+    return r ? request_sent(r, zoo_acreate(c->handle, path, data, (int)length, access, flags, answered_string, r))
+             : ZSYSTEMERROR;
 }
 
 static int client_set(struct client *c, int request, const char *path, const char *data, size_t length, int version)
@@ -2488,10 +2496,11 @@ static void handle_open(struct client *c)
     c->attempt_at = c->hold_until = 0;
     c->opened_at = clock_now();
     c->event(c->owner, CONTACT_ANEW, "");
-    c->handle = zookeeper_init2(addresses, on_event, c->config->timeout_ms, c->session.client_id ? &c->session : NULL, c,
-                                ZOO_NO_LOG_CLIENTENV, c->config->library_log ? NULL : library_silence);
+    c->handle = zookeeper_init2(addresses, on_event, c->config->timeout_ms,
+                                c->session.client_id ? &c->session : NULL, c, ZOO_NO_LOG_CLIENTENV, c->config->library_log ? NULL : library_silence);
     if (!c->handle) {
-        c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND, "the ZooKeeper client cannot start: %s", strerror(errno));
+        c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND,
+                                  "the ZooKeeper client cannot start: %s", strerror(errno));
         return;
     }
     zoo_set_servers_resolution_delay(c->handle, -1);
@@ -2568,7 +2577,8 @@ static void contact_remind(struct client *c)
 {
     nanos now = clock_now();
     c->remind_at = now + MINUTE;
-    SAY(c->config, WARN, "no contact with ZooKeeper at %s for %s; trying on", c->addresses[0] ? c->addresses : c->config->servers,
+    SAY(c->config, WARN, "no contact with ZooKeeper at %s for %s; trying on",
+        c->addresses[0] ? c->addresses : c->config->servers,
         duration_string((now - c->contact_since) / SECOND * SECOND).data);
 }
 
@@ -2890,9 +2900,9 @@ struct base {
     bool fresh;       /* read since whatever made it doubtful             */
     bool seen;        /* read at least once, ever                         */
     bool exists;
-    bool empty;       /* nobody leads                                     */
+    bool empty;       /* there is no leader                               */
     bool ours;        /* a write of ours                                  */
-    bool stop;        /* its leader stops before his lease ends           */
+    bool stop;        /* its leader stops before its lease ends           */
     bool revocable;   /* its leader advertises onDisconnect: it is no Go ballot */
     char named[NODE_MAX]; /* proposal of its leader; "" if none of this base */
     nanos timeout;    /* the session timeout that its leader advertises   */
@@ -2900,15 +2910,15 @@ struct base {
     int64_t czxid, ctime, mzxid; /* ctime, too: an ensemble that lost its data counts anew */
     int64_t newest;   /* the greatest mzxid that was ever seen            */
     char led[NODE_MAX]; /* the proposal that it named last                */
-    nanos read_at;    /* the last read, or answer to an ask; 0: reading is not our turn */
+    nanos read_at;    /* the last read, or answer to an ask; 0: we need not read it yet */
     nanos moved_at;   /* when its version was first seen; 0: stamp the next read */
     nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
     bool restarted;   /* that clock began anew, the version has not moved since */
     nanos lost_until; /* the servers have lost what was seen: a leader of then may lead until then; 0: they have not */
 };
 
-/* What leaders hand on to each other, as bytes that only their owners read.
- * Written like the base: by its version, and only while our proposal exists. */
+/* What leaders hand on to each other, in a node beside the proposals, as bytes that only their owners
+ * read. Written like the base: by its version, and only while our proposal exists. */
 struct record_state {
     bool fresh;        /* what follows is what the servers hold              */
     bool exists;
@@ -2958,7 +2968,7 @@ struct ballot {
     bool sift;          /* one was met: as many again are to be asked for at once */
     nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
     char watched[2][NODE_MAX]; /* armed: the one before us, the one before that */
-    size_t suspects;           /* names of the line still to be asked        */
+    size_t suspects;           /* names of the queue still to be asked       */
     size_t path_length;        /* of the base path that is made, or need not be */
     int path_error;
     size_t path_refused;       /* that much of it is the node that took no child */
@@ -2969,7 +2979,7 @@ struct ballot {
     char wrote[NODE_MAX];        /* the proposal that the last write named      */
     char wrote_before[NODE_MAX]; /* and the one that the acknowledged one named */
     bool revoked;       /* lost because our proposal was deleted by hand     */
-    bool step_down;     /* somebody asked us to hand over                    */
+    bool step_down;     /* an operator asked us to hand over                 */
     bool resigning;     /* the servers may have carried out our resignation  */
     unsigned losses;    /* counts each loss of the leadership                */
     struct ballot_lease lease;
@@ -3132,9 +3142,9 @@ static void base_learn(const struct ballot *b, struct base *base, const char *da
 {
     char word[64];
     nanos timeout;
-    bool timed = json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &timeout) && timeout > 0;
+    bool timed = json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &timeout);
     leader_named(base->named, b->path, data, length);
-    base->timeout = timed ? nanos_min(timeout, TIMEOUT_COUNTED) : b->client.timeout;
+    base->timeout = timed && timeout > 0 ? nanos_min(timeout, TIMEOUT_COUNTED) : b->client.timeout;
     base->empty = length == 0;
     base->revocable = json_get(data, length, "onDisconnect", word, sizeof word);
     base->stop = base->revocable && !strcmp(word, "stop");
@@ -3169,7 +3179,8 @@ static void election_denied(struct ballot *b, const char *what, const char *path
     text_format(&t, "%s %s is refused: %s", what, path, zerror(rc));
     if (rc == ZNOAUTH)
         text_format(&t, " (its access list gives %s no right \"%s\"; grant it with setAcl, or set %szookeeper-auth)",
-                    b->auth ? "our zookeeper-auth" : "clients without zookeeper-auth", right, b->auth ? "another " : "");
+                    b->auth ? "our zookeeper-auth" : "clients without zookeeper-auth", right,
+                    b->auth ? "another " : "");
     b->refused = true;
     if (rc == ZTHROTTLEDOP || (!b->proposal[0] && !b->leading)) {
         b->retry_at = trouble_say(&b->config, b->trouble, pause, "%s", why);
@@ -3210,7 +3221,8 @@ static void contact_doubt(struct ballot *b)
     bool behind = !b->leading && b->proposal_session == b->client.session.client_id && queue_place(b) > 1;
     bool own_only = behind && !b->unsettled && b->list_fresh;
     b->broke_at = b->client.contact_since;
-    b->ghost = b->ghost || (b->client.resumed && !b->proposal[0]); /* servers that went back hold what we deleted since */
+    if (b->client.resumed && !b->proposal[0]) /* servers that went back hold what we deleted since */
+        b->ghost = true;
     election_doubt(b);
     b->own_only = b->synced = b->list_fresh = own_only;
 }
@@ -3367,9 +3379,10 @@ static void on_base(struct ballot *b, const struct reply *reply)
         base->read_at = queue_place(b) > 1 ? 0 : clock_now();
         return;
     }
-    bool known = base->seen, same_node = known && reply->stat->czxid == base->czxid && reply->stat->ctime == base->ctime;
-    bool moved = !same_node || reply->stat->version != base->version || reply->stat->mzxid != base->mzxid;
-    bool lost = known && (!same_node || base_reverted(base, reply->stat));
+    const struct Stat *stat = reply->stat;
+    bool same_node = base->seen && stat->czxid == base->czxid && stat->ctime == base->ctime;
+    bool moved = !same_node || stat->version != base->version || stat->mzxid != base->mzxid;
+    bool lost = base->seen && (!same_node || base_reverted(base, stat));
     if (!same_node)
         b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
     base_learn(b, base, reply->data, reply->length);
@@ -3379,7 +3392,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
         base_lost(b, longest);
     if (base->named[0])
         string_copy(base->led, sizeof base->led, base->named);
-    base_stamp(base, reply->stat);
+    base_stamp(base, stat);
     base_clock(b, moved, reply->sent, clock_now());
     base_warn(b);
     bool known_name = !base->named[0] || !strcmp(base->named, b->proposal) || queued(b, base->named);
@@ -3389,7 +3402,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
         election_doubt(b); /* the proposal of our name may be another candidate's */
 }
 
-/* What its version stands for is read when it is our turn. */
+/* What that version holds is read when we come to the front. */
 static void on_look(struct ballot *b, const struct reply *reply)
 {
     struct base *base = &b->base;
@@ -3432,15 +3445,17 @@ static void watch_denied(struct ballot *b, const char *name, int rc)
     nanos pause = nanos_min(part(b->client.timeout, PART_HEARTBEAT), SECOND);
     b->retry_at = clock_now() + pause;
     if (!b->warned_unreadable)
-        SAY(&b->config, WARN, "%s/%s, which is before us in the queue, cannot be watched: %s; listing the queue every %s until it "
-            "is gone; give all candidates the same zookeeper-auth", b->path, name, zerror(rc), duration_string(pause).data);
+        SAY(&b->config, WARN, "%s/%s, which is before us in the queue, cannot be watched: %s; listing the queue every "
+            "%s until it is gone; give all candidates the same zookeeper-auth",
+            b->path, name, zerror(rc), duration_string(pause).data);
     b->warned_unreadable = true;
 }
 
 static void name_ignore(struct ballot *b, const char *name)
 {
     if (b->ignored.count == 0)
-        SAY(&b->config, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored, like any other of its kind", b->path, name);
+        SAY(&b->config, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored, like any other of its kind",
+            b->path, name);
     if (names_add(&b->ignored, name))
         names_remove(&b->queue, name);
     queue_changed(b);
@@ -3463,7 +3478,7 @@ static void on_watch(struct ballot *b, const struct reply *reply)
         watch_denied(b, name, reply->rc);
 }
 
-/* What is gone, or was not answered, is learned when it is our turn to watch it. */
+/* A node that is gone is noticed when we are to watch it. */
 static void on_sift(struct ballot *b, const struct reply *reply)
 {
     if (reply->rc == ZOK && reply->stat->ephemeralOwner == 0)
@@ -3554,7 +3569,8 @@ static void token_take(struct ballot *b, int64_t token)
 }
 
 /* `what`: the operation behind the check of our proposal, which needs to read it. */
-static void write_denied(struct ballot *b, const struct reply *reply, const char *what, const char *path, const char *right)
+static void write_denied(struct ballot *b, const struct reply *reply,
+                         const char *what, const char *path, const char *right)
 {
     if (reply->refused == 0)
         election_denied(b, "checking", own_path(b), reply->rc, "read");
@@ -3665,7 +3681,8 @@ static void on_resign(struct ballot *b, const struct reply *reply)
         election_doubt(b);
     else {
         bool set = reply->refused == 0;
-        election_denied(b, set ? "emptying" : "deleting our proposal below", b->path, reply->rc, set ? "write" : "delete");
+        const char *what = set ? "emptying" : "deleting our proposal below", *right = set ? "write" : "delete";
+        election_denied(b, what, b->path, reply->rc, right);
         b->denied = DENIED_RESIGNING;
     }
 }
@@ -3751,7 +3768,8 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
     bool beat_due = due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0;
     if (beat_due && b->want != WANT_LEAVE) {
         struct ballot_lease allowed = { now, b->client.timeout, 0, 0 }; /* others may claim by it once it is sent */
-        return b->cut_unseen ? STEP_NONE : lease_moment(&b->lease, PART_LEASE) > lease_moment(&allowed, PART_LEASE) ? STEP_CUT : REQUEST_WRITE;
+        bool shorter = lease_moment(&b->lease, PART_LEASE) > lease_moment(&allowed, PART_LEASE);
+        return b->cut_unseen ? STEP_NONE : shorter ? STEP_CUT : REQUEST_WRITE;
     }
     if (b->record.pending && b->record.fresh) /* before we resign, too: it says how the last run ended */
         return REQUEST_SAVE;
@@ -3766,26 +3784,24 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
     return b->own_fresh ? STEP_NONE : once(b, REQUEST_OWN);
 }
 
-/* When the lowest in line may claim a base that it knows to be up to date.
+/* When the first in the queue may claim a base that it knows to be up to date.
  * NEVER: not before something changes. The letters are the rule's cases. */
 static nanos claim_time(const struct ballot *b)
 {
     const struct base *base = &b->base;
     nanos longest = nanos_max(base->timeout, b->client.timeout);
-    if (!strcmp(base->named, b->proposal))
-        return base->lost_until; /* (d) it names us: the answer to our claim was lost */
-    if (base->empty)
-        return base->lost_until; /* (a) */
+    if (base->empty || !strcmp(base->named, b->proposal)) /* (a); (d) it names us: the answer to our claim was lost */
+        return base->lost_until;
     if (queued(b, base->named))
         return NEVER;
-    if (base->stop && base->named[0])
-        return nanos_max(base->lost_until, base->moved_at + part(base->timeout, PART_CLAIM_STOP)); /* (b) */
-    return nanos_max(base->lost_until, base->silent_since + part(longest, base->restarted ? PART_CLAIM_LATE : PART_CLAIM)); /* (c) */
+    nanos stopped = base->moved_at + part(base->timeout, PART_CLAIM_STOP); /* (b) */
+    nanos silent = base->silent_since + part(longest, base->restarted ? PART_CLAIM_LATE : PART_CLAIM); /* (c) */
+    return nanos_max(base->lost_until, base->stop && base->named[0] ? stopped : silent);
 }
 
 /* When a candidate that holds its session and writes nothing has been silent for too
  * long: one of which only the answers are lost can reconnect for ever. It is the leader
- * that the base names, or the first in line, which does not claim. Its proposal is
+ * that the base names, or the first in the queue, which does not claim. Its proposal is
  * deleted then, as if the session had expired. Never a Go ballot's: its command would
  * run on. Nor that of a leader whose base was overwritten: it may still be stopping
  * its command. */
@@ -3797,7 +3813,8 @@ static nanos revoke_time(const struct ballot *b, long place)
         bool behind = strcmp(base->named, b->proposal) > 0;
         return base->revocable ? base->silent_since + part(longest, PART_REVOKE) + (place - !behind) * longest : NEVER;
     }
-    if (place != 1 || !strcmp(base->led, b->queue.at[0]) || (!strcmp(b->examined, b->queue.at[0]) && !b->examined_revocable))
+    bool protected = !strcmp(b->examined, b->first) && !b->examined_revocable;
+    if (place != 1 || protected || !strcmp(base->led, b->first))
         return NEVER;
     return nanos_max(claim_time(b), nanos_max(base->silent_since, b->first_since)) + part(longest, PART_REVOKE);
 }
@@ -3838,7 +3855,7 @@ static enum step watch_step(const struct ballot *b, long place)
     return STEP_NONE;
 }
 
-/* The lowest, or the next in line: he knows the base, and how long it is silent. */
+/* The first two in the queue: they know the base, and how long it has been silent. */
 static enum step front_step(const struct ballot *b, long place, nanos now, nanos *wake)
 {
     const struct base *base = &b->base;
@@ -3925,7 +3942,8 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
 {
     if (!b->client.connected || setting(b))
         return STEP_NONE;
-    bool may_leave = b->want == WANT_LEAVE || (b->want == WANT_STAND && !b->leading); /* what it did as leader has ended */
+    /* What the owner did as leader has ended. */
+    bool may_leave = b->want == WANT_LEAVE || (b->want == WANT_STAND && !b->leading);
     if (b->denied && may_leave && (b->leading || b->proposal[0]))
         return denied_step(b);
     if (!due(b->retry_at, now, wake))
@@ -3956,8 +3974,8 @@ static void session_end(struct ballot *b)
     election_left(b);
 }
 
-/* From here on nothing is claimed or proposed until the owner, having stopped
- * what he did as leader, asks to stand again. */
+/* From here on nothing is claimed or proposed until the owner has stopped what it did as leader, and
+ * asks to stand again. */
 static void election_lose(struct ballot *b, bool own)
 {
     const struct base *base = &b->base;
@@ -3981,8 +3999,9 @@ static void election_settle(struct ballot *b)
     bool same_session = b->proposal_session == b->client.session.client_id;
     bool own = b->proposal[0] && same_session && b->own_exists;
     bool ours = b->base.exists && b->base.ours;
-    nanos now = clock_now(); /* another may have led since our lease, in what the servers have lost */
-    bool may_overlap = b->config.mode == BALLOT_STOP && now < b->base.lost_until && now >= lease_moment(&b->lease, PART_LEASE);
+    nanos now = clock_now(), lease = lease_moment(&b->lease, PART_LEASE);
+    /* Another may have led since our lease, in what the servers have lost. */
+    bool may_overlap = b->config.mode == BALLOT_STOP && now < b->base.lost_until && now >= lease;
     b->unsettled = b->ghost = b->resigning = false;
     if (b->leading && (may_overlap || !(ours && (own || (!same_session && b->config.mode == BALLOT_KEEP)))))
         election_lose(b, own);
@@ -4008,7 +4027,7 @@ static void lease_cut(struct ballot *b)
     b->cut_unseen = b->client.news = true;
 }
 
-/* The claim and the heartbeat: one transaction, whose version only one can have. */
+/* The claim and the heartbeat. Of two candidates that send the same version, only one succeeds. */
 static int write_send(struct ballot *b)
 {
     b->sent_timeout = b->client.timeout;
@@ -4032,8 +4051,9 @@ static int save_send(struct ballot *b)
 {
     const struct record_state *r = &b->record;
     char path[NODE_PATH_MAX];
+    node_path(path, b->path, RECORD_NAME);
     const struct op ops[] = { { OP_CHECK, own_path(b), NULL, 0, -1 },
-                              { r->exists ? OP_SET : OP_CREATE, node_path(path, b->path, RECORD_NAME), r->next, r->next_length, r->version } };
+                              { r->exists ? OP_SET : OP_CREATE, path, r->next, r->next_length, r->version } };
     return client_commit(&b->client, REQUEST_SAVE, ops, COUNT(ops));
 }
 
@@ -4071,7 +4091,8 @@ static const char *watch_path(struct ballot *b, long before)
 static int revoke_send(struct ballot *b)
 {
     const char *name = revoke_name(b);
-    const struct op ops[] = { { OP_CHECK, b->path, NULL, 0, b->base.version }, { OP_DELETE, child_path(b, name), NULL, 0, -1 } };
+    const struct op ops[] = { { OP_CHECK, b->path, NULL, 0, b->base.version },
+                              { OP_DELETE, child_path(b, name), NULL, 0, -1 } };
     SAY(&b->config, WARN, "%s/%s keeps its session but writes nothing, for %s: it seems that no answer reaches it; "
         "deleting it, as if the session had expired", b->path, name,
         duration_string((clock_now() - b->base.moved_at) / MILLISECOND * MILLISECOND).data);
@@ -4297,7 +4318,7 @@ BALLOT_API void ballot_dispatch(ballot *b, const struct pollfd *fds, int count)
     client_dispatch(&b->client, fds, count);
 }
 
-/* Moment until which nobody else can lead; 0: we do not lead. */
+/* The moment until which no other can lead; 0: we do not lead. */
 static nanos lease_end(const ballot *b)
 {
     return b->leading ? lease_moment(&b->lease, PART_LEASE) : 0;
@@ -4326,8 +4347,8 @@ BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
     const struct client *c = &b->client;
     *out = (struct ballot_status){
         .role = ballot_role(b), .connected = c->connected, .step_down = ballot_step_down(b), .resigning = b->resigning,
-        .refused = b->refused || c->denied, .losses = b->losses, .revoked = b->revoked, .token = b->token, .lease = b->lease,
-        .timeout = c->timeout, .clock_ahead = b->leading ? b->ahead : 0, .clock_shift = b->leading ? b->ahead_shift : 0,
+        .refused = b->refused || c->denied, .losses = b->losses, .revoked = b->revoked, .token = b->token,
+        .lease = b->lease, .timeout = c->timeout, .clock_ahead = b->leading ? b->ahead : 0, .clock_shift = b->leading ? b->ahead_shift : 0,
         .session = c->session.client_id, .servers = c->addresses, .resolver = c->resolver.pid,
     };
     memcpy(out->password, c->session.passwd, sizeof out->password);
