@@ -2194,7 +2194,7 @@ static void resolver_read(struct client *c)
     }
     resolver_end(r);
     r->until = clock_now() + 5 * SECOND;
-    const char *why = r->answer.length ? r->answer.data + 1 : "the child that does it died";
+    const char *why = r->answer.length ? r->answer.data + 1 : "the child process for it died";
     if (r->answer.length && r->answer.data[0] != '?')
         addresses_set(c, &r->answer);
     else if (!c->connected) /* else the answer is not needed any more */
@@ -2577,7 +2577,7 @@ static void contact_remind(struct client *c)
 {
     nanos now = clock_now();
     c->remind_at = now + MINUTE;
-    SAY(c->config, WARN, "no contact with ZooKeeper at %s for %s; trying on",
+    SAY(c->config, WARN, "no contact with ZooKeeper at %s for %s; still trying",
         c->addresses[0] ? c->addresses : c->config->servers,
         duration_string((now - c->contact_since) / SECOND * SECOND).data);
 }
@@ -2838,32 +2838,32 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  * or sets (beside one that sets nothing is sent, and if its answer is lost, all is read again); what
  * the log calls it if it is a read that leading needs, and is refused; what learns the reply; how it
  * is sent by `b`, through its client `c`, under the number `n`. To add a request, add a row. */
-#define REQUESTS(ROW)                                                                                                     \
-    ROW(SYNC,     "sync",               ASKS, NULL,      on_sync,    client_sync(c, n, b->path))                          \
-    ROW(LIST,     "list",               ASKS, "listing", on_list,    client_list(c, n, b->path, false))                   \
-    ROW(BASE,     "read base",          ASKS, "reading", on_base,    client_get(c, n, b->path, true))                     \
-    /* its version alone, just before the library would send a ping */                                                    \
-    ROW(LOOK,     "look at base",       ASKS, NULL,      on_look,    client_exists(c, n, b->path, false))                 \
-    ROW(OWN,      "read own",           ASKS, "reading", on_own,     client_get(c, n, own_path(b), true))                 \
-    /* do the servers answer? A sync: what changed comes before its answer */                                             \
-    ROW(PROBE,    "ask",                ASKS, NULL,      on_probe,   client_sync(c, n, b->path))                          \
-    /* the first proposal: may it be revoked? */                                                                          \
-    ROW(FIRST,    "read first",         ASKS, NULL,      on_first,   client_get(c, n, child_path(b, b->first), false))    \
-    ROW(REVOKE,   "revoke",             SETS, NULL,      on_revoke,  revoke_send(b))                                      \
-    ROW(AHEAD,    "watch ahead",        ASKS, NULL,      on_watch,   client_list(c, n, watch_path(b, 1), true))                     \
-    ROW(BEYOND,   "watch second ahead", ASKS, NULL,      on_watch,   client_list(c, n, watch_path(b, 2), true))                    \
-    /* are those before us ephemeral? All at once */                                                                      \
-    ROW(SIFT,     "sift",               ASKS, NULL,      on_sift,    sift_send(b))                                        \
-    ROW(GHOST,    "find ghost",         ASKS, NULL,      on_ghost,   ghost_send(b))                                       \
-    ROW(PATH,     "make path",          SETS, NULL,      on_path,    path_send(b))                                        \
-    ROW(PROPOSE,  "propose",            SETS, NULL,      on_propose, propose_send(b))                                     \
-    ROW(SIGN,     "sign",               ASKS, NULL,      on_sign,    sign_send(b))                                        \
-    /* claim and heartbeat: the same transaction */                                                                       \
-    ROW(WRITE,    "write base",         SETS, NULL,      on_write,   write_send(b))                                       \
-    ROW(RESIGN,   "resign",             SETS, NULL,      on_resign,  resign_send(b))                                      \
-    ROW(WITHDRAW, "withdraw",           SETS, NULL,      on_withdraw,client_delete(c, n, own_path(b)))                    \
-    ROW(RECORD,   "read record",        ASKS, "reading", on_record,  client_get(c, n, child_path(b, RECORD_NAME), false)) \
-    ROW(SAVE,     "write record",       SETS, NULL,      on_save,    save_send(b))
+#define REQUESTS(ROW)                                                                                                \
+    ROW(SYNC,     "sync",         ASKS, NULL,      on_sync,     client_sync(c, n, b->path))                          \
+    ROW(LIST,     "list",         ASKS, "listing", on_list,     client_list(c, n, b->path, false))                   \
+    ROW(BASE,     "read base",    ASKS, "reading", on_base,     client_get(c, n, b->path, true))                     \
+    /* its version alone, just before the library would send a ping */                                               \
+    ROW(LOOK,     "look at base", ASKS, NULL,      on_look,     client_exists(c, n, b->path, false))                 \
+    ROW(OWN,      "read own",     ASKS, "reading", on_own,      client_get(c, n, own_path(b), true))                 \
+    /* do the servers answer? A sync: what changed comes before its answer */                                        \
+    ROW(PROBE,    "ask",          ASKS, NULL,      on_probe,    client_sync(c, n, b->path))                          \
+    /* the first proposal: may it be revoked? */                                                                     \
+    ROW(FIRST,    "read first",   ASKS, NULL,      on_first,    client_get(c, n, child_path(b, b->first), false))    \
+    ROW(REVOKE,   "revoke",       SETS, NULL,      on_revoke,   revoke_send(b))                                      \
+    ROW(AHEAD,    "watch ahead",  ASKS, NULL,      on_watch,    client_list(c, n, watch_path(b, 1), true))           \
+    ROW(BEYOND,   "watch second", ASKS, NULL,      on_watch,    client_list(c, n, watch_path(b, 2), true))           \
+    /* are those before us ephemeral? All at once */                                                                 \
+    ROW(SIFT,     "sift",         ASKS, NULL,      on_sift,     sift_send(b))                                        \
+    ROW(GHOST,    "find ghost",   ASKS, NULL,      on_ghost,    ghost_send(b))                                       \
+    ROW(PATH,     "make path",    SETS, NULL,      on_path,     path_send(b))                                        \
+    ROW(PROPOSE,  "propose",      SETS, NULL,      on_propose,  propose_send(b))                                     \
+    ROW(SIGN,     "sign",         ASKS, NULL,      on_sign,     sign_send(b))                                        \
+    /* claim and heartbeat: the same transaction */                                                                  \
+    ROW(WRITE,    "write base",   SETS, NULL,      on_write,    write_send(b))                                       \
+    ROW(RESIGN,   "resign",       SETS, NULL,      on_resign,   resign_send(b))                                      \
+    ROW(WITHDRAW, "withdraw",     SETS, NULL,      on_withdraw, client_delete(c, n, own_path(b)))                    \
+    ROW(RECORD,   "read record",  ASKS, "reading", on_record,   client_get(c, n, child_path(b, RECORD_NAME), false)) \
+    ROW(SAVE,     "write record", SETS, NULL,      on_save,     save_send(b))
 
 /* The next thing to do: a request, or something of our own. */
 enum step {
@@ -3690,7 +3690,7 @@ static void on_resign(struct ballot *b, const struct reply *reply)
 static void on_withdraw(struct ballot *b, const struct reply *reply)
 {
     if (reply->rc == ZOK || reply->rc == ZNONODE) {
-        SAY(&b->config, INFO, "left the line");
+        SAY(&b->config, INFO, "left the queue");
         election_left(b);
     } else {
         election_denied(b, "deleting our proposal below", b->path, reply->rc, "delete");
@@ -3987,9 +3987,9 @@ static void election_lose(struct ballot *b, bool own)
         b->client.news = true; /* the owner must learn of it at once */
         b->want = WANT_HOLD;
         SAY(&b->config, ERROR, "lost the leadership: %s",
-            b->revoked ? "our proposal was deleted by somebody" : !base->exists ? "the base node was deleted"
+            b->revoked ? "another client deleted our proposal" : !base->exists ? "the base node was deleted"
             : clock_now() < base->lost_until ? "the base was made again, or the servers went back to an earlier state"
-            : base->empty ? "the base was emptied by somebody" : "another one leads, or the base was overwritten");
+            : base->empty ? "another client emptied the base" : "another candidate leads, or the base was overwritten");
     }
     leadership_ends(b);
 }

@@ -139,7 +139,7 @@ static enum step step_at(ballot *b, nanos after)
 static void test_claims(void)
 {
     ballot *b = member(BALLOT_KEEP);
-    check(step_at(b, 0) == REQUEST_WRITE, "(a) the lowest claims an empty base");
+    check(step_at(b, 0) == REQUEST_WRITE, "(a) the first claims an empty base");
     b->want = WANT_HOLD;
     check(step_at(b, 0) == STEP_NONE, "... unless it holds");
     b->want = WANT_STAND;
@@ -147,7 +147,7 @@ static void test_claims(void)
     check(step_at(b, 0) == REQUEST_BASE, "... or the base is not known");
     b->base.fresh = true;
     b->list_fresh = false;
-    check(step_at(b, 0) == REQUEST_LIST, "... or the line is not");
+    check(step_at(b, 0) == REQUEST_LIST, "... or the queue is not");
     b->list_fresh = true;
     b->unsettled = true;
     check(step_at(b, 0) == REQUEST_SYNC, "... or something is in doubt");
@@ -159,9 +159,9 @@ static void test_claims(void)
     b->base.lost_until = 0;
 
     names(b, "proposal-1", true);
-    check(step_at(b, 4999 * MILLISECOND) == STEP_NONE && step_at(b, 5 * SECOND) == REQUEST_WRITE, "(b) a leader of stop who is gone: after 5/6 T");
+    check(step_at(b, 4999 * MILLISECOND) == STEP_NONE && step_at(b, 5 * SECOND) == REQUEST_WRITE, "(b) a leader of stop that is gone: after 5/6 T");
     b->base.timeout = 12 * SECOND;
-    check(step_at(b, 9999 * MILLISECOND) == STEP_NONE && step_at(b, 10 * SECOND) == REQUEST_WRITE, "... of his T");
+    check(step_at(b, 9999 * MILLISECOND) == STEP_NONE && step_at(b, 10 * SECOND) == REQUEST_WRITE, "... of its T");
     names(b, "proposal-1", false);
     check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_WRITE, "(c) of keep: after the greater T");
     b->base.restarted = true;
@@ -170,9 +170,9 @@ static void test_claims(void)
     b->base.timeout = b->client.timeout;
     names_add(&b->queue, "proposal-9");
     names(b, "proposal-9", false);
-    check(step_at(b, HOUR) == REQUEST_AHEAD, "a leader who lives is watched, not superseded");
+    check(step_at(b, HOUR) == REQUEST_AHEAD, "a leader that lives is watched, not superseded");
     string_copy(b->watched[0], NODE_MAX, "proposal-9");
-    check(step_at(b, HOUR) == STEP_NONE, "... however long he is silent");
+    check(step_at(b, HOUR) == STEP_NONE, "... however long it is silent");
     names(b, "proposal-5", false);
     check(step_at(b, 0) == REQUEST_WRITE, "(d) the base names us, and we do not lead: claim");
     ballot_close(b);
@@ -275,7 +275,7 @@ static void test_mute(void)
     }
     ballot *b = second(BALLOT_KEEP, "proposal-9");
     names_add(&b->queue, "proposal-9");
-    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "a leader at the end of the line: by the second T later than by the first");
+    check(step_at(b, 17 * SECOND) == STEP_NONE && step_at(b, 18 * SECOND) == REQUEST_REVOKE, "a leader at the end of the queue: by the second T later than by the first");
     ballot_close(b);
 
     b = second(BALLOT_KEEP, "proposal-1");
@@ -298,7 +298,7 @@ static void test_mute(void)
 
     b = second(BALLOT_KEEP, "");
     b->base.empty = true;
-    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_FIRST, "nobody leads, and the first does not claim for 2 T: what is it?");
+    check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_FIRST, "no candidate leads, and the first does not claim for 2 T: what is it?");
     string_copy(b->examined, sizeof b->examined, "proposal-1");
     check(step_at(b, HOUR) == STEP_NONE, "... a Go ballot, or not known yet: wait");
     b->examined_revocable = true;
@@ -405,7 +405,7 @@ static void test_silence(void)
     answer(b, REQUEST_WRITE, b->broke_at, (struct reply){ .rc = ZOK, .stat = &written });
     leadership_ends(b);
     base_reads(b, 1, 3, GONE);
-    check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... one of after it does: who loses the lead waits T, not 2 T");
+    check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND, "... one of after it does: a leader that loses the lead waits T, not 2 T");
 
     string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
     handle_open(&b->client);
@@ -564,13 +564,13 @@ static void test_base_made_again(void)
     base_reads(b, 2, 0, OURS);
     check(!b->examined[0] && strcmp(b->base.led, "proposal-1") != 0, "in a base that was made again proposal-1 is another one: whether it may be revoked is asked anew");
     check(!b->base.ours, "the same bytes in a base that was made again are not");
-    check(b->unsettled && !b->own_fresh, "... and whose the proposal of our name is has to be read");
+    check(b->unsettled && !b->own_fresh, "... and the owner of the proposal of our name has to be read");
     base_reads(b, 2, 0, OURS);
     check(!b->base.ours, "... nor when they are read again");
     b->leading = true;
     b->client.session.client_id++; /* it has expired */
     election_settle(b);
-    check(!b->leading, "... they keep nobody in the lead");
+    check(!b->leading, "... they keep no candidate in the lead");
     answer(b, REQUEST_BASE, clock_now(), (struct reply){ .rc = ZNONODE });
     proposal_adopt(b, "proposal-0");
     check(!b->base.fresh, "a base that was missing is read again when we stand: nothing tells that it was made");
@@ -592,7 +592,7 @@ static void test_rolled_back(void)
     string_copy(b->base.led, NODE_MAX, "proposal-1");
     names_add(&b->ignored, "proposal-6");
     base_reads(b, 1, 6, "");
-    check(b->base.lost_until > clock_now() + 5 * SECOND && claim_time(b) == b->base.lost_until, "one with a smaller version is: nobody claims for T");
+    check(b->base.lost_until > clock_now() + 5 * SECOND && claim_time(b) == b->base.lost_until, "one with a smaller version is: nothing is claimed for T");
     check(!b->base.led[0] && !b->ignored.count && b->unsettled, "... names may be others' now, and all is read again");
     b->base.lost_until = 0;
     base_reads(b, 1, 6, "");
@@ -644,7 +644,7 @@ static void test_earlier_proposal(void)
     b->suspects = 1;
     const struct Stat stat = { .ephemeralOwner = 77 };
     answer(b, REQUEST_GHOST, clock_now(), (struct reply){ .rc = ZOK, .path = "/b/proposal-3", .stat = &stat });
-    check(!strcmp(b->proposal, "proposal-3") && claim_time(b) > clock_now() + 5 * SECOND, "... found: it is the one we stand with, and nobody claims for T");
+    check(!strcmp(b->proposal, "proposal-3") && claim_time(b) > clock_now() + 5 * SECOND, "... found: it is the one we stand with, and nothing is claimed for T");
     b->base.fresh = true;
     check(election_step(b, 0, &wake) == REQUEST_OWN, "... and it is read once more, to be watched");
     ballot_close(b);
