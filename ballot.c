@@ -138,8 +138,7 @@ BALLOT_API const char *ballot_strerror(int error)
     return error >= 0 && (size_t)error < COUNT(errors) ? errors[error] : "unknown error";
 }
 
-/* Text that grows in a fixed buffer; what does not fit is cut, never overrun.
- * Always NUL terminated. */
+/* Text that grows in a fixed buffer; what does not fit is cut, never overrun. Always NUL terminated. */
 struct text {
     char *data;
     size_t size; /* of the buffer   */
@@ -423,9 +422,8 @@ static bool fd_pipe(int ends[2])
     return true;
 }
 
-/* Closes every descriptor from 3 on but `spared` (-1: none). /dev/fd names them
- * all; where it cannot be read (no /proc, or a process that is not dumpable),
- * the lowest ones, among which ballot's own always are. */
+/* Closes every descriptor from 3 on but `spared` (-1: none). /dev/fd names them all; where it cannot be read
+ * (no /proc, or a process that is not dumpable), the lowest ones, among which ballot's own always are. */
 static void fd_close_all(int spared)
 {
     DIR *folder = opendir("/dev/fd");
@@ -485,7 +483,8 @@ static unsigned utf8_character(const char *p, size_t n)
 static bool character_special(unsigned c)
 {
     bool control = c < 0x20 || (c >= 0x7f && c < 0xa0), line = c == 0x2028 || c == 0x2029;
-    bool turns = c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+    bool turns = c == 0x61c || c == 0x200e || c == 0x200f ||
+                 (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
     return control || line || turns || c == 0xfeff || c == 0xfffe || c == 0xffff;
 }
 
@@ -504,8 +503,7 @@ static bool json_plain(char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* Any bytes as a JSON string, which is a YAML string too; a byte that is not
- * UTF-8 becomes U+FFFD. */
+/* Any bytes as a JSON string, which is a YAML string too; a byte that is not UTF-8 becomes U+FFFD. */
 static void json_string(struct text *t, const char *bytes, size_t count)
 {
     text_string(t, "\"");
@@ -661,8 +659,7 @@ static bool json_skip(struct json *j)
     return depth == 0;
 }
 
-/* Goes to the value of the field `name` of an object; false: no object, or it
- * has none. */
+/* Goes to the value of the field `name` of an object; false: no object, or it has none. */
 static bool json_find(struct json *j, const char *name)
 {
     char key[64];
@@ -1805,9 +1802,10 @@ enum part {
 
 /* What ends comes before what may begin then, whatever T is. */
 typedef char part_order[PART_ASK < PART_HEARTBEAT && PART_HEARTBEAT < PART_STOP_TERM &&
-                        PART_STOP_TERM < PART_STOP_KILL && PART_STOP_KILL < PART_LEASE && PART_LEASE < PART_CLAIM_STOP &&
-                        PART_CLAIM_STOP < PART_CLAIM && 2 * PART_GAP + PART_HURRY < PART_LEASE &&
-                        PART_CLAIM < PART_CLAIM_LATE && PART_CLAIM < PART_REFUSED && PART_REFUSED < PART_REVOKE ? 1 : -1];
+                        PART_STOP_TERM < PART_STOP_KILL && PART_STOP_KILL < PART_LEASE &&
+                        PART_LEASE < PART_CLAIM_STOP && PART_CLAIM_STOP < PART_CLAIM &&
+                        2 * PART_GAP + PART_HURRY < PART_LEASE && PART_CLAIM < PART_CLAIM_LATE &&
+                        PART_CLAIM < PART_REFUSED && PART_REFUSED < PART_REVOKE ? 1 : -1];
 
 static nanos part(nanos timeout, int sixtieths)
 {
@@ -2486,29 +2484,6 @@ static void addresses_choose(struct client *c, struct text *t)
     addresses_odd(t);
 }
 
-static void handle_open(struct client *c)
-{
-    char addresses[ADDRESSES_MAX];
-    struct text chosen = text_in(addresses, sizeof addresses);
-    addresses_choose(c, &chosen);
-    c->expired = c->rejected = c->exhausted = c->moved = c->associated = c->unfit = false;
-    c->fd = -1;
-    c->attempt_at = c->hold_until = 0;
-    c->opened_at = clock_now();
-    c->event(c->owner, CONTACT_ANEW, "");
-    c->handle = zookeeper_init2(addresses, on_event, c->config->timeout_ms,
-                                c->session.client_id ? &c->session : NULL, c, ZOO_NO_LOG_CLIENTENV, c->config->library_log ? NULL : library_silence);
-    if (!c->handle) {
-        c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND,
-                                  "the ZooKeeper client cannot start: %s", strerror(errno));
-        return;
-    }
-    zoo_set_servers_resolution_delay(c->handle, -1);
-    const char *auth = c->config->auth, *certificate = auth ? auth + strlen(AUTH_SCHEME ":") : "";
-    if (auth) /* sent at each connect, before anything else */
-        zoo_add_auth(c->handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
-}
-
 /* Out of contact or expired, closing sends nothing and does not block; in contact it
  * ends the session, in some milliseconds, or in 1.5 s where the server does not answer. */
 static void handle_close(struct client *c)
@@ -2520,11 +2495,35 @@ static void handle_close(struct client *c)
     c->connected = false;
 }
 
+/* In the place of the old one, if there is one. */
+static void handle_open(struct client *c)
+{
+    char addresses[ADDRESSES_MAX];
+    struct text chosen = text_in(addresses, sizeof addresses);
+    addresses_choose(c, &chosen);
+    handle_close(c);
+    c->expired = c->rejected = c->exhausted = c->moved = c->associated = c->unfit = false;
+    c->attempt_at = c->hold_until = 0;
+    c->opened_at = clock_now();
+    c->event(c->owner, CONTACT_ANEW, "");
+    c->handle = zookeeper_init2(addresses, on_event, c->config->timeout_ms,
+                                c->session.client_id ? &c->session : NULL, c,
+                                ZOO_NO_LOG_CLIENTENV, c->config->library_log ? NULL : library_silence);
+    if (!c->handle) {
+        c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND,
+                                  "the ZooKeeper client cannot start: %s", strerror(errno));
+        return;
+    }
+    zoo_set_servers_resolution_delay(c->handle, -1);
+    const char *auth = c->config->auth, *certificate = auth ? auth + strlen(AUTH_SCHEME ":") : "";
+    if (auth) /* sent at each connect, before anything else */
+        zoo_add_auth(c->handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
+}
+
 static void handle_reopen(struct client *c)
 {
     if (!c->avoiding) /* else it is one more attempt, as the library makes them */
         SAY(c->config, INFO, "connecting anew to %s", c->addresses);
-    handle_close(c);
     handle_open(c);
 }
 
@@ -2532,7 +2531,6 @@ static void session_renew(struct client *c)
 {
     SAY(c->config, WARN, "session 0x%" PRIx64 " has expired; opening a new one", c->session.client_id);
     memset(&c->session, 0, sizeof c->session);
-    handle_close(c);
     handle_open(c);
 }
 
@@ -2765,67 +2763,62 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  *     <base>/proposal-NNNNNNNNNN   ephemeral, sequential; data: the candidate's
  *     <base>/schedule              the leader's record, if its owner keeps one
  *
- * The rules. T is the session timeout that the servers grant, counted as 10 min at most; what a
- * candidate has and writes is its own T, what the leader wrote is the advertised T. All parts of
- * T stand in the chapter Timing.
+ * The rules. T is the session timeout that the servers grant, counted as 10 min at most; what a candidate has and
+ * writes is its own T, what the leader wrote is the advertised T. All parts of T stand in the chapter Timing.
  *
- *  1 Queue. Children of the base that are called proposal-NNNNNNNNNN and are ephemeral, in the order
- *    of strcmp(). All else is ignored, and warned of once. A waiting candidate watches the proposal
- *    before it and the one before that. The first, and the next behind the leader, also watch the
- *    base and ask every T/10 whether the servers answer; those farther behind look at the base's
- *    version just before the library would send a ping. So a handover costs the same number of
- *    requests however many wait, and waiting for silence goes on while a session expires.
+ *  1 Queue. Children of the base that are called proposal-NNNNNNNNNN and are ephemeral, in the order of strcmp().
+ *    All else is ignored, and warned of once. A waiting candidate watches the proposal before it and the one before
+ *    that. The first, and the next behind the leader, also watch the base and ask every T/10 whether the servers
+ *    answer; those farther behind look at the base's version just before the library would send a ping. So a
+ *    handover costs the same number of requests however many wait, and waiting for silence goes on while a session
+ *    expires.
  *  2 Claim. Only the first may, and only if the base
  *      (a) is empty; or
- *      (b) names a proposal that is gone, of a leader with `stop`, and has not changed for 5/6 of
- *          the advertised T; or
- *      (c) names a proposal that is gone, or cannot be read, and has not changed for the greater
- *          of the advertised T and the own; or
+ *      (b) names a proposal that is gone, of a leader with `stop`, and has not changed for 5/6 of the advertised T;
+ *          or
+ *      (c) names a proposal that is gone, or cannot be read, and has not changed for the greater of the advertised
+ *          T and the own; or
  *      (d) names the own proposal (the answer to a claim was lost; the first or not).
- *    The time of (c) begins anew, and is twice as long unless the base changes, after a reconnect,
- *    a request without an answer for T/5, or a standstill of ours: an ensemble that comes back
- *    must give a leader that went on time to say so. What was read before does not count then.
- *  3 Heartbeat. One transaction every T/5: check that the own proposal exists, set the base with
- *    the version that was read or written last. The first is the claim. Nothing is started unless
- *    its answer comes within the lease.
- *  4 Resignation. One transaction: empty the base with that version, delete the own proposal. Only
- *    after the command and all that it started are dead. The next one claims at once.
- *  5 Lost answers. After a reconnect sync, then read what is in doubt. Bytes in the base that name
- *    our proposal were written by us: their version counts, but the lease does not grow by a read:
- *    a heartbeat must be acknowledged first. A transaction that was refused means loss only if the
- *    base shows bytes that are not ours, or the own proposal is gone.
+ *    The time of (c) begins anew, and is twice as long unless the base changes, after a reconnect, a request
+ *    without an answer for T/5, or a standstill of ours: an ensemble that comes back must give a leader that went
+ *    on time to say so. What was read before does not count then.
+ *  3 Heartbeat. One transaction every T/5: check that the own proposal exists, set the base with the version that
+ *    was read or written last. The first is the claim. Nothing is started unless its answer comes within the lease.
+ *  4 Resignation. One transaction: empty the base with that version, delete the own proposal. Only after the
+ *    command and all that it started are dead. The next one claims at once.
+ *  5 Lost answers. After a reconnect sync, then read what is in doubt. Bytes in the base that name our proposal
+ *    were written by us: their version counts, but the lease does not grow by a read: a heartbeat must be
+ *    acknowledged first. A transaction that was refused means loss only if the base shows bytes that are not ours,
+ *    or the own proposal is gone.
  *  6 Loss. The owner stops what it did as leader at once, then stands again.
- *  7 Lease. It lasts 2/3 T from the sending of the last acknowledged write, with the T which that
- *    write advertised. Before a heartbeat with a shorter T is sent, the lease is cut to what that
- *    one allows, and the owner is told: others may count by it whether its answer comes or not.
- *    Reads and pings prove nothing. The clock is one that no operator sets.
+ *  7 Lease. It lasts 2/3 T from the sending of the last acknowledged write, with the T which that write advertised.
+ *    Before a heartbeat with a shorter T is sent, the lease is cut to what that one allows, and the owner is told:
+ *    others may count by it whether its answer comes or not. Reads and pings prove nothing. The clock is one that
+ *    no operator sets.
  *  8 Fencing token. The mzxid of the claim: it grows with each claim in the ensemble.
- *  9 One proposal. A create whose answer was lost is looked for by the owner of the ephemeral
- *    nodes: that one is adopted. A session never has two.
- * 10 Expiry with `keep`. If the base still shows our own bytes, a new proposal is made and the
- *    leadership goes on.
- * 11 Other nodes of the same name. A proposal that another session owns is not ours. A base with
- *    another czxid or ctime was made again: what we wrote before is forgotten, and nothing is
- *    claimed for T.
- * 12 Servers that lost data. They refuse a client that has seen more than they hold: after 3 T of
- *    accepted connections that end, a new handle forgets what was seen. A base whose version or
- *    mzxid is smaller than one that was seen, or a proposal with a smaller number than our last,
- *    shows the same: nothing is claimed for T, and the next write gives a new fencing token.
- * 13 Step-down. A field "stepDown" in the leader's own proposal: the owner ends its work and resigns.
- *    If the proposal is deleted by hand, the leadership is lost at once.
+ *  9 One proposal. A create whose answer was lost is looked for by the owner of the ephemeral nodes: that one is
+ *    adopted. A session never has two.
+ * 10 Expiry with `keep`. If the base still shows our own bytes, a new proposal is made and the leadership goes on.
+ * 11 Other nodes of the same name. A proposal that another session owns is not ours. A base with another czxid or
+ *    ctime was made again: what we wrote before is forgotten, and nothing is claimed for T.
+ * 12 Servers that lost data. They refuse a client that has seen more than they hold: after 3 T of accepted
+ *    connections that end, a new handle forgets what was seen. A base whose version or mzxid is smaller than one
+ *    that was seen, or a proposal with a smaller number than our last, shows the same: nothing is claimed for T,
+ *    and the next write gives a new fencing token.
+ * 13 Step-down. A field "stepDown" in the leader's own proposal: the owner ends its work and resigns. If the
+ *    proposal is deleted by hand, the leadership is lost at once.
  * 14 Mismatch. A leader with another `onDisconnect` or T than ours is warned of once.
- * 15 Rights. A candidate that is refused something that leading needs leaves the queue: by
- *    resigning, else by deleting its proposal, else by closing the session; and stands again after
- *    2 T. It never blocks those that have the rights.
- * 16 A server with a session timeout that is too short to lead with, or too long for the library to
- *    count, is not used.
- * 17 A reconnect of a candidate that is neither first nor next costs one read, of its own proposal:
- *    what else is in doubt is read when it comes to the front.
- * 18 Mute candidates. A leader that keeps its session while its base has not changed for 2 T (the
- *    clock of (c)), or a first that does not claim for so long, gets no answers: its proposal is
- *    deleted, in one transaction with a check of the base's version. The next one does so, and each
- *    one behind it T later than the one before it. Never to one that does not advertise
- *    `onDisconnect`: it is the earlier tool, whose command would go on.
+ * 15 Rights. A candidate that is refused something that leading needs leaves the queue: by resigning, else by
+ *    deleting its proposal, else by closing the session; and stands again after 2 T. It never blocks those that
+ *    have the rights.
+ * 16 A server with a session timeout that is too short to lead with, or too long for the library to count, is not
+ *    used.
+ * 17 A reconnect of a candidate that is neither first nor next costs one read, of its own proposal: what else is in
+ *    doubt is read when it comes to the front.
+ * 18 Mute candidates. A leader that keeps its session while its base has not changed for 2 T (the clock of (c)), or
+ *    a first that does not claim for so long, gets no answers: its proposal is deleted, in one transaction with a
+ *    check of the base's version. The next one does so, and each one behind it T later than the one before it.
+ *    Never to one that does not advertise `onDisconnect`: it is the earlier tool, whose command would go on.
  * ------------------------------------------------------------------------ */
 
 #define NODE_PREFIX   "proposal-"
@@ -2834,10 +2827,10 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
 #define DATA_MAX      BALLOT_RECORD_MAX /* our JSON: every byte of id, host, path escaped    */
 #define RECORD_NAME   "schedule"
 
-/* What is asked of the servers, one of a kind at a time: name; what the log calls it; whether it asks
- * or sets (beside one that sets nothing is sent, and if its answer is lost, all is read again); what
- * the log calls it if it is a read that leading needs, and is refused; what learns the reply; how it
- * is sent by `b`, through its client `c`, under the number `n`. To add a request, add a row. */
+/* The requests to the servers, one of a kind at a time. The columns: its name; what the log calls it; whether it
+ * asks or sets (nothing else is sent while one that sets is on its way; if its answer is lost, all is read again);
+ * what its refusal is called, if it is a read that leading needs; what learns the reply; how it is sent by `b`,
+ * through its client `c`, under the number `n`. To add a request, add a row. */
 #define REQUESTS(ROW)                                                                                                \
     ROW(SYNC,     "sync",         ASKS, NULL,      on_sync,     client_sync(c, n, b->path))                          \
     ROW(LIST,     "list",         ASKS, "listing", on_list,     client_list(c, n, b->path, false))                   \
@@ -3425,8 +3418,7 @@ static void on_look(struct ballot *b, const struct reply *reply)
 
 static void on_own(struct ballot *b, const struct reply *reply)
 {
-    /* Only its owner makes it ours: a node of that name made by another
-     * session, or by hand, is another node. */
+    /* Only its owner makes it ours: a node of that name made by another session, or by hand, is another node. */
     b->own_exists = reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id;
     b->own_fresh = true;
     if (b->own_exists && b->leading && !b->step_down && json_has(reply->data, reply->length, "stepDown")) {
@@ -3799,12 +3791,10 @@ static nanos claim_time(const struct ballot *b)
     return nanos_max(base->lost_until, base->stop && base->named[0] ? stopped : silent);
 }
 
-/* When a candidate that holds its session and writes nothing has been silent for too
- * long: one of which only the answers are lost can reconnect for ever. It is the leader
- * that the base names, or the first in the queue, which does not claim. Its proposal is
- * deleted then, as if the session had expired. Never a Go ballot's: its command would
- * run on. Nor that of a leader whose base was overwritten: it may still be stopping
- * its command. */
+/* When a candidate that holds its session and writes nothing has been silent for too long: one of which only
+ * the answers are lost can reconnect for ever. It is the leader that the base names, or the first in the queue,
+ * which does not claim. Its proposal is deleted then, as if the session had expired. Never a Go ballot's: its
+ * command would run on. Nor that of a leader whose base was overwritten: it may still be stopping its command. */
 static nanos revoke_time(const struct ballot *b, long place)
 {
     const struct base *base = &b->base;
@@ -4348,7 +4338,8 @@ BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
     *out = (struct ballot_status){
         .role = ballot_role(b), .connected = c->connected, .step_down = ballot_step_down(b), .resigning = b->resigning,
         .refused = b->refused || c->denied, .losses = b->losses, .revoked = b->revoked, .token = b->token,
-        .lease = b->lease, .timeout = c->timeout, .clock_ahead = b->leading ? b->ahead : 0, .clock_shift = b->leading ? b->ahead_shift : 0,
+        .lease = b->lease, .timeout = c->timeout,
+        .clock_ahead = b->leading ? b->ahead : 0, .clock_shift = b->leading ? b->ahead_shift : 0,
         .session = c->session.client_id, .servers = c->addresses, .resolver = c->resolver.pid,
     };
     memcpy(out->password, c->session.passwd, sizeof out->password);
