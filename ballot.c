@@ -3314,7 +3314,6 @@ static void base_clock(struct ballot *b, bool moved, nanos sent, nanos now)
         base->restarted = true;
         b->broke_at = 0;
     }
-    base->read_at = queue_place(b) > 1 ? 0 : now;
 }
 
 static void base_warn(struct ballot *b)
@@ -3366,10 +3365,10 @@ static void on_base(struct ballot *b, const struct reply *reply)
     nanos longest = base->seen ? nanos_max(base->timeout, b->client.timeout) : b->client.timeout;
     base->fresh = true;
     base->exists = reply->rc == ZOK;
+    base->read_at = queue_place(b) > 1 ? 0 : clock_now();
     if (!base->exists) {
         base_learn(b, base, "", 0);
         base->timeout = longest;
-        base->read_at = queue_place(b) > 1 ? 0 : clock_now();
         return;
     }
     const struct Stat *stat = reply->stat;
@@ -3608,7 +3607,7 @@ static void on_write(struct ballot *b, const struct reply *reply)
 static void leadership_ends(struct ballot *b)
 {
     b->leading = b->step_down = b->resigning = false;
-    b->token = b->client.hurry_until = 0;
+    b->token = b->client.hurry_until = b->ahead = b->ahead_shift = 0;
     b->lease = (struct ballot_lease){ 0 };
     b->base.read_at = b->base.moved_at = 0;
     b->list_fresh = b->base.fresh = b->record.fresh = b->record.pending = false;
@@ -4338,8 +4337,7 @@ BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
     *out = (struct ballot_status){
         .role = ballot_role(b), .connected = c->connected, .step_down = ballot_step_down(b), .resigning = b->resigning,
         .refused = b->refused || c->denied, .losses = b->losses, .revoked = b->revoked, .token = b->token,
-        .lease = b->lease, .timeout = c->timeout,
-        .clock_ahead = b->leading ? b->ahead : 0, .clock_shift = b->leading ? b->ahead_shift : 0,
+        .lease = b->lease, .timeout = c->timeout, .clock_ahead = b->ahead, .clock_shift = b->ahead_shift,
         .session = c->session.client_id, .servers = c->addresses, .resolver = c->resolver.pid,
     };
     memcpy(out->password, c->session.passwd, sizeof out->password);
