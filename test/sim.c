@@ -128,7 +128,7 @@ static struct world {
     int calls_left;         /* to the next preemption                              */
     bool ending, telling, tracing;
     int rights_due;         /* so many times to be given back: a leader may lose it */
-    bool rights_taken;
+    bool rights_taken, rights_ever;
     uint64_t rollbacks;     /* of the servers,                                     */
     int64_t rolled_at;      /* the last; 0: never                                  */
     uint64_t moved;         /* connections that ended because their session was elsewhere: */
@@ -151,7 +151,7 @@ static const struct { const char *name; int thirds, ticks; } rows[ROWS] = {
     [TWO_GONE_KEEP] = { "the first two at once, and an outage, keep", 9, 1 },
     [MUTE] = { "answers alone lost", 9, 0 },                               /* 3 T + d; also if requests of before it died reach a
                                                                               server late, and keep its session        */
-    [TWO_MUTE] = { "answers alone lost, of the first two", 15, 0 },        /* 3 T + 2 T for the second    */
+    [TWO_MUTE] = { "answers alone lost, of the first two", 16, 0 },        /* 3 T from a look, each T/3, and 2 T for the second */
     [OUTAGE] = { "outage of the servers, stop", 3, 0 },                    /* T + d                       */
     [OUTAGE_KEEP] = { "outage of the servers, keep", 7, 0 },               /* 2 T + T/3 + d               */
     [FORGOTTEN] = { "servers that lost data", 15, 1 },                     /* 3 T until a new handle believes them, T in which
@@ -925,7 +925,7 @@ static void empty_base(struct fault *f) { (void)f; zk_stranger_set(BASE, ""); }
 static void rewrite_base(struct fault *f) { (void)f; zk_stranger_set(BASE, "{\"candidateId\":7"); }
 static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
 static void refuse(struct fault *f) { world.rights_due = 0, world.rights_taken = true, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
-static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false; }
+static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false, world.rights_ever = true; }
 
 /* --- a Go ballot in the queue: one at a time ------------------------------------------------------- */
 
@@ -1309,8 +1309,8 @@ static int64_t row_bound(enum row row)
 struct causes {
     enum row row;           /* the longest of the kinds themselves                 */
     bool keep;              /* also where the base says nothing of its leader      */
-    bool outage, returned;  /* returned: a host that was cut off or frozen is back */
-    bool unread;            /* the base names nobody any more                      */
+    bool outage, returned;  /* returned: a host that was out of contact is back   */
+    bool unread;            /* the base names nobody any more, or a leader that was revoked */
     bool gone[HOSTS], mute[HOSTS];
     int gone_hosts, mute_hosts, healthy;
     int thirds;             /* of T, more than the row says                        */
@@ -1323,9 +1323,9 @@ static void causes_fault(struct causes *c, const struct fault *f)
     bool ours = one || ((k->row == GONE || k->row == MUTE || k->row == TWO_MUTE) && !(k->flags & REMOTE));
     c->gone[f->struck] |= ours;
     c->mute[f->struck] |= ours && !one && k->row != GONE;
-    c->returned |= ours && k->end && !f->working;
-    c->unread |= (k->flags & UNREAD) != 0;
-    c->keep |= c->unread;
+    c->returned |= (ours && k->end && !f->working) || k->begin == expire; /* out of contact, too, until it has a new session */
+    c->unread |= k->flags & UNREAD || k->begin == delete_proposal;
+    c->keep |= (k->flags & UNREAD) != 0;
     c->outage |= k->row == OUTAGE || k->row == FORGOTTEN || k->flags & REMOTE;
     c->row = k->row > c->row ? k->row : c->row;
     if (k->begin == freeze_guard) /* the next leader's: replaced when a start has had no answer for 2/3 T */
@@ -1376,7 +1376,7 @@ static struct causes gap_causes(void)
     }
     for (int i = 0; i < world.hosts; i++)
         causes_host(&c, &world.host[i], since);
-    if (c.outage && c.gone_hosts) /* the longest pause between two connects */
+    if ((c.outage && c.gone_hosts) || c.returned) /* the longest pause between two connects */
         c.thirds |= 1;
     if (world.go.of) /* as above */
         c.thirds |= 4;
@@ -1447,7 +1447,7 @@ static void judge_takeover(void)
     bool well = false, rerun = false, mute = false;
     for (int i = 0; i < world.hosts; i++) {
         well = well || host_well(&world.host[i]);
-        mute = mute || world.host[i].mute_in;
+        mute = mute || world.host[i].mute_in || world.host[i].slow > world.shortest / 16; /* so slow that it asks again and again */
         rerun = rerun || (world.host[i].no_fork && !strcmp(world.host[i].on_error, "rerun"));
     }
     if (leader_host() >= 0 || go_runs())
@@ -1460,6 +1460,8 @@ static void judge_takeover(void)
     if (rerun || !zk_serves() || world.elections != zk_counts()->elections || lagging() || first_blocked() ||
         (mute && tampered(&world.host[0])))
         world.calm_since = sim_now();
+    if (world.elections != zk_counts()->elections && world.rights_ever && !world.rights_taken)
+        world.rights_due = 8; /* the new leader of the servers may lack that they were given back */
     world.elections = zk_counts()->elections;
     int64_t since = world.ran_at > world.calm_since ? world.ran_at : world.calm_since;
     if (well && !world.global && sim_now() > since)
