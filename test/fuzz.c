@@ -56,34 +56,35 @@ static void fuzz_duration(const char *text, size_t size)
     assert(fine && again == value);
 }
 
-/* A stranger's object; and any string of ours must come back as it was. */
-/* A record of activations by a stranger: what a leader and `info` make of it. */
-static void fuzz_journal(const char *text, size_t size)
+/* A stranger's run record: what a leader and `info` make of it. */
+static void fuzz_record(const char *text, size_t size)
 {
-    static struct schedule s = { .spec = "*/7 3 * * mon", .catch_up = HOUR };
+    static struct cron_run c = { .schedule = { .spec = "*/7 3 * * mon", .catch_up = HOUR }, .known = true };
     static char out[DATA_MAX];
     const nanos now = 1800000000 * SECOND;
-    ballot_zone_utc(&s.zone);
     struct ballot_cron_error error;
-    ballot_cron_parse(&s.cron, &s.zone, s.spec, &error);
-    struct journal j = journal_read(text, size, now), again;
-    struct clockwork c = { .schedule = &s, .wall = now, .known = true, .fitting = true, .mark = j.mark, .recorded = BALLOT_NEVER };
+    ballot_zone_utc(&c.schedule.zone);
+    ballot_cron_parse(&c.schedule.cron, &c.schedule.zone, c.schedule.spec, &error);
+    struct run_record r = run_record_read(text, size, now), again;
     nanos wake = NEVER;
-    if (j.mark == BALLOT_NEVER)
+    if (r.mark == BALLOT_NEVER)
         return;
-    struct turn t = turn_decide(&c, AUTHORITY_LEADER, false, 0, &wake);
-    assert(t.at == BALLOT_NEVER || (t.at > j.mark && t.at * SECOND <= now));
-    again = journal_read(out, journal_json(&j, &s, now / SECOND, out, sizeof out), now);
-    assert((again.mark == j.mark || j.mark < -62167219200) /* before the year 0 */ && again.skipped == j.skipped);
-    (void)t;
+    c.wall = now;
+    c.memory = (struct cron_memory){ .record = r, .recorded = BALLOT_NEVER, .fits = true };
+    struct cron_step step = cron_decide(&c, AUTHORITY_LEADER, false, 0, &wake);
+    assert(step.at == BALLOT_NEVER || (step.at > r.mark && step.at * SECOND <= now));
+    again = run_record_read(out, run_record_json(&r, &c.schedule, now / SECOND, out, sizeof out), now);
+    assert((again.mark == r.mark || r.mark < -62167219200) /* before the year 0 */ && again.skipped == r.skipped);
+    (void)step;
     (void)again;
 }
 
+/* A stranger's object; and any string of ours must come back as it was. */
 static void fuzz_json(const char *text, size_t size)
 {
     static const char *const names[] = { "candidateId", "proposalNode", "sessionTimeout", "a", "" };
     char out[300], written[6 * 280 + 40], read[300];
-    fuzz_journal(text, size);
+    fuzz_record(text, size);
     for (size_t i = 0; i < COUNT(names); i++)
         (void)json_get(text, size, names[i], out, sizeof out);
     char copy[280];
