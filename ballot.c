@@ -4,10 +4,10 @@
  *     ballot run cron --candidate-id NAME --schedule SPEC -- COMMAND [ARG...]
  *
  * Every machine starts the same command line. The processes elect a leader through ZooKeeper; the leader
- * runs COMMAND, the others wait. If its process dies, another takes over in milliseconds; if its machine
- * dies, after the session timeout. With on-disconnect=keep, the default, a leader that is cut off alone and
- * its successor may both run COMMAND until the first is back in contact; if at most one may run, use
- * on-disconnect=stop, or check the fencing token.
+ * runs COMMAND, the others wait. Where its process dies, another takes over in milliseconds; where its
+ * machine dies, after the session timeout. With on-disconnect=keep, the default, a leader that is cut off
+ * alone and its successor may both run COMMAND until the first is back in contact; if at most one may run,
+ * use on-disconnect=stop, or check the fencing token.
  *
  * The election in a dozen lines. T is the session timeout.
  *
