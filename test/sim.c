@@ -1378,6 +1378,8 @@ static struct causes gap_causes(void)
         causes_host(&c, &world.host[i], since);
     if ((c.outage && c.gone_hosts) || c.returned) /* the longest pause between two connects */
         c.thirds |= 1;
+    if (c.outage && c.mute_hosts) /* the silence of a mute one counts from the end of the outage */
+        c.thirds |= 8;
     if (world.go.of) /* as above */
         c.thirds |= 4;
     if (world.moved_at && world.moved_at >= since) { /* by a claim, perhaps: what it had waited for is waited for again */
