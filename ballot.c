@@ -6359,7 +6359,7 @@ static int message_receive(int pair, struct message *message, int passed[2])
     passed[0] = passed[1] = -1;
     do
         n = recvmsg(pair, &header, MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && (errno == EINTR || errno == ECONNRESET)); /* RESET, once: it left something unread. What it said follows */
     if (n < 0)
         return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
     message_descriptors(&header, passed);

@@ -1151,6 +1151,21 @@ static void test_messages(void)
     fd_close_both(passed);
 }
 
+/* The other process has sent `last`, and died before it read what we sent. */
+static void test_last_message(void)
+{
+    const struct message last = { .kind = MESSAGE_ENDED, .number = 7 }, unread = { .kind = MESSAGE_LEASE };
+    struct message told = { .kind = MESSAGE_LEASE };
+    int ends[2], passed[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0 || !message_send(ends[0], &unread, NULL) || !message_send(ends[1], &last, NULL))
+        abort();
+    close(ends[1]);
+    check(message_receive(ends[0], &told, passed) == RECEIVED_MESSAGE && told.kind == MESSAGE_ENDED && told.number == 7,
+          "what a process said last counts, though it died without reading what it was told");
+    check(message_receive(ends[0], &told, passed) == RECEIVED_END, "... then comes the end");
+    close(ends[0]);
+}
+
 /* The guard is sent a START with two pipes, or a LEASE, where it can open `room` descriptors
  * more; what it answers to the START. */
 static struct message guard_answer(enum message_kind kind, rlim_t room)
@@ -1835,6 +1850,7 @@ int main(void)
     test_starts();
     test_remarks();
     test_messages();
+    test_last_message();
     test_start_without_pipes();
     test_reading();
     test_asking();
