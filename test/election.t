@@ -136,7 +136,7 @@ at=$(now)
 zk rm "$BASE/$lowest"
 check "the leader's proposal is deleted: its command is killed at once" within 2 dead "$command"
 below "$(ms_since "$at")" 1000 "... not with the next heartbeat, in ms"
-check "... it says why" logged a "our proposal was deleted"
+check "... it says why" logged a "deleted our proposal"
 check "... and somebody leads again" within 30 started_least 2
 is "$(overlaps)" 0 "... without overlap"
 stop a b
