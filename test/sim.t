@@ -1,6 +1,7 @@
 #!/bin/sh
 # The simulation: what once found a defect finds none now, a seed is the same story twice,
-# and fresh seeds break no rule: for 20 s, for five minutes with SOAK=1 (FROM=n: the first).
+# and fresh seeds break no rule: for 20 s, for five minutes with SOAK=1 (FROM=n: the first;
+# SEEDS=n: no more than so many).
 cd "$(dirname "$0")/.." || exit 1
 make -s test/bin/sim || exit 1
 failed=0 count=0
@@ -15,7 +16,7 @@ echo "$seeds" | grep '^not ok' | sed 's/^/# sim.t: /' >&2
 [ "$(test/bin/sim --seed 7 | cksum)" = "$(test/bin/sim --seed 7 | cksum)" ]
 check $? "a seed tells the same story twice"
 from=${FROM:-$(date +%s)000} seconds=${SOAK:+300}
-fresh=$(test/bin/sim --from "$from" --seconds "${seconds:-20}")
+fresh=$(test/bin/sim --from "$from" ${SEEDS:+--seeds "$SEEDS"} --seconds "${seconds:-20}")
 check $? "fresh seeds from $from on break no rule"
 echo "$fresh" | sed 's/^#* */# /' # a line of a violation tells how to see its story
 [ $failed = 0 ] || echo "$fresh" | grep '^SEED' | sed 's/^/# sim.t: make sim /' >&2
