@@ -1795,7 +1795,7 @@ enum part {
     PART_LEASE = 40,      /* 2/3 T from the sending of an acknowledged write: no other leads       */
     PART_CLAIM_STOP = 50, /* 5/6 T of silence: a leader of `stop` that is gone has stopped        */
     PART_CLAIM = 60,      /* any other leader that is gone counts as stopped                      */
-    PART_REFUSED = 90,    /* 3/2 T: a leader whose heartbeats are refused kills its command, before... */
+    PART_REFUSED = 90,    /* 3/2 T: a leader whose heartbeats are refused kills its command, before it is revoked */
     PART_CLAIM_LATE = 120, /* ... if its silence has another reason: an ensemble that came back   */
     PART_REVOKE = 120,    /* a leader that is there and writes nothing is revoked                 */
 };
