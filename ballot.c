@@ -164,11 +164,6 @@ static void text_bytes(struct text *t, const char *bytes, size_t count)
     t->data[t->length] = '\0';
 }
 
-static void text_string(struct text *t, const char *string)
-{
-    text_bytes(t, string, strlen(string));
-}
-
 static void text_vformat(struct text *t, const char *format, va_list args)
 {
     size_t room = t->size - t->length;
@@ -328,6 +323,11 @@ static int poll_timeout(nanos when, nanos now)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+static void text_string(struct text *t, const char *string)
+{
+    text_bytes(t, string, strlen(string));
+}
+
 /* Copies a string into a buffer of `size` bytes; what does not fit is cut. */
 static void string_copy(char *to, size_t size, const char *from)
 {
@@ -353,19 +353,13 @@ static void secret_free(char *secret)
 
 struct duration_text { char data[40]; };
 
-/* ".5" for 500000000 of 1000000000: no needless zeros. */
-static void text_fraction(struct text *t, nanos rest, nanos unit)
-{
-    if (rest)
-        text_string(t, ".");
-    for (nanos place = unit / 10; rest; rest %= place, place /= 10)
-        text_format(t, "%d", (int)(rest / place));
-}
-
+/* "1.5ms" for 1500000: no needless zeros. */
 static void duration_decimal(struct text *t, nanos value, nanos unit, const char *name)
 {
-    text_format(t, "%" PRId64, value / unit);
-    text_fraction(t, value % unit, unit);
+    nanos rest = value % unit;
+    text_format(t, "%" PRId64 "%s", value / unit, rest ? "." : "");
+    for (nanos place = unit / 10; rest; rest %= place, place /= 10)
+        text_format(t, "%d", (int)(rest / place));
     text_string(t, name);
 }
 
@@ -753,8 +747,7 @@ static int month_length(int64_t year, int month)
 /* 0 is Sunday; 1970-01-01 was a Thursday. */
 static int days_weekday(int64_t days)
 {
-    int64_t weekday = (days + 4) % 7;
-    return (int)(weekday < 0 ? weekday + 7 : weekday);
+    return (int)(days + 4 - floor_divide(days + 4, 7) * 7);
 }
 
 /* --- rules of summer time: what POSIX has in TZ, TZif files in their footer ---
@@ -1077,13 +1070,15 @@ static ssize_t zone_file_read(const char *path, unsigned char *data, size_t size
     return n < 0 ? -1 : (ssize_t)length;
 }
 
+/* If it fails, the zone is UTC. */
 static int zone_file_load(struct ballot_zone *z, const char *path)
 {
     unsigned char data[TZIF_MAX];
     ssize_t size = zone_file_read(path, data, sizeof data);
-    if (size < 0)
-        return BALLOT_EZONE;
-    return tzif_read(z, data, (size_t)size) ? BALLOT_OK : BALLOT_EZONEFILE;
+    if (size >= 0 && tzif_read(z, data, (size_t)size))
+        return BALLOT_OK;
+    ballot_zone_utc(z);
+    return size < 0 ? BALLOT_EZONE : BALLOT_EZONEFILE;
 }
 
 /* Looks for a name below TZDIR, else where systems keep their zones. */
@@ -1103,13 +1098,6 @@ static int zone_find(struct ballot_zone *z, const char *name)
     return error;
 }
 
-static int zone_result(struct ballot_zone *z, int error)
-{
-    if (error != BALLOT_OK)
-        ballot_zone_utc(z);
-    return error;
-}
-
 BALLOT_API int ballot_zone_load(struct ballot_zone *zone, const char *name)
 {
     ballot_zone_utc(zone);
@@ -1117,7 +1105,7 @@ BALLOT_API int ballot_zone_load(struct ballot_zone *zone, const char *name)
         return BALLOT_OK;
     if (*name == '/' || *name == '\\' || strstr(name, ".."))
         return BALLOT_EZONE;
-    return zone_result(zone, zone_find(zone, name));
+    return zone_find(zone, name);
 }
 
 /* The process's own zone is its operator's: any path, as libc has it. */
@@ -1127,7 +1115,7 @@ BALLOT_API int ballot_zone_local(struct ballot_zone *zone)
     ballot_zone_utc(zone);
     if (!name) {
         int error = zone_file_load(zone, "/etc/localtime");
-        return error == BALLOT_EZONE ? BALLOT_OK : zone_result(zone, error);
+        return error == BALLOT_EZONE ? BALLOT_OK : error;
     }
     name += *name == ':';
     if (!*name || !strcmp(name, "UTC"))
@@ -1135,11 +1123,12 @@ BALLOT_API int ballot_zone_local(struct ballot_zone *zone)
     int error = *name == '/' ? zone_file_load(zone, name) : zone_find(zone, name);
     if (error == BALLOT_OK)
         return BALLOT_OK;
-    ballot_zone_utc(zone);
-    if (!rule_parse(zone, name))
-        return zone_result(zone, error);
+    if (rule_parse(zone, name))
+        error = BALLOT_OK;
+    else
+        ballot_zone_utc(zone);
     zone->first = zone->standard;
-    return BALLOT_OK;
+    return error;
 }
 
 /* --- schedules: parsing ---------------------------------------------------------------
@@ -1159,14 +1148,14 @@ static const struct cron_field {
     unsigned least, most; /* of a value                                           */
     unsigned last;        /* where "*" and "N/step" end: 7 is no day beside 0    */
     const char *names;    /* three letters each, from `least` on                  */
-    const char *expected;
+    const char *wrong;    /* what any other value is                              */
 } cron_fields[FIELD_COUNT] = {
-    [FIELD_SECOND] = { "second", 0, 59, 59, "", "a number from 0 to 59" },
-    [FIELD_MINUTE] = { "minute", 0, 59, 59, "", "a number from 0 to 59" },
-    [FIELD_HOUR] = { "hour", 0, 23, 23, "", "a number from 0 to 23" },
-    [FIELD_DAY] = { "day of month", 1, 31, 31, "", "a number from 1 to 31" },
-    [FIELD_MONTH] = { "month", 1, 12, 12, "janfebmaraprmayjunjulaugsepoctnovdec", "a number from 1 to 12 or a name from jan to dec" },
-    [FIELD_WEEKDAY] = { "day of week", 0, 7, 6, "sunmontuewedthufrisat", "a number from 0 to 7 or a name from sun to sat" },
+    [FIELD_SECOND] = { "second", 0, 59, 59, "", "is not a number from 0 to 59" },
+    [FIELD_MINUTE] = { "minute", 0, 59, 59, "", "is not a number from 0 to 59" },
+    [FIELD_HOUR] = { "hour", 0, 23, 23, "", "is not a number from 0 to 23" },
+    [FIELD_DAY] = { "day of month", 1, 31, 31, "", "is not a number from 1 to 31" },
+    [FIELD_MONTH] = { "month", 1, 12, 12, "janfebmaraprmayjunjulaugsepoctnovdec", "is not a number from 1 to 12 or a name from jan to dec" },
+    [FIELD_WEEKDAY] = { "day of week", 0, 7, 6, "sunmontuewedthufrisat", "is not a number from 0 to 7 or a name from sun to sat" },
 };
 
 static const struct { const char *name, *spec; } cron_descriptors[] = {
@@ -1235,16 +1224,12 @@ static bool cron_fail(struct cron_reader *r, const char *from, const char *to, c
 }
 
 /* Fails about what goes up to the next of `ends`, or the field's end. */
-static bool cron_fail_part(struct cron_reader *r, const char *from, const char *ends, const char *what, const char *expected)
+static bool cron_fail_part(struct cron_reader *r, const char *from, const char *ends, const char *what)
 {
-    char sentence[120];
     const char *to = from;
     while (*to && !strchr(ends, *to) && cron_space(to) == 0)
         to++;
-    struct text t = text_in(sentence, sizeof sentence);
-    text_string(&t, what);
-    text_string(&t, expected);
-    return cron_fail(r, from, to, sentence);
+    return cron_fail(r, from, to, what);
 }
 
 static inline bool cron_part_ends(const char *p)
@@ -1285,75 +1270,52 @@ static bool cron_value(struct cron_reader *r, unsigned *value)
     else
         number = cron_number(&r->at);
     if (number < f->least || number > f->most)
-        return cron_fail_part(r, start, ",-/", "is not ", f->expected);
+        return cron_fail_part(r, start, ",-/", f->wrong);
     *value = (unsigned)number;
     return true;
 }
 
-/* One item of a field. */
-struct cron_item {
-    unsigned low, high;
-    bool all, single; /* "*" or "?"; one value: with a step it goes on to the last */
-    int64_t step;
-};
-
-static bool cron_item_all(struct cron_reader *r, struct cron_item *item)
+/* Reads "*" or "?", and what may follow it. */
+static bool cron_all(struct cron_reader *r)
 {
     const char *start = r->at++;
-    *item = (struct cron_item){ .low = r->field->least, .high = r->field->last, .all = true, .step = 1 };
     if (*r->at == '-')
         while (*r->at && *r->at != '/' && *r->at != ',' && cron_space(r->at) == 0)
             r->at++;
-    return cron_part_ends(r->at) || cron_fail_part(r, start, ",", "is not ", r->field->expected);
+    return cron_part_ends(r->at) || cron_fail_part(r, start, ",", r->field->wrong);
 }
 
-static bool cron_item_values(struct cron_reader *r, struct cron_item *item)
+/* Reads a value or two; one with a step goes on to the last. */
+static bool cron_range(struct cron_reader *r, unsigned *low, unsigned *high)
 {
-    *item = (struct cron_item){ .single = true, .step = 1 };
-    if (!cron_value(r, &item->low))
+    if (!cron_value(r, low))
         return false;
-    item->high = item->low;
-    if (*r->at != '-')
-        return true;
-    item->single = false;
-    r->at++;
-    return cron_value(r, &item->high);
-}
-
-static bool cron_item_step(struct cron_reader *r, struct cron_item *item)
-{
-    const char *start = ++r->at;
-    item->step = cron_number(&r->at);
-    if (item->step < 1)
-        return cron_fail_part(r, start, ",/", "is not a step, a whole number from 1 on", "");
-    if (item->single && item->high < r->field->last)
-        item->high = r->field->last;
-    return true;
-}
-
-static void cron_item_add(struct cron_reader *r, const struct cron_item *item)
-{
-    if (item->step == 1)
-        r->set |= (UINT64_C(2) << item->high) - (UINT64_C(1) << item->low);
-    else
-        for (unsigned i = item->low; i <= item->high; i += item->step <= item->high ? (unsigned)item->step : 64)
-            r->set |= UINT64_C(1) << i;
-    r->star = r->star || (item->all && item->step == 1);
+    if (*r->at != '/' || *low > *high)
+        *high = *low;
+    return !rule_take(&r->at, '-') || cron_value(r, high);
 }
 
 static bool cron_item(struct cron_reader *r)
 {
-    struct cron_item item;
     const char *start = r->at;
-    if (!(*start == '*' || *start == '?' ? cron_item_all(r, &item) : cron_item_values(r, &item)))
+    unsigned low = r->field->least, high = r->field->last;
+    int64_t step = 1;
+    bool all = *start == '*' || *start == '?';
+    if (!(all ? cron_all(r) : cron_range(r, &low, &high)))
         return false;
-    if (*r->at == '/' && !cron_item_step(r, &item))
-        return false;
+    if (rule_take(&r->at, '/')) {
+        const char *number = r->at;
+        step = cron_number(&r->at);
+        if (step < 1)
+            return cron_fail_part(r, number, ",/", "is not a step, a whole number from 1 on");
+    }
     if (*r->at == '-' || *r->at == '/')
-        return cron_fail_part(r, start, ",", "is not one range with one step at most", "");
-    if (item.low > item.high)
-        return cron_fail_part(r, start, ",/", "runs backwards: a range does not wrap, write two", "");
-    cron_item_add(r, &item);
+        return cron_fail_part(r, start, ",", "is not one range with one step at most");
+    if (low > high)
+        return cron_fail_part(r, start, ",/", "runs backwards: a range does not wrap, write two");
+    for (uint64_t i = low; i <= high; i += (uint64_t)step)
+        r->set |= UINT64_C(1) << i;
+    r->star = r->star || (all && step == 1);
     return true;
 }
 
@@ -1499,13 +1461,7 @@ BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *z
 /* Of a set that is not empty. */
 static int bit_first(uint64_t set)
 {
-    int first = 0;
-    for (int half = 32; half > 0; half /= 2)
-        if (!(set & ((UINT64_C(1) << half) - 1))) {
-            set >>= half;
-            first += half;
-        }
-    return first;
+    return __builtin_ctzll(set);
 }
 
 /* The part of a set from a value on. */
