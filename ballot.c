@@ -1234,21 +1234,15 @@ static bool cron_fail_part(struct cron_reader *r, const char *from, const char *
 
 static inline bool cron_part_ends(const char *p)
 {
-    return *p == ' ' || *p == '\0' || *p == ',' || *p == '-' || *p == '/' || cron_space(p) > 0;
+    return strchr(",-/", *p) || cron_space(p) > 0;
 }
 
 /* The value of the three letters at `p`; -1: no name of this field. */
 static int cron_name(const struct cron_field *f, const char *p)
 {
-    char name[3];
-    for (int i = 0; i < 3; i++, p++) {
-        if (!isalpha((unsigned char)*p))
-            return -1;
-        name[i] = (char)(*p | 0x20); /* lower case, in ASCII */
-    }
-    for (const char *known = f->names; *known; known += 3)
-        if (!memcmp(known, name, 3))
-            return (int)f->least + (int)(known - f->names) / 3;
+    for (const char *name = f->names; *name; name += 3)
+        if ((p[0] | 0x20) == name[0] && (p[1] | 0x20) == name[1] && (p[2] | 0x20) == name[2]) /* in any case of ASCII */
+            return (int)f->least + (int)(name - f->names) / 3;
     return -1;
 }
 
@@ -1819,6 +1813,9 @@ struct op {
     int version;             /* that the node must have; -1: any               */
 };
 
+/* A request about one node that sends no data. */
+enum ask { ASK_SYNC, ASK_DATA, ASK_STAT, ASK_LIST, ASK_DELETE };
+
 /* Names turned into addresses by a child, because libc can only block. */
 struct resolver {
     pid_t pid;               /* 0: none                                         */
@@ -2006,29 +2003,22 @@ trouble_say(const struct ballot_config *config, char trouble[TROUBLE_MAX], nanos
 
 /* --- the resolver: getaddrinfo() in a child, because it can only block ------- */
 
-/* Adds one address, in order: servers of names often shuffle what they answer. */
+/* Adds one address and a comma, in order: servers of names often shuffle what they answer. */
 static void resolver_add(struct text *t, const struct addrinfo *a, const char *port)
 {
-    char address[64], entry[80], item[80], all[ADDRESSES_MAX];
+    char address[64], entry[80], *at = t->data;
     if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST) != 0)
         return;
-    snprintf(entry, sizeof entry, "%s:%s", address, port);
+    size_t n = (size_t)snprintf(entry, sizeof entry, "%s:%s,", address, port);
     if (t->size - t->length < 3 * sizeof entry) /* room for this one, and to repeat the first */
         return;
-    struct text sorted = text_in(all, sizeof all);
-    bool added = false;
-    for (const char *list = t->data; list_next(&list, item, sizeof item);) {
-        int order = strcmp(entry, item);
-        if (!added && order <= 0)
-            text_format(&sorted, "%s%s", sorted.length ? "," : "", entry);
-        added = added || order <= 0;
-        if (order != 0)
-            text_format(&sorted, "%s%s", sorted.length ? "," : "", item);
-    }
-    if (!added)
-        text_format(&sorted, "%s%s", sorted.length ? "," : "", entry);
-    t->length = 0;
-    text_string(t, all);
+    while (*at && strncmp(at, entry, n) < 0)
+        at += strcspn(at, ",") + 1;
+    if (strncmp(at, entry, n) == 0)
+        return;
+    memmove(at + n, at, strlen(at) + 1);
+    memcpy(at, entry, n);
+    t->length += n;
 }
 
 /* All addresses of all servers, as "1.2.3.4:2181,::1:2181"; with `flags`
@@ -2049,26 +2039,16 @@ static int servers_resolve(const char *servers, int flags, struct text *t)
         else
             last = rc;
     }
+    if (t->length)
+        t->data[--t->length] = '\0'; /* the last comma */
     return last;
 }
 
-/* The client library never tries half of a list of even length (ZOOKEEPER-2466): such a
- * one gets its first twice. */
-static void addresses_odd(struct text *t)
-{
-    size_t commas = 0;
-    for (const char *p = t->data; *p; p++)
-        commas += *p == ',';
-    if (commas % 2)
-        text_format(t, ",%.*s", (int)strcspn(t->data, ","), t->data);
-}
-
 /* Takes a list of addresses into use. */
-static void addresses_set(struct client *c, struct text *answer)
+static void addresses_set(struct client *c, const char *addresses)
 {
-    addresses_odd(answer);
-    c->moved = c->handle && strcmp(answer->data, c->addresses) != 0;
-    string_copy(c->addresses, sizeof c->addresses, answer->data);
+    c->moved = c->handle && strcmp(addresses, c->addresses) != 0;
+    string_copy(c->addresses, sizeof c->addresses, addresses);
 }
 
 static void __attribute__((noreturn)) resolver_child(const char *servers, int out)
@@ -2095,7 +2075,7 @@ static void resolver_start(struct client *c)
     r->until = r->since + 30 * SECOND;
     c->numeric = servers_resolve(c->config->servers, AI_NUMERICHOST, &r->answer) == 0;
     if (c->numeric) {
-        addresses_set(c, &r->answer);
+        addresses_set(c, r->buffer);
         return;
     }
     r->answer = text_in(r->buffer, sizeof r->buffer);
@@ -2148,9 +2128,9 @@ static void resolver_read(struct client *c)
     }
     resolver_end(r);
     r->until = clock_now() + 5 * SECOND;
-    const char *why = r->answer.length ? r->answer.data + 1 : "the child process for it died";
-    if (r->answer.length && r->answer.data[0] != '?')
-        addresses_set(c, &r->answer);
+    const char *why = r->answer.length ? r->buffer + 1 : "the child process for it died";
+    if (r->answer.length && r->buffer[0] != '?')
+        addresses_set(c, r->buffer);
     else if (!c->connected) /* else the answer is not needed any more */
         c->retry_at = trouble_say(c->config, c->trouble, 5 * SECOND, "cannot resolve any of zookeeper-servers %s: %s",
                                   c->config->servers, why);
@@ -2314,58 +2294,22 @@ static void answered_data(int rc, const char *value, int length, const struct St
     request_answered(data, (struct reply){ .rc = rc, .data = value, .length = count, .stat = stat });
 }
 
-/* The names of a list. A server may send NULL for one, or fewer than it counts: the library,
- * which frees all of `listed`, gets those behind the others. */
-static struct String_vector names_present(const struct String_vector *listed)
-{
-    struct String_vector names = { .data = listed->data };
-    for (int32_t i = 0; listed->data && i < listed->count; i++)
-        if (listed->data[i]) {
-            char *name = listed->data[i];
-            listed->data[i] = listed->data[names.count];
-            listed->data[names.count++] = name;
-        }
-    return names;
-}
-
+/* A server may send NULL for a name, or fewer than it counts: the library, which frees all of `listed`,
+ * gets those behind the others. */
 static void answered_names(int rc, const struct String_vector *listed, const struct Stat *stat, const void *data)
 {
-    struct String_vector names = { .count = 0 };
-    if (rc == ZOK && listed)
-        names = names_present(listed);
+    struct String_vector names = { .data = rc == ZOK && listed ? listed->data : NULL };
+    for (int32_t i = 0; names.data && i < listed->count; i++)
+        if (names.data[i]) {
+            char *name = names.data[i];
+            names.data[i] = names.data[names.count];
+            names.data[names.count++] = name;
+        }
     request_answered(data, (struct reply){ .rc = rc, .names = &names, .stat = stat });
 }
 
 /* The requests. ZOK: sent, and `learn` will be called once, with outcome_unknown() if the
- * connection breaks first. Else it was not sent: a ZooKeeper error. With `watch` the
- * owner's `event` is called once when the node (client_list: its children) changes. */
-
-static int client_sync(struct client *c, int request, const char *path)
-{
-    struct request *r = request_new(c, request, path);
-    return r ? request_sent(r, zoo_async(c->handle, path, answered_string, r)) : ZSYSTEMERROR;
-}
-
-static int client_get(struct client *c, int request, const char *path, bool watch)
-{
-    struct request *r = request_new(c, request, path);
-    watcher_fn watcher = watch ? on_event : NULL;
-    return r ? request_sent(r, zoo_awget(c->handle, path, watcher, c, answered_data, r)) : ZSYSTEMERROR;
-}
-
-static int client_exists(struct client *c, int request, const char *path, bool watch)
-{
-    struct request *r = request_new(c, request, path);
-    watcher_fn watcher = watch ? on_event : NULL;
-    return r ? request_sent(r, zoo_awexists(c->handle, path, watcher, c, answered_stat, r)) : ZSYSTEMERROR;
-}
-
-static int client_list(struct client *c, int request, const char *path, bool watch)
-{
-    struct request *r = request_new(c, request, path);
-    watcher_fn watcher = watch ? on_event : NULL;
-    return r ? request_sent(r, zoo_awget_children2(c->handle, path, watcher, c, answered_names, r)) : ZSYSTEMERROR;
-}
+ * connection breaks first. Else it was not sent: a ZooKeeper error. */
 
 /* With credentials configured, only they may access the nodes that we create. */
 static const struct ACL_vector *client_access(const struct client *c)
@@ -2387,10 +2331,23 @@ static int client_set(struct client *c, int request, const char *path, const cha
     return r ? request_sent(r, zoo_aset(c->handle, path, data, (int)length, version, answered_stat, r)) : ZSYSTEMERROR;
 }
 
-static int client_delete(struct client *c, int request, const char *path)
+/* A request about one node that sends no data. With `watch` the owner's `event` is called once when the node
+ * (ASK_LIST: its children) changes. */
+static int client_ask(struct client *c, int request, enum ask what, const char *path, bool watch)
 {
     struct request *r = request_new(c, request, path);
-    return r ? request_sent(r, zoo_adelete(c->handle, path, -1, answered_void, r)) : ZSYSTEMERROR;
+    watcher_fn watcher = watch ? on_event : NULL;
+    int rc = ZSYSTEMERROR;
+    if (!r)
+        return rc;
+    switch (what) {
+    case ASK_SYNC:   rc = zoo_async(c->handle, path, answered_string, r); break;
+    case ASK_DATA:   rc = zoo_awget(c->handle, path, watcher, c, answered_data, r); break;
+    case ASK_STAT:   rc = zoo_awexists(c->handle, path, watcher, c, answered_stat, r); break;
+    case ASK_LIST:   rc = zoo_awget_children2(c->handle, path, watcher, c, answered_names, r); break;
+    case ASK_DELETE: rc = zoo_adelete(c->handle, path, -1, answered_void, r); break;
+    }
+    return request_sent(r, rc);
 }
 
 static void op_convert(const struct client *c, zoo_op_t *out, const struct op *op, struct Stat *stat)
@@ -2425,7 +2382,8 @@ static void library_silence(const char *message)
     (void)message;
 }
 
-/* All addresses, but for one to be avoided, if there are others; in odd number, too. */
+/* All addresses, but for one to be avoided, if there are others. The client library never tries half of
+ * a list of even length (ZOOKEEPER-2466): such a one gets its first twice. */
 static void addresses_choose(struct client *c, struct text *t)
 {
     char item[80];
@@ -2437,7 +2395,11 @@ static void addresses_choose(struct client *c, struct text *t)
     c->avoided[0] = '\0';
     if (count == 0)
         text_string(t, c->addresses);
-    addresses_odd(t);
+    size_t commas = 0;
+    for (const char *p = t->data; *p; p++)
+        commas += *p == ',';
+    if (commas % 2)
+        text_format(t, ",%.*s", (int)strcspn(t->data, ","), t->data);
 }
 
 /* Out of contact or expired, closing sends nothing and does not block; in contact it
@@ -2788,19 +2750,19 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  * what its refusal is called, if it is a read that leading needs; what learns the reply; how it is sent by `b`,
  * through its client `c`, under the number `n`. To add a request, add a row. */
 #define REQUESTS(ROW)                                                                                                \
-    ROW(SYNC,     "sync",         ASKS, NULL,      on_sync,     client_sync(c, n, b->path))                          \
-    ROW(LIST,     "list",         ASKS, "listing", on_list,     client_list(c, n, b->path, false))                   \
-    ROW(BASE,     "read base",    ASKS, "reading", on_base,     client_get(c, n, b->path, true))                     \
+    ROW(SYNC,     "sync",         ASKS, NULL,      on_sync,     client_ask(c, n, ASK_SYNC, b->path, false))          \
+    ROW(LIST,     "list",         ASKS, "listing", on_list,     client_ask(c, n, ASK_LIST, b->path, false))          \
+    ROW(BASE,     "read base",    ASKS, "reading", on_base,     client_ask(c, n, ASK_DATA, b->path, true))           \
     /* its version alone, just before the library would send a ping */                                               \
-    ROW(LOOK,     "look at base", ASKS, NULL,      on_look,     client_exists(c, n, b->path, false))                 \
-    ROW(OWN,      "read own",     ASKS, "reading", on_own,      client_get(c, n, own_path(b), true))                 \
+    ROW(LOOK,     "look at base", ASKS, NULL,      on_look,     client_ask(c, n, ASK_STAT, b->path, false))          \
+    ROW(OWN,      "read own",     ASKS, "reading", on_own,      client_ask(c, n, ASK_DATA, own_path(b), true))       \
     /* do the servers answer? A sync: what changed comes before its answer */                                        \
-    ROW(PROBE,    "ask",          ASKS, NULL,      on_probe,    client_sync(c, n, b->path))                          \
+    ROW(PROBE,    "ask",          ASKS, NULL,      on_probe,    client_ask(c, n, ASK_SYNC, b->path, false))          \
     /* the first proposal: may it be revoked? */                                                                     \
-    ROW(FIRST,    "read first",   ASKS, NULL,      on_first,    client_get(c, n, child_path(b, b->first), false))    \
+    ROW(FIRST,    "read first",   ASKS, NULL,      on_first,    client_ask(c, n, ASK_DATA, child_path(b, b->first), false)) \
     ROW(REVOKE,   "revoke",       SETS, NULL,      on_revoke,   revoke_send(b))                                      \
-    ROW(AHEAD,    "watch ahead",  ASKS, NULL,      on_watch,    client_list(c, n, watch_path(b, 1), true))           \
-    ROW(BEYOND,   "watch second", ASKS, NULL,      on_watch,    client_list(c, n, watch_path(b, 2), true))           \
+    ROW(AHEAD,    "watch ahead",  ASKS, NULL,      on_watch,    client_ask(c, n, ASK_LIST, watch_path(b, 1), true))  \
+    ROW(BEYOND,   "watch second", ASKS, NULL,      on_watch,    client_ask(c, n, ASK_LIST, watch_path(b, 2), true))  \
     /* are those before us ephemeral? All at once */                                                                 \
     ROW(SIFT,     "sift",         ASKS, NULL,      on_sift,     sift_send(b))                                        \
     ROW(GHOST,    "find ghost",   ASKS, NULL,      on_ghost,    ghost_send(b))                                       \
@@ -2810,8 +2772,8 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
     /* claim and heartbeat: the same transaction */                                                                  \
     ROW(WRITE,    "write base",   SETS, NULL,      on_write,    write_send(b))                                       \
     ROW(RESIGN,   "resign",       SETS, NULL,      on_resign,   resign_send(b))                                      \
-    ROW(WITHDRAW, "withdraw",     SETS, NULL,      on_withdraw, client_delete(c, n, own_path(b)))                    \
-    ROW(RECORD,   "read record",  ASKS, "reading", on_record,   client_get(c, n, child_path(b, RECORD_NAME), false)) \
+    ROW(WITHDRAW, "withdraw",     SETS, NULL,      on_withdraw, client_ask(c, n, ASK_DELETE, own_path(b), false))    \
+    ROW(RECORD,   "read record",  ASKS, "reading", on_record,   client_ask(c, n, ASK_DATA, child_path(b, RECORD_NAME), false)) \
     ROW(SAVE,     "write record", SETS, NULL,      on_save,     save_send(b))
 
 /* The next thing to do: a request, or something of our own. */
@@ -4055,7 +4017,7 @@ static int sift_send(struct ballot *b)
     if (count > b->ignored.count)
         count = b->ignored.count;
     for (size_t i = 1; i <= count && rc == ZOK; i++)
-        rc = client_exists(&b->client, REQUEST_SIFT, child_path(b, b->queue.at[(size_t)place - i]), false);
+        rc = client_ask(&b->client, REQUEST_SIFT, ASK_STAT, child_path(b, b->queue.at[(size_t)place - i]), false);
     return rc;
 }
 
@@ -4064,7 +4026,7 @@ static int ghost_send(struct ballot *b)
 {
     if (b->suspects > b->queue.count)
         b->suspects = b->queue.count;
-    return client_exists(&b->client, REQUEST_GHOST, child_path(b, b->queue.at[b->suspects - 1]), false);
+    return client_ask(&b->client, REQUEST_GHOST, ASK_STAT, child_path(b, b->queue.at[b->suspects - 1]), false);
 }
 
 static void election_request(struct ballot *b, enum step request)
@@ -6607,10 +6569,10 @@ static void will_ask(struct will *w)
     int rc = ZOK;
     w->answered = false;
     if (w->step == WILL_READ) {
-        client_sync(c, WILL_SYNC, base);
-        rc = client_get(c, WILL_READ, base, false);
+        client_ask(c, WILL_SYNC, ASK_SYNC, base, false);
+        rc = client_ask(c, WILL_READ, ASK_DATA, base, false);
     } else if (w->step == WILL_OWNER)
-        rc = client_exists(c, WILL_OWNER, node, false);
+        rc = client_ask(c, WILL_OWNER, ASK_STAT, node, false);
     else if (w->step == WILL_RESIGN)
         rc = client_commit(c, WILL_RESIGN, ops, COUNT(ops));
     if (rc != ZOK) {
@@ -8396,7 +8358,7 @@ static bool viewer_whole(const struct viewer *v)
 
 static int query_node_send(struct viewer *v, struct znode *n)
 {
-    int rc = client_get(&v->client, QUERY_NODE, viewer_path(v, n->name), false);
+    int rc = client_ask(&v->client, QUERY_NODE, ASK_DATA, viewer_path(v, n->name), false);
     n->state = rc == ZOK ? ZNODE_ASKED : ZNODE_UNREAD;
     return rc;
 }
@@ -8417,11 +8379,11 @@ static int query_send(struct viewer *v, enum query query)
     switch (query) {
     case QUERY_SYNC:
         v->sync_sent = true;
-        return client_sync(&v->client, QUERY_SYNC, base);
-    case QUERY_BASE:     return client_get(&v->client, QUERY_BASE, base, v->watching);
-    case QUERY_LIST:     return client_list(&v->client, QUERY_LIST, base, v->watching);
+        return client_ask(&v->client, QUERY_SYNC, ASK_SYNC, base, false);
+    case QUERY_BASE:     return client_ask(&v->client, QUERY_BASE, ASK_DATA, base, v->watching);
+    case QUERY_LIST:     return client_ask(&v->client, QUERY_LIST, ASK_LIST, base, v->watching);
     case QUERY_NODE:     return query_nodes_send(v);
-    case QUERY_CREATION: return client_exists(&v->client, QUERY_CREATION, base, true);
+    case QUERY_CREATION: return client_ask(&v->client, QUERY_CREATION, ASK_STAT, base, true);
     case QUERY_ANEW:
         v->contact_since = v->client.contact_since;
         v->sync_sent = v->base_fresh = v->list_fresh = v->creation_watched = v->hold_base = false;
