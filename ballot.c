@@ -1926,24 +1926,16 @@ static bool due(nanos when, nanos now, nanos *wake)
 /* Splits "host", "host:port", "[v6]:port" or "[v6]"; false: it is none of them. */
 static bool server_split(const char *server, char *host, size_t size, char *port, size_t port_size)
 {
-    const char *close = *server == '[' ? strchr(server, ']') : NULL;
-    const char *colon = close ? close + 1 : strchr(server, ':');
-    if (*server == '[' && !close)
+    bool v6 = *server == '[';
+    const char *start = server + v6, *end = start + strcspn(start, v6 ? "]" : ":");
+    const char *rest = end + (v6 && *end), *digits = *rest ? rest + 1 : "2181";
+    size_t length = (size_t)(end - start), n = strspn(digits, "0123456789");
+    if ((v6 && *end != ']') || (*rest && *rest != ':') || length == 0 || length >= size || memchr(start, ' ', length))
         return false;
-    if (colon && *colon == '\0')
-        colon = NULL;
-    if (colon && (*colon != ':' || strchr(colon + 1, ':')))
-        return false;
-    const char *start = close ? server + 1 : server;
-    size_t length = close ? (size_t)(close - start) : colon ? (size_t)(colon - server) : strlen(server);
-    if (length == 0 || length >= size || memchr(start, ' ', length))
+    if (n == 0 || n > 5 || digits[n] || atoi(digits) < 1 || atoi(digits) > 65535)
         return false;
     memcpy(host, start, length);
     host[length] = '\0';
-    const char *digits = colon ? colon + 1 : DEFAULT_PORT;
-    size_t n = strspn(digits, "0123456789");
-    if (n == 0 || n > 5 || digits[n] || atoi(digits) < 1 || atoi(digits) > 65535)
-        return false;
     string_copy(port, port_size, digits);
     return true;
 }
@@ -2746,35 +2738,35 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
 #define RECORD_NAME   "schedule"
 
 /* The requests to the servers, one of a kind at a time. The columns: its name; what the log calls it; whether it
- * asks or sets (nothing else is sent while one that sets is on its way; if its answer is lost, all is read again);
- * what its refusal is called, if it is a read that leading needs; what learns the reply; how it is sent by `b`,
- * through its client `c`, under the number `n`. To add a request, add a row. */
-#define REQUESTS(ROW)                                                                                                \
-    ROW(SYNC,     "sync",         ASKS, NULL,      on_sync,     client_ask(c, n, ASK_SYNC, b->path, false))          \
-    ROW(LIST,     "list",         ASKS, "listing", on_list,     client_ask(c, n, ASK_LIST, b->path, false))          \
-    ROW(BASE,     "read base",    ASKS, "reading", on_base,     client_ask(c, n, ASK_DATA, b->path, true))           \
-    /* its version alone, just before the library would send a ping */                                               \
-    ROW(LOOK,     "look at base", ASKS, NULL,      on_look,     client_ask(c, n, ASK_STAT, b->path, false))          \
-    ROW(OWN,      "read own",     ASKS, "reading", on_own,      client_ask(c, n, ASK_DATA, own_path(b), true))       \
-    /* do the servers answer? A sync: what changed comes before its answer */                                        \
-    ROW(PROBE,    "ask",          ASKS, NULL,      on_probe,    client_ask(c, n, ASK_SYNC, b->path, false))          \
-    /* the first proposal: may it be revoked? */                                                                     \
-    ROW(FIRST,    "read first",   ASKS, NULL,      on_first,    client_ask(c, n, ASK_DATA, child_path(b, b->first), false)) \
-    ROW(REVOKE,   "revoke",       SETS, NULL,      on_revoke,   revoke_send(b))                                      \
-    ROW(AHEAD,    "watch ahead",  ASKS, NULL,      on_watch,    client_ask(c, n, ASK_LIST, watch_path(b, 1), true))  \
-    ROW(BEYOND,   "watch second", ASKS, NULL,      on_watch,    client_ask(c, n, ASK_LIST, watch_path(b, 2), true))  \
-    /* are those before us ephemeral? All at once */                                                                 \
-    ROW(SIFT,     "sift",         ASKS, NULL,      on_sift,     sift_send(b))                                        \
-    ROW(GHOST,    "find ghost",   ASKS, NULL,      on_ghost,    ghost_send(b))                                       \
-    ROW(PATH,     "make path",    SETS, NULL,      on_path,     path_send(b))                                        \
-    ROW(PROPOSE,  "propose",      SETS, NULL,      on_propose,  propose_send(b))                                     \
-    ROW(SIGN,     "sign",         ASKS, NULL,      on_sign,     sign_send(b))                                        \
-    /* claim and heartbeat: the same transaction */                                                                  \
-    ROW(WRITE,    "write base",   SETS, NULL,      on_write,    write_send(b))                                       \
-    ROW(RESIGN,   "resign",       SETS, NULL,      on_resign,   resign_send(b))                                      \
-    ROW(WITHDRAW, "withdraw",     SETS, NULL,      on_withdraw, client_ask(c, n, ASK_DELETE, own_path(b), false))    \
-    ROW(RECORD,   "read record",  ASKS, "reading", on_record,   client_ask(c, n, ASK_DATA, child_path(b, RECORD_NAME), false)) \
-    ROW(SAVE,     "write record", SETS, NULL,      on_save,     save_send(b))
+ * asks, reads what leading needs, or sets (nothing else is sent while one that sets is on its way; if its answer is
+ * lost, all is read again); what learns the reply; how it is sent by `b`, through its client `c`, under the number
+ * `n`. To add a request, add a row. */
+#define REQUESTS(ROW)                                                                                                  \
+    ROW(SYNC,     "sync",         ASKS,  on_sync,     client_ask(c, n, ASK_SYNC, b->path, false))                      \
+    ROW(LIST,     "list",         READS, on_list,     client_ask(c, n, ASK_LIST, b->path, false))                      \
+    ROW(BASE,     "read base",    READS, on_base,     client_ask(c, n, ASK_DATA, b->path, true))                       \
+    /* its version alone, just before the library would send a ping */                                                 \
+    ROW(LOOK,     "look at base", ASKS,  on_look,     client_ask(c, n, ASK_STAT, b->path, false))                      \
+    ROW(OWN,      "read own",     READS, on_own,      client_ask(c, n, ASK_DATA, own_path(b), true))                   \
+    /* do the servers answer? A sync: what changed comes before its answer */                                          \
+    ROW(PROBE,    "ask",          ASKS,  on_probe,    client_ask(c, n, ASK_SYNC, b->path, false))                      \
+    /* the first proposal: may it be revoked? */                                                                       \
+    ROW(FIRST,    "read first",   ASKS,  on_first,    client_ask(c, n, ASK_DATA, child_path(b, b->first), false))      \
+    ROW(REVOKE,   "revoke",       SETS,  on_revoke,   revoke_send(b))                                                  \
+    ROW(AHEAD,    "watch ahead",  ASKS,  on_watch,    client_ask(c, n, ASK_LIST, watch_path(b, 1), true))              \
+    ROW(BEYOND,   "watch second", ASKS,  on_watch,    client_ask(c, n, ASK_LIST, watch_path(b, 2), true))              \
+    /* are those before us ephemeral? All at once */                                                                   \
+    ROW(SIFT,     "sift",         ASKS,  on_sift,     sift_send(b))                                                    \
+    ROW(GHOST,    "find ghost",   ASKS,  on_ghost,    ghost_send(b))                                                   \
+    ROW(PATH,     "make path",    SETS,  on_path,     path_send(b))                                                    \
+    ROW(PROPOSE,  "propose",      SETS,  on_propose,  propose_send(b))                                                 \
+    ROW(SIGN,     "sign",         ASKS,  on_sign,     sign_send(b))                                                    \
+    /* claim and heartbeat: the same transaction */                                                                    \
+    ROW(WRITE,    "write base",   SETS,  on_write,    write_send(b))                                                   \
+    ROW(RESIGN,   "resign",       SETS,  on_resign,   resign_send(b))                                                  \
+    ROW(WITHDRAW, "withdraw",     SETS,  on_withdraw, client_ask(c, n, ASK_DELETE, own_path(b), false))                \
+    ROW(RECORD,   "read record",  READS, on_record,   client_ask(c, n, ASK_DATA, child_path(b, RECORD_NAME), false))   \
+    ROW(SAVE,     "write record", SETS,  on_save,     save_send(b))
 
 /* The next thing to do: a request, or something of our own. */
 enum step {
@@ -2789,7 +2781,7 @@ enum step {
     STEP_END_SESSION,
 };
 
-enum { ASKS, SETS };
+enum kind { ASKS, READS, SETS };
 
 /* The moment of a lease at which so much of T is over; NEVER without one. */
 static nanos lease_moment(const struct ballot_lease *l, int sixtieths)
@@ -3631,11 +3623,11 @@ static void on_sign(struct ballot *b, const struct reply *reply)
 }
 
 static const struct {
-    const char *text, *refused;
-    bool sets;
+    const char *text;
+    enum kind kind;
     void (*learn)(struct ballot *b, const struct reply *reply);
 } requests[] = {
-#define ROW(name, text, kind, refused, learn, send) { text, refused, kind == SETS, learn },
+#define ROW(name, text, kind, learn, send) { text, kind, learn },
     REQUESTS(ROW)
 #undef ROW
 };
@@ -3841,7 +3833,7 @@ static bool setting(const struct ballot *b)
 {
     bool any = false;
     for (enum step request = 0; request < REQUEST_COUNT; request++)
-        any = any || (requests[request].sets && flying(b, request));
+        any = any || (requests[request].kind == SETS && flying(b, request));
     return any;
 }
 
@@ -4029,15 +4021,21 @@ static int ghost_send(struct ballot *b)
     return client_ask(&b->client, REQUEST_GHOST, ASK_STAT, child_path(b, b->queue.at[b->suspects - 1]), false);
 }
 
-static void election_request(struct ballot *b, enum step request)
+static void election_do(struct ballot *b, enum step step)
 {
     struct client *c = &b->client;
-    int rc = ZBADARGUMENTS, n = (int)request;
-    SAY(&b->config, TRACE, "request: %s", requests[n].text);
-    switch (n) {
-#define ROW(name, text, kind, refused, learn, send) case REQUEST_##name: rc = send; break;
+    int rc = ZOK, n = (int)step;
+    if (step < REQUEST_COUNT)
+        SAY(&b->config, TRACE, "request: %s", requests[n].text);
+    switch (step) {
+#define ROW(name, text, kind, learn, send) case REQUEST_##name: rc = send; break;
     REQUESTS(ROW)
 #undef ROW
+    case STEP_NONE:        break;
+    case STEP_DOUBT:       election_doubt(b); break;
+    case STEP_SETTLE:      election_settle(b); break;
+    case STEP_CUT:         lease_cut(b); break;
+    case STEP_END_SESSION: session_end(b); break;
     }
     if (rc == ZOK)
         return;
@@ -4065,29 +4063,12 @@ static void election_learn(void *owner, const struct reply *reply)
     if (clock_now() - reply->sent > part(b->client.timeout, PART_GAP))
         b->broke_at = clock_now();
     if (outcome_unknown(rc)) {
-        if (requests[n].sets)
+        if (requests[n].kind == SETS)
             answer_lost(b, n);
-        return;
-    }
-    if (requests[n].refused && rc != ZOK && rc != ZNONODE) {
-        election_denied(b, requests[n].refused, reply->path, rc, "read");
-        return;
-    }
-    requests[n].learn(b, reply);
-}
-
-static void election_do(struct ballot *b, enum step step)
-{
-    if (step < REQUEST_COUNT)
-        election_request(b, step);
-    else if (step == STEP_DOUBT)
-        election_doubt(b);
-    else if (step == STEP_SETTLE)
-        election_settle(b);
-    else if (step == STEP_CUT)
-        lease_cut(b);
-    else if (step == STEP_END_SESSION)
-        session_end(b);
+    } else if (requests[n].kind == READS && rc != ZOK && rc != ZNONODE)
+        election_denied(b, "reading", reply->path, rc, "read");
+    else
+        requests[n].learn(b, reply);
 }
 
 /* Does what is due; returns when to come again. */
