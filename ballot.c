@@ -4321,17 +4321,14 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
     ROW(STEP_DOWN, "step-down", false, NULL, step_down, "", "make the leader hand over to the next",                   \
         "ballot step-down --timeout=1m")
 
-enum {
-#define ROW(id, ...) NUMBER_##id,
-    COMMANDS(ROW)
-#undef ROW
-};
+#define COMMAND_NUMBER(id, ...) NUMBER_##id,
+#define COMMAND_BIT(id, ...) FOR_##id = 1 << NUMBER_##id,
+
+enum { COMMANDS(COMMAND_NUMBER) };
 
 /* Which commands something is for: one bit a command. */
 enum {
-#define ROW(id, ...) FOR_##id = 1 << NUMBER_##id,
-    COMMANDS(ROW)
-#undef ROW
+    COMMANDS(COMMAND_BIT)
     FOR_RUN = FOR_ONCE | FOR_CRON,
     FOR_ELECTION = FOR_RUN | FOR_INFO | FOR_WATCH | FOR_STEP_DOWN,
     FOR_ALL = FOR_ELECTION | FOR_NEXT,
@@ -4383,17 +4380,13 @@ static const char *format_words(int commands)
     ROW(NUMBER, "NUMBER", "a whole number from 1 to 1000000", (*number = number_parse(text)) >= 0)                     \
     ROW(MOMENT, "TIME", "a time such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+01:00", moment_parse(text, number))
 
-enum setting_type {
-#define ROW(id, ...) TYPE_##id,
-    TYPES(ROW)
-#undef ROW
-};
+#define TYPE_ID(id, ...) TYPE_##id,
+#define TYPE_NAME(id, name, ...) name,
+#define TYPE_CHECK(id, name, expected, valid) case TYPE_##id: return valid ? NULL : expected;
 
-static const char type_names[][24] = {
-#define ROW(id, name, ...) name,
-    TYPES(ROW)
-#undef ROW
-};
+enum setting_type { TYPES(TYPE_ID) };
+
+static const char type_names[][24] = { TYPES(TYPE_NAME) };
 
 /* In the order in which help shows them. */
 #define GROUPS(ROW)                                                                                                    \
@@ -4457,12 +4450,11 @@ enum group { GROUPS(MEANING) GROUP_COUNT };
       "print nothing; end with 0 if a candidate leads, with 3 if none does")                                           \
     X(TIMEOUT, "timeout", ANSWER, DURATION, "30s", NULL, FOR_STEP_DOWN, false, "how long to wait for another leader")
 
-enum setting_id {
-#define X(id, ...) SET_##id,
-    SETTINGS(X)
-#undef X
-    SETTING_COUNT
-};
+#define SETTING_ID(id, ...) SET_##id,
+#define SETTING_ROW(id, name, group, type, initial, choices, commands, plain, help) \
+    { name, GROUP_##group, TYPE_##type, initial, choices, commands, plain, help },
+
+enum setting_id { SETTINGS(SETTING_ID) SETTING_COUNT };
 
 static const struct setting {
     const char *name;
@@ -4472,12 +4464,7 @@ static const struct setting {
     int commands;
     bool plain_variable;
     const char *help;
-} settings_table[SETTING_COUNT] = {
-#define X(id, name, group, type, initial, choices, commands, plain, help) \
-    [SET_##id] = { name, GROUP_##group, TYPE_##type, initial, choices, commands, plain, help },
-    SETTINGS(X)
-#undef X
-};
+} settings_table[] = { SETTINGS(SETTING_ROW) };
 
 /* Short forms: "-n 3" and "-n3" are "--count=3". */
 static const struct { char letter; enum setting_id id; } setting_letters[] = {
@@ -4485,11 +4472,9 @@ static const struct { char letter; enum setting_id id; } setting_letters[] = {
 };
 
 /* Sections of the configuration file, from the widest to the most exact. */
+#define COMMAND_SECTION(id, words, ...) { words, FOR_##id },
 static const struct section { char name[16]; int commands; } sections[] = {
-    { "", FOR_ALL }, { "run", FOR_RUN },
-#define ROW(id, words, ...) { words, FOR_##id },
-    COMMANDS(ROW)
-#undef ROW
+    { "", FOR_ALL }, { "run", FOR_RUN }, COMMANDS(COMMAND_SECTION)
 };
 
 /* The weakest first. A file's origin is ORIGIN_FILE plus how exact its section is. */
@@ -4663,9 +4648,7 @@ static struct hint setting_hint(const char *name, const char *dashes, int comman
 static const char *setting_check(const struct setting *row, const char *text, nanos *number)
 {
     switch (row->type) {
-#define ROW(type, name, expected, valid) case TYPE_##type: return valid ? NULL : expected;
-    TYPES(ROW)
-#undef ROW
+        TYPES(TYPE_CHECK)
     }
     return NULL;
 }
@@ -8478,18 +8461,12 @@ static void viewer_complain(const struct viewer *v, struct log *log, nanos waite
     ROW(TIME, "proposalTime", "proposalTime") ROW(NODE, "proposalNode", "proposalNode")                                \
     ROW(TIMEOUT, "sessionTimeout", "sessionTimeout") ROW(HEARTBEAT, "lastSeenTime", "lastSeenTime")
 
-enum member {
-#define ROW(id, json, yaml) MEMBER_##id,
-    MEMBERS(ROW)
-#undef ROW
-    MEMBER_COUNT
-};
+#define MEMBER_ENUM(id, ...) MEMBER_##id,
+#define MEMBER_NAMES(id, json, yaml) { json, yaml },
 
-static const struct { char json[16], yaml[16]; } member_names[MEMBER_COUNT] = {
-#define ROW(id, json, yaml) { json, yaml },
-    MEMBERS(ROW)
-#undef ROW
-};
+enum member { MEMBERS(MEMBER_ENUM) MEMBER_COUNT };
+
+static const struct { char json[16], yaml[16]; } member_names[] = { MEMBERS(MEMBER_NAMES) };
 
 /* What is shown of the leader, a candidate or the schedule: fields that are empty are not. */
 struct record {
@@ -9601,6 +9578,9 @@ static int next_run(const struct settings *s, struct log *log, char **spec)
     return fflush(stdout) == 0 ? 0 : EXIT_BALLOT;
 }
 
+#define COMMAND_ROW(id, words, takes_command, operand, run, arguments, summary, example) \
+    { words, FOR_##id, takes_command, operand, run, arguments, summary, example },
+
 static const struct command {
     const char *words;
     int bit;             /* FOR_...: which settings are its own           */
@@ -9608,12 +9588,7 @@ static const struct command {
     const char *operand; /* the one word that follows, among options      */
     int (*run)(const struct settings *, struct log *, char **command);
     const char *arguments, *summary, *example;
-} commands[] = {
-#define ROW(id, words, takes_command, operand, run, arguments, summary, example) \
-    { words, FOR_##id, takes_command, operand, run, arguments, summary, example },
-    COMMANDS(ROW)
-#undef ROW
-};
+} commands[] = { COMMANDS(COMMAND_ROW) };
 
 /* ---------------------------------------------------------------------------
  * Help: usage, the man page, the example of a configuration file, completion for shells; all from the tables
