@@ -4548,13 +4548,10 @@ static int bool_parse(const char *word)
 }
 
 /* A whole number from 1 to a million; -1: none. */
-static int number_parse(const char *digits)
+static long number_parse(const char *digits)
 {
-    int value = 0;
-    for (const char *p = digits; *p; p++)
-        if (!isdigit((unsigned char)*p) || (value = value * 10 + (*p - '0')) > 1000000)
-            return -1;
-    return value > 0 ? value : -1;
+    long value = digits[strspn(digits, "0123456789")] ? -1 : strtol(digits, NULL, 10);
+    return value > 0 && value <= 1000000 ? value : -1;
 }
 
 /* Levenshtein's distance, for "did you mean". */
@@ -5871,13 +5868,7 @@ static void subtree_read_children(struct subtree *t, const struct descendant *pa
         t->count = before;
 }
 
-static int descendant_by_parent(const void *a, const void *b)
-{
-    pid_t left = ((const struct descendant *)a)->parent, right = ((const struct descendant *)b)->parent;
-    return (left > right) - (left < right);
-}
-
-/* All processes, by parent: for kernels that list no children. */
+/* All processes: for kernels that list no children. */
 static struct subtree subtree_scan(void)
 {
     struct subtree all = { .complete = true };
@@ -5889,25 +5880,15 @@ static struct subtree subtree_scan(void)
     if (proc)
         closedir(proc);
     all.complete = all.complete && all.count; /* we ourselves are among them */
-    if (all.count)
-        qsort(all.all, all.count, sizeof *all.all, descendant_by_parent);
     return all;
 }
 
 /* Adds the children of `parent` from such a scan. */
 static void subtree_pick(struct subtree *t, const struct subtree *all, pid_t parent, const struct spared *spared)
 {
-    size_t low = 0, high = all->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (all->all[middle].parent < parent)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < all->count && all->all[low].parent == parent; low++)
-        if (!spared_has(spared, all->all[low].pid))
-            subtree_add(t, &all->all[low]);
+    for (size_t i = 0; i < all->count; i++)
+        if (all->all[i].parent == parent && !spared_has(spared, all->all[i].pid))
+            subtree_add(t, &all->all[i]);
 }
 
 /* What descends from this process, without the spared and their descendants; or its
@@ -6278,18 +6259,13 @@ struct guard {
     struct spared none;   /* a guard has none                                   */
 };
 
-static void __attribute__((format(printf, 3, 4))) export_format(const char *name, bool wanted, const char *format, ...)
+/* NULL: not this one; an outer ballot may have set it. */
+static void command_export(const char *name, const char *value)
 {
-    char value[NODE_PATH_MAX];
-    struct text t = text_in(value, sizeof value);
-    va_list args;
-    va_start(args, format);
-    text_vformat(&t, format, args);
-    va_end(args);
-    if (wanted)
+    if (value)
         setenv(name, value, 1);
     else
-        unsetenv(name); /* an outer ballot's */
+        unsetenv(name);
 }
 
 /* In the child: becomes the command, or writes into `error` why not. */
@@ -6310,11 +6286,13 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
     for (int i = 0; i < 2; i++)
         if (g->outputs[i] >= 0)
             dup2(g->outputs[i], STDOUT_FILENO + i);
-    bool scheduled = start->scheduled != BALLOT_NEVER;
-    export_format("BALLOT_SCHEDULED_TIME", scheduled, "%s", scheduled ? moment_string(start->scheduled, start->offset).data : "");
-    export_format("BALLOT_LEADER_ID", true, "%s", g->plan->id);
-    export_format("BALLOT_LEADER_NODE", start->token != 0, "%s", start->text);
-    export_format("BALLOT_FENCING_TOKEN", start->token != 0, "%" PRId64, start->token);
+    char token[24];
+    snprintf(token, sizeof token, "%" PRId64, start->token);
+    const struct moment_text activation = moment_string(start->scheduled, start->offset);
+    command_export("BALLOT_SCHEDULED_TIME", start->scheduled != BALLOT_NEVER ? activation.data : NULL);
+    command_export("BALLOT_LEADER_ID", g->plan->id);
+    command_export("BALLOT_LEADER_NODE", start->token ? start->text : NULL);
+    command_export("BALLOT_FENCING_TOKEN", start->token ? token : NULL);
     if (!failure.no_input) {
         execvp(argv[0], argv);
         failure.error = errno;
@@ -7148,12 +7126,6 @@ static void cron_ended(struct cron_run *c, int status, bool refused)
     c->memory.written = false;
 }
 
-static const struct cron_memory *cron_memory(const struct cron_run *c)
-{
-    static struct cron_memory none; /* never written to; const, it would be 6 KB of the program */
-    return c ? &c->memory : &none;
-}
-
 /* ---------------------------------------------------------------------------
  * Agent: what should be true now, and making it so
  *
@@ -7879,15 +7851,16 @@ static int agent_run(struct agent *a)
     for (;;) {
         agent_learn_output(a);
         agent_learn_election(a);
-        cron_learn(f->cron, a->ballot, &a->facts.observed.election, f->observed.now);
+        cron_learn(f->cron, a->ballot, &f->observed.election, f->observed.now);
         struct decision decision = agent_decide(f);
         if (decision.finish)
             return f->memory.after.exit_status;
         memcpy(&before, &f->memory, sizeof before);
-        memcpy(&cron_before, cron_memory(f->cron), sizeof cron_before);
+        if (f->cron)
+            memcpy(&cron_before, &f->cron->memory, sizeof cron_before);
         agent_act(a, &decision);
         bool moved = bytes_differ(&before, &f->memory, sizeof before) ||
-                     bytes_differ(&cron_before, cron_memory(f->cron), sizeof cron_before);
+                     (f->cron && bytes_differ(&cron_before, &f->cron->memory, sizeof cron_before));
         agent_wait(a, moved ? f->observed.now : decision.wake); /* moved: decide again at once */
     }
 }
@@ -8050,17 +8023,16 @@ struct viewer {
     bool base_fresh, list_fresh, creation_watched;
     bool base_exists;
     bool hold_base;     /* what the base said is not shown yet: do not read over it */
-    bool complete;      /* all was read at least once                          */
     struct znode base;
     char named[NODE_MAX]; /* the proposal that it names; "": none              */
     struct Stat list_stat; /* of the base, with the list                       */
     struct znode schedule; /* the leaders' record of activations, beside the proposals */
-    struct znode *nodes; /* sorted as strcmp                                    */
+    struct znode *nodes; /* sorted as by znode_compare()                        */
     size_t count;
     int refused;        /* what no waiting mends: a ZooKeeper error, or 0      */
     const char *refused_what;
-    void (*asked)(void *context, const struct reply *reply); /* learns of QUERY_ASK */
-    void *asked_context;
+    bool asked;         /* QUERY_ASK was carried out                           */
+    int ask_refused;    /* ... or refused: a ZooKeeper error                   */
     char node[NODE_PATH_MAX]; /* of viewer_path()                              */
 };
 
@@ -8097,20 +8069,19 @@ static bool node_in_queue(const struct znode *n)
     return n->listed && named && !persistent && n->state != ZNODE_GONE;
 }
 
+/* By name; one that is listed comes before others of its name. */
+static int znode_compare(const void *a, const void *b)
+{
+    const struct znode *one = a, *other = b;
+    int order = strcmp(one->name, other->name);
+    return order ? order : other->listed - one->listed;
+}
+
 static struct znode *node_find(const struct viewer *v, const char *name)
 {
-    size_t low = 0, high = v->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(v->nodes[middle].name, name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < v->count && !strcmp(v->nodes[low].name, name); low++)
-        if (v->nodes[low].listed)
-            return &v->nodes[low];
-    return NULL;
+    struct znode key = { .listed = true };
+    string_copy(key.name, sizeof key.name, name);
+    return v->count ? bsearch(&key, v->nodes, v->count, sizeof key, znode_compare) : NULL;
 }
 
 /* The leader's proposal: named by the base, and there. NULL: no candidate leads. */
@@ -8180,11 +8151,6 @@ static void on_query_creation(struct viewer *v, const struct reply *reply)
         v->base_fresh = v->list_fresh = false;
 }
 
-static int znode_compare(const void *a, const void *b)
-{
-    return strcmp(((const struct znode *)a)->name, ((const struct znode *)b)->name);
-}
-
 /* Puts a new list in the place of the old one. What stayed keeps what was read
  * of it; what left is kept until its end is shown. */
 static bool nodes_replace(struct viewer *v, const struct String_vector *names, const struct Stat *stat)
@@ -8245,13 +8211,23 @@ static void on_query_node(struct viewer *v, const struct reply *reply)
         n->state = outcome_unknown(reply->rc) ? ZNODE_UNREAD : reply->rc == ZNONODE ? ZNODE_GONE : ZNODE_REFUSED;
 }
 
+static void on_query_ask(struct viewer *v, const struct reply *reply)
+{
+    struct znode *n = node_find(v, node_name(v->config.base_path, reply->path));
+    v->asked = reply->rc == ZOK;
+    if (n && !v->asked) /* written meanwhile, or the answer is lost: what is there now? */
+        n->state = ZNODE_UNREAD;
+    if (!v->asked && !outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE)
+        v->ask_refused = reply->rc;
+}
+
 static void viewer_learn(void *owner, const struct reply *reply)
 {
     struct viewer *v = owner;
     if (reply->request == QUERY_NODE)
         on_query_node(v, reply);
     else if (reply->request == QUERY_ASK)
-        v->asked(v->asked_context, reply);
+        on_query_ask(v, reply);
     else if (outcome_unknown(reply->rc))
         return;
     else if (reply->request == QUERY_BASE)
@@ -8284,12 +8260,6 @@ static bool nodes_in_state(const struct viewer *v, enum znode_state state)
     return false;
 }
 
-/* Once, until it is answered. */
-static enum query query_once(const struct viewer *v, enum query query)
-{
-    return client_flying(&v->client, (int)query) ? QUERY_NOTHING : query;
-}
-
 static enum query viewer_step(const struct viewer *v)
 {
     if (!v->client.connected || v->refused)
@@ -8307,7 +8277,7 @@ static enum query viewer_step(const struct viewer *v)
     if (!v->watching && viewer_torn(v))
         return QUERY_ANEW;
     if (v->watching && !v->base_exists && !v->creation_watched)
-        return query_once(v, QUERY_CREATION);
+        return client_flying(&v->client, QUERY_CREATION) ? QUERY_NOTHING : QUERY_CREATION;
     return nodes_in_state(v, ZNODE_UNREAD) ? QUERY_NODE : QUERY_NOTHING;
 }
 
@@ -8359,26 +8329,6 @@ static int query_send(struct viewer *v, enum query query)
     return ZOK;
 }
 
-/* Sends what is due; as client_prepare(). */
-static int viewer_prepare(struct viewer *v, struct pollfd *slots, int room, nanos *wake)
-{
-    enum query query;
-    v->client.news = false;
-    while ((query = viewer_step(v)) != QUERY_NOTHING)
-        if (query_send(v, query) != ZOK)
-            client_hang_up(&v->client);
-    int count = client_prepare(&v->client, slots, room, wake);
-    if (v->client.news)
-        *wake = clock_now();
-    return count;
-}
-
-static void viewer_dispatch(struct viewer *v, const struct pollfd *slots, int count)
-{
-    client_dispatch(&v->client, slots, count);
-    v->complete = v->complete || viewer_whole(v);
-}
-
 /* Ends the session; what was read stays. Where no answer came, it does not wait for one. */
 static void viewer_end(struct viewer *v, bool answered)
 {
@@ -8403,10 +8353,15 @@ static void viewer_free(struct viewer *v)
 /* One round: sends what is due, waits until something happens or `until`, learns. */
 static void viewer_round(struct viewer *v, struct pollfd *slots, int used, nanos until)
 {
-    int count = viewer_prepare(v, slots + used, BALLOT_POLLFDS, &until);
+    struct client *c = &v->client;
+    c->news = false;
+    for (enum query query; (query = viewer_step(v)) != QUERY_NOTHING;)
+        if (query_send(v, query) != ZOK)
+            client_hang_up(c);
+    int count = client_prepare(c, slots + used, BALLOT_POLLFDS, &until);
     log_turn(v->config.log_data);
-    if (poll(slots, (nfds_t)used + (nfds_t)count, poll_timeout(until, clock_now())) >= 0)
-        viewer_dispatch(v, slots + used, count);
+    if (poll(slots, (nfds_t)used + (nfds_t)count, c->news ? 0 : poll_timeout(until, clock_now())) >= 0)
+        client_dispatch(c, slots + used, count);
 }
 
 /* What matters to a candidate is a detail here. */
@@ -9315,7 +9270,6 @@ static int watch(const struct settings *s, struct log *log, char **command)
     bool refused = w.viewer->refused;
     if (refused)
         viewer_complain(w.viewer, log, 0);
-    viewer_end(w.viewer, true);
     viewer_free(w.viewer);
     return refused || lost ? EXIT_BALLOT : 0;
 }
@@ -9333,9 +9287,7 @@ struct handover {
     bool begun;           /* `old` is known                              */
     struct candidate old; /* the leader when we came                     */
     char name[512];       /* ... in words                                */
-    bool asked;
     bool gone_said;       /* that it cannot be asked                     */
-    int refused;          /* a ZooKeeper error                           */
 };
 
 enum handover_step {
@@ -9355,7 +9307,7 @@ static bool handover_others(const struct viewer *v, const char *node)
 static enum handover_step handover_next(const struct handover *d)
 {
     const struct viewer *v = d->viewer;
-    if (d->refused)
+    if (v->ask_refused)
         return HANDOVER_REFUSED;
     if (client_flying(&v->client, QUERY_ASK) || !viewer_whole(v))
         return HANDOVER_WAIT;
@@ -9370,25 +9322,12 @@ static enum handover_step handover_next(const struct handover *d)
     if (!*named)
         return HANDOVER_WAIT;
     if (!n)
-        return d->gone_said || d->asked ? HANDOVER_WAIT : HANDOVER_TELL_GONE;
+        return d->gone_said || v->asked ? HANDOVER_WAIT : HANDOVER_TELL_GONE;
     if (!n->data || !json_has(n->data, n->length, "onDisconnect"))
         return HANDOVER_FOREIGN;
-    if (d->asked || json_has(n->data, n->length, "stepDown"))
+    if (v->asked || json_has(n->data, n->length, "stepDown"))
         return HANDOVER_WAIT;
     return handover_others(v, d->old.node) ? HANDOVER_ASK : HANDOVER_NO_OTHER;
-}
-
-static void on_asked(void *context, const struct reply *reply)
-{
-    struct handover *d = context;
-    d->asked = reply->rc == ZOK;
-    if (d->asked)
-        return;
-    struct znode *n = node_find(d->viewer, d->old.node);
-    if (n) /* written meanwhile, or the answer is lost: what is there now? */
-        n->state = ZNODE_UNREAD;
-    if (!outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE)
-        d->refused = reply->rc;
 }
 
 /* Adds the field before the end of the leader's JSON, which is an object: it has a field. */
@@ -9437,7 +9376,7 @@ static int handover_report(const struct handover *d, enum handover_step end)
             "end it to make it hand over", old);
         break;
     default:
-        LOG(d->log, FATAL, "asking %s to step down is refused: %s", old, zerror(d->refused));
+        LOG(d->log, FATAL, "asking %s to step down is refused: %s", old, zerror(d->viewer->ask_refused));
     }
     return EXIT_BALLOT;
 }
@@ -9506,8 +9445,6 @@ static int step_down(const struct settings *s, struct log *log, char **command)
     (void)command;
     if (!d.viewer)
         return EXIT_BALLOT;
-    d.viewer->asked = on_asked;
-    d.viewer->asked_context = &d;
     signal_handle(SIGPIPE, SIG_IGN);
     int status = handover_run(&d, s);
     viewer_end(d.viewer, viewer_whole(d.viewer));

@@ -1493,9 +1493,9 @@ static void test_stepping_down(void)
     check(handover_next(&d) == HANDOVER_ASK, "... he is asked");
     v->base_fresh = false;
     check(handover_next(&d) == HANDOVER_WAIT, "... when all is known");
-    v->base_fresh = d.asked = true;
+    v->base_fresh = v->asked = true;
     check(handover_next(&d) == HANDOVER_WAIT, "... once");
-    d.asked = false;
+    v->asked = false;
     data(&v->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
     check(handover_next(&d) == HANDOVER_WAIT, "... by whoever");
     data(&v->nodes[0], "{\"candidateId\":\"c1\"}", 0);
