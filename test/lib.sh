@@ -1,5 +1,16 @@
 # Sourced by the tests: TAP, private ZooKeeper servers, candidates, bounded waits.
 # Everything lives in $T and is ended by exact pid when the test ends.
+#
+# A test is read from top to bottom, one behaviour a block:
+#
+#     describe "A leader that is killed is followed by the next candidate"
+#     candidate a -- "$JOB" "$JOBS" -1
+#     within 10 started_least 1
+#     ...
+#     check "its guard resigns for it" within 2 leader_is b
+#
+# What is checked or waited for is a command with its arguments: those below, or a small
+# function that stands above the block which needs it. Whatever checks, ends with 0 or 1.
 # shellcheck shell=bash disable=SC2034
 
 [ -r /proc/self/status ] || { echo "1..0 # skip /proc is not mounted, which bash, Java and these tests need"; exit; }
@@ -16,12 +27,29 @@ T=$(mktemp -d "$shm/ballot-test.XXXXXX")
 declare -A PID    # candidates and servers by name
 declare -A PORT   # of servers
 TESTS=0 FAILED=0
-exec 2> >(exec grep --line-buffered -vE 'line [0-9]+: +[0-9]+ (Killed|Aborted|Segmentation fault|Terminated|Hangup|Quit)' >&2) # the shell's job news
+# without the shell's job news
+exec 2> >(exec grep --line-buffered -vE \
+    'line [0-9]+: +[0-9]+ (Killed|Aborted|Segmentation fault|Terminated|Hangup|Quit)' >&2)
 unset BALLOT_DEBUG DEBUG
 export LC_ALL=C.UTF-8 # for sort, grep and wc; ballot itself knows no locale
 
 # --- TAP
 
+BLOCK=0
+describe() { # SENTENCE: a behaviour; the block has an election of its own, and nothing is recorded yet
+    note "$1"
+    TITLE=$1
+    BLOCK=$((BLOCK + 1))
+    BASE=/block-$BLOCK
+    SERVER=zk
+    runs_to "$T/runs-$BLOCK"
+    fresh
+    rm -f "$T"/*.log
+}
+goes_on() { # SENTENCE: a behaviour; the block goes on from what the one above has left
+    note "$1"
+    TITLE=$1
+}
 ok() { # STATUS DESCRIPTION
     TESTS=$((TESTS + 1))
     if [ "$1" = 0 ]; then
@@ -29,7 +57,7 @@ ok() { # STATUS DESCRIPTION
     else
         FAILED=$((FAILED + 1))
         echo "not ok $TESTS - $2"
-        complain "check $TESTS failed: $2"
+        complain "check $TESTS failed: $2${TITLE:+ (in: $TITLE)}"
         [ $FAILED = 1 ] && for f in "$T"/*.log; do
             [ -f "$f" ] && complain "the end of $f:" && tail -n 25 "$f" | cut -c1-300 | sed 's/^/#     /' >&2
         done
@@ -43,13 +71,7 @@ check() { # DESCRIPTION COMMAND...: passes if COMMAND does
     "$@"
     ok $? "$what"
 }
-refuse() { # DESCRIPTION COMMAND...: passes if COMMAND says no, by status 1; others are errors
-    local what=$1
-    shift
-    "$@"
-    [ $? = 1 ]
-    ok $? "$what"
-}
+refuse() { check "$1" not "${@:2}"; } # DESCRIPTION COMMAND...: passes if COMMAND says no
 is() { # GOT EXPECTED DESCRIPTION
     [ "$1" = "$2" ]
     ok $? "$3" || complain "got \"$1\", expected \"$2\""
@@ -73,13 +95,13 @@ finish() {
         FAILED=1
         complain "the script ended with status $status"
     fi
-    mapfile -t pids < <(jobs -pr; jobs -ps) # not those of PID that are somebody else's by now
+    mapfile -t pids < <(jobs -pr; jobs -ps) # not those of PID that are other processes' by now
     if [ ${#pids[@]} != 0 ]; then
         kill -CONT "${pids[@]}" 2>/dev/null
         kill -KILL "${pids[@]}" 2>/dev/null
         wait "${pids[@]}" 2>/dev/null
     fi
-    for name in $(cat "$T/clocked" 2>/dev/null); do # libfaketime's, by the pid of whoever was killed
+    for name in $(cat "$T/clocked" 2>/dev/null); do # libfaketime's, by the pid of what was killed
         rm -f "/dev/shm/faketime_shm_$name" "/dev/shm/sem.faketime_sem_$name"
     done
     if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
@@ -108,29 +130,45 @@ able_to_pty() { able script -qec true /dev/null; }                         # a t
 able_to_unshare() { able "${UNSHARE[@]}" "$@" true; }                      # OPTION..., such as --pid --fork
 able_to_mount() { able "${UNSHARE[@]}" --mount mount -t tmpfs none /tmp; } # in a mount namespace
 
+# --- conditions: for check, refuse and within
+
+not() { # COMMAND...: COMMAND says no, by status 1; others are errors
+    "$@"
+    [ $? = 1 ]
+}
+prints() { [ "$("${@:2}")" = "$1" ]; }                                   # TEXT COMMAND...
+prints_other() { local got; got=$("${@:2}") && [ "$got" != "$1" ]; }     # TEXT COMMAND...
+prints_least() { local got; got=$("${@:2}"); [ "$got" -ge "$1" ]; }      # NUMBER COMMAND...
+prints_like() { grep -qE -- "$1" <<<"$("${@:2}")"; }                     # REGEX COMMAND...
+holds() { grep -qF -- "$2" "$1"; }                                       # FILE TEXT
+lines() { wc -l <"$1"; }                                                 # FILE
+printable() { LC_ALL=C not grep -q '[^ -~]' "$1"; }                      # FILE
+alive() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }   # PID
+dead() { [ -n "$1" ] && ! alive "$1"; }                                  # PID
+all_live() { local name; for name; do alive "${PID[$name]}" || return 1; done; } # NAME...
+
 # --- time
 
-exec {NEVER}<> <(:) # a pipe that nobody writes: reading it is a pause without a process
+exec {NEVER}<> <(:) # a pipe that is never written: reading it is a pause without a process
 
 now() { "$JOB" now; }                              # ns, the clock of job's records
 ms_since() { echo $((($(now) - $1) / 1000000)); }  # NS
 within() { # SECONDS COMMAND...: waits until COMMAND passes
-    local limit=$(($(now) + $1 * 1000000000)) pause=5
+    local limit=$(($(now) + $1 * 1000000000)) ms=5
     shift
     until "$@"; do
         [ "$(now)" -lt "$limit" ] || return 1
-        read -r -t "0.0$((pause / 10))$((pause % 10))" -u "$NEVER"
-        [ $pause -ge 40 ] || pause=$((pause + 1)) # other suites want the processor, too
+        pause "0.0$((ms / 10))$((ms % 10))"
+        [ $ms -ge 40 ] || ms=$((ms + 1)) # other suites want the processor, too
     done
     return 0
 }
-alive() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
-dead() { [ -n "$1" ] && ! alive "$1"; }
+pause() { read -r -t "$1" -u "$NEVER"; } # SECONDS
 
 # --- servers
 
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-port_choose() { # no other suite gets it while $T exists, also where nobody listens yet, or just then
+port_choose() { # no other suite gets it while $T exists, whether something listens there or not
     local port
     for _ in $(seq 100); do
         port=$((20000 + RANDOM % 12000))
@@ -144,27 +182,30 @@ port_choose() { # no other suite gets it while $T exists, also where nobody list
 four() { # NAME WORD: a four letter command
     (exec 3<>"/dev/tcp/127.0.0.1/${PORT[$1]}" && printf %s "$2" >&3 && timeout 2 cat <&3) 2>/dev/null
 }
+ZK_JAVA=(java)
 zk_mine() { # NAME: it serves, and it is ours
     four "$1" srvr | grep -q '^Mode:' && four "$1" conf | grep -q "dataDir=$T/$1/"
 }
 zk_launch() { # NAME: (again) with the data it has
-    java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel="${ZK_TIER:-1}" -Xshare:auto -Dzookeeper.forceSync=no \
-        -Dzookeeper.preAllocSize=64 -cp /usr/share/java/zookeeper.jar:/usr/share/java/slf4j-nop.jar \
+    "${ZK_JAVA[@]}" -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel="${ZK_TIER:-1}" -Xshare:auto \
+        -Dzookeeper.forceSync=no -Dzookeeper.preAllocSize=64 \
+        -cp /usr/share/java/zookeeper.jar:/usr/share/java/slf4j-nop.jar \
         org.apache.zookeeper.server.quorum.QuorumPeerMain "$T/$1/zoo.cfg" >"$T/$1/out" 2>&1 &
     PID[$1]=$!
 }
 zk_config() { # NAME LINE...
     mkdir -p "$T/$1/data"
-    printf '%s\n' "tickTime=${ZK_TICK:-500}" "dataDir=$T/$1/data" "clientPort=${PORT[$1]}" clientPortAddress=127.0.0.1 \
-        '4lw.commands.whitelist=*' admin.enableServer=false maxClientCnxns=0 "minSessionTimeout=${ZK_MIN:-1000}" \
-        "maxSessionTimeout=60000" "${@:2}" >"$T/$1/zoo.cfg"
+    printf '%s\n' "tickTime=${ZK_TICK:-500}" "dataDir=$T/$1/data" "clientPort=${PORT[$1]}" \
+        clientPortAddress=127.0.0.1 '4lw.commands.whitelist=*' admin.enableServer=false maxClientCnxns=0 \
+        "minSessionTimeout=${ZK_MIN:-1000}" maxSessionTimeout=60000 "${@:2}" >"$T/$1/zoo.cfg"
 }
+zk_settled() { zk_mine "$1" || dead "${PID[$1]}"; } # NAME: it serves, or has given up
 zk_start() { # NAME: a standalone server; another port is tried if that one is taken
     for _ in 1 2 3; do
         PORT[$1]=$(port_choose)
         zk_config "$1"
         zk_launch "$1"
-        within 20 eval "zk_mine $1 || dead ${PID[$1]}"
+        within 20 zk_settled "$1"
         zk_mine "$1" && return
         kill -KILL "${PID[$1]}" 2>/dev/null
     done
@@ -186,9 +227,11 @@ proxy_start() { # a proxy in front of the server zk
     echo pass >"$T/control"
     "$here/proxy" "${PORT[proxy]}" "${PORT[zk]}" "$T/control" 2>"$T/proxy.log" &
     PID[proxy]=$!
-    within 5 eval '! port_free ${PORT[proxy]}'
+    within 5 not port_free "${PORT[proxy]}"
 }
-mode() { echo "$*" >"$T/control.new" && mv "$T/control.new" "$T/control"; } # of the proxy: pass, cut, freeze, slow MS, deaf, last
+mode() { # pass|cut|freeze|slow MS|deaf|last: what the proxy does from now on
+    echo "$*" >"$T/control.new" && mv "$T/control.new" "$T/control"
+}
 zk() { "$ZK" "$(servers "$SERVER")" "$@"; }
 proposals() { # how many, or "none" where there is no base or no answer
     local names
@@ -205,8 +248,8 @@ SERVER=zk
 BASE=/ballot/election
 candidate() { # NAME OPTION... -- COMMAND...
     : >>"$T/$1.log"
-    setsid "$BALLOT" run once --candidate-id="$1" --zookeeper-servers="$(servers "$SERVER")" --zookeeper-base-path="$BASE" \
-        "${@:2}" >"$T/$1.out" 2>>"$T/$1.log" &
+    setsid "$BALLOT" run once --candidate-id="$1" --zookeeper-servers="$(servers "$SERVER")" \
+        --zookeeper-base-path="$BASE" "${@:2}" >"$T/$1.out" 2>>"$T/$1.log" &
     PID[$1]=$!
 }
 execed() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" != bash ]; }
@@ -220,6 +263,7 @@ stop() { # NAME...: in good order, or it is a failure
     return 0
 }
 logged() { grep -q -- "$2" "$T/$1.log"; } # NAME TEXT
+times_logged() { grep -c -- "$2" "$T/$1.log"; } # NAME TEXT
 ended() { # NAME: waits for its end, puts its exit status into STATUS
     STATUS=alive
     within 20 dead "${PID[$1]}" || return
@@ -248,14 +292,18 @@ clocked() { # CLOCK COMMAND...: with another wall clock, and the same steady one
     *) exec env "${fake[@]}" FAKETIME="$1" "${@:2}" ;;
     esac
 }
-RUNS=$T/runs
 T2=(--zookeeper-session-timeout=2s) # two seconds
 # shellcheck disable=SC2016
-RUN=(-- sh -c 'echo "$BALLOT_SCHEDULED_TIME $BALLOT_LEADER_ID" >>"$0"' "$RUNS")
+runs_to() { # FILE: where $RUN, a command, writes each activation and on which candidate it was
+    RUNS=$1
+    RUN=(-- sh -c 'echo "$BALLOT_SCHEDULED_TIME $BALLOT_LEADER_ID" >>"$0"' "$RUNS")
+}
+runs_to "$T/runs"
 cron() { # NAME SCHEDULE OPTION... -- COMMAND...
     : >>"$T/$1.log"
-    (clocked "${CLOCK:-}" setsid "$BALLOT" run cron --candidate-id="$1" --schedule="$2" --zookeeper-servers="$(servers "$SERVER")" \
-        --zookeeper-base-path="$BASE" "${@:3}" >>"$T/$1.out" 2>>"$T/$1.log") &
+    (clocked "${CLOCK:-}" setsid "$BALLOT" run cron --candidate-id="$1" --schedule="$2" \
+        --zookeeper-servers="$(servers "$SERVER")" --zookeeper-base-path="$BASE" "${@:3}" \
+        >>"$T/$1.out" 2>>"$T/$1.log") &
     PID[$1]=$!
 }
 runs() { if [ -f "$RUNS" ]; then wc -l <"$RUNS"; else echo 0; fi; }
