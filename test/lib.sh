@@ -233,6 +233,7 @@ mode() { # pass|cut|freeze|slow MS|deaf|last: what the proxy does from now on
     echo "$*" >"$T/control.new" && mv "$T/control.new" "$T/control"
 }
 zk() { "$ZK" "$(servers "$SERVER")" "$@"; }
+exists() { zk stat "$1" >/dev/null 2>&1; } # ZNODE
 proposals() { # how many, or "none" where there is no base or no answer
     local names
     names=$(zk ls "$BASE" 2>/dev/null) || { echo none; return; }
