@@ -304,7 +304,7 @@ done <<'LIST'
 2: debug: "maybe" is not true or false|candidate-id = a\ndebug = maybe\n
 3: zookeeper-servers: "h3:x" is not HOST|candidate-id = a\nzookeeper-servers = h1,\n  h3:x\n
 2: zookeeper-base-path: "/a//b" is not a path|candidate-id = a\nzookeeper-base-path = /a//b\n
-3: begins with a blank, so it goes on with stop-timeout above, which takes one line|candidate-id=a\nstop-timeout=5s\n x\n
+3: begins with a blank, so it goes on with stop-timeout above, which takes one line|candidate-id=a\nstop-timeout=5s\n x
 3: unknown section [run twice]; sections are called as commands are|candidate-id = a\n[run twice]\nstop-timeout = 5s\n
 2: is neither [section] nor name = value|candidate-id = a\nwhat is this\n
 2: is neither [section] nor name = value|candidate-id = a\n[run\n
