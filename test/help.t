@@ -1,12 +1,12 @@
 #!/bin/bash
 # Help, the man page and completion: all from one table, and fit to be read.
 . "$(dirname "$0")/lib.sh"
+fits_80_columns() { awk 'length($0) > 80 { exit 1 }' "$1"; } # FILE
 names() { sort -u | tr '\n' ' '; }
 table=$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/../ballot.c" | names)
 words=$(sed -n '/^#define COMMANDS/,/^$/s/^    ROW([A-Z_]*, "\([a-z -]*\)".*/\1/p' "$here/../ballot.c")
 
-# --- help
-
+describe "Each command has its help, with an example, and the overview names it"
 "$BALLOT" help >"$T/help"
 is $? 0 "help"
 is "$("$BALLOT" --help)" "$(cat "$T/help")" "--help is the same"
@@ -19,44 +19,49 @@ while read -r command; do
     # shellcheck disable=SC2086
     is "$("$BALLOT" $command --help)" "$(cat "$T/one")" "$command --help"
     check "... has an example" grep -A1 '^Example' "$T/one"
-    check "... fits 80 columns" awk 'length($0) > 80 { exit 1 }' "$T/one"
+    check "... fits 80 columns" fits_80_columns "$T/one"
     check "... and the overview names it" grep -q "^  ballot $command " "$T/help"
     cat "$T/one" >>"$T/all"
 done <<<"$words"
-check "the overview fits 80 columns" awk 'length($0) > 80 { exit 1 }' "$T/help"
+check "the overview fits 80 columns" fits_80_columns "$T/help"
+
+describe "Help for what does not exist is an error"
 "$BALLOT" help runn >"$T/out" 2>&1
 is $? 125 "help for what is no command is an error"
 "$BALLOT" help --completion=csh >"$T/out" 2>&1
 is "$? $(cat "$T/out")" "125 ballot: --completion is for bash, zsh or fish" "... so is completion for another shell"
-check "--version names ballot, the ZooKeeper client and inih" grep -qE '^ballot [0-9.]+ \(ZooKeeper client [0-9.]+, inih [0-9.a-z ]+\)$' <("$BALLOT" --version)
 
-# --- the same settings everywhere
+describe "--version names ballot, the ZooKeeper client and inih"
+check "all three" prints_like '^ballot [0-9.]+ \(ZooKeeper client [0-9.]+, inih [0-9.a-z ]+\)$' "$BALLOT" --version
 
+describe "Help, man page, example and README name the settings of the table, all of them"
+ini_names() { sed -n 's/^; \?\([a-z-]*\) = .*/\1/p' "$here/../ballot.ini.example"; }
+readme_names() { sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$here/../README.md" | grep -v '^make'; }
 "$BALLOT" help --man >"$T/ballot.1"
 "$BALLOT" help --ini >"$T/ballot.ini"
-is "$(sed -n 's/^  --\([a-z-]*\)=.*/\1/p' "$T/all" | names)" "$table" "--help of all commands names the settings of the table"
+is "$(sed -n 's/^  --\([a-z-]*\)=.*/\1/p' "$T/all" | names)" "$table" "--help of all commands"
 is "$(sed -n 's/^\\-\\-\(.*\)=.*/\1/p' "$T/ballot.1" | sed 's/\\-/-/g' | names)" "$table" "... the man page too"
-is "$( (echo config-file; sed -n 's/^; \?\([a-z-]*\) = .*/\1/p' "$here/../ballot.ini.example") | names)" "$table" "... and ballot.ini.example, but for its own place"
-is "$(sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$here/../README.md" | grep -v '^make' | names)" "$table" "... and the README"
+is "$( (echo config-file; ini_names) | names)" "$table" "... and ballot.ini.example, but for its own place"
+is "$(readme_names | names)" "$table" "... and the README"
 
-# --- the man page
-
+describe "groff shows the man page as it is meant"
+"$BALLOT" help --man >"$T/ballot.1"
 groff -man -ww -z "$T/ballot.1" 2>"$T/groff"
 is "$(cat "$T/groff")" "" "groff has nothing to say against the man page"
 groff -man -Tascii "$T/ballot.1" 2>/dev/null | sed 's/\x1b\[[0-9;]*m//g' >"$T/man"
 check "... it shows a setting with its default" grep -q -- '--stop-timeout=DURATION' "$T/man"
 check "... and a ~ and quotes as they are" grep -q 'candidate-id="$(hostname)" -- ' "$T/man"
 
-# --- completion: what the shells are told
-
+describe "ballot tells a shell what can come next"
 offers() { # TEXT: what is typed behind "ballot"; the words alone
     local words
     read -ra words <<<"$1"
     [[ $1 == *' ' || -z $1 ]] && words+=("")
     "$BALLOT" __complete "${words[@]}" | cut -f 1 | paste -sd ' '
 }
+levels=(trace debug info warn error fatal panic)
 while IFS='|' read -r typed expected; do
-    is "$(offers "$typed")" "$expected" "ballot $typed"
+    is "$(offers "$typed")" "${expected/LEVELS/${levels[*]/#/--log-level=}}" "ballot $typed"
 done <<'LIST'
 |run next info watch step-down help
 h|help
@@ -73,7 +78,8 @@ next --s|
 run cron --s|--stop-timeout= --schedule=
 run once --schedule=@d --s|--stop-timeout=
 run once --log-l|--log-level=
-run once --log-level=|--log-level=trace --log-level=debug --log-level=info --log-level=warn --log-level=error --log-level=fatal --log-level=panic
+run once --log-level |trace debug info warn error fatal panic
+run once --log-level=|LEVELS
 run once --log-level=de|--log-level=debug
 run once --log-level de|debug
 run once --debug=|--debug=true --debug=false
@@ -95,16 +101,22 @@ help run once |
 help --m|--man
 help --completion=|--completion=bash --completion=zsh --completion=fish
 LIST
-check "options and commands are described" eval "'$BALLOT' __complete next --ds | grep -qP '^--dst=\tskipped' && '$BALLOT' __complete in | grep -qP '^info\tshow the leader'"
+check "options are described" prints_like "^--dst=	skipped" "$BALLOT" __complete next --ds
+check "... and commands" prints_like "^info	show the leader" "$BALLOT" __complete in
 refuse "... and it is not told of" grep -q __complete "$T/help" "$T/all" "$T/ballot.1"
-
-# --- ... and what they make of it
 
 "$BALLOT" help --completion bash >"$T/ballot.bash"
 "$BALLOT" help --completion=zsh >"$T/_ballot"
 "$BALLOT" help --completion=fish >"$T/ballot.fish"
+
+describe "What bash makes of it"
 bash_completes() { # WORD...: the last one is being typed; "=" is a word of its own
-    bash --norc -c 'source "$1"; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _ballot "$BALLOT"; echo "${COMPREPLY[*]}"' bash "$T/ballot.bash" "$@"
+    bash --norc -c '
+        source "$1"
+        shift
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _ballot "$BALLOT"
+        echo "${COMPREPLY[*]}"' bash "$T/ballot.bash" "$@"
 }
 export BALLOT
 is "$(bash --norc -n "$T/ballot.bash" 2>&1)" "" "bash takes it"
@@ -115,14 +127,18 @@ is "$(bash_completes ballot run once --log-level = de)" debug "bash: --log-level
 is "$(bash_completes ballot run once --log-level=de)" --log-level=debug "bash: --log-level=de, where = is of the word"
 is "$(bash_completes ballot run once --log-level de)" debug "bash: --log-level de"
 is "$(bash_completes ballot --debug run once --on-disconnect =)" "keep stop" "bash: --on-disconnect="
-check "bash: COMMAND" eval "bash_completes ballot run once --log-level = info tru | grep -qw true"
+check "bash: COMMAND" prints_like '\btrue\b' bash_completes ballot run once --log-level = info tru
 cd "$T" || exit
 : >"a file"
 is "$(bash_completes ballot run once --config-file = ballot.in)" ballot.ini "bash: --config-file=ballot.in"
 is "$(bash_completes ballot run once --config-file "a f")" "a file" "bash: a file with a blank in its name"
 is "$(bash_completes ballot run once cat "a f")" "a file" "bash: COMMAND's argument"
 
-fish_completes() { HOME=$T XDG_CONFIG_HOME=$T/fish fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$T/ballot.fish" "$1" 2>&1 | cut -f 1 | paste -sd ' '; } # TEXT
+describe "What fish makes of it"
+fish_completes() { # TEXT
+    HOME=$T XDG_CONFIG_HOME=$T/fish fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$T/ballot.fish" "$1" \
+        2>&1 | cut -f 1 | paste -sd ' '
+}
 mkdir "$T/bin" && ln -s "$(realpath "$BALLOT")" "$T/bin/ballot"
 PATH=$T/bin:$PATH
 if able fish --no-config -c true; then
@@ -130,22 +146,33 @@ if able fish --no-config -c true; then
     is "$(fish_completes 'ballot run once --log-l')" --log-level= "fish: --log-l"
     is "$(fish_completes 'ballot run once --log-level=de')" --log-level=debug "fish: --log-level=de"
     is "$(fish_completes 'ballot run once --on-disconnect ')" "keep stop" "fish: --on-disconnect"
-    is "$(fish_completes 'ballot run once --config-file=ballot.in')" --config-file=ballot.ini "fish: --config-file=ballot.in"
-    check "fish: COMMAND" eval "fish_completes 'ballot run once --log-level info tru' | grep -qw true"
-    check "fish: COMMAND's argument" eval "fish_completes 'ballot run once -- cat ballot.in' | grep -qw ballot.ini"
+    is "$(fish_completes 'ballot run once --config-file=ballot.in')" --config-file=ballot.ini \
+        "fish: --config-file=ballot.in"
+    check "fish: COMMAND" prints_like '\btrue\b' fish_completes 'ballot run once --log-level info tru'
+    check "fish: COMMAND's argument" prints_like '\bballot\.ini\b' fish_completes 'ballot run once -- cat ballot.in'
 else
     skip "fish" "$WHY"
 fi
 
+describe "What zsh makes of it, at a terminal"
 zsh_completes() { # TEXT: typed, and then the tabulator
     zsh -f <<ZSH
 zmodload zsh/zpty
+read_until() { # PATTERN: what it has written so far, in \$all
+    all=
+    for ((i = 0; i < 50; i++)); do
+        zpty -r -t it line
+        all+=\$line
+        [[ \$all == \$~1 ]] && break
+        sleep 0.1
+    done
+}
 zpty it zsh -f -i
-zpty -w it "PS1=; fpath=($T \$fpath); autoload -U compinit; compinit -u -d $T/zcompdump; bindkey '^I' complete-word; unsetopt list_beep; echo READY-\$((1+1))"
-for ((i = 0; i < 50; i++)); do zpty -r -t it line; all+=\$line; [[ \$all == *READY-2* ]] && break; sleep 0.1; done
+zpty -w it "PS1=; fpath=($T \$fpath); autoload -U compinit; compinit -u -d $T/zcompdump"
+zpty -w it "bindkey '^I' complete-word; unsetopt list_beep; echo READY-\$((1+1))"
+read_until '*READY-2*'
 zpty -w -n it \$'$1\t\x01echo GOT=\x05=TOG\n'
-all=
-for ((i = 0; i < 50; i++)); do zpty -r -t it line; all+=\$line; [[ \$all == *$'\n'GOT=*=TOG* ]] && break; sleep 0.1; done
+read_until '*'\$'\n''GOT=*=TOG*'
 print -r -- \$all
 zpty -d it
 ZSH
