@@ -3,6 +3,9 @@
 . "$(dirname "$0")/lib.sh"
 zk_start zk
 once=(--on-child-success=exit --on-child-error=exit)
+run_plain() { # OPTION... -- COMMAND...: as a does, in the foreground
+    "$BALLOT" run once --candidate-id=a --zookeeper-servers="$(servers zk)" "$@"
+}
 run() { # COMMAND...: once, to the end; output in $T/a.out, log in $T/a.log
     rm -f "$T/a.log"
     candidate a "${once[@]}" "${options[@]}" -- "$@"
@@ -10,12 +13,12 @@ run() { # COMMAND...: once, to the end; output in $T/a.out, log in $T/a.log
 }
 options=()
 
-# --- what it gets
-
+describe "A command gets a clean environment: descriptors, variables, signals, a process group of its own"
 exec 9<"$here/lib.sh" # must not leak
 seen='print join(" ", (grep { -e "/proc/self/fd/$_" } 0 .. 255), readlink "/proc/self/fd/0"), "\n"'
 run perl -e "$seen"
-check "the command sees the descriptors 0, 1, 2 only, and /dev/null as its input" grep -q '\] 0 1 2 /dev/null$' "$T/a.out"
+check "the command sees the descriptors 0, 1, 2 only, and /dev/null as its input" \
+    grep -q '\] 0 1 2 /dev/null$' "$T/a.out"
 BALLOT_FENCING_TOKEN=stale run env
 check "BALLOT_LEADER_ID" grep -q '\] BALLOT_LEADER_ID=a$' "$T/a.out"
 check "BALLOT_LEADER_NODE" grep -q "\\] BALLOT_LEADER_NODE=$BASE/proposal-[0-9]\{10\}\$" "$T/a.out"
@@ -28,73 +31,96 @@ run grep -E '^Sig(Blk|Ign)' /proc/self/status
 is "$(grep -cE '\] Sig(Blk|Ign):.0*(180000000)?$' "$T/a.out")" 2 "no signal is blocked or ignored"
 run sh -c 'echo $$ $(ps -o pgid= -p $$)'
 check "it leads a process group of its own" awk '{ same = $NF == $(NF - 1) } END { exit !same }' "$T/a.out"
-(exec 0<&- 1>"$T/closed.out" 2>&1; "$BALLOT" run once --candidate-id=x "${once[@]}" --zookeeper-servers="$(servers zk)" -- perl -e "$seen")
-check "... also when ballot was started with a closed descriptor" grep -q '\] 0 1 2 /dev/null$' "$T/closed.out"
 
-# --- wrapped output
+describe "A command gets three descriptors also if ballot was started with a closed one"
+(exec 0<&- 1>"$T/closed.out" 2>&1; run_plain "${once[@]}" -- perl -e "$seen")
+check "the command sees 0, 1, 2, and /dev/null as its input" grep -q '\] 0 1 2 /dev/null$' "$T/closed.out"
 
+describe "Wrapped output: each line of the command becomes a log line"
 run sh -c 'echo out; echo err >&2; printf "no newline"'
 check "stdout becomes info lines on stdout" grep -q ' info  \[cmd-run-stdout\] out$' "$T/a.out"
 check "stderr becomes error lines on stderr" grep -q ' error \[cmd-run-stderr\] err$' "$T/a.log"
 check "a last line without newline is a line" grep -q '\] no newline$' "$T/a.out"
 refuse "... and nothing of one is in the other" grep -q err "$T/a.out"
 
+describe "Wrapped output: a line of 10 MB is passed in pieces"
 run perl -e 'print "x" x 10_000_000, "\nnext\n"'
 is "$(tr -cd x <"$T/a.out" | wc -c)" 10000001 "a line of 10 MB: every byte is there"
 check "... in pieces of 64 KiB" awk 'length($0) > 66000 { exit 1 }' "$T/a.out"
 is "$(tail -n 1 "$T/a.out" | sed 's/^[^]]*\] //')" next "... and the line behind it is whole"
 
+describe "log-format=json: each line is JSON, whatever bytes the command writes"
+json() { # FILE: the command's lines; fails if one line has not all that it should have
+    perl -CO -MJSON::PP -ne '
+        my $o = decode_json($_);
+        $o->{time} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/ or die;
+        $o->{hostname} && $o->{candidateId} eq "a" && $o->{level} && defined $o->{msg} or die;
+        print $o->{msg} if $o->{name} =~ /^cmd-run/' "$1"
+}
+bytes() { od -An -c | tr -d ' \n'; }
+valid() { json "$1" >/dev/null; } # FILE
 options=(--log-format=json)
-run perl -e 'print "nul \0 bad \xff\xc0\xaf quote \" back \\ tab \t bell \a \xe2\x82\xac\n"; print STDERR "\x1b[31mred\n"'
-json() { perl -CO -MJSON::PP -ne 'my $o = decode_json($_); die unless $o->{time} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/ && $o->{hostname} && $o->{candidateId} eq "a" && $o->{level} && defined $o->{msg}; print $o->{msg} if $o->{name} =~ /^cmd-run/' "$@"; }
-is "$(json "$T/a.out" | od -An -c | tr -d ' \n')" 'nul\0bad357277275357277275357277275quote"back\tab\tbell\a342202254' "json: NUL, broken UTF-8, quotes, control characters are escaped" 2>/dev/null ||
-    json "$T/a.out" | od -An -c
-check "... and every line is valid JSON" eval "json $T/a.log >/dev/null"
+run perl -e '
+    print "nul \0 bad \xff\xc0\xaf quote \" back \\ tab \t bell \a \xe2\x82\xac\n";
+    print STDERR "\x1b[31mred\n"'
+is "$(json "$T/a.out" | bytes)" 'nul\0bad357277275357277275357277275quote"back\tab\tbell\a342202254' \
+    "NUL, broken UTF-8, quotes, control characters are escaped"
+check "... and every line is valid JSON" valid "$T/a.log"
+options=()
+
+describe "log-format=raw: each line is key=\"value\" pairs"
 options=(--log-format=raw)
 run echo 'say "hi"'
 check "raw: key=\"value\" pairs" grep -q 'level="info" msg="say \\"hi\\"" name="cmd-run-stdout"' "$T/a.out"
 options=()
 
-bytes=$((${SOAK:+10} + 1))
-run perl -e 'my $l = "0123456789" x 8 . "\n"; for (1 .. $ARGV[0] * 100_000_000 / 81) { print $l }' $bytes
-is "$(wc -l <"$T/a.out")" $((bytes * 100000000 / 81)) "${bytes}00 MB of lines: none is lost"
+describe "Of 100 MB of lines, and of lines of NULs, none is lost"
+hundreds=$((${SOAK:+10} + 1)) # of MB
+run perl -e 'my $l = "0123456789" x 8 . "\n"; for (1 .. $ARGV[0] * 100_000_000 / 81) { print $l }' $hundreds
+is "$(lines "$T/a.out")" $((hundreds * 100000000 / 81)) "${hundreds}00 MB of lines: none is lost"
 is "$STATUS" 0 "... and ballot ends as the command does"
 run perl -e 'for (1 .. 30) { my $l = "$_ " . "\0" x 1000 . "\n"; print $l; print STDERR $l }'
 is "$(grep -ac . "$T/a.out") $(grep -ac cmd-run "$T/a.log")" "30 30" "NULs pass in the human form"
-run sh -c 'exec >&- 2>&-; sleep 0.1; exit 4'
-is "$STATUS" 4 "a command that closes its output is waited for"
 
-# A reader that is slow, or gone
-rm -f "$T/a.log"
-"$BALLOT" run once --candidate-id=a "${once[@]}" --zookeeper-session-timeout=2s --zookeeper-servers="$(servers zk)" -- \
-    perl -e 'print "$_\n" for 1 .. 300_000' 2>"$T/a.log" | perl -e 'select undef, undef, undef, 3; my $n = 0; while (<STDIN>) { $n++ } print "$n\n"' >"$T/count"
-is "$(cat "$T/count")" 300000 "a slow reader gets every line"
+describe "A command that closes its output is waited for"
+run sh -c 'exec >&- 2>&-; sleep 0.1; exit 4'
+is "$STATUS" 4 "its status counts"
+
+describe "A slow reader of ballot's output gets every line, and the election goes on meanwhile"
+slow_count() { pause 3; wc -l; }
+run_plain "${once[@]}" --zookeeper-session-timeout=2s -- perl -e 'print "$_\n" for 1 .. 300_000' 2>"$T/a.log" |
+    slow_count >"$T/count"
+is "$(cat "$T/count")" 300000 "it gets every line"
 refuse "... and the election went on meanwhile" grep -q lost "$T/a.log"
-"$BALLOT" run once --candidate-id=a "${once[@]}" --zookeeper-servers="$(servers zk)" -- \
-    perl -e 'print "$_\n" for 1 .. 300_000; exit 5' 2>>"$T/a.log" | head -n 1 >/dev/null
-is "${PIPESTATUS[0]}" 5 "a reader that goes away does not kill ballot, nor its command"
+
+describe "A reader that goes away ends neither ballot nor its command"
+run_plain "${once[@]}" -- perl -e 'print "$_\n" for 1 .. 300_000; exit 5' 2>>"$T/a.log" | head -n 1 >/dev/null
+is "${PIPESTATUS[0]}" 5 "the command comes to its end"
+
+describe "A leader whose output is not read leads on, and can be stopped"
 mkfifo "$T/stuck"
 exec 8<>"$T/stuck"
-setsid "$BALLOT" run once --candidate-id=a "${once[@]}" --zookeeper-session-timeout=2s --zookeeper-servers="$(servers zk)" -- yes >"$T/stuck" 2>"$T/a.log" &
+setsid "$BALLOT" run once --candidate-id=a "${once[@]}" --zookeeper-session-timeout=2s \
+    --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" -- yes >"$T/stuck" 2>"$T/a.log" &
 PID[a]=$!
 within 5 leader_is a
-sleep 4
-check "nobody reads: the leader leads on" eval "leader_is a && proposals_are 1"
+pause 4
+check "it leads on" leader_is a
+check "... with one proposal" proposals_are 1
 refuse "... undisturbed" grep -q 'lost\|does not answer' "$T/a.log"
 stop a
 check "... and can be stopped" dead "${PID[a]}"
 exec 8>&-
 
-# --- unwrapped output
-
+describe "wrap-child-logs=false: the command has ballot's own stdout and stderr"
 options=(--wrap-child-logs=false)
 run sh -c 'echo plain; echo other >&2; ls -l /proc/$$/fd/1'
-check "unwrapped: stdout is ballot's own" eval "grep -q ^plain\$ $T/a.out && grep -q -- '-> $T/a.out' $T/a.out"
+check "a line on stdout is as the command wrote it" grep -q '^plain$' "$T/a.out"
+check "... stdout is ballot's own" holds "$T/a.out" "-> $T/a.out"
 check "... and stderr" grep -q '^other$' "$T/a.log"
 options=()
 
-# --- all of it is ended
-
+describe "A leader that is told to end ends its command and all that it started, and resigns"
 ending() { # TEXT WORDS...: the leader is told to stop
     local text=$1
     shift
@@ -113,6 +139,7 @@ ending "one whose children daemonize" daemon
 ending "one with 100 children, half of them daemons" children
 ending "one that closed its output" silent
 
+describe "A command ends by itself: what it left behind is ended"
 leaving() { # TEXT WORDS...: the command ends by itself and leaves processes behind
     local text=$1
     shift
