@@ -301,6 +301,7 @@ struct request {
     int xid, rc, origin, host, timeout; /* origin: the server of the client, -1: nobody's   */
     bool watch, stranger, committed;
     int64_t session, zxid, time;        /* time: milliseconds since 1970                    */
+    int64_t behind;                     /* zxid of the last write that its server had then  */
     uint64_t connection;
     struct request *next;               /* in the connection's queue                        */
     const char *identities[IDENTITIES_MAX];
@@ -1098,13 +1099,20 @@ static bool session_waits(const struct server *s, const struct connection *c)
     return false;
 }
 
+/* A server that is alone hands one request after the other through its disk's thread: while that
+ * writes, reads and pings of all its clients wait. A leader of others answers them meanwhile. */
+static bool disk_waits(const struct server *s, const struct request *r)
+{
+    return options.servers == 1 && r->behind > s->tree.zxid;
+}
+
 /* In the order in which they were asked: reads wait for what was written before them. */
 static void connection_advance(struct server *s, struct connection *c)
 {
     while (c->open && c->first && !s->forgets) {
         struct request *r = c->first;
         bool agreed = request_writes(r) || (r->act == ACT_SYNC && s->role == FOLLOWING);
-        if (agreed ? !r->committed : session_waits(s, c))
+        if (agreed ? !r->committed : session_waits(s, c) || disk_waits(s, r))
             return;
         c->first = r->next;
         answer(s, c, r);
@@ -1161,7 +1169,7 @@ static void server_apply(struct server *s, struct request *r)
 
 static void server_finish(struct server *s, struct request *r)
 {
-    bool all = s->forgets;
+    bool all = s->forgets || options.servers == 1;
     s->forgets = false;
     r->committed = r->committed || r->origin == s->index;
     orphans_remove(s->index, r);
@@ -1762,6 +1770,7 @@ static void client_request(struct server *s, struct connection *c, struct reques
         return;
     }
     memcpy(r->identities, c->identities, sizeof r->identities);
+    r->behind = s->first ? s->counter : 0;
     LIST_APPEND(c, request_keep(r));
     if (request_writes(r) || (r->act == ACT_SYNC && s->role == FOLLOWING))
         server_submit(s, r);
