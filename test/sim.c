@@ -1470,10 +1470,35 @@ static void judge_takeover(void)
         judge_gap(sim_now() - since);
 }
 
+/* Nobody twice in the queue; marks who stands in it. */
+static void judge_queue(bool *stands)
+{
+    int64_t owners[64];
+    int count = 0;
+    const char *name;
+    struct zk_view view;
+    char path[256];
+    for (int i = 0; (name = zk_child(BASE, i)) && count < 64; i++) {
+        snprintf(path, sizeof path, "%s/%s", BASE, name);
+        if (strncmp(name, "proposal-", 9) != 0 || !zk_look(path, &view) || !view.ephemeral_owner)
+            continue;
+        int host = zk_session_host(view.ephemeral_owner);
+        if (host >= 0)
+            stands[host] = true;
+        for (int k = 0; k < count; k++)
+            if (owners[k] == view.ephemeral_owner)
+                sim_violation("in the queue twice: session %" PRIx64, (uint64_t)view.ephemeral_owner);
+        owners[count++] = view.ephemeral_owner;
+    }
+}
+
 static void judge_often(void *arg)
 {
+    bool stands[HOSTS];
     (void)arg;
     rollback_look();
+    if (!tampered(&world.host[0]))
+        judge_queue(stands); /* rule 9: never, not only in the end */
     if (world.rights_due && zk_serves()) {
         zk_stranger_access(BASE, ZK_OPEN);
         world.rights_due--;
@@ -1621,28 +1646,6 @@ static void heal(void *arg)
     world.armed = 0;
     zk_server_freeze(-1, false);
     zk_server_start(-1, ZK_KEPT);
-}
-
-/* Nobody twice in the queue; marks who stands in it. */
-static void judge_queue(bool *stands)
-{
-    int64_t owners[64];
-    int count = 0;
-    const char *name;
-    struct zk_view view;
-    char path[256];
-    for (int i = 0; (name = zk_child(BASE, i)) && count < 64; i++) {
-        snprintf(path, sizeof path, "%s/%s", BASE, name);
-        if (strncmp(name, "proposal-", 9) != 0 || !zk_look(path, &view) || !view.ephemeral_owner)
-            continue;
-        int host = zk_session_host(view.ephemeral_owner);
-        if (host >= 0)
-            stands[host] = true;
-        for (int k = 0; k < count; k++)
-            if (owners[k] == view.ephemeral_owner)
-                sim_violation("in the queue twice: session %" PRIx64, (uint64_t)view.ephemeral_owner);
-        owners[count++] = view.ephemeral_owner;
-    }
 }
 
 /* What a process holds stays bounded, and it rests. */
