@@ -1210,8 +1210,9 @@ static int64_t duration_ms(const char *text)
     return (int64_t)sum;
 }
 
-/* An acknowledged transaction, after which the base names that host: a lease. */
-static void lease_learn(int host)
+/* A transaction after which the base names that host. Acknowledged: a lease. Before that, others count by its T
+ * already: no lease may be longer. */
+static void lease_learn(int host, bool acknowledged)
 {
     struct zk_view view;
     struct host *h = &world.host[host];
@@ -1225,7 +1226,7 @@ static void lease_learn(int host)
         return;
     int64_t T = duration_ms(timeout + strlen("\"sessionTimeout\":\"")) * SIM_MS;
     int64_t end = h->sent + T / 3 * 2;
-    if (h->instance->lease_end < end)
+    if (acknowledged ? h->instance->lease_end < end : h->instance->lease_end > end)
         h->instance->lease_end = end;
 }
 
@@ -1241,8 +1242,8 @@ void sim_request(enum sim_moment moment, enum sim_request request, int host, int
         world.host[host].unheard = false;
     if (request == SIM_MULTI && moment == SIM_SENT && ours)
         world.host[host].sent = os_boot_clock(host);
-    if (request == SIM_MULTI && moment == SIM_LEARNED && ours)
-        lease_learn(host);
+    if (request == SIM_MULTI && (moment == SIM_LEARNED ? ours : moment == SIM_APPLIED && host < world.hosts))
+        lease_learn(host, moment == SIM_LEARNED);
     for (int i = 0; world.armed && i < world.faults; i++) {
         struct fault *f = &world.fault[i];
         if (f->armed && f->aim == AIM_REQUEST && f->moment == moment && f->request == request && fault_meant(f, host))
