@@ -294,6 +294,22 @@ static void rules_request(enum sim_moment moment, enum sim_request request, int 
         rule_count(ANEW);
 }
 
+static bool tampered(const struct host *h);
+
+/* A `keep` leader that says that another leads, while the base names it, does not know its own bytes. */
+static void judge_loss(int host, const char *message)
+{
+    struct zk_view view;
+    char data[2048], mark[32];
+    if (world.host[host].stop || strncmp(message, "error lost the leadership: another cand", 39) != 0 || tampered(&world.host[host]) ||
+        !zk_look(BASE, &view))
+        return;
+    snprintf(data, sizeof data, "%.*s", (int)view.length, view.data);
+    snprintf(mark, sizeof mark, "\"hostname\":\"host%d\"", host);
+    if (strstr(data, mark))
+        sim_violation("lost, though the base names it: host%d", host);
+}
+
 /* A log line without its time. */
 void world_output(struct process *p, const char *text, size_t length)
 {
@@ -308,6 +324,7 @@ void world_output(struct process *p, const char *text, size_t length)
             rules_line(message, (size_t)(stop - message));
         if (!strncmp(message, "info  leading, ", 15))
             world.claims++;
+        judge_loss(p->host, message);
         if (world.tracing || strncmp(message, "trace", 5) != 0)
             sim_tell("host%d %s %d: %.*s", p->host, process_role(p), p->pid, (int)(stop - message), message);
         text = stop + 1;
