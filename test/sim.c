@@ -1627,7 +1627,7 @@ static void dice_host(struct host *h, int64_t T, int mode, int64_t delay)
     h->timeout = mode == 2 && dice_chance(50) && delay < T / 60 ? dice(T / 2, T) : T;
     if (h->timeout < world.shortest)
         world.shortest = h->timeout;
-    h->stop_timeout = dice_chance(50) ? T / 6 : dice(0, T);
+    h->stop_timeout = dice_chance(50) ? T / 6 : dice(0, !h->stop && dice_chance(40) ? 4 * T : T); /* keep: longer than others wait */
     h->on_success = policies[dice(0, COUNT(policies) - 1)];
     h->on_error = policies[dice(0, COUNT(policies) - 1)];
     h->base_delay = dice(delay / 2, delay);
