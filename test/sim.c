@@ -943,6 +943,8 @@ static void rewrite_base(struct fault *f) { (void)f; zk_stranger_set(BASE, "{\"c
 static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
 static void refuse(struct fault *f) { world.rights_due = 0, world.rights_taken = true, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
 static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false, world.rights_ever = true; }
+static void refuse_one(struct fault *f) { zk_host_refuse(f->struck, true); }
+static void allow_one(struct fault *f) { zk_host_refuse(f->struck, false); }
 
 /* --- a Go ballot in the queue: one at a time ------------------------------------------------------- */
 
@@ -1091,7 +1093,7 @@ static const struct kind {
     { "clock set", 2, GONE, 0, clock_step, NULL }, { "proposal deleted", 3, GONE, 0, delete_proposal, NULL },
     { "base deleted", 1, GONE, DATA | UNREAD, delete_base, NULL }, { "base emptied", 1, GONE, DATA, empty_base, NULL },
     { "base rewritten", 1, GONE, DATA | UNREAD, rewrite_base, NULL }, { "odd child", 1, ENDED, 0, odd_child, NULL },
-    { "rights taken", 2, DENIED, GLOBAL, refuse, allow }, { "step-down", 3, ENDED, 0, step_down, NULL },
+    { "rights taken", 2, DENIED, GLOBAL, refuse, allow }, { "rights of one taken", 3, DENIED, LOCAL, refuse_one, allow_one }, { "step-down", 3, ENDED, 0, step_down, NULL },
     { "answers lost, of the first two", 2, TWO_MUTE, LOCAL | PAIR, mute_answers, hear_answers },
 };
 

@@ -362,8 +362,17 @@ static bool access_gives(const struct access *a, int what, const char *const *id
     return a->world & what;
 }
 
+static uint64_t refused_hosts; /* bits: with an identity that may write nothing that is there already */
+
+void zk_host_refuse(int host, bool refused)
+{
+    refused_hosts = (refused_hosts & ~(UINT64_C(1) << host)) | (uint64_t)refused << host;
+}
+
 static bool access_allows(const struct access *a, int what, const struct request *r)
 {
+    if (!r->stranger && what == ZOO_PERM_WRITE && refused_hosts >> r->host & 1)
+        return false;
     return r->stranger || access_gives(a, what, r->identities);
 }
 
@@ -1880,6 +1889,7 @@ void zk_begin(const struct zk_options *o)
     counts = (struct zk_counts){ 0 };
     last_id = 0;
     committed = 0;
+    refused_hosts = 0;
     for (int i = 0; i < options.servers; i++)
         server_begin(&servers[i], i);
     struct server *leader = &servers[options.servers - 1];

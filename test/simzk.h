@@ -122,6 +122,7 @@ int zk_stranger_set(const char *path, const char *data);
 int zk_stranger_delete(const char *path); /* with everything below                    */
 enum zk_access { ZK_OPEN, ZK_READ_ONLY, ZK_NO_CREATE, ZK_NO_DELETE, ZK_NONE };
 int zk_stranger_access(const char *path, enum zk_access access);
+void zk_host_refuse(int host, bool refused); /* that host may write nothing that is there already */
 
 /* What the ensemble has committed (of the leader, else of the most advanced server). */
 struct zk_view {
