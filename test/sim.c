@@ -111,6 +111,8 @@ static struct world {
     struct instance *instances;
     struct run *runs;
     int64_t asked, longest, shortest; /* T: of the settings; whatever is negotiated  */
+    int64_t emptied_at;     /* the base was overwritten by a stranger;             */
+    int emptied_first;      /* whose proposal was the first then: its host, or -1  */
     bool renegotiated;
     int64_t slowest;        /* round trip                                          */
     int64_t end_of_faults, end;
@@ -538,6 +540,7 @@ static bool disturbed(const struct run *r)
     return host_lost(h) || recent(h->lost_at, h) || recent(world.go_took_at, h) || unheard;
 }
 
+static bool emptied_alone(const struct run *r);
 static bool go_runs(void);
 static void go_expire(void *life);
 
@@ -569,7 +572,7 @@ static void judge_start(const struct run *new)
         sim_violation("two commands (Go): the Go ballot's, host%d's since now", new->host);
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
-        if (r == new || !r->alive || instance_excused(r->instance) || thawed(new->instance) || tampered(older))
+        if (r == new || !r->alive || instance_excused(r->instance) || thawed(new->instance) || (tampered(older) && !emptied_alone(r)))
             continue;
         if (older->stop || !disturbed(r))
             sim_violation("two commands (%s): host%d's since %.3f, host%d's since now", older->stop ? "stop" : "keep",
@@ -938,8 +941,16 @@ static void delete_proposal(struct fault *f)
 }
 
 static void delete_base(struct fault *f) { (void)f; zk_stranger_delete(BASE); }
-static void empty_base(struct fault *f) { (void)f; zk_stranger_set(BASE, ""); }
-static void rewrite_base(struct fault *f) { (void)f; zk_stranger_set(BASE, "{\"candidateId\":7"); }
+
+static void overwrite_base(const char *data)
+{
+    world.emptied_first = next_host(-1);
+    world.emptied_at = sim_now();
+    zk_stranger_set(BASE, data);
+}
+
+static void empty_base(struct fault *f) { (void)f; overwrite_base(""); }
+static void rewrite_base(struct fault *f) { (void)f; overwrite_base("{\"candidateId\":7"); }
 static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
 static void refuse(struct fault *f) { world.rights_due = 0, world.rights_taken = true, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
 static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false, world.rights_ever = true; }
@@ -1096,6 +1107,19 @@ static const struct kind {
     { "rights taken", 2, DENIED, GLOBAL, refuse, allow }, { "rights of one taken", 3, DENIED, LOCAL, refuse_one, allow_one }, { "step-down", 3, ENDED, 0, step_down, NULL },
     { "answers lost, of the first two", 2, TWO_MUTE, LOCAL | PAIR, mute_answers, hear_answers },
 };
+
+/* A leader whose base was overwritten, and nothing else has happened, keeps its place, the first, until its command is dead. */
+static bool emptied_alone(const struct run *r)
+{
+    if (!world.emptied_at || r->host != world.emptied_first || r->started > world.emptied_at || world.rolled_at ||
+        process_out(r->instance->candidate))
+        return false;
+    for (const struct fault *f = world.fault; f < world.fault + world.faults; f++)
+        if (f->began_at && kinds[f->kind].begin != empty_base && kinds[f->kind].begin != rewrite_base &&
+            (f->working || f->ended_at > world.emptied_at - 3 * world.longest))
+            return false;
+    return true;
+}
 
 static void fault_describe(const struct fault *f, char *out, size_t size)
 {
