@@ -883,8 +883,10 @@ static void most_kill(struct fault *f) { (void)f; most(zk_server_kill); }
 static void most_start(struct fault *f) { (void)f; most(start_kept); }
 static void nothing(struct fault *f) { (void)f; }
 static void stall(struct fault *f) { zk_disk_stall(f->server, f->span); }
-static void lag(struct fault *f) { zk_follower_lag(f->server, f->amount); }
-static void lag_no_more(struct fault *f) { zk_follower_lag(f->server, 0); }
+static int lagging_server(const struct fault *f) { return f->amount % 2 ? f->server : -1; } /* or all followers */
+static void lag(struct fault *f) { zk_follower_lag(lagging_server(f), f->amount); }
+static void lag_no_more(struct fault *f) { zk_follower_lag(lagging_server(f), 0); }
+static void forget(struct fault *f) { zk_server_forget(f->server); }
 static void elect(struct fault *f) { (void)f; zk_leader_resign(); }
 static void expire(struct fault *f)
 {
@@ -1098,12 +1100,12 @@ static const struct kind {
     { "ensemble killed", 2, OUTAGE, 0, all_kill, all_start }, { "ensemble killed, stale", 1, FORGOTTEN, DATA, all_kill, all_stale },
     { "ensemble killed, empty", 1, FORGOTTEN, DATA, all_kill, all_lost }, { "ensemble frozen", 3, OUTAGE, 0, all_freeze, all_thaw },
     { "majority killed", 2, OUTAGE, 0, most_kill, most_start }, { "disk stalls", 3, OUTAGE, GLOBAL, stall, nothing },
-    { "follower lags", 3, MUTE, THREE | REMOTE, lag, lag_no_more }, { "servers elect", 2, OUTAGE, THREE, elect, NULL },
+    { "follower lags", 4, MUTE, THREE | REMOTE, lag, lag_no_more }, { "server mute until a write", 2, MUTE, THREE | REMOTE, forget, nothing }, { "servers elect", 2, OUTAGE, THREE, elect, NULL },
     { "session expired early", 3, GONE, 0, expire, NULL }, { "T renegotiated", 8, OUTAGE, LONGER, renegotiate, negotiate },
     { "T renegotiated by all", 3, OUTAGE, LONGER, negotiate_all, negotiate }, { "clock rate", 3, GONE, 0, clock_rate, clock_true },
     { "clock set", 2, GONE, 0, clock_step, NULL }, { "proposal deleted", 3, GONE, 0, delete_proposal, NULL },
-    { "base deleted", 1, GONE, DATA | UNREAD, delete_base, NULL }, { "base emptied", 1, GONE, DATA, empty_base, NULL },
-    { "base rewritten", 1, GONE, DATA | UNREAD, rewrite_base, NULL }, { "odd child", 1, ENDED, 0, odd_child, NULL },
+    { "base deleted", 1, GONE, DATA | UNREAD, delete_base, NULL }, { "base emptied", 2, GONE, DATA, empty_base, NULL },
+    { "base rewritten", 2, GONE, DATA | UNREAD, rewrite_base, NULL }, { "odd child", 1, ENDED, 0, odd_child, NULL },
     { "rights taken", 2, DENIED, GLOBAL, refuse, allow }, { "rights of one taken", 3, DENIED, LOCAL, refuse_one, allow_one }, { "step-down", 3, ENDED, 0, step_down, NULL },
     { "answers lost, of the first two", 2, TWO_MUTE, LOCAL | PAIR, mute_answers, hear_answers },
 };
@@ -1626,7 +1628,7 @@ static void dice_storm(int64_t at, int64_t T)
         if (kinds[f->kind].flags & LONGER && f->amount < world.shortest)
             world.shortest = f->amount;
         dice_aim(f);
-        f->span *= kinds[f->kind].begin == go_stand ? 8 : 1; /* it takes a while to come to the front */
+        f->span *= kinds[f->kind].begin == go_stand ? 8 : kinds[f->kind].begin == refuse_one ? 4 : 1; /* until it comes to the front, is revoked */
         if (kinds[f->kind].flags & SWIZZLE)
             dice_swizzle(at, T);
         if (kinds[f->kind].flags & PAIR)
@@ -1653,11 +1655,11 @@ static void dice_host(struct host *h, int64_t T, int mode, int64_t delay)
     h->timeout = mode == 2 && dice_chance(50) && delay < T / 60 ? dice(T / 2, T) : T;
     if (h->timeout < world.shortest)
         world.shortest = h->timeout;
-    h->stop_timeout = dice_chance(50) ? T / 6 : dice(0, !h->stop && dice_chance(40) ? 4 * T : T); /* keep: longer than others wait */
+    h->stop_timeout = dice_chance(40) ? T / 6 : h->stop || dice_chance(50) ? dice(0, T) : dice(T, 5 * T); /* keep: longer than others wait */
     h->on_success = policies[dice(0, COUNT(policies) - 1)];
     h->on_error = policies[dice(0, COUNT(policies) - 1)];
     h->base_delay = dice(delay / 2, delay);
-    h->patience = (int)dice(20, 100);
+    h->patience = (int)dice(0, 100);
 }
 
 static void dice_world(void)
