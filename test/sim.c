@@ -43,6 +43,7 @@ struct instance {
     int64_t helpless_at;    /* when that was so last                               */
     int64_t lease_end;      /* as far as acknowledged writes show; by its host's clock */
     bool killed;            /* both were: what lives on belongs to nobody          */
+    int64_t started;
 };
 
 struct run {
@@ -374,7 +375,7 @@ static void host_start(void *arg)
     struct process *p = os_spawn(number, candidate_entry);
     struct instance *new = calloc(1, sizeof *new);
     assert(new);
-    *new = (struct instance){ .next = world.instances, .host = number, .candidate = p->pid, .helpless_at = -1 };
+    *new = (struct instance){ .next = world.instances, .host = number, .candidate = p->pid, .helpless_at = -1, .started = sim_now() };
     world.instances = p->family->instance = h->instance = new;
     h->candidate = p->pid;
     world.calm_since = sim_now();
@@ -523,9 +524,26 @@ static bool instance_excused(const struct instance *i)
     return i->killed || i->helpless || recent(i->helpless_at, &world.host[i->host]);
 }
 
-static bool tampered(const struct host *h)
+/* By a stranger. */
+static bool meddled(const struct host *h)
 {
     return world.tampering || (world.tampered_at >= 0 && sim_now() - world.tampered_at <= 3 * excuse_span(h));
+}
+
+static bool rolled_back(const struct host *h)
+{
+    return world.rolled_at && sim_now() - world.rolled_at <= 3 * excuse_span(h);
+}
+
+static bool tampered(const struct host *h)
+{
+    return meddled(h) || rolled_back(h);
+}
+
+/* Rule 12: whoever has seen what the servers have lost waits until a leader of `stop` has stopped. */
+static bool must_know(const struct instance *i, const struct run *older)
+{
+    return world.host[older->host].stop && world.rolled_at && older->started < world.rolled_at && i->started < world.rolled_at - 3 * world.longest;
 }
 
 /* Also where its session ended early, or its proposal was deleted, and nothing could be written for a while: others
@@ -550,7 +568,7 @@ static void rollback_look(void)
     if (zk_counts()->rollbacks == world.rollbacks)
         return;
     world.rollbacks = zk_counts()->rollbacks;
-    world.rolled_at = world.tampered_at = world.calm_since = sim_now();
+    world.rolled_at = world.calm_since = sim_now();
     world.last_token = 0;
     world.rights_due = world.rights_taken ? 0 : 8;
     world.go.frozen = true; /* it ends, and what is back of its proposals expires again */
@@ -572,7 +590,7 @@ static void judge_start(const struct run *new)
         sim_violation("two commands (Go): the Go ballot's, host%d's since now", new->host);
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
-        if (r == new || !r->alive || instance_excused(r->instance) || thawed(new->instance) || (tampered(older) && !emptied_alone(r)))
+        if (r == new || !r->alive || instance_excused(r->instance) || thawed(new->instance) || (tampered(older) && !emptied_alone(r) && (meddled(older) || !must_know(new->instance, r))))
             continue;
         if (older->stop || !disturbed(r))
             sim_violation("two commands (%s): host%d's since %.3f, host%d's since now", older->stop ? "stop" : "keep",
@@ -581,9 +599,8 @@ static void judge_start(const struct run *new)
     bool again = new->token == world.last_token && new->host == world.last_host; /* rerun */
     if (new->token <= world.last_token && !again && !thawed(new->instance) && !tampered(h))
         sim_violation("token out of order: host%d starts with %" PRId64 " after %" PRId64, new->host, new->token, world.last_token);
-    bool rolled = world.rolled_at && sim_now() - world.rolled_at <= 3 * excuse_span(h); /* it may not know yet */
     if (new->token > world.last_token || tampered(h)) {
-        world.last_token = rolled ? 0 : new->token;
+        world.last_token = rolled_back(h) ? 0 : new->token; /* it may not know yet */
         world.last_host = new->host;
     }
 }
@@ -1097,8 +1114,8 @@ static const struct kind {
     { "connection reset", 8, OUTAGE, 0, reset_connection, NULL }, { "connection lost", 5, OUTAGE, 0, lose_connection, NULL },
     { "server killed", 6, OUTAGE, 0, server_kill, server_start }, { "server killed, stale", 1, FORGOTTEN, THREE, server_kill, server_stale },
     { "server killed, empty", 1, FORGOTTEN, THREE, server_kill, server_lost }, { "server frozen", 5, MUTE, REMOTE, server_freeze, server_thaw },
-    { "ensemble killed", 2, OUTAGE, 0, all_kill, all_start }, { "ensemble killed, stale", 1, FORGOTTEN, DATA, all_kill, all_stale },
-    { "ensemble killed, empty", 1, FORGOTTEN, DATA, all_kill, all_lost }, { "ensemble frozen", 3, OUTAGE, 0, all_freeze, all_thaw },
+    { "ensemble killed", 2, OUTAGE, 0, all_kill, all_start }, { "ensemble killed, stale", 1, FORGOTTEN, 0, all_kill, all_stale },
+    { "ensemble killed, empty", 1, FORGOTTEN, 0, all_kill, all_lost }, { "ensemble frozen", 3, OUTAGE, 0, all_freeze, all_thaw },
     { "majority killed", 2, OUTAGE, 0, most_kill, most_start }, { "disk stalls", 3, OUTAGE, GLOBAL, stall, nothing },
     { "follower lags", 4, MUTE, THREE | REMOTE, lag, lag_no_more }, { "server mute until a write", 2, MUTE, THREE | REMOTE, forget, nothing }, { "servers elect", 2, OUTAGE, THREE, elect, NULL },
     { "session expired early", 3, GONE, 0, expire, NULL }, { "T renegotiated", 8, OUTAGE, LONGER, renegotiate, negotiate },
