@@ -206,7 +206,7 @@ static nanos duration_unit(const char **p)
     return 0;
 }
 
-#define DURATION_MOST (UINT64_C(1) << 63) /* without the sign: a negative one goes so far */
+static const uint64_t DURATION_MOST = UINT64_C(1) << 63; /* without the sign: a negative one goes so far */
 
 /* Reads digits at *at as a number; false: more than fits. */
 static inline bool duration_digits(const char **at, uint64_t *number)
@@ -761,8 +761,6 @@ static int days_weekday(int64_t days)
  * a date may be from -167 to 167 hours (RFC 8536, 3.3.1); J1-J365 never count 29
  * February, 0-365 do; week 5 is the last one. */
 
-#define RULE_DEFAULT ",M3.2.0,M11.1.0" /* where there are no dates: as libc has it */
-
 static bool rule_number(const char **p, int least, int most, int *value)
 {
     const char *start = *p;
@@ -847,7 +845,7 @@ static bool rule_parse(struct ballot_zone *z, const char *p)
         z->summer = -z->summer;
     }
     if (!*p)
-        p = RULE_DEFAULT;
+        p = ",M3.2.0,M11.1.0"; /* as libc has it */
     if (!rule_take(&p, ',') || !rule_date(&p, &z->begin) || !rule_take(&p, ',') || !rule_date(&p, &z->end) || *p)
         return false;
     z->over_new_year = rule_date_local(&z->end, 2001) < rule_date_local(&z->begin, 2001);
@@ -863,8 +861,7 @@ struct span {
 };
 
 /* Before and after all: sums with an offset do not overflow. */
-#define TIME_BEGIN (INT64_MIN / 2)
-#define TIME_END   (INT64_MAX / 2)
+static const int64_t TIME_BEGIN = INT64_MIN / 2, TIME_END = INT64_MAX / 2;
 
 /* The span by the rule alone: the year's summer, the one before, those after.
  * Where a summer ends as the next begins (a rule may have it all year), nothing
@@ -1335,9 +1332,11 @@ static int cron_field_count(const char *p)
     return count;
 }
 
-#define DAYS_IN_ALL  UINT32_C(0x3ffffffe) /* bits 1 to 29: the days that every month has, some year */
-#define MONTHS_OF_30 ((1u << 13) - 2 - (1u << 2))
-#define MONTHS_OF_31 (1u << 1 | 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8 | 1u << 10 | 1u << 12)
+enum {
+    DAYS_IN_ALL = 0x3ffffffe, /* bits 1 to 29: the days that every month has, some year */
+    MONTHS_OF_30 = (1 << 13) - 2 - (1 << 2),
+    MONTHS_OF_31 = 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 12,
+};
 
 /* Takes the months away in which no day can match; without a month, a schedule
  * never fires, and nobody need search. */
@@ -1448,9 +1447,7 @@ BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *z
 
 /* --- schedules: the next activation -------------------------------------------------- */
 
-#define SEARCH_YEARS 5                          /* the search ends with that calendar year           */
-#define GAP_MOVED    (3 * HOUR_SECONDS)         /* vixie: an activation in a smaller gap moves to its end */
-#define MOMENT_MOST  (INT64_C(1) << 40)         /* seconds from 1970, either way: nobody asks beyond */
+enum { GAP_MOVED = 3 * HOUR_SECONDS }; /* vixie: an activation in a smaller gap moves to its end */
 
 /* Of a set that is not empty. */
 static int bit_first(uint64_t set)
@@ -1521,7 +1518,7 @@ static int64_t cron_match(const struct ballot_cron *c, int64_t from, int64_t lim
 static int64_t cron_search_limit(int64_t local)
 {
     int64_t year = date_from_days(floor_divide(local, DAY_SECONDS)).year;
-    return days_from_date(year + SEARCH_YEARS + 1, 1, 1) * DAY_SECONDS;
+    return days_from_date(year + 6, 1, 1) * DAY_SECONDS;
 }
 
 /* From one change of the offset to the next, as long as nothing matches between
@@ -1553,7 +1550,8 @@ static int64_t cron_search(const struct ballot_cron *c, const struct ballot_zone
 
 BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct ballot_zone *zone, int64_t after, enum ballot_dst dst)
 {
-    if (after < -MOMENT_MOST || after > MOMENT_MOST)
+    const int64_t most = INT64_C(1) << 40; /* seconds from 1970, either way: nobody asks beyond */
+    if (after < -most || after > most)
         return BALLOT_NEVER;
     if (cron->every > 0)
         return after + cron->every;
@@ -1771,16 +1769,19 @@ static nanos part(nanos timeout, int sixtieths)
  * owner gave the request. What it waits for goes into the owner's poll().
  * ------------------------------------------------------------------------ */
 
-#define ADDRESSES_MAX 4096  /* what the servers' names resolve to               */
-#define DEFAULT_PORT  "2181"
-#define AUTH_SCHEME   "digest"
-#define REQUESTS_MAX  32    /* numbers that an owner gives its requests, from 0 */
-#define OPS_MAX       3     /* in one transaction                               */
-#define TIMEOUT_COUNTED (10 * MINUTE)   /* a longer session timeout counts as that */
-#define TIMEOUT_MIN (100 * MILLISECOND) /* a server's; no candidate keeps up with less */
-#define TIMEOUT_MAX (BALLOT_TIMEOUT_MAX * MILLISECOND)
-#define TROUBLE_MAX 320
-#define PAUSE_MAX   (30 * SECOND)       /* between two attempts to connect      */
+#define AUTH_SCHEME "digest"
+
+enum {
+    ADDRESSES_MAX = 4096, /* what the servers' names resolve to               */
+    REQUESTS_MAX = 32,    /* numbers that an owner gives its requests, from 0 */
+    OPS_MAX = 3,          /* in one transaction                               */
+    TROUBLE_MAX = 320,
+};
+
+static const nanos TIMEOUT_COUNTED = 10 * MINUTE; /* a longer session timeout counts as that */
+static const nanos TIMEOUT_MIN = 100 * MILLISECOND; /* a server's; no candidate keeps up with less */
+static const nanos TIMEOUT_MAX = BALLOT_TIMEOUT_MAX * MILLISECOND;
+static const nanos PAUSE_MAX = 30 * SECOND; /* between two attempts to connect */
 
 /* What a request was answered, while its owner learns of it. */
 struct reply {
@@ -2732,10 +2733,13 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  * ------------------------------------------------------------------------ */
 
 #define NODE_PREFIX   "proposal-"
-#define NODE_MAX      64    /* "proposal-2147483647" and what a stranger may add */
-#define NODE_PATH_MAX (BALLOT_PATH_MAX + NODE_MAX + 2)
-#define DATA_MAX      BALLOT_RECORD_MAX /* our JSON: every byte of id, host, path escaped    */
 #define RECORD_NAME   "schedule"
+
+enum {
+    NODE_MAX = 64,                /* "proposal-2147483647" and what a stranger may add */
+    NODE_PATH_MAX = BALLOT_PATH_MAX + NODE_MAX + 2,
+    DATA_MAX = BALLOT_RECORD_MAX, /* our JSON: every byte of id, host, path escaped    */
+};
 
 /* The requests to the servers, one of a kind at a time. The columns: its name; what the log calls it; whether it
  * asks, reads what leading needs, or sets (nothing else is sent while one that sets is on its way; if its answer is
@@ -10162,32 +10166,10 @@ int main(int argc, char **argv)
 #undef MINUTE
 #undef HOUR
 #undef NEVER
-#undef DURATION_MOST
 #undef CLOCK_LEASE
-#undef RULE_DEFAULT
-#undef TIME_BEGIN
-#undef TIME_END
-#undef DAYS_IN_ALL
-#undef MONTHS_OF_30
-#undef MONTHS_OF_31
-#undef SEARCH_YEARS
-#undef GAP_MOVED
-#undef MOMENT_MOST
-#undef ADDRESSES_MAX
-#undef DEFAULT_PORT
 #undef AUTH_SCHEME
-#undef REQUESTS_MAX
-#undef OPS_MAX
-#undef TIMEOUT_COUNTED
-#undef TIMEOUT_MIN
-#undef TIMEOUT_MAX
-#undef PAUSE_MAX
-#undef TROUBLE_MAX
 #undef SAY
 #undef NODE_PREFIX
-#undef NODE_MAX
-#undef NODE_PATH_MAX
-#undef DATA_MAX
 #undef RECORD_NAME
 #undef REQUESTS
 #endif
