@@ -8432,18 +8432,19 @@ struct record {
     char fields[MEMBER_COUNT][BALLOT_PATH_MAX + NODE_MAX + 8];
     char notes[8][128];
     size_t note_count;
-    char brief[80]; /* the notes, for the table */
+    const char *brief; /* a candidate's, for the table; NULL: none */
 };
 
 /* What a report is made from. */
 struct report {
     const struct viewer *viewer;
     nanos now;          /* since 1970 */
-    struct record leader, schedule;
+    struct record leader, schedule, candidate; /* the candidate is the one that is being written */
     const char *named;  /* the leader's proposal, within the base's path; "": none */
     bool record;        /* the base holds data: a leader's heartbeat              */
     bool silent;        /* ... which is late, or has no time                      */
     const char *lowest; /* the first of the queue; "": there is none              */
+    char heartbeat[64], next[64]; /* for the table: how long ago, in how long      */
 };
 
 static void __attribute__((format(printf, 2, 3))) record_note(struct record *r, const char *format, ...)
@@ -8496,21 +8497,23 @@ static void report_leader(struct report *p)
         record_note(r, "possibly resigning");
         record_note(r, "election may be in progress");
     }
-    snprintf(r->brief, sizeof r->brief, timed ? "last heartbeat %s ago" : "no time of a heartbeat", age_string(silent / SECOND).data);
+    snprintf(p->heartbeat, sizeof p->heartbeat, timed ? "last heartbeat %s ago" : "no time of a heartbeat", age_string(silent / SECOND).data);
 }
 
 /* "next activation in 3h2m", or how long ago it should have been. */
-static void report_next(const struct report *p, struct record *r)
+static void report_next(struct report *p)
 {
+    struct record *r = &p->schedule;
     int64_t next, now = p->now / SECOND;
     if (!moment_parse(r->fields[MEMBER_NEXT], &next))
         return;
-    snprintf(r->brief, sizeof r->brief, next < now ? "was due %s ago" : "in %s", age_string(next < now ? now - next : next - now).data);
-    record_note(r, "next activation %s", r->brief);
+    snprintf(p->next, sizeof p->next, next < now ? "was due %s ago" : "in %s", age_string(next < now ? now - next : next - now).data);
+    record_note(r, "next activation %s", p->next);
 }
 
-static void report_run(const struct report *p, struct record *r)
+static void report_run(struct report *p)
 {
+    struct record *r = &p->schedule;
     int64_t start;
     if (!moment_parse(r->fields[MEMBER_START], &start) || r->fields[MEMBER_END][0])
         return;
@@ -8531,8 +8534,8 @@ static void report_schedule(struct report *p)
         record_note(r, n->state == ZNODE_READ ? "unparseable" : "unreadable");
         return;
     }
-    report_next(p, r);
-    report_run(p, r);
+    report_next(p);
+    report_run(p);
 }
 
 static void report_open(struct report *p, const struct viewer *v)
@@ -8565,12 +8568,12 @@ static void report_lowest(const struct report *p, struct record *r)
 {
     if (!p->record) {
         record_note(r, "election may be in progress");
-        string_copy(r->brief, sizeof r->brief, "about to lead");
+        r->brief = "about to lead";
         return;
     }
     record_note(r, "should be leader but another candidate is claiming the role");
     record_note(r, "possibly waiting for previous leader resignation");
-    string_copy(r->brief, sizeof r->brief, node_find(p->viewer, p->named) ? "next after the leader" : "waiting for the last leader's silence");
+    r->brief = node_find(p->viewer, p->named) ? "next after the leader" : "waiting for the last leader's silence";
 }
 
 static void report_times(const struct report *p, struct record *r, const struct znode *n)
@@ -8579,7 +8582,7 @@ static void report_times(const struct report *p, struct record *r, const struct 
     bool asked = json_has(n->data, n->length, "stepDown");
     if (asked) {
         record_note(r, "asked to step down");
-        string_copy(r->brief, sizeof r->brief, "asked to step down");
+        r->brief = "asked to step down";
     }
     if (!time_parse(r->fields[MEMBER_TIME], &proposed))
         return;
@@ -8596,19 +8599,18 @@ static void report_candidate(const struct report *p, const struct znode *n, stru
     *r = (struct record){ .note_count = 0 };
     if (leads) {
         record_note(r, "this proposal node claimed leadership");
-        string_copy(r->brief, sizeof r->brief, "leads");
+        r->brief = "leads";
     } else if (!strcmp(n->name, p->lowest))
         report_lowest(p, r);
     if (n->state != ZNODE_GONE && !node_in_queue(n)) {
         record_note(r, "not an ephemeral proposal, ignored");
-        string_copy(r->brief, sizeof r->brief, "ignored: not an ephemeral proposal");
+        r->brief = "ignored: not an ephemeral proposal";
     }
     const char *missing = record_missing(r, n);
     if (missing) {
         string_copy(r->fields[MEMBER_ID], sizeof r->fields[0], n->name);
         record_note(r, "%s", missing);
-        if (!r->brief[0])
-            string_copy(r->brief, sizeof r->brief, missing);
+        r->brief = r->brief ? r->brief : missing;
     } else if (p->leader.fields[MEMBER_ID][0] && !strcmp(r->fields[MEMBER_ID], p->leader.fields[MEMBER_ID])) {
         record_note(r, "this candidate id claimed leadership");
         if (p->silent)
@@ -8643,79 +8645,79 @@ static bool yaml_plain(const char *s)
 }
 
 /* A value, behind a space. */
-static void print_value(FILE *out, bool json, const char *value)
+static void print_value(bool json, const char *value)
 {
     char quoted[6 * sizeof ((struct record *)0)->fields[0] + 3];
     struct text t = text_in(quoted, sizeof quoted);
     json_string(&t, value, strlen(value));
-    fprintf(out, " %s", !json && yaml_plain(value) ? value : quoted);
+    printf(" %s", !json && yaml_plain(value) ? value : quoted);
 }
 
 /* Begins a line of a record with a name; `begun`: it is not the first, which may be that of a YAML list's item. */
-static void print_name(FILE *out, bool json, int indent, bool item, bool begun, const char *name)
+static void print_name(bool json, int indent, bool item, bool begun, const char *name)
 {
     bool dash = item && !json && !begun;
-    fprintf(out, json ? "%s\n%*s%s\"%s\":" : "%s\n%*s%s%s:", json && begun ? "," : "", dash ? indent - 2 : indent, "", dash ? "- " : "", name);
+    printf(json ? "%s\n%*s%s\"%s\":" : "%s\n%*s%s%s:", json && begun ? "," : "", dash ? indent - 2 : indent, "", dash ? "- " : "", name);
 }
 
-static void print_record(FILE *out, bool json, int indent, bool item, const struct record *r)
+static void print_record(bool json, int indent, bool item, const struct record *r)
 {
     bool begun = false;
-    fputs(json ? "{" : "", out);
+    fputs(json ? "{" : "", stdout);
     for (int f = 0; f < MEMBER_COUNT; f++) {
         if (f == MEMBER_HEARTBEAT && r->note_count) {
-            print_name(out, json, indent, item, begun, "notes");
-            fputs(json ? " [" : "", out);
+            print_name(json, indent, item, begun, "notes");
+            fputs(json ? " [" : "", stdout);
             for (size_t i = 0; i < r->note_count; i++) {
-                fprintf(out, "%s\n%*s%s", json && i ? "," : "", json ? indent + 3 : indent, "", json ? "" : "-");
-                print_value(out, json, r->notes[i]);
+                printf("%s\n%*s%s", json && i ? "," : "", json ? indent + 3 : indent, "", json ? "" : "-");
+                print_value(json, r->notes[i]);
             }
             if (json)
-                fprintf(out, "\n%*s]", indent, "");
+                printf("\n%*s]", indent, "");
             begun = true;
         }
         if (r->fields[f][0]) {
-            print_name(out, json, indent, item, begun, json ? member_names[f].json : member_names[f].yaml);
-            print_value(out, json, r->fields[f]);
+            print_name(json, indent, item, begun, json ? member_names[f].json : member_names[f].yaml);
+            print_value(json, r->fields[f]);
             begun = true;
         }
     }
     if (json)
-        fprintf(out, begun ? "\n%*s}" : "%*s}", begun ? indent - 4 : 0, "");
+        printf(begun ? "\n%*s}" : "%*s}", begun ? indent - 4 : 0, "");
 }
 
-static void report_yaml(FILE *out, const struct report *p, struct record *r)
+static void report_yaml(struct report *p)
 {
     const struct viewer *v = p->viewer;
-    fputs(p->leader.note_count ? "leader:" : "leader: {}", out);
-    print_record(out, false, 2, false, &p->leader);
-    fputs(v->count ? "\nallCandidates:" : "\nallCandidates: []", out);
+    fputs(p->leader.note_count ? "leader:" : "leader: {}", stdout);
+    print_record(false, 2, false, &p->leader);
+    fputs(v->count ? "\nallCandidates:" : "\nallCandidates: []", stdout);
     for (size_t i = 0; i < v->count; i++) {
-        report_candidate(p, &v->nodes[i], r);
-        print_record(out, false, 2, true, r);
+        report_candidate(p, &v->nodes[i], &p->candidate);
+        print_record(false, 2, true, &p->candidate);
     }
-    fputs(record_there(&p->schedule) ? "\nschedule:" : "", out);
-    print_record(out, false, 2, false, &p->schedule);
-    fputs("\n", out);
+    fputs(record_there(&p->schedule) ? "\nschedule:" : "", stdout);
+    print_record(false, 2, false, &p->schedule);
+    putchar('\n');
 }
 
-static void report_json(FILE *out, const struct report *p, struct record *r)
+static void report_json(struct report *p)
 {
     const struct viewer *v = p->viewer;
-    fputs("{\n    \"leader\": ", out);
-    print_record(out, true, 8, false, &p->leader);
-    fputs(",\n    \"candidates\": [", out);
+    fputs("{\n    \"leader\": ", stdout);
+    print_record(true, 8, false, &p->leader);
+    fputs(",\n    \"candidates\": [", stdout);
     for (size_t i = 0; i < v->count; i++) {
-        report_candidate(p, &v->nodes[i], r);
-        fputs(i ? ",\n        " : "\n        ", out);
-        print_record(out, true, 12, true, r);
+        report_candidate(p, &v->nodes[i], &p->candidate);
+        fputs(i ? ",\n        " : "\n        ", stdout);
+        print_record(true, 12, true, &p->candidate);
     }
-    fputs(v->count ? "\n    ]" : "]", out);
+    fputs(v->count ? "\n    ]" : "]", stdout);
     if (record_there(&p->schedule)) {
-        fputs(",\n    \"schedule\": ", out);
-        print_record(out, true, 8, false, &p->schedule);
+        fputs(",\n    \"schedule\": ", stdout);
+        print_record(true, 8, false, &p->schedule);
     }
-    fputs("\n}\n", out);
+    fputs("\n}\n", stdout);
 }
 
 /* --- the table ---------------------------------------------------------------------------- */
@@ -8788,8 +8790,9 @@ struct row {
 };
 
 /* Row `i`; row 0 has the titles. */
-static void table_row(struct row *row, const struct report *p, size_t i, struct record *r)
+static void table_row(struct row *row, struct report *p, size_t i)
 {
+    struct record *r = &p->candidate;
     row->mark = "  ";
     row->colour = "\033[2m";
     for (int c = 0; c < COLUMN_COUNT; c++)
@@ -8806,10 +8809,10 @@ static void table_row(struct row *row, const struct report *p, size_t i, struct 
     row->cells[COLUMN_HOST] = r->fields[MEMBER_HOST];
     row->cells[COLUMN_PID] = r->fields[MEMBER_PID];
     row->cells[COLUMN_AGE] = n->state == ZNODE_READ ? row->age.data : "";
-    row->cells[COLUMN_NOTES] = r->brief;
+    row->cells[COLUMN_NOTES] = r->brief ? r->brief : "";
 }
 
-static void table_print(FILE *out, const struct row *row, const size_t *widths, bool colour)
+static void table_print(const struct row *row, const size_t *widths, bool colour)
 {
     char buffer[4 * TABLE_WIDTH * 8];
     struct text t = text_in(buffer, sizeof buffer);
@@ -8821,10 +8824,10 @@ static void table_print(FILE *out, const struct row *row, const size_t *widths, 
     while (t.length && t.data[t.length - 1] == ' ')
         t.data[--t.length] = '\0';
     bool coloured = colour && *row->colour;
-    fprintf(out, "%s%s%s\n", coloured ? row->colour : "", buffer, coloured ? "\033[0m" : "");
+    printf("%s%s%s\n", coloured ? row->colour : "", buffer, coloured ? "\033[0m" : "");
 }
 
-static void table_head(FILE *out, const struct report *p)
+static void table_head(const struct report *p)
 {
     const struct viewer *v = p->viewer;
     const char *id = p->leader.fields[MEMBER_ID];
@@ -8835,17 +8838,17 @@ static void table_head(FILE *out, const struct report *p)
         text_cell(&t, id, 40, false);
     text_string(&t, leads ? " leads " : "no candidate leads ");
     text_cell(&t, v->config.base_path, 40, false);
-    fprintf(out, "%s\n", line);
+    printf("%s\n", line);
     t = text_in(line, sizeof line);
     if (p->record && !leads && *id) {
         text_string(&t, "last led by ");
         text_cell(&t, id, 40, false);
-        text_format(&t, ", whose proposal is gone; %s", p->leader.brief);
+        text_format(&t, ", whose proposal is gone; %s", p->heartbeat);
     } else
         text_string(&t, !v->base_exists ? "it does not exist: there has never been a candidate" :
-                        p->record ? (*p->leader.brief ? p->leader.brief : "its data is not a leader's heartbeat") :
+                        p->record ? (*p->heartbeat ? p->heartbeat : "its data is not a leader's heartbeat") :
                         v->count ? "it is empty: an election may be in progress" : "it is empty, and has no candidates");
-    fprintf(out, "%s%s\n", line, p->silent && leads ? ", later than expected" : "");
+    printf("%s%s\n", line, p->silent && leads ? ", later than expected" : "");
 }
 
 /* What the schedule's line says first, and what its line about the last run says: fields that are there, each behind
@@ -8866,7 +8869,7 @@ static void text_parts(struct text *t, const struct record *r, size_t from, size
         }
 }
 
-static void table_schedule(FILE *out, const struct report *p)
+static void table_schedule(const struct report *p)
 {
     const struct record *r = &p->schedule;
     char line[64 * TABLE_WIDTH];
@@ -8874,25 +8877,25 @@ static void table_schedule(FILE *out, const struct report *p)
     if (!record_there(r))
         return;
     text_parts(&t, r, 0, PARTS_FIRST);
-    text_format(&t, *r->brief ? " (%s)" : "%s", r->brief);
-    fprintf(out, "%s\n", *line ? line : "its record of activations cannot be read");
+    text_format(&t, *p->next ? " (%s)" : "%s", p->next);
+    printf("%s\n", *line ? line : "its record of activations cannot be read");
     t = text_in(line, sizeof line);
     text_parts(&t, r, PARTS_FIRST, COUNT(schedule_parts));
-    for (size_t i = *r->brief ? 1 : 0; i < r->note_count && *line; i++)
+    for (size_t i = *p->next ? 1 : 0; i < r->note_count && *line; i++)
         text_format(&t, ", %s", r->notes[i]);
     if (*line)
-        fprintf(out, "%s\n", line);
+        printf("%s\n", line);
 }
 
-static void report_table(FILE *out, const struct report *p, struct record *r)
+static void report_table(struct report *p)
 {
     struct row row;
     size_t widths[COLUMN_COUNT] = { 0 }, rest = TABLE_WIDTH - 2, rows = p->viewer->count ? p->viewer->count + 1 : 0;
-    bool colour = isatty(fileno(out)) && !getenv("NO_COLOR");
-    table_head(out, p);
-    table_schedule(out, p);
+    bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    table_head(p);
+    table_schedule(p);
     for (size_t i = 0; i < rows; i++) {
-        table_row(&row, p, i, r);
+        table_row(&row, p, i);
         for (int c = 0; c < COLUMN_COUNT; c++) {
             size_t wide = text_columns(row.cells[c]);
             widths[c] = wide > columns[c].most ? columns[c].most : wide > widths[c] ? wide : widths[c];
@@ -8902,8 +8905,8 @@ static void report_table(FILE *out, const struct report *p, struct record *r)
         rest -= widths[c] + 2;
     widths[COLUMN_NOTES] = rest;
     for (size_t i = 0; i < rows; i++) {
-        table_row(&row, p, i, r);
-        table_print(out, &row, widths, colour);
+        table_row(&row, p, i);
+        table_print(&row, widths, colour);
     }
 }
 
@@ -8940,17 +8943,14 @@ static bool viewer_read(struct viewer *v, nanos limit)
 /* Returns false, and errno, if it could not be printed. */
 static bool report_print(const struct viewer *v, nanos format)
 {
-    static void (*const writers[])(FILE *, const struct report *, struct record *) = { INFO_FORMATS(MEANING) };
+    static void (*const writers[])(struct report *) = { INFO_FORMATS(MEANING) };
     struct report *p = malloc(sizeof *p);
-    struct record *r = malloc(sizeof *r);
-    bool made = p && r;
-    if (made) {
-        report_open(p, v);
-        writers[format](stdout, p, r);
-    }
+    if (!p)
+        return false;
+    report_open(p, v);
+    writers[format](p);
     free(p);
-    free(r);
-    return fflush(stdout) == 0 && made;
+    return fflush(stdout) == 0;
 }
 
 static int info(const struct settings *s, struct log *log, char **command)
