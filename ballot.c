@@ -4603,9 +4603,8 @@ static void text_visible(struct text *t, const char *bytes, size_t count)
 static void message_add(struct text *t, const char *format, va_list args)
 {
     char message[6000];
-    struct text raw = text_in(message, sizeof message);
-    text_vformat(&raw, format, args);
-    text_visible(t, message, raw.length);
+    vsnprintf(message, sizeof message, format, args);
+    text_visible(t, message, strlen(message));
 }
 
 static bool __attribute__((format(printf, 2, 3))) settings_fail(struct settings *s, const char *format, ...)
@@ -4633,16 +4632,13 @@ static void __attribute__((format(printf, 2, 3))) settings_warn(struct settings 
         s->warnings[used] = '\0';
 }
 
-struct hint { char data[160]; };
-
-/* "; did you mean NAME?", where a setting's name is close; else "". */
-static struct hint setting_hint(const char *name, const char *dashes, int commands)
+/* The name of a setting that is close to what was typed; NULL: none is. */
+static const char *setting_close(const char *typed, int commands)
 {
-    struct hint out = { "" };
-    for (enum setting_id id = 0; id < SETTING_COUNT && !out.data[0]; id++)
-        if ((settings_table[id].commands & commands) && word_close(name, settings_table[id].name))
-            snprintf(out.data, sizeof out.data, "; did you mean %s%s?", dashes, settings_table[id].name);
-    return out;
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
+        if ((settings_table[id].commands & commands) && word_close(typed, settings_table[id].name))
+            return settings_table[id].name;
+    return NULL;
 }
 
 /* Checks a value and gives its number; NULL, or what was expected instead. */
@@ -4790,8 +4786,9 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
     if (id == SETTING_COUNT && !is_long)
         return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
     if (id == SETTING_COUNT) {
-        const struct hint hint = setting_hint(option + 2, "--", FOR_ALL);
-        return settings_fail(s, "unknown option %s%s", option, hint.data[0] ? hint.data : "; `ballot help` lists them all");
+        const char *close = setting_close(option + 2, FOR_ALL);
+        return close ? settings_fail(s, "unknown option %s; did you mean --%s?", option, close)
+                     : settings_fail(s, "unknown option %s; `ballot help` lists them all", option);
     }
     char *value = !word[end] ? NULL : is_long ? word + end + 1 : word + end;
     if (!value)
@@ -4829,10 +4826,9 @@ struct ini {
 static bool __attribute__((format(printf, 2, 3))) ini_fail(struct ini *ini, const char *format, ...)
 {
     char message[1200];
-    struct text t = text_in(message, sizeof message);
     va_list args;
     va_start(args, format);
-    text_vformat(&t, format, args);
+    vsnprintf(message, sizeof message, format, args);
     va_end(args);
     return settings_fail(ini->settings, "%s:%d: %s", ini->path, ini->number, message);
 }
@@ -4880,8 +4876,9 @@ static bool ini_check(struct ini *ini, size_t section, const char *section_name,
     if (section == COUNT(sections))
         return ini_fail(ini, "unknown section [%.100s]; sections are called as commands are, such as [run once]", section_name);
     if (id == SETTING_COUNT) {
-        const struct hint hint = setting_hint(name, "", sections[section].commands);
-        return ini_fail(ini, "unknown setting \"%.100s\"%s", name, hint.data);
+        const char *close = setting_close(name, sections[section].commands);
+        return close ? ini_fail(ini, "unknown setting \"%.100s\"; did you mean %s?", name, close)
+                     : ini_fail(ini, "unknown setting \"%.100s\"", name);
     }
     if (!(settings_table[id].commands & sections[section].commands))
         return ini_fail(ini, "%s is not a setting of %s", name, section_name);
@@ -5469,10 +5466,9 @@ static void __attribute__((format(printf, 4, 5)))
 log_say(struct log *l, enum ballot_log_level level, int where, const char *format, ...)
 {
     char line[1024];
-    struct text t = text_in(line, sizeof line);
     va_list args;
     va_start(args, format);
-    text_vformat(&t, format, args);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
     log_message(l, level, where, line);
 }
@@ -5563,6 +5559,22 @@ static struct log *log_open(const struct settings *s)
     gethostname(l->host, sizeof l->host - 1);
     log_library_open(l);
     return l;
+}
+
+/* What the settings tell the library. Its strings are theirs. */
+static struct ballot_config settings_config(const struct settings *s, struct log *log)
+{
+    return (struct ballot_config){
+        .servers = setting_text(s, SET_SERVERS),
+        .base_path = setting_text(s, SET_BASE_PATH),
+        .candidate_id = setting_text(s, SET_CANDIDATE_ID),
+        .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND),
+        .mode = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP ? BALLOT_STOP : BALLOT_KEEP,
+        .auth = setting_text(s, SET_AUTH),
+        .log = log_message,
+        .log_data = log,
+        .library_log = setting_number(s, SET_DEBUG),
+    };
 }
 
 /* ---------------------------------------------------------------------------
@@ -6118,11 +6130,9 @@ static void subtree_warn(bool adopts, struct log *log)
 /* What both processes know from the start on. */
 struct plan {
     char **command;     /* argv of the command, NULL terminated        */
-    const char *id, *base_path;
-    const char *auth;   /* NULL, or our identity                       */
+    struct ballot_config config;
     bool stop;          /* on-disconnect=stop                          */
     bool wrap;          /* the command writes into pipes of ours       */
-    bool debug;
     nanos stop_timeout; /* from SIGTERM to SIGKILL                     */
     struct log *log;
 };
@@ -6294,7 +6304,7 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
     snprintf(token, sizeof token, "%" PRId64, start->token);
     const struct moment_text activation = moment_string(start->scheduled, start->offset);
     command_export("BALLOT_SCHEDULED_TIME", start->scheduled != BALLOT_NEVER ? activation.data : NULL);
-    command_export("BALLOT_LEADER_ID", g->plan->id);
+    command_export("BALLOT_LEADER_ID", g->plan->config.candidate_id);
     command_export("BALLOT_LEADER_NODE", start->token ? start->text : NULL);
     command_export("BALLOT_FENCING_TOKEN", start->token ? token : NULL);
     if (!failure.no_input) {
@@ -6386,10 +6396,7 @@ static void guard_obey(struct guard *g, const struct message *message, int passe
         break;
     case MESSAGE_SESSION: g->session = *message; break;
     case MESSAGE_GOODBYE: g->goodbye = true; break;
-    case MESSAGE_ACKNOWLEDGED:
-    case MESSAGE_STARTED:
-    case MESSAGE_REAPED:
-    case MESSAGE_ENDED: break; /* the guard's own */
+    default: break; /* the guard's own */
     }
 }
 
@@ -6563,10 +6570,9 @@ static void guard_will(const struct guard *g, nanos limit)
     struct will *w = calloc(1, sizeof *w);
     if (!w)
         return;
-    w->config = (struct ballot_config){
-        .base_path = g->plan->base_path, .auth = g->plan->auth, .library_log = g->plan->debug,
-        .timeout_ms = (int)(g->session.span / MILLISECOND),
-    };
+    w->config = g->plan->config;
+    w->config.timeout_ms = (int)(g->session.span / MILLISECOND);
+    w->config.log = NULL;
     w->step = WILL_ATTACH;
     w->candidate = g->session.session;
     client_open(&w->client, &w->config, w, will_learn, will_event);
@@ -7895,31 +7901,22 @@ static void agent_configure(struct agent *a, const struct settings *s, char **co
     a->facts.rules = agent_rules(s, a->facts.cron != NULL);
     a->plan = (struct plan){
         .command = command,
-        .id = setting_text(s, SET_CANDIDATE_ID),
-        .base_path = setting_text(s, SET_BASE_PATH),
-        .auth = setting_text(s, SET_AUTH),
+        .config = settings_config(s, a->log),
         .stop = a->facts.rules.stop,
         .wrap = setting_number(s, SET_WRAP),
-        .debug = setting_number(s, SET_DEBUG),
         .stop_timeout = a->facts.rules.stop_timeout,
         .log = a->log,
     };
+    a->plan.config.record = a->facts.cron != NULL;
     a->streams[0] = (struct stream){ .fd = -1, .name = "cmd-run-stdout", .level = BALLOT_LOG_INFO, .queue = &a->log->out };
     a->streams[1] = (struct stream){ .fd = -1, .name = "cmd-run-stderr", .level = BALLOT_LOG_ERROR, .queue = &a->log->err };
 }
 
-static bool agent_open(struct agent *a, const struct settings *s)
+static bool agent_open(struct agent *a)
 {
     static const int caught[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
     /* A file size limit is like a full disk; `stty tostop` must not stop an election. */
     static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 };
-    const struct ballot_config config = {
-        .servers = setting_text(s, SET_SERVERS), .base_path = a->plan.base_path, .candidate_id = a->plan.id,
-        .auth = a->plan.auth,
-        .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND),
-        .mode = a->plan.stop ? BALLOT_STOP : BALLOT_KEEP,
-        .log = log_message, .log_data = a->log, .library_log = a->plan.debug, .record = a->facts.cron != NULL,
-    };
     int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
     a->terminal = tty >= 0;
     fd_close(&tty);
@@ -7929,7 +7926,7 @@ static bool agent_open(struct agent *a, const struct settings *s)
         LOG(a->log, FATAL, "cannot start the guard process: %s", strerror(errno));
         return false;
     }
-    int error = ballot_open(&a->ballot, &config);
+    int error = ballot_open(&a->ballot, &a->plan.config);
     if (error != BALLOT_OK)
         LOG(a->log, FATAL, "cannot start: %s", ballot_strerror(error));
     return error == BALLOT_OK;
@@ -7964,7 +7961,7 @@ static int run(const struct settings *s, struct log *log, char **command, struct
     a->pair = -1;
     a->facts.cron = cron;
     agent_configure(a, s, command);
-    int status = agent_open(a, s) ? agent_run(a) : EXIT_BALLOT, number = a->facts.memory.end_signal;
+    int status = agent_open(a) ? agent_run(a) : EXIT_BALLOT, number = a->facts.memory.end_signal;
     agent_close(a);
     free(a);
     return number ? signal_death(number) : status;
@@ -8033,6 +8030,7 @@ struct viewer {
     struct znode schedule; /* the leaders' record of activations, beside the proposals */
     struct znode *nodes; /* sorted as by znode_compare()                        */
     size_t count;
+    bool lost;          /* there was no memory for what was read               */
     int refused;        /* what no waiting mends: a ZooKeeper error, or 0      */
     const char *refused_what;
     bool asked;         /* QUERY_ASK was carried out                           */
@@ -8104,13 +8102,15 @@ static bool viewer_torn(const struct viewer *v)
 
 /* --- facts -------------------------------------------------------------------- */
 
-static void znode_keep(struct znode *n, const struct reply *reply)
+static void znode_keep(struct viewer *v, struct znode *n, const struct reply *reply)
 {
     free(n->data);
     n->length = reply->length;
     n->data = n->length <= DATA_MAX ? malloc(n->length + 1) : NULL;
     if (n->data)
         memcpy(n->data, reply->data, n->length);
+    else if (n->length <= DATA_MAX)
+        v->lost = true;
     n->stat = *reply->stat;
     n->state = ZNODE_READ;
 }
@@ -8144,7 +8144,7 @@ static void on_query_base(struct viewer *v, const struct reply *reply)
     }
     v->base_fresh = true;
     v->base_exists = reply->rc == ZOK;
-    znode_keep(&v->base, reply);
+    znode_keep(v, &v->base, reply);
     leader_named(v->named, v->config.base_path, reply->data, reply->length);
 }
 
@@ -8210,7 +8210,7 @@ static void on_query_node(struct viewer *v, const struct reply *reply)
     const char *name = node_name(v->config.base_path, reply->path);
     struct znode *n = !strcmp(name, RECORD_NAME) ? &v->schedule : node_find(v, name);
     if (n && reply->rc == ZOK)
-        znode_keep(n, reply);
+        znode_keep(v, n, reply);
     else if (n)
         n->state = outcome_unknown(reply->rc) ? ZNODE_UNREAD : reply->rc == ZNONODE ? ZNODE_GONE : ZNODE_REFUSED;
 }
@@ -8381,11 +8381,8 @@ static struct viewer *viewer_open(const struct settings *s, struct log *log, enu
         LOG(log, FATAL, "out of memory");
         return NULL;
     }
-    v->config = (struct ballot_config){
-        .servers = setting_text(s, SET_SERVERS), .base_path = setting_text(s, SET_BASE_PATH),
-        .timeout_ms = (int)(setting_number(s, SET_SESSION_TIMEOUT) / MILLISECOND), .auth = setting_text(s, SET_AUTH),
-        .log = viewer_log, .log_data = log, .library_log = setting_number(s, SET_DEBUG),
-    };
+    v->config = settings_config(s, log);
+    v->config.log = viewer_log;
     v->born = clock_now();
     v->reading = reading;
     v->watching = watching;
@@ -8451,10 +8448,9 @@ static void __attribute__((format(printf, 2, 3))) record_note(struct record *r, 
 {
     if (r->note_count == COUNT(r->notes))
         return;
-    struct text t = text_in(r->notes[r->note_count++], sizeof r->notes[0]);
     va_list args;
     va_start(args, format);
-    text_vformat(&t, format, args);
+    vsnprintf(r->notes[r->note_count++], sizeof r->notes[0], format, args);
     va_end(args);
 }
 
@@ -8777,12 +8773,11 @@ static void text_cell(struct text *t, const char *s, size_t width, bool fill)
         text_string(t, " ");
 }
 
-enum column { COLUMN_ID, COLUMN_HOST, COLUMN_PID, COLUMN_AGE, COLUMN_NOTES, COLUMN_COUNT };
-
-static const struct { const char *title; size_t most; } columns[COLUMN_COUNT] = {
-    [COLUMN_ID] = { "CANDIDATE", 28 }, [COLUMN_HOST] = { "HOST", 24 }, [COLUMN_PID] = { "PID", 8 },
-    [COLUMN_AGE] = { "AGE", 6 }, [COLUMN_NOTES] = { "NOTES", 80 },
+static const struct { const char *title; size_t most; } columns[] = {
+    { "CANDIDATE", 28 }, { "HOST", 24 }, { "PID", 8 }, { "AGE", 6 }, { "NOTES", 80 },
 };
+
+enum { COLUMN_COUNT = COUNT(columns), COLUMN_NOTES = COLUMN_COUNT - 1 };
 
 struct row {
     const char *mark, *colour, *cells[COLUMN_COUNT];
@@ -8805,11 +8800,11 @@ static void table_row(struct row *row, struct report *p, size_t i)
     row->mark = leads ? "* " : "  ";
     row->colour = leads ? "\033[32;1m" : odd ? "\033[33m" : "";
     row->age = age_string((p->now - n->stat.ctime * MILLISECOND) / SECOND);
-    row->cells[COLUMN_ID] = r->fields[MEMBER_ID];
-    row->cells[COLUMN_HOST] = r->fields[MEMBER_HOST];
-    row->cells[COLUMN_PID] = r->fields[MEMBER_PID];
-    row->cells[COLUMN_AGE] = n->state == ZNODE_READ ? row->age.data : "";
-    row->cells[COLUMN_NOTES] = r->brief ? r->brief : "";
+    const char *const cells[COLUMN_COUNT] = {
+        r->fields[MEMBER_ID], r->fields[MEMBER_HOST], r->fields[MEMBER_PID],
+        n->state == ZNODE_READ ? row->age.data : "", r->brief ? r->brief : "",
+    };
+    memcpy(row->cells, cells, sizeof cells);
 }
 
 static void table_print(const struct row *row, const size_t *widths, bool colour)
@@ -8912,22 +8907,13 @@ static void report_table(struct report *p)
 
 /* --- the command --------------------------------------------------------------------------- */
 
-/* Whether there was no memory for what was read. */
-static bool znode_lost(const struct znode *n)
-{
-    return n->state == ZNODE_READ && !n->data && n->length <= DATA_MAX;
-}
-
-/* As znode_lost(), of all that was read: it must not be taken for a base that names no leader,
- * or for a Go ballot's proposal. Says so. */
+/* What there was no memory for must not be taken for a base that names no leader, or for a Go ballot's proposal.
+ * Says so. */
 static bool viewer_lost(const struct viewer *v, struct log *log)
 {
-    bool lost = znode_lost(&v->base) || znode_lost(&v->schedule);
-    for (size_t i = 0; i < v->count && !lost; i++)
-        lost = znode_lost(&v->nodes[i]);
-    if (lost)
+    if (v->lost)
         LOG(log, FATAL, "out of memory for what ZooKeeper holds");
-    return lost;
+    return v->lost;
 }
 
 /* Reads until the picture is whole. Returns false if it never was within `limit`. */
@@ -9840,9 +9826,8 @@ static const struct { char word[24]; void (*page)(void); } help_pages[] = {
 static bool invocation_page(struct invocation *in, char **argv, int *at)
 {
     char word[64];
-    struct text t = text_in(word, sizeof word);
     bool two = !strcmp(argv[*at], "--completion") && argv[*at + 1];
-    text_format(&t, "%s%s%s", argv[*at], two ? "=" : "", two ? argv[*at + 1] : "");
+    snprintf(word, sizeof word, "%s%s%s", argv[*at], two ? "=" : "", two ? argv[*at + 1] : "");
     for (size_t i = 0; in->help && i < COUNT(help_pages); i++)
         if (!strcmp(word, help_pages[i].word)) {
             in->page = help_pages[i].page;
@@ -9852,33 +9837,32 @@ static bool invocation_page(struct invocation *in, char **argv, int *at)
     return false;
 }
 
-/* Takes a word as the next command word. Returns false if it is not one. */
-static bool invocation_word(struct invocation *in, const char *word)
-{
-    char longer[sizeof in->words];
-    struct text t = text_in(longer, sizeof longer);
-    text_format(&t, "%s%s%s", in->words, in->words[0] ? " " : "", word);
-    bool begins = !strcmp(word, "help") && !in->words[0];
-    in->help = in->help || begins;
-    for (size_t i = 0; i < COUNT(commands); i++) {
-        const char *words = commands[i].words;
-        if (strncmp(words, longer, t.length) != 0 || (words[t.length] != '\0' && words[t.length] != ' '))
-            continue;
-        begins = true;
-        if (words[t.length] == '\0')
-            in->command = &commands[i];
-        string_copy(in->words, sizeof in->words, longer);
-    }
-    return begins;
-}
-
-/* The word of a command behind those of `in`; NULL: it has none, or begins otherwise. */
+/* The command's words behind those of `in`; "": there are none, or it begins otherwise. */
 static const char *command_next(const struct command *c, const struct invocation *in)
 {
     size_t n = strlen(in->words);
     if (n == 0)
         return c->words;
-    return !strncmp(c->words, in->words, n) && c->words[n] == ' ' ? c->words + n + 1 : NULL;
+    return !strncmp(c->words, in->words, n) && c->words[n] == ' ' ? c->words + n + 1 : "";
+}
+
+/* Takes a word as the next command word. Returns false if it is not one. */
+static bool invocation_word(struct invocation *in, const char *word)
+{
+    size_t n = strlen(word), used = strlen(in->words);
+    bool help = used == 0 && !strcmp(word, "help"), begins = false;
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        const char *next = command_next(&commands[i], in);
+        if (!*next || strncmp(next, word, n) != 0 || strcspn(next, " ") != n)
+            continue;
+        begins = true;
+        if (!next[n])
+            in->command = &commands[i];
+    }
+    if (begins)
+        snprintf(in->words + used, sizeof in->words - used, "%s%s", used ? " " : "", word);
+    in->help = in->help || help;
+    return begins || help;
 }
 
 static bool invocation_unknown(struct settings *s, const struct invocation *in, const char *word)
@@ -9887,9 +9871,8 @@ static bool invocation_unknown(struct settings *s, const struct invocation *in, 
     for (size_t i = 0; i < COUNT(commands); i++) {
         const char *rest = command_next(&commands[i], in);
         char next[32];
-        struct text t = text_in(next, sizeof next);
-        text_bytes(&t, rest ? rest : "", strcspn(rest ? rest : "", " "));
-        if (rest && word_close(word, next))
+        string_copy(next, strcspn(rest, " ") + 1, rest);
+        if (*rest && word_close(word, next))
             return settings_fail(s, "unknown command \"%s%s%.60s\"; did you mean \"%s\"?", in->words, space, word, commands[i].words);
     }
     return settings_fail(s, "unknown command \"%s%s%.60s\"; `ballot help` lists them", in->words, space, word);
@@ -9992,8 +9975,7 @@ struct completion {
 static void complete_offer(const struct completion *c, const char *before, const char *word, size_t n, const char *after, const char *about)
 {
     char whole[160];
-    struct text t = text_in(whole, sizeof whole);
-    text_format(&t, "%s%.*s%s", before, (int)n, word, after);
+    snprintf(whole, sizeof whole, "%s%.*s%s", before, (int)n, word, after);
     if (!strncmp(whole, c->typed, strlen(c->typed)))
         printf("%s%s%s\n", whole, about ? "\t" : "", about ? about : "");
 }
@@ -10032,11 +10014,11 @@ static void complete_commands(const struct completion *c)
     const char *before = "";
     for (size_t i = 0; i < COUNT(commands); i++) {
         const char *next = command_next(&commands[i], &c->in);
-        size_t n = next ? strcspn(next, " ") : 0;
-        bool again = n && strcspn(before, " ") == n && !memcmp(before, next, n); /* "run" begins two */
+        size_t n = strcspn(next, " ");
+        bool again = strcspn(before, " ") == n && !memcmp(before, next, n); /* "run" begins two */
         if (n && !again)
             complete_offer(c, "", next, n, "", next[n] ? NULL : commands[i].summary);
-        before = next ? next : "";
+        before = next;
     }
     if (!c->in.words[0] && !c->in.help)
         complete_offer(c, "", "help", 4, "", "options, manual, completion");

@@ -1050,7 +1050,7 @@ static void test_leases(void)
 static bool starts(bool stop, nanos timeout, nanos age)
 {
     char *command[] = { "true", NULL };
-    const struct plan plan = { .command = command, .id = "a", .stop = stop };
+    const struct plan plan = { .command = command, .config.candidate_id = "a", .stop = stop };
     struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 } };
     struct message start = { .kind = MESSAGE_START, .lease = { .sent = clock_now() - age, .timeout = timeout }, .scheduled = BALLOT_NEVER }, told;
     int ends[2] = { -1, -1 }, passed[2] = { -1, -1 };
@@ -1171,7 +1171,7 @@ static void test_last_message(void)
 static struct message guard_answer(enum message_kind kind, rlim_t room)
 {
     char *command[] = { "true", NULL };
-    const struct plan plan = { .command = command, .id = "a", .wrap = true };
+    const struct plan plan = { .command = command, .config.candidate_id = "a", .wrap = true };
     struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 } };
     struct message sent = { .kind = kind, .scheduled = BALLOT_NEVER }, told = { .kind = MESSAGE_GOODBYE };
     int ends[2], pipes[2] = { 1, 2 }, passed[2];
@@ -1233,17 +1233,17 @@ static struct viewer *viewer(void)
     return v;
 }
 
-static void data(struct znode *n, const char *json, nanos mtime)
+static void data(struct viewer *v, struct znode *n, const char *json, nanos mtime)
 {
     struct Stat stat = n->stat;
     stat.mtime = mtime / MILLISECOND;
     stat.ephemeralOwner = 7;
-    znode_keep(n, &(struct reply){ .rc = ZOK, .data = json, .length = strlen(json), .stat = &stat });
+    znode_keep(v, n, &(struct reply){ .rc = ZOK, .data = json, .length = strlen(json), .stat = &stat });
 }
 
 static void base_data(struct viewer *v, const char *json)
 {
-    data(&v->base, json, 0);
+    data(v, &v->base, json, 0);
     leader_named(v->named, "/b", json, strlen(json));
 }
 
@@ -1278,7 +1278,7 @@ static void listed(struct viewer *v, const int *numbers)
         if (v->nodes[i].state == ZNODE_UNREAD) {
             char json[200];
             snprintf(json, sizeof json, "{\"candidateId\":\"c%s\",\"onDisconnect\":\"keep\"}", v->nodes[i].name + strlen(NODE_PREFIX));
-            data(&v->nodes[i], json, 0);
+            data(v, &v->nodes[i], json, 0);
         }
 }
 #define LISTED(v, ...) listed(v, (const int[]){ __VA_ARGS__, -1 })
@@ -1471,7 +1471,7 @@ static void test_notes(void)
     report_open(&p, v);
     report_candidate(&p, &v->nodes[0], r);
     check(r->note_count == 1 && !strcmp(r->notes[0], "gone") && !strcmp(r->fields[MEMBER_ID], "proposal-2") && !strcmp(r->fields[MEMBER_NODE], "/b/proposal-2"), "gone");
-    data(&v->nodes[0], "{\"pid\":7}", 0);
+    data(v, &v->nodes[0], "{\"pid\":7}", 0);
     report_candidate(&p, &v->nodes[0], r);
     check(!strcmp(r->notes[0], "unparseable"), "a field of another type: unparseable");
     free(r);
@@ -1496,9 +1496,9 @@ static void test_stepping_down(void)
     v->base_fresh = v->asked = true;
     check(handover_next(&d) == HANDOVER_WAIT, "... once");
     v->asked = false;
-    data(&v->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
+    data(v, &v->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
     check(handover_next(&d) == HANDOVER_WAIT, "... by whoever");
-    data(&v->nodes[0], "{\"candidateId\":\"c1\"}", 0);
+    data(v, &v->nodes[0], "{\"candidateId\":\"c1\"}", 0);
     check(handover_next(&d) == HANDOVER_FOREIGN, "a Go ballot cannot be asked");
     LISTED(v, 2);
     check(handover_next(&d) == HANDOVER_TELL_GONE, "one whose proposal is gone cannot either");
