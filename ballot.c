@@ -4485,10 +4485,10 @@ static const struct section { char name[16]; int commands; } sections[] = {
 enum origin { ORIGIN_NONE, ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT = ORIGIN_FILE + COUNT(sections), ORIGIN_FLAG };
 
 struct value {
-    char *text;      /* as given                                            */
+    char *text;      /* as given; the source stands behind it               */
     nanos number;    /* a duration, a boolean, the index of a choice, a moment in seconds */
     enum origin origin;
-    char *source;    /* "--debug", "BALLOT_DEBUG in the environment", "ballot.ini:7", ... */
+    const char *source; /* "--debug", "BALLOT_DEBUG in the environment", "ballot.ini:7", ... */
 };
 
 struct settings {
@@ -4663,19 +4663,14 @@ static bool setting_refuse(struct settings *s, enum setting_id id, const char *t
     return settings_fail(s, "%s%s%s: \"%.200s\" %s %s", source, colon, name, text, is, expected);
 }
 
-static void value_free(struct value *v)
+/* A value as it is kept: a list added to what is there, and normalized; behind it, its source. NULL: no memory. The
+ * caller frees it. */
+static char *value_text(const struct setting *row, const char *before, const char *text, const char *source)
 {
-    secret_free(v->text);
-    free(v->source);
-}
-
-/* A value as it is kept: a list added to what is there, and normalized. NULL: no memory. The caller frees it. */
-static char *value_text(const struct setting *row, const char *before, const char *text)
-{
-    char *copy = malloc(strlen(before) + 1 + strlen(text) + 1);
+    char *copy = malloc(strlen(before) + 1 + strlen(text) + 1 + strlen(source) + 1);
     if (!copy)
         return NULL;
-    sprintf(copy, "%s%s%s", before, *before ? "," : "", text);
+    sprintf(copy, "%s%s%s%c%s", before, *before ? "," : "", text, '\0', source);
     for (char *p = copy; row->type == TYPE_SERVERS && *p; p++)
         if (isspace((unsigned char)*p)) /* separates items as commas do */
             *p = ',';
@@ -4689,20 +4684,18 @@ static bool setting_set(struct settings *s, enum setting_id id, const char *text
     const struct setting *row = &settings_table[id];
     struct value *v = &s->values[id];
     bool add = row->type == TYPE_SERVERS && v->origin == origin && v->text;
-    nanos number = 0;
-    char *copy = value_text(row, add ? v->text : "", text), *from = strdup(source);
-    const char *expected = copy ? setting_check(row, copy, &number) : NULL;
-    if (copy && from && !expected && v->origin <= origin && origin != ORIGIN_NONE) {
-        value_free(v);
-        *v = (struct value){ .text = copy, .number = number, .origin = origin, .source = from };
-        return true;
-    }
-    bool memory = copy && from;
-    secret_free(copy);
-    free(from);
-    if (!memory)
+    char *copy = value_text(row, add ? v->text : "", text, source);
+    if (!copy)
         return settings_fail(s, "out of memory");
-    return !expected || setting_refuse(s, id, text, origin, source, expected);
+    nanos number = 0;
+    const char *expected = setting_check(row, copy, &number);
+    if (expected || v->origin > origin || origin == ORIGIN_NONE) {
+        secret_free(copy);
+        return !expected || setting_refuse(s, id, text, origin, source, expected);
+    }
+    secret_free(v->text);
+    *v = (struct value){ .text = copy, .number = number, .origin = origin, .source = copy + strlen(copy) + 1 };
+    return true;
 }
 
 /* --- from the environment -------------------------------------------------- */
@@ -4780,8 +4773,7 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
     char option[80], on[] = "true", *word = argv[*at];
     bool is_long = word[1] == '-';
     size_t end = is_long ? strcspn(word, "=") : 2;
-    struct text t = text_in(option, sizeof option);
-    text_bytes(&t, word, end);
+    snprintf(option, sizeof option, "%.*s", (int)end, word);
     enum setting_id id = setting_option(option);
     if (id == SETTING_COUNT && !is_long)
         return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
@@ -4790,9 +4782,7 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
         return close ? settings_fail(s, "unknown option %s; did you mean --%s?", option, close)
                      : settings_fail(s, "unknown option %s; `ballot help` lists them all", option);
     }
-    char *value = !word[end] ? NULL : is_long ? word + end + 1 : word + end;
-    if (!value)
-        value = settings_table[id].type == TYPE_BOOL ? on : argv[++*at];
+    char *value = word[end] ? word + end + is_long : settings_table[id].type == TYPE_BOOL ? on : argv[++*at];
     if (!value)
         return settings_fail(s, "%s needs a value", option);
     bool fine = setting_set(s, id, value, ORIGIN_FLAG, option);
@@ -5048,8 +5038,7 @@ static FILE *file_usual(struct settings *s, char path[FILE_MAX])
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *why;
     char home[FILE_MAX];
-    struct text t = text_in(home, sizeof home);
-    text_format(&t, "%s/ballot/ballot.ini", config && *config ? config : "~/.config");
+    snprintf(home, sizeof home, "%s/ballot/ballot.ini", config && *config ? config : "~/.config");
     const char *const places[] = { home, "/etc/ballot/ballot.ini", "./ballot.ini" };
     for (size_t i = 0; i < COUNT(places) && !s->error[0]; i++) {
         bool here = i == COUNT(places) - 1;
@@ -5154,7 +5143,7 @@ static bool settings_complete(struct settings *s, int command, const char *words
 static void settings_free(struct settings *s)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++)
-        value_free(&s->values[i]);
+        secret_free(s->values[i].text);
 }
 
 /* ---------------------------------------------------------------------------
@@ -5502,10 +5491,11 @@ static void stream_lines(struct stream *s, struct log *l, bool all)
 static void stream_read(struct stream *s, struct log *l)
 {
     for (int reads = 8; reads > 0 && stream_wants(s); reads--) {
-        ssize_t n = s->length < sizeof s->data ? read(s->fd, s->data + s->length, sizeof s->data - s->length) : -1;
-        if (n < 0 && errno == EINTR && s->length < sizeof s->data)
+        size_t room = sizeof s->data - s->length;
+        ssize_t n = room ? read(s->fd, s->data + s->length, room) : -1;
+        if (n < 0 && errno == EINTR && room)
             continue;
-        bool end = s->length < sizeof s->data && (n == 0 || (n < 0 && (errno != EAGAIN || s->last)));
+        bool end = room && (n == 0 || (n < 0 && (errno != EAGAIN || s->last)));
         s->length += n > 0 ? (size_t)n : 0;
         l->wall = clock_read(CLOCK_REALTIME);
         stream_lines(s, l, end);
@@ -5752,18 +5742,8 @@ static int process_signal(int fd, int number)
     return (int)syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
 }
 #else
-static int process_open(pid_t pid)
-{
-    (void)pid;
-    return -1;
-}
-
-static int process_signal(int fd, int number)
-{
-    (void)fd;
-    (void)number;
-    return -1;
-}
+static int process_open(pid_t pid) { return (void)pid, -1; }
+static int process_signal(int fd, int number) { return (void)fd, (void)number, -1; }
 #endif
 
 /* A process of our subtree. A pid is used again, a pid with its start time is not. */
@@ -7168,7 +7148,7 @@ struct rules {
     bool stop;
     bool alone; /* run cron under keep: out of contact, go on after the lease */
     int on_success, on_error, on_failure;
-    nanos stop_timeout, max_runtime, restart_delay, restart_delay_max;
+    nanos max_runtime, restart_delay, restart_delay_max;
 };
 
 /* What is found out anew in each round. */
@@ -7683,16 +7663,15 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
 static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
 {
     struct memory *m = &a->facts.memory;
-    const struct rules *r = &a->facts.rules;
     int level = kill_now ? 2 : 1;
     if (m->stop_sent >= level)
         return;
     if (m->stop_sent == 0 && a->command_status < 0)
         m->cause = cause;
     if (cause == CAUSE_RUNTIME)
-        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it", duration_string(r->max_runtime).data);
+        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it", duration_string(a->facts.rules.max_runtime).data);
     struct message stop = { .kind = MESSAGE_STOP, .number = m->end_signal ? m->end_signal : SIGTERM };
-    stop.span = kill_now ? 0 : r->stop_timeout;
+    stop.span = kill_now ? 0 : a->plan.stop_timeout;
     m->stop_sent = level;
     m->stop_due = clock_now() + stop.span + part(a->facts.observed.timeout, PART_LEASE);
     agent_send(a, &stop, NULL);
@@ -7883,7 +7862,6 @@ static struct rules agent_rules(const struct settings *s, bool cron)
         .on_success = (int)setting_number(s, SET_ON_SUCCESS),
         .on_error = (int)setting_number(s, SET_ON_ERROR),
         .on_failure = (int)setting_number(s, SET_ON_FAILURE),
-        .stop_timeout = setting_number(s, SET_STOP_TIMEOUT),
         .max_runtime = setting_number(s, SET_MAX_RUNTIME),
         .restart_delay = cron ? 0 : setting_number(s, SET_RESTART_DELAY),
         .restart_delay_max = cron ? 0 : setting_number(s, SET_RESTART_DELAY_MAX),
@@ -7904,7 +7882,7 @@ static void agent_configure(struct agent *a, const struct settings *s, char **co
         .config = settings_config(s, a->log),
         .stop = a->facts.rules.stop,
         .wrap = setting_number(s, SET_WRAP),
-        .stop_timeout = a->facts.rules.stop_timeout,
+        .stop_timeout = setting_number(s, SET_STOP_TIMEOUT),
         .log = a->log,
     };
     a->plan.config.record = a->facts.cron != NULL;
@@ -9986,9 +9964,9 @@ static void complete_words(const struct completion *c, const char *before, const
         complete_offer(c, before, p, strcspn(p, " "), "", NULL);
 }
 
-static void complete_value(const struct completion *c, const char *before, enum setting_id id)
+static void complete_value(const struct completion *c, const char *before)
 {
-    const struct setting *row = &settings_table[id];
+    const struct setting *row = &settings_table[c->value];
     const char *words = row->type == TYPE_BOOL ? "true false" : row->choices;
     if (row->type == TYPE_FORMAT && c->in.command)
         words = format_words(c->in.command->bit);
@@ -10053,20 +10031,19 @@ static bool complete_learn(struct completion *c, char **words, int last)
 static int complete(char **words, int count)
 {
     struct completion c = { .typed = count > 0 ? words[count - 1] : "", .value = SETTING_COUNT, .command_at = -1 };
-    char before[80];
-    struct text t = text_in(before, sizeof before);
+    char option[80] = "", before[80] = ""; /* "--name", "--name=" */
     size_t n = strcspn(c.typed, "=");
     if (count < 1 || !complete_learn(&c, words, count - 1))
         return 0;
-    text_bytes(&t, c.typed, n);
-    enum setting_id named = c.typed[n] ? setting_option(before) : SETTING_COUNT;
-    text_string(&t, "=");
+    if (c.typed[n] && c.value == SETTING_COUNT) {
+        snprintf(option, sizeof option, "%.*s", (int)n, c.typed);
+        snprintf(before, sizeof before, "%.*s=", (int)n, c.typed);
+        c.value = setting_option(option);
+    }
     if (c.command_at >= 0)
         printf(":command %d\n", c.command_at);
     else if (c.value != SETTING_COUNT)
-        complete_value(&c, "", c.value);
-    else if (named != SETTING_COUNT)
-        complete_value(&c, before, named);
+        complete_value(&c, before);
     else if (c.typed[0] == '-')
         complete_options(&c);
     else

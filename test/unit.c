@@ -901,7 +901,7 @@ static void test_session_timeouts(void)
 static struct facts facts(void)
 {
     return (struct facts){ .observed = { .now = 1000 * SECOND, .election.role = BALLOT_LEADER, .timeout = 6 * SECOND, .start_until = 1004 * SECOND },
-                           .memory.lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND }, .rules.stop_timeout = 10 * SECOND };
+                           .memory.lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND } };
 }
 
 static void test_decisions(void)
