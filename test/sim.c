@@ -68,6 +68,7 @@ struct host {
     int64_t lost_at;        /* when that was so last; -1: never                    */
     int64_t swept_at;       /* its guard was killed before it had done everything; 0: never */
     int64_t died_at;        /* its last candidate; 0: none                         */
+    int64_t denied_at;      /* its rights were taken, or given back; -1: never     */
     int cut_out[SERVERS], cut_in[SERVERS];
     int mute_out, mute_in;  /* lost, but for TCP's handshake                       */
     int64_t slow;
@@ -554,7 +555,8 @@ static bool disturbed(const struct run *r)
 {
     const struct host *h = &world.host[r->host];
     int trips = world.broke_at >= world.expired_at ? 24 : 12;
-    bool unheard = recent(world.expired_at, h) && (world.global || recent(world.global_at, h) || !zk_serves() || trips * world.slowest > world.shortest);
+    bool unheard = recent(world.expired_at, h) && (world.global || recent(world.global_at, h) || !zk_serves() || trips * world.slowest > world.shortest ||
+                                                   recent(h->denied_at, h));
     return host_lost(h) || recent(h->lost_at, h) || recent(world.go_took_at, h) || unheard;
 }
 
@@ -973,8 +975,15 @@ static void rewrite_base(struct fault *f) { (void)f; overwrite_base("{\"candidat
 static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
 static void refuse(struct fault *f) { world.rights_due = 0, world.rights_taken = true, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
 static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false, world.rights_ever = true; }
-static void refuse_one(struct fault *f) { zk_host_refuse(f->struck, true); }
-static void allow_one(struct fault *f) { zk_host_refuse(f->struck, false); }
+
+static void refuse_host(int host, bool refused)
+{
+    world.host[host].denied_at = sim_now();
+    zk_host_refuse(host, refused);
+}
+
+static void refuse_one(struct fault *f) { refuse_host(f->struck, true); }
+static void allow_one(struct fault *f) { refuse_host(f->struck, false); }
 
 /* --- a Go ballot in the queue: one at a time ------------------------------------------------------- */
 
@@ -1668,7 +1677,7 @@ static void dice_faults(int64_t T)
 static void dice_host(struct host *h, int64_t T, int mode, int64_t delay)
 {
     static const char *const policies[] = { "reelect", "reelect", "rerun", "ignore" };
-    *h = (struct host){ .present = true, .stop = mode == 2 ? dice_chance(50) : mode == 1, .lost_at = -1 };
+    *h = (struct host){ .present = true, .stop = mode == 2 ? dice_chance(50) : mode == 1, .lost_at = -1, .denied_at = -1 };
     h->timeout = mode == 2 && dice_chance(50) && delay < T / 60 ? dice(T / 2, T) : T;
     if (h->timeout < world.shortest)
         world.shortest = h->timeout;
