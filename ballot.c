@@ -266,10 +266,7 @@ static bool duration_parse(const char *string, nanos *out)
     while (*p)
         if (!duration_part(&p, &sum))
             return false;
-    if (sum == DURATION_MOST)
-        *out = INT64_MIN;
-    else
-        *out = negative ? -(nanos)sum : (nanos)sum;
+    *out = (nanos)(negative ? -sum : sum);
     return negative || sum < DURATION_MOST;
 }
 
@@ -551,14 +548,12 @@ static bool json_take(struct json *j, char c)
 /* Reads the four digits of \uXXXX; -1: they are not there. */
 static int json_hex(struct json *j)
 {
-    int value = 0;
-    for (int i = 0; i < 4; i++, j->at++) {
-        if (j->at >= j->end || !isxdigit((unsigned char)*j->at))
-            return -1;
-        char c = (char)tolower((unsigned char)*j->at);
-        value = value * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return value;
+    char digits[5] = "";
+    memcpy(digits, j->at, j->end - j->at < 4 ? 0 : 4);
+    if (strspn(digits, "0123456789abcdefABCDEF") != 4)
+        return -1;
+    j->at += 4;
+    return (int)strtol(digits, NULL, 16);
 }
 
 static void json_code_point(struct text *t, unsigned c)
@@ -1087,9 +1082,8 @@ static int zone_find(struct ballot_zone *z, const char *name)
     int error = BALLOT_EZONE;
     for (size_t i = 0; error == BALLOT_EZONE && i < (one ? 1 : COUNT(usual)); i++) {
         char path[1024];
-        struct text t = text_in(path, sizeof path);
-        text_format(&t, "%s/%s", one ? given : usual[i], name);
-        if (!t.cut)
+        int length = snprintf(path, sizeof path, "%s/%s", one ? given : usual[i], name);
+        if (length > 0 && (size_t)length < sizeof path)
             error = zone_file_load(z, path);
     }
     return error;
@@ -2363,11 +2357,6 @@ static int client_commit(struct client *c, int request, const struct op *ops, in
     return r ? request_sent(r, zoo_amulti(c->handle, count, converted, r->results, answered_void, r)) : ZSYSTEMERROR;
 }
 
-static bool client_flying(const struct client *c, int request)
-{
-    return c->flying[request] > 0;
-}
-
 /* --- the handle ------------------------------------------------------------------------- */
 
 static void library_silence(const char *message)
@@ -2986,6 +2975,18 @@ static bool queued(const struct ballot *b, const char *name)
     return names_place(&b->queue, name) >= 0;
 }
 
+/* Our proposal was made in the session that we have. */
+static bool session_same(const struct ballot *b)
+{
+    return b->proposal_session == b->client.session.client_id;
+}
+
+/* As our own heartbeat does, or a claim of ours whose answer was lost. */
+static bool base_names_us(const struct ballot *b)
+{
+    return !strcmp(b->base.named, b->proposal);
+}
+
 /* The child of the base that `node` is the path of, "" if it is none. */
 static const char *node_name(const char *base, const char *node)
 {
@@ -3013,10 +3014,10 @@ static const char *own_path(struct ballot *b)
 
 /* --- our JSON, and theirs --------------------------------------------------- */
 
-static size_t candidate_json(const struct ballot *b, char *out, size_t size, bool leader)
+static size_t candidate_json(const struct ballot *b, char out[DATA_MAX], bool leader)
 {
     char number[24], when[128], node[NODE_PATH_MAX];
-    struct text t = text_in(out, size), time = text_in(when, sizeof when);
+    struct text t = text_in(out, DATA_MAX), time = text_in(when, sizeof when);
     snprintf(number, sizeof number, "%ld", (long)getpid());
     snprintf(node, sizeof node, "%s/%s", b->path, b->proposal);
     time_string(&time, b->born);
@@ -3125,7 +3126,7 @@ static void queue_changed(struct ballot *b)
  * read, the bytes would grow with the square of the candidates. */
 static void contact_doubt(struct ballot *b)
 {
-    bool behind = !b->leading && b->proposal_session == b->client.session.client_id && queue_place(b) > 1;
+    bool behind = !b->leading && session_same(b) && queue_place(b) > 1;
     bool own_only = behind && !b->unsettled && b->list_fresh;
     b->broke_at = b->client.contact_since;
     if (b->client.resumed && !b->proposal[0]) /* servers that went back hold what we deleted since */
@@ -3301,7 +3302,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
     base_stamp(base, stat);
     base_clock(b, moved, reply->sent, clock_now());
     base_warn(b);
-    bool known_name = !base->named[0] || !strcmp(base->named, b->proposal) || queued(b, base->named);
+    bool known_name = !base->named[0] || base_names_us(b) || queued(b, base->named);
     if (strcmp(before_named, base->named) != 0 && !known_name)
         b->list_fresh = false; /* gone, or newer than our list? */
     if (lost)
@@ -3640,7 +3641,7 @@ static const struct {
 
 static bool flying(const struct ballot *b, enum step request)
 {
-    return client_flying(&b->client, (int)request);
+    return b->client.flying[request] > 0;
 }
 
 /* Asked for once, until it is answered. */
@@ -3652,7 +3653,7 @@ static enum step once(const struct ballot *b, enum step request)
 /* Rules 5, 9, 10, 11: after each reconnect and each unknown outcome. */
 static enum step settle_step(const struct ballot *b)
 {
-    bool own_known = b->proposal[0] && b->proposal_session == b->client.session.client_id;
+    bool own_known = b->proposal[0] && session_same(b);
     if (!b->synced)
         return b->client.in_flight ? STEP_NONE : REQUEST_SYNC;
     if (!b->list_fresh)
@@ -3670,7 +3671,7 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
 {
     if (!b->proposal[0]) /* rule 10: the session expired, the base still names us */
         return b->path[b->path_length] ? STEP_DOUBT : REQUEST_PROPOSE;
-    bool beat_due = due(b->beat_at, now, wake) || strcmp(b->base.named, b->proposal) != 0;
+    bool beat_due = due(b->beat_at, now, wake) || !base_names_us(b);
     if (beat_due && b->want != WANT_LEAVE) {
         struct ballot_lease allowed = { now, b->client.timeout, 0, 0 }; /* others may claim by it once it is sent */
         bool shorter = lease_moment(&b->lease, PART_LEASE) > lease_moment(&allowed, PART_LEASE);
@@ -3695,7 +3696,7 @@ static nanos claim_time(const struct ballot *b)
 {
     const struct base *base = &b->base;
     nanos longest = nanos_max(base->timeout, b->client.timeout);
-    if (base->empty || !strcmp(base->named, b->proposal)) /* (a); (d) it names us: the answer to our claim was lost */
+    if (base->empty || base_names_us(b)) /* (a); (d) it names us: the answer to our claim was lost */
         return base->lost_until;
     if (queued(b, base->named))
         return NEVER;
@@ -3742,7 +3743,7 @@ static const char *watch_name(const struct ballot *b, long place, long before)
     const char *named = b->base.named;
     if (place >= before)
         return b->queue.at[place - before];
-    bool leader = place == 0 && before == 1 && b->base.fresh && strcmp(named, b->proposal) != 0 && queued(b, named);
+    bool leader = place == 0 && before == 1 && b->base.fresh && !base_names_us(b) && queued(b, named);
     return leader ? named : "";
 }
 
@@ -3773,7 +3774,7 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
     /* Silence counts only while the servers answer. */
     if (due(base->read_at + part(b->client.timeout, PART_ASK), now, wake))
         return once(b, REQUEST_PROBE);
-    bool names_us = !strcmp(base->named, b->proposal);
+    bool names_us = base_names_us(b);
     if ((place == 0 || names_us) && due(claim_time(b), now, wake))
         return REQUEST_WRITE;
     return place < 0 || names_us ? STEP_NONE : revoke_step(b, place, now, wake);
@@ -3859,7 +3860,7 @@ static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
     if (b->leading)
         return leader_step(b, now, wake);
     if (b->want == WANT_LEAVE && b->proposal[0]) /* the base names us if the answer to a claim was lost */
-        return b->base.fresh && !strcmp(b->base.named, b->proposal) ? REQUEST_RESIGN : REQUEST_WITHDRAW;
+        return b->base.fresh && base_names_us(b) ? REQUEST_RESIGN : REQUEST_WITHDRAW;
     if (b->proposal[0])
         return follower_step(b, now, wake);
     if (b->want != WANT_STAND || !due(b->calm_at, now, wake)) /* we have resigned just now: the next one first */
@@ -3882,7 +3883,7 @@ static void session_end(struct ballot *b)
 static void election_lose(struct ballot *b, bool own)
 {
     const struct base *base = &b->base;
-    b->revoked = !own && base->exists && base->ours && b->proposal_session == b->client.session.client_id;
+    b->revoked = !own && base->exists && base->ours && session_same(b);
     if (b->want == WANT_LEAVE && base->empty && !own)
         SAY(&b->config, INFO, "resigned");
     else {
@@ -3899,14 +3900,13 @@ static void election_lose(struct ballot *b, bool own)
 
 static void election_settle(struct ballot *b)
 {
-    bool same_session = b->proposal_session == b->client.session.client_id;
-    bool own = b->proposal[0] && same_session && b->own_exists;
+    bool own = b->proposal[0] && session_same(b) && b->own_exists;
     bool ours = b->base.exists && b->base.ours;
     nanos now = clock_now(), lease = lease_moment(&b->lease, PART_LEASE);
     /* Another may have led since our lease, in what the servers have lost. */
     bool may_overlap = b->config.mode == BALLOT_STOP && now < b->base.lost_until && now >= lease;
     b->unsettled = b->ghost = b->resigning = false;
-    if (b->leading && (may_overlap || !(ours && (own || (!same_session && b->config.mode == BALLOT_KEEP)))))
+    if (b->leading && (may_overlap || !(ours && (own || (!session_same(b) && b->config.mode == BALLOT_KEEP)))))
         election_lose(b, own);
     if (b->leading) {
         b->base.read_at = 0;
@@ -3915,7 +3915,7 @@ static void election_settle(struct ballot *b)
     if (own || !b->proposal[0])
         return;
     b->proposal[0] = '\0';
-    if (same_session) { /* servers that went back have an earlier one of ours */
+    if (session_same(b)) { /* servers that went back have an earlier one of ours */
         b->ghost = true;
         election_doubt(b);
     }
@@ -3934,7 +3934,7 @@ static void lease_cut(struct ballot *b)
 static int write_send(struct ballot *b)
 {
     b->sent_timeout = b->client.timeout;
-    b->sent_length = candidate_json(b, b->sent, sizeof b->sent, true);
+    b->sent_length = candidate_json(b, b->sent, true);
     string_copy(b->wrote, sizeof b->wrote, b->proposal);
     b->sent_shift = clock_shift();
     const struct op ops[] = { { OP_CHECK, own_path(b), NULL, 0, -1 },
@@ -3963,7 +3963,7 @@ static int save_send(struct ballot *b)
 static int propose_send(struct ballot *b)
 {
     char json[DATA_MAX];
-    size_t n = candidate_json(b, json, sizeof json, false);
+    size_t n = candidate_json(b, json, false);
     b->refused = false; /* what the answer will say counts, not what was refused before */
     b->denied = DENIED_NOTHING;
     return client_create(&b->client, REQUEST_PROPOSE, child_path(b, NODE_PREFIX), json, n, ZOO_EPHEMERAL_SEQUENTIAL);
@@ -3972,7 +3972,7 @@ static int propose_send(struct ballot *b)
 static int sign_send(struct ballot *b)
 {
     char json[DATA_MAX];
-    size_t n = candidate_json(b, json, sizeof json, false);
+    size_t n = candidate_json(b, json, false);
     /* Only as it was created: what an operator has written since stays. */
     return client_set(&b->client, REQUEST_SIGN, own_path(b), json, n, 0);
 }
@@ -4210,22 +4210,16 @@ BALLOT_API void ballot_dispatch(ballot *b, const struct pollfd *fds, int count)
     client_dispatch(&b->client, fds, count);
 }
 
-/* The moment until which no other can lead; 0: we do not lead. */
-static nanos lease_end(const ballot *b)
+/* For how long no other can lead. Not once our resignation is on its way: the next one may lead already. */
+static nanos lease_left(const ballot *b)
 {
-    return b->leading ? lease_moment(&b->lease, PART_LEASE) : 0;
-}
-
-/* Not once our resignation is on its way: the next one may lead already. */
-static bool lease_holds(const struct ballot *b)
-{
-    return b->leading && !b->resigning && clock_now() < lease_end(b);
+    return b->leading && !b->resigning ? nanos_max(0, lease_moment(&b->lease, PART_LEASE) - clock_now()) : 0;
 }
 
 BALLOT_API enum ballot_role ballot_role(const ballot *b)
 {
     if (b->leading)
-        return lease_holds(b) ? BALLOT_LEADER : BALLOT_UNSURE;
+        return lease_left(b) > 0 ? BALLOT_LEADER : BALLOT_UNSURE;
     return b->proposal[0] ? BALLOT_FOLLOWER : BALLOT_OUT;
 }
 
@@ -4271,8 +4265,7 @@ BALLOT_API void ballot_hang_up(ballot *b)
 
 BALLOT_API int64_t ballot_lease_ms(const ballot *b)
 {
-    nanos left = lease_holds(b) ? lease_end(b) - clock_now() : 0;
-    return left > 0 ? left / MILLISECOND : 0;
+    return lease_left(b) / MILLISECOND;
 }
 
 BALLOT_API int64_t ballot_token(const ballot *b)
@@ -6534,7 +6527,7 @@ static void will_round(struct will *w, nanos limit)
     struct client *c = &w->client;
     struct pollfd slots[BALLOT_POLLFDS];
     nanos wake = limit, now = clock_now();
-    if (c->connected && client_flying(c, (int)w->step) && due(c->sent[w->step] + part(c->timeout, PART_ATTEMPT), now, &wake))
+    if (c->connected && c->flying[w->step] && due(c->sent[w->step] + part(c->timeout, PART_ATTEMPT), now, &wake))
         client_next_server(c);
     int count = client_prepare(c, slots, BALLOT_POLLFDS, &wake);
     if (poll(slots, (nfds_t)count, poll_timeout(wake, clock_now())) > 0)
@@ -8250,16 +8243,16 @@ static enum query viewer_step(const struct viewer *v)
         return QUERY_ANEW;
     if (!v->sync_sent)
         return QUERY_SYNC;
-    if (!v->base_fresh && !v->hold_base && !client_flying(&v->client, QUERY_BASE))
+    if (!v->base_fresh && !v->hold_base && !v->client.flying[QUERY_BASE])
         return QUERY_BASE;
-    if (!v->list_fresh && !client_flying(&v->client, QUERY_LIST))
+    if (!v->list_fresh && !v->client.flying[QUERY_LIST])
         return QUERY_LIST;
     if (!v->base_fresh || !v->list_fresh)
         return v->list_fresh && nodes_in_state(v, ZNODE_UNREAD) ? QUERY_NODE : QUERY_NOTHING;
     if (!v->watching && viewer_torn(v))
         return QUERY_ANEW;
     if (v->watching && !v->base_exists && !v->creation_watched)
-        return client_flying(&v->client, QUERY_CREATION) ? QUERY_NOTHING : QUERY_CREATION;
+        return v->client.flying[QUERY_CREATION] ? QUERY_NOTHING : QUERY_CREATION;
     return nodes_in_state(v, ZNODE_UNREAD) ? QUERY_NODE : QUERY_NOTHING;
 }
 
@@ -9277,7 +9270,7 @@ static enum handover_step handover_next(const struct handover *d)
     const struct viewer *v = d->viewer;
     if (v->ask_refused)
         return HANDOVER_REFUSED;
-    if (client_flying(&v->client, QUERY_ASK) || !viewer_whole(v))
+    if (v->client.flying[QUERY_ASK] || !viewer_whole(v))
         return HANDOVER_WAIT;
     const char *named = v->named;
     const struct znode *n = viewer_leader(v);

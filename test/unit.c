@@ -679,13 +679,13 @@ static void test_lease_pair(void)
     b->leading = true;
     b->lease = (struct ballot_lease){ .sent = 100 * SECOND, .timeout = 6 * SECOND };
     b->client.timeout = MINUTE;
-    check(lease_end(b) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == REQUEST_WRITE, "a longer T: the lease ends as before");
+    check(lease_moment(&b->lease, PART_LEASE) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == REQUEST_WRITE, "a longer T: the lease ends as before");
     b->client.timeout = 3 * SECOND;
     check(election_step(b, 102 * SECOND + 1, &wake) == REQUEST_WRITE, "a shorter one, whose lease ends later: heartbeat at once");
     check(election_step(b, 101 * SECOND, &wake) == STEP_CUT, "... or would end sooner: the lease is cut first");
     b->lease.sent = clock_now() - SECOND;
     lease_cut(b);
-    check(lease_end(b) == b->lease.cut_sent + 2 * SECOND && lease_moment(&b->lease, PART_STOP_TERM) == b->lease.cut_sent + 3 * SECOND / 2, "... to what the heartbeat allows");
+    check(lease_moment(&b->lease, PART_LEASE) == b->lease.cut_sent + 2 * SECOND && lease_moment(&b->lease, PART_STOP_TERM) == b->lease.cut_sent + 3 * SECOND / 2, "... to what the heartbeat allows");
     check(election_step(b, clock_now(), &wake) == STEP_NONE && b->client.news, "... and the heartbeat waits until the guard could be told");
     b->cut_unseen = false;
     check(election_step(b, clock_now(), &wake) == REQUEST_WRITE, "... then goes out");
