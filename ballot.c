@@ -195,14 +195,13 @@ static const struct { const char *name; nanos length; } duration_units[] = {
 /* Reads the unit at *p and moves *p behind it; 0: there is none. */
 static nanos duration_unit(const char **p)
 {
-    size_t n = 0;
-    while ((*p)[n] && (*p)[n] != '.' && !isdigit((unsigned char)(*p)[n]))
-        n++;
-    for (size_t i = 0; i < COUNT(duration_units); i++)
-        if (strlen(duration_units[i].name) == n && !memcmp(*p, duration_units[i].name, n)) {
+    for (size_t i = 0; i < COUNT(duration_units); i++) {
+        size_t n = strlen(duration_units[i].name);
+        if (!strncmp(*p, duration_units[i].name, n)) {
             *p += n;
             return duration_units[i].length;
         }
+    }
     return 0;
 }
 
@@ -314,10 +313,7 @@ static int poll_timeout(nanos when, nanos now)
 {
     if (when == NEVER)
         return -1;
-    if (when <= now)
-        return 0;
-    nanos ms = (when - now + MILLISECOND - 1) / MILLISECOND;
-    return ms > INT_MAX ? INT_MAX : (int)ms;
+    return (int)nanos_min((nanos_max(when - now, 0) + MILLISECOND - 1) / MILLISECOND, INT_MAX);
 }
 
 static void text_string(struct text *t, const char *string)
@@ -442,31 +438,26 @@ static bool fd_ready(int fd, short events)
  * JSON (RFC 8259): writing strings, reading one field of a foreign object
  * ------------------------------------------------------------------------ */
 
-/* The length of the valid UTF-8 sequence at `p`, 0 where there is none
+/* Reads the UTF-8 sequence at `p`; returns its length, or 0 and U+FFFD if it is not valid
  * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
-static size_t utf8_length(const char *p, size_t left)
+static size_t utf8_read(const char *p, size_t left, unsigned *character)
 {
-    const unsigned char *u = (const unsigned char *)p;
-    size_t n = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : u[0] < 0xf5 ? 4 : 0;
-    if (n > left)
+    static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* of a sequence of that length */
+    unsigned c = (unsigned char)*p;
+    size_t n = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
+    *character = 0xfffd;
+    if (n == 0 || n > left)
         return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((u[i] & 0xc0) != 0x80)
+    c &= n == 1 ? 0x7f : 0x7fu >> n;
+    for (size_t i = 1; i < n; i++) {
+        if (((unsigned char)p[i] & 0xc0) != 0x80)
             return 0;
-    if (n >= 3 && ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
-                   (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f)))
+        c = c << 6 | ((unsigned char)p[i] & 0x3f);
+    }
+    if (c < least[n] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
         return 0;
+    *character = c;
     return n;
-}
-
-/* The character of a sequence that utf8_length() has measured. */
-static unsigned utf8_character(const char *p, size_t n)
-{
-    const unsigned char *u = (const unsigned char *)p;
-    unsigned c = n == 1 ? u[0] : u[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++)
-        c = c << 6 | (u[i] & 0x3fu);
-    return c;
 }
 
 /* Returns whether a character acts on a terminal, ends a line for some reader, turns the direction of
@@ -504,8 +495,8 @@ static void json_string(struct text *t, const char *bytes, size_t count)
         text_bytes(t, bytes + i, n);
         if ((i += n) == count)
             break;
-        n = utf8_length(bytes + i, count - i);
-        unsigned c = n ? utf8_character(bytes + i, n) : 0xfffd;
+        unsigned c;
+        n = utf8_read(bytes + i, count - i, &c);
         n = n ? n : 1;
         if (c == 0xfffd || c == '"' || c == '\\' || character_special(c))
             json_special(t, c);
@@ -2732,34 +2723,37 @@ enum {
 
 /* The requests to the servers, one of a kind at a time. The columns: its name; what the log calls it; whether it
  * asks, reads what leading needs, or sets (nothing else is sent while one that sets is on its way; if its answer is
- * lost, all is read again); what learns the reply; how it is sent by `b`, through its client `c`, under the number
+ * lost, all is read again); what `b` learns by the reply `r`; how it is sent, through the client `c`, under the number
  * `n`. To add a request, add a row. */
 #define REQUESTS(ROW)                                                                                                  \
-    ROW(SYNC,     "sync",         ASKS,  on_sync,     client_ask(c, n, ASK_SYNC, b->path, false))                      \
-    ROW(LIST,     "list",         READS, on_list,     client_ask(c, n, ASK_LIST, b->path, false))                      \
-    ROW(BASE,     "read base",    READS, on_base,     client_ask(c, n, ASK_DATA, b->path, true))                       \
+    ROW(SYNC,     "sync",         ASKS,  b->synced = true,    client_ask(c, n, ASK_SYNC, b->path, false))              \
+    ROW(LIST,     "list",         READS, on_list(b, r),       client_ask(c, n, ASK_LIST, b->path, false))              \
+    ROW(BASE,     "read base",    READS, on_base(b, r),       client_ask(c, n, ASK_DATA, b->path, true))               \
     /* its version alone, just before the library would send a ping */                                                 \
-    ROW(LOOK,     "look at base", ASKS,  on_look,     client_ask(c, n, ASK_STAT, b->path, false))                      \
-    ROW(OWN,      "read own",     READS, on_own,      client_ask(c, n, ASK_DATA, own_path(b), true))                   \
+    ROW(LOOK,     "look at base", ASKS,  on_look(b, r),       client_ask(c, n, ASK_STAT, b->path, false))              \
+    ROW(OWN,      "read own",     READS, on_own(b, r),        client_ask(c, n, ASK_DATA, own_path(b), true))           \
     /* do the servers answer? A sync: what changed comes before its answer */                                          \
-    ROW(PROBE,    "ask",          ASKS,  on_probe,    client_ask(c, n, ASK_SYNC, b->path, false))                      \
+    ROW(PROBE,    "ask",          ASKS,  on_probe(b),         client_ask(c, n, ASK_SYNC, b->path, false))              \
     /* the first proposal: may it be revoked? */                                                                       \
-    ROW(FIRST,    "read first",   ASKS,  on_first,    client_ask(c, n, ASK_DATA, child_path(b, b->first), false))      \
-    ROW(REVOKE,   "revoke",       SETS,  on_revoke,   revoke_send(b))                                                  \
-    ROW(AHEAD,    "watch ahead",  ASKS,  on_watch,    client_ask(c, n, ASK_LIST, watch_path(b, 1), true))              \
-    ROW(BEYOND,   "watch second", ASKS,  on_watch,    client_ask(c, n, ASK_LIST, watch_path(b, 2), true))              \
+    ROW(FIRST,    "read first",   ASKS,  on_first(b, r),                                                               \
+        client_ask(c, n, ASK_DATA, child_path(b, b->first), false))                                                    \
+    ROW(REVOKE,   "revoke",       SETS,  on_revoke(b, r),     revoke_send(b))                                          \
+    ROW(AHEAD,    "watch ahead",  ASKS,  on_watch(b, r),      client_ask(c, n, ASK_LIST, watch_path(b, 1), true))      \
+    ROW(BEYOND,   "watch second", ASKS,  on_watch(b, r),      client_ask(c, n, ASK_LIST, watch_path(b, 2), true))      \
     /* are those before us ephemeral? All at once */                                                                   \
-    ROW(SIFT,     "sift",         ASKS,  on_sift,     sift_send(b))                                                    \
-    ROW(GHOST,    "find ghost",   ASKS,  on_ghost,    ghost_send(b))                                                   \
-    ROW(PATH,     "make path",    SETS,  on_path,     path_send(b))                                                    \
-    ROW(PROPOSE,  "propose",      SETS,  on_propose,  propose_send(b))                                                 \
-    ROW(SIGN,     "sign",         ASKS,  on_sign,     sign_send(b))                                                    \
+    ROW(SIFT,     "sift",         ASKS,  on_sift(b, r),       sift_send(b))                                            \
+    ROW(GHOST,    "find ghost",   ASKS,  on_ghost(b, r),      ghost_send(b))                                           \
+    ROW(PATH,     "make path",    SETS,  on_path(b, r),       path_send(b))                                            \
+    ROW(PROPOSE,  "propose",      SETS,  on_propose(b, r),    propose_send(b))                                         \
+    /* refused: an operator has written to it since, and that stays */                                                 \
+    ROW(SIGN,     "sign",         ASKS,  b->signed_own = true,sign_send(b))                                            \
     /* claim and heartbeat: the same transaction */                                                                    \
-    ROW(WRITE,    "write base",   SETS,  on_write,    write_send(b))                                                   \
-    ROW(RESIGN,   "resign",       SETS,  on_resign,   resign_send(b))                                                  \
-    ROW(WITHDRAW, "withdraw",     SETS,  on_withdraw, client_ask(c, n, ASK_DELETE, own_path(b), false))                \
-    ROW(RECORD,   "read record",  READS, on_record,   client_ask(c, n, ASK_DATA, child_path(b, RECORD_NAME), false))   \
-    ROW(SAVE,     "write record", SETS,  on_save,     save_send(b))
+    ROW(WRITE,    "write base",   SETS,  on_write(b, r),      write_send(b))                                           \
+    ROW(RESIGN,   "resign",       SETS,  on_resign(b, r),     resign_send(b))                                          \
+    ROW(WITHDRAW, "withdraw",     SETS,  on_withdraw(b, r),   client_ask(c, n, ASK_DELETE, own_path(b), false))        \
+    ROW(RECORD,   "read record",  READS, on_record(b, r),                                                              \
+        client_ask(c, n, ASK_DATA, child_path(b, RECORD_NAME), false))                                                 \
+    ROW(SAVE,     "write record", SETS,  on_save(b, r),       save_send(b))
 
 /* The next thing to do: a request, or something of our own. */
 enum step {
@@ -2912,9 +2906,10 @@ static bool path_valid(const char *path)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             return false;
     }
-    size_t i = 0, step = 1;
-    for (; i < n && step; i += step)
-        step = utf8_length(path + i, n - i);
+    size_t step = 1;
+    unsigned c;
+    for (size_t i = 0; i < n && step; i += step)
+        step = utf8_read(path + i, n - i, &c);
     return step != 0;
 }
 
@@ -3180,15 +3175,8 @@ static void election_event(void *owner, int event, const char *path)
         on_node(b, event, name);
 }
 
-static void on_sync(struct ballot *b, const struct reply *reply)
+static void on_probe(struct ballot *b)
 {
-    (void)reply; /* no base to sync: reading will tell */
-    b->synced = true;
-}
-
-static void on_probe(struct ballot *b, const struct reply *reply)
-{
-    (void)reply;
     if (b->base.read_at)
         b->base.read_at = clock_now();
 }
@@ -3621,18 +3609,11 @@ static void on_revoke(struct ballot *b, const struct reply *reply)
         election_denied(b, "deleting a mute candidate's proposal below", b->path, reply->rc, "delete");
 }
 
-static void on_sign(struct ballot *b, const struct reply *reply)
-{
-    (void)reply; /* refused: an operator has written to it since, and that stays */
-    b->signed_own = true;
-}
-
 static const struct {
     const char *text;
     enum kind kind;
-    void (*learn)(struct ballot *b, const struct reply *reply);
 } requests[] = {
-#define ROW(name, text, kind, learn, send) { text, kind, learn },
+#define ROW(name, text, kind, learn, send) { text, kind },
     REQUESTS(ROW)
 #undef ROW
 };
@@ -4060,19 +4041,23 @@ static void answer_lost(struct ballot *b, int request)
     election_doubt(b);
 }
 
-static void election_learn(void *owner, const struct reply *reply)
+static void election_learn(void *owner, const struct reply *r)
 {
     struct ballot *b = owner;
-    int n = reply->request, rc = reply->rc;
-    if (clock_now() - reply->sent > part(b->client.timeout, PART_GAP))
+    int n = r->request, rc = r->rc;
+    if (clock_now() - r->sent > part(b->client.timeout, PART_GAP))
         b->broke_at = clock_now();
     if (outcome_unknown(rc)) {
         if (requests[n].kind == SETS)
             answer_lost(b, n);
     } else if (requests[n].kind == READS && rc != ZOK && rc != ZNONODE)
-        election_denied(b, "reading", reply->path, rc, "read");
+        election_denied(b, "reading", r->path, rc, "read");
     else
-        requests[n].learn(b, reply);
+        switch (n) {
+#define ROW(name, text, kind, learn, send) case REQUEST_##name: learn; break;
+        REQUESTS(ROW)
+#undef ROW
+        }
 }
 
 /* Does what is due; returns when to come again. */
@@ -4583,8 +4568,9 @@ static bool word_close(const char *typed, const char *known)
 static void text_visible(struct text *t, const char *bytes, size_t count)
 {
     for (size_t i = 0, n; i < count; i += n ? n : 1) {
-        n = utf8_length(bytes + i, count - i);
-        if (n && !character_special(utf8_character(bytes + i, n)))
+        unsigned c;
+        n = utf8_read(bytes + i, count - i, &c);
+        if (n && !character_special(c))
             text_bytes(t, bytes + i, n);
         else
             for (size_t k = 0; k < (n ? n : 1); k++)
@@ -8708,8 +8694,8 @@ static size_t character_columns(unsigned c)
 /* The next character of foreign text as a terminal may have it: what would act on it becomes U+FFFD. Moves *p on. */
 static unsigned character_next(const char **p)
 {
-    size_t n = utf8_length(*p, strlen(*p));
-    unsigned c = n ? utf8_character(*p, n) : 0xfffd;
+    unsigned c;
+    size_t n = utf8_read(*p, strlen(*p), &c);
     *p += n ? n : 1;
     return character_special(c) ? 0xfffd : c;
 }
