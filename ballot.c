@@ -182,6 +182,28 @@ static void __attribute__((format(printf, 2, 3))) text_format(struct text *t, co
     va_end(args);
 }
 
+/* Reads the UTF-8 sequence at `p`; returns its length, or 0 and U+FFFD if it is not valid
+ * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
+static size_t utf8_read(const char *p, size_t left, unsigned *character)
+{
+    static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* of a sequence of that length */
+    unsigned c = (unsigned char)*p;
+    size_t n = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
+    *character = 0xfffd;
+    if (n == 0 || n > left)
+        return 0;
+    c &= n == 1 ? 0x7f : 0x7fu >> n;
+    for (size_t i = 1; i < n; i++) {
+        if (((unsigned char)p[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | ((unsigned char)p[i] & 0x3f);
+    }
+    if (c < least[n] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
+        return 0;
+    *character = c;
+    return n;
+}
+
 /* Durations as Go writes them: time.ParseDuration, Duration.String.
  *
  *     duration = [sign] ( "0" | { decimal unit } )
@@ -437,28 +459,6 @@ static bool fd_ready(int fd, short events)
 /* ---------------------------------------------------------------------------
  * JSON (RFC 8259): writing strings, reading one field of a foreign object
  * ------------------------------------------------------------------------ */
-
-/* Reads the UTF-8 sequence at `p`; returns its length, or 0 and U+FFFD if it is not valid
- * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
-static size_t utf8_read(const char *p, size_t left, unsigned *character)
-{
-    static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* of a sequence of that length */
-    unsigned c = (unsigned char)*p;
-    size_t n = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
-    *character = 0xfffd;
-    if (n == 0 || n > left)
-        return 0;
-    c &= n == 1 ? 0x7f : 0x7fu >> n;
-    for (size_t i = 1; i < n; i++) {
-        if (((unsigned char)p[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | ((unsigned char)p[i] & 0x3f);
-    }
-    if (c < least[n] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
-        return 0;
-    *character = c;
-    return n;
-}
 
 /* Returns whether a character acts on a terminal, ends a line for some reader, turns the direction of
  * writing, or may not stand in YAML. */
@@ -1155,23 +1155,15 @@ struct cron_reader {
     struct ballot_cron_error *error;
 };
 
-/* The length of the white space beyond ASCII at `p`: one character of Unicode's, or 0. */
-static size_t cron_space_wide(const char *p)
+/* The length of the white space at `p`, of ASCII or Unicode; 0: none. */
+static size_t cron_space(const char *p)
 {
-    if (!strncmp(p, "\xc2\x85", 2) || !strncmp(p, "\xc2\xa0", 2))
-        return 2;
-    if (!strncmp(p, "\xe2\x80", 2)) /* U+2000 to 200A, 2028, 2029, 202F */
-        return p[2] && strchr("\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\xa8\xa9\xaf", p[2]) ? 3 : 0;
-    return !strncmp(p, "\xe1\x9a\x80", 3) || !strncmp(p, "\xe2\x81\x9f", 3) || !strncmp(p, "\xe3\x80\x80", 3) ? 3 : 0;
-}
-
-/* The length of the white space at `p`, in bytes of UTF-8; 0: none. */
-static inline size_t cron_space(const char *p)
-{
-    unsigned char c = (unsigned char)*p;
-    if (c > ' ' && c < 0x80)
-        return 0;
-    return c < 0x80 ? c == ' ' || (c >= '\t' && c <= '\r') : cron_space_wide(p);
+    unsigned c = (unsigned char)*p;
+    if (c < 0x80)
+        return c == ' ' || (c >= '\t' && c <= '\r');
+    size_t n = utf8_read(p, strlen(p), &c);
+    bool wide = (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+    return c == 0x85 || c == 0xa0 || c == 0x1680 || wide ? n : 0;
 }
 
 static const char *cron_space_skip(const char *p)
@@ -1594,19 +1586,14 @@ static void time_string(struct text *t, nanos born)
 
 #ifndef BALLOT_NO_MAIN /* up to Timing: the library reads no times */
 
-/* Takes `digits` digits, a number from least to most, and the character after them, if one is given. */
-static bool moment_number(const char **p, int digits, int least, int most, char after, int *value)
+/* Returns whether `p` begins as `shape`, in which a 0 stands for any digit and _ for any character. */
+static bool moment_shaped(const char *p, const char *shape)
 {
-    *value = 0;
-    for (int i = 0; i < digits; i++, (*p)++) {
-        if (!isdigit((unsigned char)**p))
-            return false;
-        *value = *value * 10 + (**p - '0');
+    while (*shape && *p && (*shape == '0' ? isdigit((unsigned char)*p) : *shape == '_' || *shape == *p)) {
+        shape++;
+        p++;
     }
-    if (*value < least || *value > most || (after && **p != after))
-        return false;
-    *p += after != '\0';
-    return true;
+    return !*shape;
 }
 
 /* Takes the offset that ends a moment, in seconds: Go's form has no colon, and no Z. */
@@ -1617,25 +1604,30 @@ static bool moment_offset(const char **p, bool go, int *offset)
     *offset = 0;
     if (!go && (sign == 'Z' || sign == 'z'))
         return true;
-    if ((sign != '+' && sign != '-') || !moment_number(p, 2, 0, 23, go ? '\0' : ':', &hours) || !moment_number(p, 2, 0, 59, '\0', &minutes))
+    if ((sign != '+' && sign != '-') || !moment_shaped(*p, go ? "0000" : "00:00"))
         return false;
+    sscanf(*p, go ? "%2d%2d" : "%2d:%2d", &hours, &minutes);
+    *p += go ? 4 : 5;
     *offset = (sign == '-' ? -1 : 1) * (hours * HOUR_SECONDS + minutes * MINUTE_SECONDS);
-    return true;
+    return hours < 24 && minutes < 60;
 }
 
 /* Takes a moment, by RFC 3339 or in Go's form. */
 static bool moment_read(const char **p, bool go, int64_t *at, nanos *fraction)
 {
     int year, month, day, hour, minute, second, offset;
-    if (!moment_number(p, 4, 0, 9999, '-', &year) || !moment_number(p, 2, 1, 12, '-', &month) ||
-        !moment_number(p, 2, 1, month_length(year, month), '\0', &day) || !**p || !strchr(go ? " " : "Tt ", *(*p)++) ||
-        !moment_number(p, 2, 0, 23, ':', &hour) || !moment_number(p, 2, 0, 59, ':', &minute) || !moment_number(p, 2, 0, 59, '\0', &second))
+    char between;
+    if (!moment_shaped(*p, "0000-00-00_00:00:00"))
         return false;
+    sscanf(*p, "%4d-%2d-%2d%c%2d:%2d:%2d", &year, &month, &day, &between, &hour, &minute, &second);
+    if (month < 1 || month > 12 || day < 1 || day > month_length(year, month) || hour > 23 || minute > 59 || second > 59)
+        return false;
+    *p += strlen("0000-00-00_00:00:00");
     *fraction = 0;
     if (**p == '.' && isdigit((unsigned char)(*p)[1]))
         for (nanos place = SECOND / 10; isdigit((unsigned char)*++*p); place /= 10)
             *fraction += place * (**p - '0');
-    if ((go && *(*p)++ != ' ') || !moment_offset(p, go, &offset))
+    if (!strchr(go ? " " : "Tt ", between) || (go && *(*p)++ != ' ') || !moment_offset(p, go, &offset))
         return false;
     int time = hour * HOUR_SECONDS + minute * MINUTE_SECONDS + second;
     *at = days_from_date(year, month, day) * DAY_SECONDS + time - offset;
@@ -2746,7 +2738,7 @@ enum {
     ROW(PATH,     "make path",    SETS,  on_path(b, r),       path_send(b))                                            \
     ROW(PROPOSE,  "propose",      SETS,  on_propose(b, r),    propose_send(b))                                         \
     /* refused: an operator has written to it since, and that stays */                                                 \
-    ROW(SIGN,     "sign",         ASKS,  b->signed_own = true,sign_send(b))                                            \
+    ROW(SIGN,     "sign",         ASKS,  b->signed_own = true, sign_send(b))                                           \
     /* claim and heartbeat: the same transaction */                                                                    \
     ROW(WRITE,    "write base",   SETS,  on_write(b, r),      write_send(b))                                           \
     ROW(RESIGN,   "resign",       SETS,  on_resign(b, r),     resign_send(b))                                          \
@@ -2852,8 +2844,8 @@ struct ballot {
     struct names queue; /* sorted as strcmp                                  */
     char first[NODE_MAX]; /* the first of them,                               */
     nanos first_since;
-    char examined[NODE_MAX]; /* the one whose proposal was read,              */
-    bool examined_revocable; /* and whether it advertises onDisconnect        */
+    bool examined;      /* its proposal was read,                            */
+    bool examined_revocable; /* and advertises onDisconnect                   */
     struct names ignored; /* persistent "proposals" of strangers             */
     bool sift;          /* one was met: as many again are to be asked for at once */
     nanos calm_at;      /* a handover is on its way until then: what can wait, waits */
@@ -3113,6 +3105,7 @@ static void queue_changed(struct ballot *b)
     if (!strcmp(first, b->first))
         return;
     string_copy(b->first, sizeof b->first, first);
+    b->examined = false;
     b->first_since = clock_now();
 }
 
@@ -3238,7 +3231,8 @@ static void base_warn(struct ballot *b)
 static void base_lost(struct ballot *b, nanos longest)
 {
     b->base.lost_until = clock_now() + longest;
-    b->base.led[0] = b->examined[0] = '\0';
+    b->base.led[0] = '\0';
+    b->examined = false;
     b->token_old = b->leading;
     b->ignored.count = 0;
     b->list_fresh = false;
@@ -3594,7 +3588,7 @@ static void on_withdraw(struct ballot *b, const struct reply *reply)
 
 static void on_first(struct ballot *b, const struct reply *reply)
 {
-    string_copy(b->examined, sizeof b->examined, node_name(b->path, reply->path));
+    b->examined = !strcmp(b->first, node_name(b->path, reply->path));
     b->examined_revocable = reply->rc == ZOK && json_has(reply->data, reply->length, "onDisconnect");
 }
 
@@ -3698,7 +3692,7 @@ static nanos revoke_time(const struct ballot *b, long place)
         bool behind = strcmp(base->named, b->proposal) > 0;
         return base->revocable ? base->silent_since + part(longest, PART_REVOKE) + (place - !behind) * longest : NEVER;
     }
-    bool protected = !strcmp(b->examined, b->first) && !b->examined_revocable;
+    bool protected = b->examined && !b->examined_revocable;
     if (place != 1 || protected || !strcmp(base->led, b->first))
         return NEVER;
     return nanos_max(claim_time(b), nanos_max(base->silent_since, b->first_since)) + part(longest, PART_REVOKE);
@@ -3713,8 +3707,7 @@ static enum step revoke_step(const struct ballot *b, long place, nanos now, nano
 {
     if (!due(revoke_time(b, place), now, wake))
         return STEP_NONE;
-    const char *name = revoke_name(b);
-    return !strcmp(name, b->base.named) || !strcmp(name, b->examined) ? REQUEST_REVOKE : once(b, REQUEST_FIRST);
+    return queued(b, b->base.named) || b->examined ? REQUEST_REVOKE : once(b, REQUEST_FIRST);
 }
 
 /* What the candidate at `place` watches so many places before it: the next one tells when it is the

@@ -299,7 +299,7 @@ static void test_mute(void)
     b = second(BALLOT_KEEP, "");
     b->base.empty = true;
     check(step_at(b, 11999 * MILLISECOND) == STEP_NONE && step_at(b, 12 * SECOND) == REQUEST_FIRST, "no candidate leads, and the first does not claim for 2 T: what is it?");
-    string_copy(b->examined, sizeof b->examined, "proposal-1");
+    b->examined = true;
     check(step_at(b, HOUR) == STEP_NONE, "... a Go ballot, or not known yet: wait");
     b->examined_revocable = true;
     check(step_at(b, 12 * SECOND) == REQUEST_REVOKE, "... one like us: revoked");
@@ -559,10 +559,10 @@ static void test_base_made_again(void)
     string_copy(b->wrote, sizeof b->wrote, "proposal-5");
     base_reads(b, 1, 7, OURS);
     check(b->base.ours, "what we wrote into the base is ours");
-    string_copy(b->examined, sizeof b->examined, "proposal-1");
+    b->examined = true;
     string_copy(b->base.led, sizeof b->base.led, "proposal-1");
     base_reads(b, 2, 0, OURS);
-    check(!b->examined[0] && strcmp(b->base.led, "proposal-1") != 0, "in a base that was made again proposal-1 is another one: whether it may be revoked is asked anew");
+    check(!b->examined && strcmp(b->base.led, "proposal-1") != 0, "in a base that was made again proposal-1 is another one: whether it may be revoked is asked anew");
     check(!b->base.ours, "the same bytes in a base that was made again are not");
     check(b->unsettled && !b->own_fresh, "... and the owner of the proposal of our name has to be read");
     base_reads(b, 2, 0, OURS);
