@@ -1155,15 +1155,22 @@ struct cron_reader {
     struct ballot_cron_error *error;
 };
 
-/* The length of the white space at `p`, of ASCII or Unicode; 0: none. */
-static size_t cron_space(const char *p)
+/* The length of the white space beyond ASCII at `p`; 0: none. */
+static size_t cron_space_wide(const char *p)
 {
-    unsigned c = (unsigned char)*p;
-    if (c < 0x80)
-        return c == ' ' || (c >= '\t' && c <= '\r');
+    unsigned c;
     size_t n = utf8_read(p, strlen(p), &c);
     bool wide = (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
     return c == 0x85 || c == 0xa0 || c == 0x1680 || wide ? n : 0;
+}
+
+/* The length of the white space at `p`; 0: none. */
+static inline size_t cron_space(const char *p)
+{
+    unsigned char c = (unsigned char)*p;
+    if (c > ' ' && c < 0x80)
+        return 0;
+    return c < 0x80 ? c == ' ' || (c >= '\t' && c <= '\r') : cron_space_wide(p);
 }
 
 static const char *cron_space_skip(const char *p)
@@ -1208,7 +1215,7 @@ static bool cron_fail_part(struct cron_reader *r, const char *from, const char *
 
 static inline bool cron_part_ends(const char *p)
 {
-    return strchr(",-/", *p) || cron_space(p) > 0;
+    return *p == ' ' || *p == '\0' || *p == ',' || *p == '-' || *p == '/' || cron_space(p) > 0;
 }
 
 /* The value of the three letters at `p`; -1: no name of this field. */
