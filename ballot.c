@@ -1864,7 +1864,6 @@ struct client {
     /* requests */
     int flying[REQUESTS_MAX];
     nanos sent[REQUESTS_MAX];
-    int in_flight;           /* all of them                                     */
     bool news;               /* something has changed: the owner must look, or may do more, at once */
 };
 
@@ -2207,7 +2206,6 @@ static struct request *request_new(struct client *c, int number, const char *pat
     r->sent = c->sent[number] = clock_now();
     memcpy(r->path, path, strlen(path) + 1);
     c->flying[number]++;
-    c->in_flight++;
     return r;
 }
 
@@ -2217,7 +2215,6 @@ static int request_sent(struct request *r, int rc)
     struct client *c = r->client;
     if (rc != ZOK) {
         c->flying[r->number]--;
-        c->in_flight--;
         free(r);
     }
     if (zoo_state(c->handle) != ZOO_CONNECTED_STATE) /* a send that fails closes the socket without an event */
@@ -2245,7 +2242,6 @@ static void request_answered(const void *data, struct reply reply)
     reply.names = ok && reply.names ? reply.names : &no_names;
     c->news = true;
     c->flying[r->number]--;
-    c->in_flight--;
     c->learn(c->owner, &reply);
     free(r);
 }
@@ -2390,6 +2386,8 @@ static void handle_open(struct client *c)
 {
     char addresses[ADDRESSES_MAX];
     struct text chosen = text_in(addresses, sizeof addresses);
+    if (c->handle && !c->avoiding) /* else it is the first, or one more attempt, as the library makes them */
+        SAY(c->config, INFO, "connecting anew to %s", c->addresses);
     addresses_choose(c, &chosen);
     handle_close(c);
     c->expired = c->rejected = c->exhausted = c->moved = c->associated = c->unfit = false;
@@ -2410,17 +2408,11 @@ static void handle_open(struct client *c)
         zoo_add_auth(c->handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
 }
 
-static void handle_reopen(struct client *c)
-{
-    if (!c->avoiding) /* else it is one more attempt, as the library makes them */
-        SAY(c->config, INFO, "connecting anew to %s", c->addresses);
-    handle_open(c);
-}
-
 static void session_renew(struct client *c)
 {
     SAY(c->config, WARN, "session 0x%" PRIx64 " has expired; opening a new one", c->session.client_id);
     memset(&c->session, 0, sizeof c->session);
+    handle_close(c);
     handle_open(c);
 }
 
@@ -2483,7 +2475,7 @@ static contact_step *contact_due(const struct client *c, nanos now, nanos *wake)
     if (c->unfit)
         return client_break_off;
     if (c->rejected)
-        return due(c->retry_at, now, wake) ? handle_reopen : NULL;
+        return due(c->retry_at, now, wake) ? handle_open : NULL;
     if (r->pid && due(r->until, now, wake))
         return resolver_give_up;
     if (!c->handle && c->addresses[0])
@@ -2492,13 +2484,13 @@ static contact_step *contact_due(const struct client *c, nanos now, nanos *wake)
     if (ask && due(nanos_max(c->retry_at, r->since + 5 * SECOND), now, wake))
         return resolver_start;
     if (c->moved || (c->avoiding && c->exhausted))
-        return handle_reopen;
+        return handle_open;
     /* An ensemble that lost its data refuses a client that has seen more than it holds:
      * each connect is cut off, for ever. A new handle forgets what was seen; the
      * session is kept, in case the ensemble has it still. */
     bool refused = c->handle && c->associated && c->met;
     if (refused && due(nanos_max(c->contact_since, c->opened_at) + 3 * c->timeout, now, wake))
-        return handle_reopen;
+        return handle_open;
     return due(c->remind_at, now, wake) ? contact_remind : NULL;
 }
 
@@ -3626,6 +3618,15 @@ static bool flying(const struct ballot *b, enum step request)
     return b->client.flying[request] > 0;
 }
 
+/* Of that kind, or of one after it. */
+static bool flying_kind(const struct ballot *b, enum kind least)
+{
+    bool any = false;
+    for (enum step request = 0; request < REQUEST_COUNT; request++)
+        any = any || (requests[request].kind >= least && flying(b, request));
+    return any;
+}
+
 /* Asked for once, until it is answered. */
 static enum step once(const struct ballot *b, enum step request)
 {
@@ -3637,7 +3638,7 @@ static enum step settle_step(const struct ballot *b)
 {
     bool own_known = b->proposal[0] && session_same(b);
     if (!b->synced)
-        return b->client.in_flight ? STEP_NONE : REQUEST_SYNC;
+        return flying_kind(b, ASKS) ? STEP_NONE : REQUEST_SYNC;
     if (!b->list_fresh)
         return once(b, REQUEST_LIST);
     if (!b->base.fresh && !b->own_only)
@@ -3814,18 +3815,9 @@ static enum step denied_step(const struct ballot *b)
     return b->leading && b->denied == DENIED_LEADING ? REQUEST_RESIGN : REQUEST_WITHDRAW;
 }
 
-/* What is being set is not known. */
-static bool setting(const struct ballot *b)
-{
-    bool any = false;
-    for (enum step request = 0; request < REQUEST_COUNT; request++)
-        any = any || (requests[request].kind == SETS && flying(b, request));
-    return any;
-}
-
 static enum step election_step(const struct ballot *b, nanos now, nanos *wake)
 {
-    if (!b->client.connected || setting(b))
+    if (!b->client.connected || flying_kind(b, SETS)) /* what is being set is not known */
         return STEP_NONE;
     /* What the owner did as leader has ended. */
     bool may_leave = b->want == WANT_LEAVE || (b->want == WANT_STAND && !b->leading);
@@ -3961,8 +3953,7 @@ static int sign_send(struct ballot *b)
 static int path_send(struct ballot *b)
 {
     size_t n = b->path_length + 1 + strcspn(b->path + b->path_length + 1, "/");
-    struct text t = text_in(b->node, sizeof b->node);
-    text_bytes(&t, b->path, n);
+    snprintf(b->node, sizeof b->node, "%.*s", (int)n, b->path);
     return client_create(&b->client, REQUEST_PATH, b->node, "", 0, ZOO_PERSISTENT);
 }
 

@@ -732,7 +732,7 @@ static void test_lies(void)
     answered_data(ZOK, NULL, 9, NULL, request_new(c, REQUEST_BASE, "/b"));
     check(learned.data && learned.length == 0 && learned.stat, "data that is NULL");
     answered_data(ZOK, "abc", -9, NULL, request_new(c, REQUEST_BASE, "/b"));
-    check(learned.length == 0 && c->in_flight == 0, "a length below 0");
+    check(learned.length == 0 && c->flying[REQUEST_BASE] == 0, "a length below 0");
     c->learn = election_learn;
     b->proposal[0] = '\0';
     answer(b, REQUEST_PROPOSE, clock_now(), (struct reply){ .rc = ZOK, .data = "" });
