@@ -5925,24 +5925,19 @@ static uint64_t descendant_sum(const struct descendant *d)
     return (uint64_t)d->pid * 1000003 + d->start;
 }
 
-static uint64_t subtree_sum(const struct subtree *t)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < t->count; i++)
-        sum += descendant_sum(&t->all[i]);
-    return sum;
-}
-
 /* As subtree_read(), but repeated until it stays the same: a process that dies meanwhile
  * leaves its children to us unseen. One that keeps forking is not waited for. */
 static struct subtree subtree_read_settled(const struct spared *spared)
 {
-    struct subtree t = subtree_read(spared, false);
-    uint64_t before = subtree_sum(&t) + 1;
-    for (int i = 0; i < 5 && subtree_sum(&t) != before; i++) {
-        before = subtree_sum(&t);
+    struct subtree t = { .count = 0 };
+    uint64_t before = 0, sum = 1;
+    for (int reads = 0; reads < 6 && sum != before; reads++) {
         free(t.all);
         t = subtree_read(spared, false);
+        before = sum;
+        sum = 0;
+        for (size_t i = 0; i < t.count; i++)
+            sum += descendant_sum(&t.all[i]);
     }
     return t;
 }
@@ -7116,7 +7111,6 @@ enum candidacy {
 /* The settings that decide. */
 struct rules {
     bool stop;
-    bool alone; /* run cron under keep: out of contact, go on after the lease */
     int on_success, on_error, on_failure;
     nanos max_runtime, restart_delay, restart_delay_max;
 };
@@ -7211,10 +7205,10 @@ static bool guard_overdue(const struct facts *f, nanos *wake)
     return f->rules.stop && due(lease_moment(&m->lease, PART_LEASE), o->now, wake);
 }
 
-/* Out of contact and going on, unless our resignation may have been committed. */
+/* `run cron` under keep goes on out of contact, unless our resignation may have been committed. */
 static bool goes_on_alone(const struct facts *f)
 {
-    return f->rules.alone && f->observed.election.role == BALLOT_UNSURE && !f->observed.election.resigning;
+    return f->cron && !f->rules.stop && f->observed.election.role == BALLOT_UNSURE && !f->observed.election.resigning;
 }
 
 /* The event: the command has ended. Policies and errors are for ends that ballot did not cause.
@@ -7236,7 +7230,7 @@ static void decide_outcome(const struct facts *f, struct decision *d)
         d->after.exit_status = WIFSIGNALED(m->status) ? EXIT_BY_SIGNAL + WTERMSIG(m->status) : WEXITSTATUS(m->status); /* as a shell's */
         break;
     case POLICY_IGNORE:
-        d->after.ending = true;
+        d->after.ending = !f->cron; /* which waits for the next activation */
         break;
     case POLICY_REELECT:
         d->after.reelect = f->observed.election.role != BALLOT_OUT;
@@ -7824,10 +7818,10 @@ static int agent_run(struct agent *a)
     }
 }
 
-/* `run cron` knows no restart-delay, and waits for the next activation after ignore, too. */
+/* `run cron` knows no restart-delay. */
 static struct rules agent_rules(const struct settings *s, bool cron)
 {
-    struct rules r = {
+    return (struct rules){
         .stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP,
         .on_success = (int)setting_number(s, SET_ON_SUCCESS),
         .on_error = (int)setting_number(s, SET_ON_ERROR),
@@ -7836,12 +7830,6 @@ static struct rules agent_rules(const struct settings *s, bool cron)
         .restart_delay = cron ? 0 : setting_number(s, SET_RESTART_DELAY),
         .restart_delay_max = cron ? 0 : setting_number(s, SET_RESTART_DELAY_MAX),
     };
-    r.alone = cron && !r.stop;
-    if (cron && r.on_success == POLICY_IGNORE)
-        r.on_success = POLICY_RERUN;
-    if (cron && r.on_error == POLICY_IGNORE)
-        r.on_error = POLICY_RERUN;
-    return r;
 }
 
 static void agent_configure(struct agent *a, const struct settings *s, char **command)
@@ -8096,13 +8084,6 @@ static void on_query_base(struct viewer *v, const struct reply *reply)
     leader_named(v->named, v->config.base_path, reply->data, reply->length);
 }
 
-static void on_query_creation(struct viewer *v, const struct reply *reply)
-{
-    v->creation_watched = reply->rc == ZNONODE;
-    if (reply->rc == ZOK) /* made meanwhile */
-        v->base_fresh = v->list_fresh = false;
-}
-
 /* Puts a new list in the place of the old one. What stayed keeps what was read
  * of it; what left is kept until its end is shown. */
 static bool nodes_replace(struct viewer *v, const struct String_vector *names, const struct Stat *stat)
@@ -8186,27 +8167,29 @@ static void viewer_learn(void *owner, const struct reply *reply)
         on_query_base(v, reply);
     else if (reply->request == QUERY_LIST)
         on_query_list(v, reply);
-    else if (reply->request == QUERY_CREATION)
-        on_query_creation(v, reply);
+    else if (reply->request == QUERY_CREATION) {
+        v->creation_watched = reply->rc == ZNONODE;
+        if (reply->rc == ZOK) /* made meanwhile */
+            v->base_fresh = v->list_fresh = false;
+    }
 }
 
 /* --- the next thing to ask for ------------------------------------------------- */
 
-static bool node_wanted(const struct viewer *v, const struct znode *n, const struct znode *leader)
+static bool node_wanted(const struct viewer *v, const struct znode *n)
 {
     if (!n->listed || n->state != ZNODE_UNREAD)
         return false;
     if (n == &v->schedule)
         return v->reading == READ_SCHEDULE_TOO;
-    return v->reading >= READ_ALL || (v->reading == READ_LEADERS && n == leader);
+    return v->reading >= READ_ALL || (v->reading == READ_LEADERS && n == viewer_leader(v));
 }
 
 static bool nodes_in_state(const struct viewer *v, enum znode_state state)
 {
-    const struct znode *leader = v->reading == READ_LEADERS ? viewer_leader(v) : NULL;
     for (size_t i = 0; i <= v->count; i++) {
         const struct znode *n = i < v->count ? &v->nodes[i] : &v->schedule;
-        if (state == ZNODE_UNREAD ? node_wanted(v, n, leader) : n->state == state)
+        if (state == ZNODE_UNREAD ? node_wanted(v, n) : n->state == state)
             return true;
     }
     return false;
@@ -8242,20 +8225,16 @@ static bool viewer_whole(const struct viewer *v)
 
 /* --- asking --------------------------------------------------------------------- */
 
-static int query_node_send(struct viewer *v, struct znode *n)
-{
-    int rc = client_ask(&v->client, QUERY_NODE, ASK_DATA, viewer_path(v, n->name), false);
-    n->state = rc == ZOK ? ZNODE_ASKED : ZNODE_UNREAD;
-    return rc;
-}
-
 static int query_nodes_send(struct viewer *v)
 {
-    const struct znode *leader = viewer_leader(v);
-    int rc = node_wanted(v, &v->schedule, leader) ? query_node_send(v, &v->schedule) : ZOK;
-    for (size_t i = 0; i < v->count && rc == ZOK; i++)
-        if (node_wanted(v, &v->nodes[i], leader))
-            rc = query_node_send(v, &v->nodes[i]);
+    int rc = ZOK;
+    for (size_t i = 0; i <= v->count && rc == ZOK; i++) {
+        struct znode *n = i < v->count ? &v->nodes[i] : &v->schedule;
+        if (!node_wanted(v, n))
+            continue;
+        rc = client_ask(&v->client, QUERY_NODE, ASK_DATA, viewer_path(v, n->name), false);
+        n->state = rc == ZOK ? ZNODE_ASKED : ZNODE_UNREAD;
+    }
     return rc;
 }
 
@@ -9170,8 +9149,7 @@ static void watch_show_all(struct watch *w, struct log *log, nanos format)
     bool full = queue_room(&log->out) < WATCH_LINE_MAX;
     w->greeting = w->greeting && full;
     w->viewer->hold_base = wait || full;
-    queue_flush(&log->out);
-    queue_flush(&log->err);
+    log_turn(log);
 }
 
 enum { WATCH_SIGNAL, WATCH_OUT, WATCH_SLOTS };

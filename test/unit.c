@@ -1668,6 +1668,8 @@ static void test_cron_policies(void)
     f.memory.ended = true;
     f.memory.cause = CAUSE_ITSELF;
     check(agent_decide(&f).candidacy == CANDIDACY_STAND && agent_decide(&f).command == COMMAND_AS_IT_IS, "... rerun waits for the next one");
+    f.rules.on_success = POLICY_IGNORE;
+    check(!agent_decide(&f).after.ending && agent_decide(&f).candidacy == CANDIDACY_STAND, "... so does ignore");
     f.rules.on_success = POLICY_EXIT;
     check(agent_decide(&f).after.ending && agent_decide(&f).after.exit_status == 0, "... exit ends");
     f.rules.on_success = POLICY_REELECT;
@@ -1690,15 +1692,15 @@ static void test_cron_policies(void)
     f.memory.leaving_since = 0;
     c.known = true;
     f.observed.election.role = BALLOT_UNSURE;
-    f.rules.alone = true;
+    f.rules.stop = false;
     check(agent_decide(&f).after.reelect && agent_decide(&f).candidacy == CANDIDACY_STAND, "... out of contact: on return, and goes on");
     f.memory.ended = false;
     f.memory.after.reelect = true;
     c.wall = 6060 * SECOND;
     check(agent_decide(&f).command == COMMAND_START, "... with the next activation, unrecorded");
-    f.rules.alone = false;
+    f.rules.stop = true;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not with on-disconnect=stop");
-    f.rules.alone = true;
+    f.rules.stop = false;
     f.observed.election.resigning = true;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not who may have resigned");
     f.observed.election.resigning = false;
