@@ -5149,7 +5149,7 @@ struct queue {
 /* What stands in front of a message and behind it: the same for all lines of one kind within a millisecond. */
 struct frame {
     nanos when;        /* of the wall clock, to the millisecond; 0: none yet     */
-    int level;
+    enum ballot_log_level level;
     const char *name;
     const struct queue *queue;
     size_t head, tail; /* their lengths, one behind the other in `data`          */
@@ -5357,7 +5357,8 @@ static void frame_fields(struct log *l, struct frame *f, struct text *t)
 }
 
 /* The frame for such a line now. */
-static const struct frame *log_frame(struct log *l, const struct queue *q, int level, const char *name)
+static const struct frame *log_frame(struct log *l, const struct queue *q, enum ballot_log_level level,
+                                     const char *name)
 {
     struct frame *f = &l->frame;
     nanos when = l->wall / MILLISECOND;
@@ -5378,7 +5379,8 @@ static const struct frame *log_frame(struct log *l, const struct queue *q, int l
 }
 
 /* Queues one entry. Returns false if there is no room for it. */
-static bool log_entry(struct log *l, struct queue *q, int level, const char *name, const char *line, size_t length)
+static bool log_entry(struct log *l, struct queue *q, enum ballot_log_level level, const char *name,
+                      const char *line, size_t length)
 {
     const struct frame *f = log_frame(l, q, level, name);
     struct text t = text_in(l->entry, sizeof l->entry);
@@ -5416,7 +5418,7 @@ static void log_message(void *log, enum ballot_log_level level, int where, const
         text_format(&t, " (ballot.c:%d)", where);
     l->wall = clock_read(CLOCK_REALTIME);
     log_dropped(l);
-    if (l->err.dropped || !log_entry(l, &l->err, (int)level, NULL, t.data, t.length))
+    if (l->err.dropped || !log_entry(l, &l->err, level, NULL, t.data, t.length))
         l->err.dropped++;
     queue_flush(&l->err);
 }
@@ -5443,14 +5445,14 @@ static bool stream_wants(const struct stream *s)
 static void stream_lines(struct stream *s, struct log *l, bool all)
 {
     size_t start = 0;
-    while (start < s->length && (s->queue->dead || queue_room(s->queue) > ENTRY_MAX)) {
+    while (start < s->length && stream_wants(s)) {
         size_t left = s->length - start;
         const char *newline = memchr(s->data + start, '\n', left);
         if (!newline && !all && left < sizeof s->data)
             break;
         size_t n = newline ? (size_t)(newline - (s->data + start)) : left;
         if (s->level >= l->level)
-            log_entry(l, s->queue, (int)s->level, s->name, s->data + start, n);
+            log_entry(l, s->queue, s->level, s->name, s->data + start, n);
         start += n + (newline != NULL);
     }
     memmove(s->data, s->data + start, s->length - start);
@@ -7818,32 +7820,27 @@ static int agent_run(struct agent *a)
     }
 }
 
-/* `run cron` knows no restart-delay. */
-static struct rules agent_rules(const struct settings *s, bool cron)
+static void agent_configure(struct agent *a, const struct settings *s, char **command)
 {
-    return (struct rules){
-        .stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP,
+    bool stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP, cron = a->facts.cron != NULL;
+    a->facts.rules = (struct rules){
+        .stop = stop,
         .on_success = (int)setting_number(s, SET_ON_SUCCESS),
         .on_error = (int)setting_number(s, SET_ON_ERROR),
         .on_failure = (int)setting_number(s, SET_ON_FAILURE),
         .max_runtime = setting_number(s, SET_MAX_RUNTIME),
-        .restart_delay = cron ? 0 : setting_number(s, SET_RESTART_DELAY),
+        .restart_delay = cron ? 0 : setting_number(s, SET_RESTART_DELAY), /* an activation does not wait */
         .restart_delay_max = cron ? 0 : setting_number(s, SET_RESTART_DELAY_MAX),
     };
-}
-
-static void agent_configure(struct agent *a, const struct settings *s, char **command)
-{
-    a->facts.rules = agent_rules(s, a->facts.cron != NULL);
     a->plan = (struct plan){
         .command = command,
         .config = settings_config(s, a->log),
-        .stop = a->facts.rules.stop,
+        .stop = stop,
         .wrap = setting_number(s, SET_WRAP),
         .stop_timeout = setting_number(s, SET_STOP_TIMEOUT),
         .log = a->log,
     };
-    a->plan.config.record = a->facts.cron != NULL;
+    a->plan.config.record = cron;
     a->streams[0] = (struct stream){ .fd = -1, .name = "cmd-run-stdout", .level = BALLOT_LOG_INFO, .queue = &a->log->out };
     a->streams[1] = (struct stream){ .fd = -1, .name = "cmd-run-stderr", .level = BALLOT_LOG_ERROR, .queue = &a->log->err };
 }
@@ -8576,69 +8573,63 @@ static void print_value(bool json, const char *value)
     printf(" %s", !json && yaml_plain(value) ? value : quoted);
 }
 
-/* Begins a line of a record with a name; `begun`: it is not the first, which may be that of a YAML list's item. */
-static void print_name(bool json, int indent, bool item, bool begun, const char *name)
+/* Prints the fields that are there: `first` before the first name, `next` before each other one (in JSON the same behind a
+ * comma). Returns false if there are none. */
+static bool print_record(bool json, const char *first, const char *next, const struct record *r)
 {
-    bool dash = item && !json && !begun;
-    printf(json ? "%s\n%*s%s\"%s\":" : "%s\n%*s%s%s:", json && begun ? "," : "", dash ? indent - 2 : indent, "", dash ? "- " : "", name);
-}
-
-static void print_record(bool json, int indent, bool item, const struct record *r)
-{
-    bool begun = false;
-    fputs(json ? "{" : "", stdout);
+    const char *before = first;
     for (int f = 0; f < MEMBER_COUNT; f++) {
         if (f == MEMBER_HEARTBEAT && r->note_count) {
-            print_name(json, indent, item, begun, "notes");
-            fputs(json ? " [" : "", stdout);
+            printf(json ? "%s\"notes\": [" : "%snotes:", before);
+            before = next;
             for (size_t i = 0; i < r->note_count; i++) {
-                printf("%s\n%*s%s", json && i ? "," : "", json ? indent + 3 : indent, "", json ? "" : "-");
+                printf(json ? "%s   " : "%s-", json && i == 0 ? first : next);
                 print_value(json, r->notes[i]);
             }
             if (json)
-                printf("\n%*s]", indent, "");
-            begun = true;
+                printf("%s]", first);
         }
         if (r->fields[f][0]) {
-            print_name(json, indent, item, begun, json ? member_names[f].json : member_names[f].yaml);
+            printf(json ? "%s\"%s\":" : "%s%s:", before, json ? member_names[f].json : member_names[f].yaml);
             print_value(json, r->fields[f]);
-            begun = true;
+            before = next;
         }
     }
-    if (json)
-        printf(begun ? "\n%*s}" : "%*s}", begun ? indent - 4 : 0, "");
+    return before == next;
 }
 
 static void report_yaml(struct report *p)
 {
     const struct viewer *v = p->viewer;
     fputs(p->leader.note_count ? "leader:" : "leader: {}", stdout);
-    print_record(false, 2, false, &p->leader);
+    print_record(false, "\n  ", "\n  ", &p->leader);
     fputs(v->count ? "\nallCandidates:" : "\nallCandidates: []", stdout);
     for (size_t i = 0; i < v->count; i++) {
         report_candidate(p, &v->nodes[i], &p->candidate);
-        print_record(false, 2, true, &p->candidate);
+        print_record(false, "\n- ", "\n  ", &p->candidate);
     }
     fputs(record_there(&p->schedule) ? "\nschedule:" : "", stdout);
-    print_record(false, 2, false, &p->schedule);
+    print_record(false, "\n  ", "\n  ", &p->schedule);
     putchar('\n');
 }
 
 static void report_json(struct report *p)
 {
     const struct viewer *v = p->viewer;
-    fputs("{\n    \"leader\": ", stdout);
-    print_record(true, 8, false, &p->leader);
+    fputs("{\n    \"leader\": {", stdout);
+    fputs(print_record(true, "\n        ", ",\n        ", &p->leader) ? "\n    }" : "}", stdout);
     fputs(",\n    \"candidates\": [", stdout);
     for (size_t i = 0; i < v->count; i++) {
         report_candidate(p, &v->nodes[i], &p->candidate);
-        fputs(i ? ",\n        " : "\n        ", stdout);
-        print_record(true, 12, true, &p->candidate);
+        fputs(i ? ",\n        {" : "\n        {", stdout);
+        print_record(true, "\n            ", ",\n            ", &p->candidate);
+        fputs("\n        }", stdout);
     }
     fputs(v->count ? "\n    ]" : "]", stdout);
     if (record_there(&p->schedule)) {
-        fputs(",\n    \"schedule\": ", stdout);
-        print_record(true, 8, false, &p->schedule);
+        fputs(",\n    \"schedule\": {", stdout);
+        print_record(true, "\n        ", ",\n        ", &p->schedule);
+        fputs("\n    }", stdout);
     }
     fputs("\n}\n", stdout);
 }
