@@ -6133,10 +6133,12 @@ static void fd_close_both(int ends[2])
     fd_close(&ends[1]);
 }
 
+union control { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; };
+
 /* Returns false if the pair is full or closed. `passed`: two descriptors, or NULL. */
 static bool message_send(int pair, const struct message *message, const int *passed)
 {
-    union { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; } control;
+    union control control;
     struct iovec part = { (void *)(uintptr_t)message, offsetof(struct message, text) + strlen(message->text) + 1 };
     struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
     if (passed) {
@@ -6175,7 +6177,7 @@ static void message_descriptors(struct msghdr *header, int passed[2])
  * of the pair: its sender cannot be understood. */
 static int message_receive(int pair, struct message *message, int passed[2])
 {
-    union { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; } control;
+    union control control;
     struct iovec part = { message, sizeof *message };
     struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1,
                               .msg_control = &control, .msg_controllen = sizeof control.space };
@@ -8330,23 +8332,19 @@ static void viewer_complain(const struct viewer *v, struct log *log, nanos waite
  * Report: `info`, for scripts (YAML, JSON) and for eyes (a table)
  * ------------------------------------------------------------------------ */
 
-/* What is shown: of the record of activations, then of a candidate; the names in znodes and JSON, and in YAML. */
+/* What is shown: of the record of activations, then of a candidate; the names in znodes and JSON. */
 #define MEMBERS(ROW)                                                                                                   \
-    ROW(SPEC, "schedule", "schedule") ROW(NEXT, "nextActivation", "nextActivation")                                    \
-    ROW(ACTIVATION, "activation", "activation") ROW(SKIPPED, "skipped", "skipped") ROW(RUN, "lastRun", "lastRun")      \
-    ROW(START, "start", "start") ROW(END, "end", "end") ROW(STATUS, "exitStatus", "exitStatus")                        \
-    ROW(SIGNAL, "signal", "signal") ROW(RUNNER, "candidateId", "id") ROW(RUNNER_HOST, "hostname", "host")              \
-    ROW(RUNNER_NODE, "proposal", "proposal") ROW(TOKEN, "fencingToken", "fencingToken")                                \
-    ROW(ID, "candidateId", "id") ROW(HOST, "hostname", "host") ROW(PID, "pid", "pid")                                  \
-    ROW(TIME, "proposalTime", "proposalTime") ROW(NODE, "proposalNode", "proposalNode")                                \
-    ROW(TIMEOUT, "sessionTimeout", "sessionTimeout") ROW(HEARTBEAT, "lastSeenTime", "lastSeenTime")
+    ROW(MEMBER_SPEC, "schedule") ROW(MEMBER_NEXT, "nextActivation") ROW(MEMBER_ACTIVATION, "activation")               \
+    ROW(MEMBER_SKIPPED, "skipped") ROW(MEMBER_RUN, "lastRun") ROW(MEMBER_START, "start") ROW(MEMBER_END, "end")        \
+    ROW(MEMBER_STATUS, "exitStatus") ROW(MEMBER_SIGNAL, "signal") ROW(MEMBER_RUNNER, "candidateId")                    \
+    ROW(MEMBER_RUNNER_HOST, "hostname") ROW(MEMBER_RUNNER_NODE, "proposal") ROW(MEMBER_TOKEN, "fencingToken")          \
+    ROW(MEMBER_ID, "candidateId") ROW(MEMBER_HOST, "hostname") ROW(MEMBER_PID, "pid")                                  \
+    ROW(MEMBER_TIME, "proposalTime") ROW(MEMBER_NODE, "proposalNode")                                                  \
+    ROW(MEMBER_TIMEOUT, "sessionTimeout") ROW(MEMBER_HEARTBEAT, "lastSeenTime")
 
-#define MEMBER_ENUM(id, ...) MEMBER_##id,
-#define MEMBER_NAMES(id, json, yaml) { json, yaml },
+enum member { MEMBERS(MEANING) MEMBER_COUNT };
 
-enum member { MEMBERS(MEMBER_ENUM) MEMBER_COUNT };
-
-static const struct { char json[16], yaml[16]; } member_names[] = { MEMBERS(MEMBER_NAMES) };
+static const char member_names[][16] = { MEMBERS(SPELLING) };
 
 /* What is shown of the leader, a candidate or the schedule: fields that are empty are not. */
 struct record {
@@ -8383,7 +8381,7 @@ static bool record_read(struct record *r, const struct znode *n, enum member fir
 {
     bool fine = n->data && json_is_object(n->data, n->length);
     for (enum member f = first; fine && f < end; f++) {
-        const char *name = member_names[f].json;
+        const char *name = member_names[f];
         fine = json_get(n->data, n->length, name, r->fields[f], sizeof r->fields[f]) || !json_has(n->data, n->length, name);
     }
     if (!fine)
@@ -8564,6 +8562,11 @@ static bool yaml_plain(const char *s)
     return n >= sizeof lower || strchr(lower, ' ') || choice_index(words, lower) < 0;
 }
 
+static const char *yaml_name(const char *name)
+{
+    return !strcmp(name, "candidateId") ? "id" : !strcmp(name, "hostname") ? "host" : name;
+}
+
 /* A value, behind a space. */
 static void print_value(bool json, const char *value)
 {
@@ -8590,7 +8593,7 @@ static bool print_record(bool json, const char *first, const char *next, const s
                 printf("%s]", first);
         }
         if (r->fields[f][0]) {
-            printf(json ? "%s\"%s\":" : "%s%s:", before, json ? member_names[f].json : member_names[f].yaml);
+            printf(json ? "%s\"%s\":" : "%s%s:", before, json ? member_names[f] : yaml_name(member_names[f]));
             print_value(json, r->fields[f]);
             before = next;
         }
