@@ -95,7 +95,7 @@ check "... and so are other children" logged a "children that are no proposals"
 stop a
 
 describe "A base that something else has written is claimed after a silence of the timeout that it advertises"
-gone=/ballot/election/proposal-0000000000
+gone=$BASE/proposal-0000000000
 claims() { # TEXT DATA LEAST MOST OPTION...: ms until the only candidate, with a timeout of 1 s, claims
     local at took
     fresh
