@@ -10,8 +10,7 @@ cat >"$T/missing.sh" <<'X'
 X
 chmod +x "$T/missing.sh"
 
-# --- on-child-success, on-child-error: how the job ends
-
+describe "on-child-success, on-child-error: each policy for each way that a command can end"
 cell() { # OPTION POLICY END STATUS: END is a word for job; STATUS is what `exit` gives
     fresh
     rm -f "$T/a.log"
@@ -41,8 +40,7 @@ for policy in rerun reelect exit ignore; do
     cell error $policy signal=9 137
 done
 
-# --- commands that cannot be executed
-
+describe "A command that cannot be executed is an error, as each policy has it"
 hopeless() { # COMMAND STATUS TEXT
     local policy
     for policy in exit ignore reelect rerun; do
@@ -51,7 +49,7 @@ hopeless() { # COMMAND STATUS TEXT
         case $policy in
         exit) ended a; is "$STATUS" "$2" "$3, exit: status $2" ;;
         ignore) ended a; is "$STATUS" 0 "$3, ignore: status 0" ;;
-        *) check "$3, $policy: tried again" within 10 eval "[ \$(grep -c 'cannot execute' $T/a.log) -ge 3 ]" ;;
+        *) check "$3, $policy: tried again" within 10 prints_least 3 times_logged a 'cannot execute' ;;
         esac
         check "... and the log says why" logged a "cannot execute $1: "
         stop a
@@ -62,90 +60,90 @@ hopeless "$T/plain" 126 "a file that is not executable"
 hopeless "$T" 126 "a folder"
 hopeless "$T/missing.sh" 127 "a script whose interpreter is missing"
 
-# --- on-election-failure
-
-PORT[nobody]=$(port_choose)
+PORT[late]=$(port_choose) # no server is there yet
 "$ZK" "$(servers zk)" ephemeral /short-lived "" >/dev/null &
 PID[stranger]=$!
-within 5 "$ZK" "$(servers zk)" stat /short-lived >/dev/null
-failing() { # HOW OPTION...: no server, or an ensemble that refuses
-    if [ "$1" = absent ]; then
-        SERVER=nobody candidate a "${@:2}"
-    else
-        BASE=/short-lived/election candidate a "${@:2}"
-    fi
+within 5 exists /short-lived # no node can be made below it
+failing() { # absent|refused POLICY: no server, or an ensemble that refuses
+    [ "$1" = refused ] && BASE=/short-lived/election || SERVER=late
+    candidate a --zookeeper-session-timeout=1s --on-election-failure="$2" --on-child-success=exit -- "$JOB" "$JOBS" 1
 }
 for how in absent refused; do
-    fresh
-    rm -f "$T/a.log"
-    failing $how --zookeeper-session-timeout=1s --on-election-failure=exit -- "$JOB" "$JOBS" 1
+    describe "on-election-failure=exit, servers $how: ballot ends with 125, and nothing is run"
+    failing $how exit
     ended a
-    is "$STATUS" 125 "$how, exit: status 125"
+    is "$STATUS" 125 "status 125"
     check "... with a reason" grep -q 'no election is possible' "$T/a.log"
     is "$(started)" 0 "... and nothing was run"
 
-    failing $how --zookeeper-session-timeout=1s --on-election-failure=retry -- "$JOB" "$JOBS" 1
-    sleep 2.5
-    check "$how, retry: it goes on trying" alive "${PID[a]}"
+    describe "on-election-failure=retry, servers $how: the candidate is still trying, and nothing is run"
+    failing $how retry
+    pause 2.5
+    check "it is still trying" alive "${PID[a]}"
     is "$(started)" 0 "... and nothing was run"
     stop a
 
-    failing $how --zookeeper-session-timeout=1s --on-election-failure=run-anyway --on-child-success=exit -- "$JOB" "$JOBS" 1
+    describe "on-election-failure=run-anyway, servers $how: the command is run, without a fencing token"
+    failing $how run-anyway
     ended a
-    is "$STATUS" 0 "$how, run-anyway: the command is run, its status counts"
+    is "$STATUS" 0 "the command is run, its status counts"
     is "$(awk '$1 == "start" { print $4 }' "$JOBS/record")" - "... without a fencing token"
     check "... and the log warns" logged a "running the command anyway"
 done
-check "the refusal is told with its place and cause" logged a "below /short-lived is refused: no children for ephemerals\|below /short-lived is refused: ephemeral nodes may not have children"
+refusal="below /short-lived is refused: no children for ephemerals"
+refusal+="\|below /short-lived is refused: ephemeral nodes may not have children"
+check "the refusal is told with its place and cause" logged a "$refusal"
 
-# run-anyway, and then contact: kept if elected, else left to end
-fresh
-zk_config nobody
-candidate_anyway() { SERVER=nobody candidate "$1" --zookeeper-session-timeout=1s --on-election-failure=run-anyway --restart-delay=20ms -- "$JOB" "$JOBS" -1; }
-candidate_anyway a
+describe "run-anyway, then contact: the command of the elected candidate is kept, and no other starts"
+anyway() { # NAME
+    candidate "$1" --zookeeper-session-timeout=1s --on-election-failure=run-anyway --restart-delay=20ms -- \
+        "$JOB" "$JOBS" -1
+}
+zk_config late
+SERVER=late
+anyway a
 check "run-anyway without a server" within 5 started_least 1
-zk_restart nobody
-SERVER=nobody
+zk_restart late
 check "... contact comes: elected with the command running" within 5 leader_is a
 is "$(started)" 1 "... which is kept"
-candidate_anyway b
+anyway b
 within 5 proposals_are 2
-sleep 1.2
-is "$(started)" 1 "... and is the leader's: nobody else starts"
+pause 1.2
+is "$(started)" 1 "... and is the leader's: no other candidate starts it"
 stop a b
-SERVER=zk
 
-# --- max-runtime, stop-timeout, restart-delay
-
-fresh
+describe "max-runtime: a command that runs longer is stopped, and that is an error"
 candidate a --max-runtime=300ms --stop-timeout=200ms --on-child-error=exit -- "$JOB" "$JOBS" -1 ignore-term
 ended a
 is "$STATUS" 137 "max-runtime: stopped, killed after stop-timeout, and an error"
 check "... as the log says" logged a "has run for 300ms, which is max-runtime"
 
-fresh
+describe "max-runtime with on-child-error=ignore: ballot ends with 0"
 candidate a --max-runtime=300ms --on-child-error=ignore -- "$JOB" "$JOBS" -1
 ended a
 is "$STATUS" 0 "max-runtime with on-child-error=ignore"
 
-# (from one command's first instruction to the next one's: give or take what a loaded machine takes to get there)
+# From one command's first instruction to the next one's, give or take what a loaded machine takes to get there.
 gaps() { awk '$1 == "start" { if (t) printf "%d ", ($2 - t) / 1e6 + 0.5; t = $2 } END { print "" }' "$JOBS/record"; }
-fresh
+
+describe "restart-delay is the least time between two starts"
+at_rest() { # three gaps at least, none of them under half of the delay
+    gaps | awk '{ for (i = 1; i <= NF; i++) if ($i >= 150) n++; if (n < 3 || n < NF) exit 1 }'
+}
 candidate a --restart-delay=300ms --on-child-success=rerun -- "$JOB" "$JOBS" 1
 within 10 started_least 4
 stop a
-check "restart-delay is the least time between two starts ($(gaps)ms)" eval "gaps | awk '{ for (i = 1; i <= NF; i++) if (\$i >= 150) n++; if (n < 3 || n < NF) exit 1 }'"
+check "three gaps at least, of $(gaps)ms" at_rest
 
-fresh
+describe "restart-delay doubles with each error in a row, up to restart-delay-max"
+doubled() { gaps | awk '$1 >= 200 && $2 >= 500 && $3 >= 900 && $4 >= 900 && $5 < 2000 { ok = 1 } END { exit !ok }'; }
 candidate a --restart-delay=300ms --restart-delay-max=1s -- "$JOB" "$JOBS" 1 exit=1
 within 10 started_least 6
 stop a
-check "it doubles with each further error, up to restart-delay-max ($(gaps)ms)" \
-    eval "gaps | awk '\$1 >= 200 && \$2 >= 500 && \$3 >= 900 && \$4 >= 900 && \$5 < 2000 { ok = 1 } END { exit !ok }'"
+check "gaps of $(gaps)ms" doubled
 
-# While it waits to stand again, it is out of the line
-fresh
+describe "A candidate that waits for restart-delay before it stands again has left the queue"
 candidate a --restart-delay=2s -- "$JOB" "$JOBS" 1
 within 10 started_least 1
-check "after reelect, restart-delay is served out of the line" within 1 proposals_are 0
+check "after reelect, it has no proposal meanwhile" within 1 proposals_are 0
 stop a
