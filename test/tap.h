@@ -1,6 +1,11 @@
 /* TAP for the C tests: included by each, once. */
 static int tests, failures;
 
+static void describe(const char *sentence) /* a behaviour: what the checks from here on are about */
+{
+    printf("# %s\n", sentence);
+}
+
 static void check(bool passed, const char *what)
 {
     tests++;
