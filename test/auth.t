@@ -2,42 +2,46 @@
 # An identity for the ensemble: what others may not do then, and that it stays secret.
 . "$(dirname "$0")/lib.sh"
 zk_start zk
-BASE=/guarded/election
 printf 'digest:fleet:%s\n' 'pass:word with blanks' >"$T/identity"
 chmod 600 "$T/identity"
 secret='pass:word'
 me=(--zookeeper-auth-file="$T/identity" --zookeeper-session-timeout=10s --restart-delay=0s)
+job() { candidate "$1" "${@:2}" -- "$JOB" "$JOBS" -1; } # NAME OPTION...
 
+describe "Candidates with one identity elect a leader"
+BASE=/guarded/election
 candidate a "${me[@]}" -- "$JOB" "$JOBS" -1
 check "a candidate with an identity leads" within 5 started_least 1
 candidate b "${me[@]}" -- "$JOB" "$JOBS" -1
 check "another one of the same identity stands" within 5 logged b "standing as"
 
-# --- strangers
-
+goes_on "A client without the identity may not touch the election, nor stand in it"
 proposal=$(sed -n 's/.*standing as //p' "$T/a.log")
 refused() { zk "$@" 2>&1 | grep -q 'not authenticated'; }
-check "a stranger cannot read the base" refused get "$BASE"
+check "it cannot read the base" refused get "$BASE"
 check "... nor list it" refused ls "$BASE"
 check "... nor its parent" refused ls /guarded
 check "... nor delete a proposal" refused rm "$proposal"
 check "... nor join" refused create "$BASE/proposal-" x
-candidate c --on-election-failure=exit -- "$JOB" "$JOBS" -1
+job c --on-election-failure=exit
 ended c
 is "$STATUS" 125 "a candidate without identity fails"
-check "... and says why" logged c "creating a proposal below $BASE is refused: not authenticated (its access list gives clients without zookeeper-auth no right \"create\""
-candidate d --zookeeper-auth=digest:fleet:wrong --on-election-failure=exit -- "$JOB" "$JOBS" -1
+refusal="creating a proposal below $BASE is refused: not authenticated"
+check "... and says why" \
+    logged c "$refusal (its access list gives clients without zookeeper-auth no right \"create\""
+job d --zookeeper-auth=digest:fleet:wrong --on-election-failure=exit
 ended d
 is "$STATUS" 125 "one with a wrong identity fails too"
 check "... and says why" logged d "gives our zookeeper-auth no right \"create\""
 refuse "... without showing it" logged d wrong
 
-# --- faults, with an identity
-
+goes_on "The leader is killed: its last will has the identity as well"
 kill -KILL "${PID[a]}"
-check "the leader killed: the last will has the identity as well, takeover without waiting for its session" within 5 started_least 2
+check "another takes over without waiting for its session" within 5 started_least 2
 is "$(overlaps)" 0 "... never two at a time"
-candidate e "${me[@]}" -- "$JOB" "$JOBS" -1
+
+goes_on "A server that was away is told the identity again"
+job e "${me[@]}"
 within 5 logged e "standing as"
 zk_kill zk
 zk_restart zk
@@ -47,38 +51,42 @@ stop b
 check "... so that the leader can resign" within 6 started_least 3
 stop e
 
-# --- secrecy
-
-export BALLOT_ZOOKEEPER_AUTH="digest:fleet:pass:word with blanks"
-candidate a --debug --log-level=trace --restart-delay=0s -- sh -c 'env; tr "\0" "\n" </proc/$PPID/environ; exec sleep 100'
+describe "An identity from the environment is shown neither to the command nor in /proc"
+BALLOT_ZOOKEEPER_AUTH="digest:fleet:pass:word with blanks" candidate a --debug --log-level=trace -- \
+    sh -c 'env; tr "\0" "\n" </proc/$PPID/environ; exec sleep 100'
 within 5 grep -q BALLOT_FENCING_TOKEN "$T/a.out"
 guard=$(guard_of a)
-check "the variable is gone from the command's environment" eval "! grep -q '$secret' $T/a.out"
+refuse "the variable is gone from the command's environment" grep -q "$secret" "$T/a.out"
 refuse "... and overwritten in ballot's own" grep -q "$secret" "/proc/${PID[a]}/environ" "/proc/$guard/environ"
 stop a
-unset BALLOT_ZOOKEEPER_AUTH
-candidate f --debug --log-level=trace --zookeeper-auth "digest:fleet:pass:word with blanks" -- "$JOB" "$JOBS" -1
-candidate g --debug --log-level=trace --zookeeper-auth="digest:fleet:pass:word with blanks" -- "$JOB" "$JOBS" -1
-within 5 started_least 4
+
+describe "An identity from a flag is overwritten in ps, and no log shows it"
+job f --debug --log-level=trace --zookeeper-auth "digest:fleet:pass:word with blanks"
+within 5 started_least 1
+job g --debug --log-level=trace --zookeeper-auth="digest:fleet:pass:word with blanks"
 within 5 logged g "standing as"
-refuse "the flag is overwritten in ps" grep -q "$secret" "/proc/${PID[f]}/cmdline" "/proc/${PID[g]}/cmdline" "/proc/$(guard_of g)/cmdline"
+refuse "the flag is overwritten in ps" \
+    grep -q "$secret" "/proc/${PID[f]}/cmdline" "/proc/${PID[g]}/cmdline" "/proc/$(guard_of g)/cmdline"
 check "... which still shows that there was one" grep -qa 'zookeeper-auth=\*\*\*' "/proc/${PID[g]}/cmdline"
 stop f g
 refuse "no log ever shows it, at --debug --log-level=trace" grep -rqa "$secret" "$T" --include='*.log' --include='*.out'
 check "... which logs that there is one" logged f "setting zookeeper-auth=(not shown) (--zookeeper-auth)"
 
-# A process that is not dumpable belongs to root in /proc, and leaves no core. As a user who is not root:
+describe "No process of ballot may leave a core, but with --debug"
+# In /proc a process that is not dumpable belongs to root; so this is tried as another user.
 plain=()
 [ "$(id -u)" = 0 ] && plain=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 cp "$BALLOT" "$T/ballot"
 chmod 755 "$T" "$T/ballot"
-PORT[nobody]=$(port_choose)
-undumpable() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" = ballot ] && [ "$(stat -c %u "/proc/$1/environ")" = 0 ]; }
-dumpable() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" = ballot ] && [ "$(stat -c %u "/proc/$1/environ")" != 0 ]; }
+PORT[none]=$(port_choose)
+is_ballot() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" = ballot ]; } # PID: by now
+undumpable() { is_ballot "$1" && [ "$(stat -c %u "/proc/$1/environ")" = 0 ]; } # PID
+dumpable() { is_ballot "$1" && [ "$(stat -c %u "/proc/$1/environ")" != 0 ]; } # PID
 for words in 'run once --candidate-id=a true' info watch step-down; do
     for debug in false true; do
         # shellcheck disable=SC2086
-        (cd / && HOME=/ exec "${plain[@]}" "$T/ballot" --debug=$debug --zookeeper-session-timeout=1m --zookeeper-servers="$(servers nobody)" $words) >>"$T/plain.log" 2>&1 &
+        (cd / && HOME=/ exec "${plain[@]}" "$T/ballot" --debug=$debug --zookeeper-session-timeout=1m \
+            --zookeeper-servers="$(servers none)" $words) >>"$T/plain.log" 2>&1 &
         PID[plain]=$!
         if [ $debug = true ]; then
             within 5 grep -q 'setting debug=true' "$T/plain.log"
@@ -91,18 +99,17 @@ for words in 'run once --candidate-id=a true' info watch step-down; do
     done
 done
 
-# --- servers that take no identity at all
-
-eval "$(declare -f zk_launch | sed 's/java /java -Dzookeeper.DigestAuthenticationProvider.enabled=false /')"
+describe "Servers that take no identity at all: a candidate with one says so, and soon is quiet"
+ZK_JAVA=(java -Dzookeeper.DigestAuthenticationProvider.enabled=false)
 zk_start plain
 SERVER=plain
-candidate h "${me[@]}" --on-election-failure=exit -- "$JOB" "$JOBS" -1
+job h "${me[@]}" --on-election-failure=exit
 ended h
 is "$STATUS" 125 "servers without a digest provider: a candidate with an identity fails"
 check "... and says why" logged h "the server refuses zookeeper-auth (is its digest provider switched off?)"
-candidate i "${me[@]}" -- "$JOB" "$JOBS" -1
+job i "${me[@]}"
 check "... retry: says so" within 5 logged i "the server refuses zookeeper-auth"
-within 3 false
-below "$(wc -l <"$T/i.log")" 15 "... in a few lines of log"
+pause 3
+below "$(lines "$T/i.log")" 15 "... in a few lines of log"
 below "$(grep -c "connected to ZooKeeper" "$T/i.log")" 3 "... and a few sessions"
 stop i
