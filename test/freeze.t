@@ -4,16 +4,15 @@
 zk_start zk
 T6=(--zookeeper-session-timeout=6s)
 two() { # MODE OPTION...: a leads, b waits
-    fresh
-    rm -f "$T"/[ab].log
-    candidate a "${T2[@]}" --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
+    local stubborn=("${T2[@]}" --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" --
+        "$JOB" "$JOBS" -1 fork daemon ignore-term)
+    candidate a "${stubborn[@]}"
     within 10 ready
-    candidate b "${T2[@]}" --on-disconnect="$1" --stop-timeout=300ms --restart-delay=0s "${@:2}" -- "$JOB" "$JOBS" -1 fork daemon ignore-term
+    candidate b "${stubborn[@]}"
     within 10 proposals_are 2
 }
 
-# --- the candidate, stop: its guard ends the command before anybody else can start
-
+describe "stop, the candidate is frozen: its guard ends the command before another can start"
 two stop "${T6[@]}"
 at=$(now)
 kill -STOP "${PID[a]}"
@@ -30,30 +29,25 @@ check "... and leads again when it is its turn" within 5 started_least 3
 is "$(overlaps)" 0 "... without overlap"
 stop a
 
-# --- the end of a command is known, even if it came in a freeze
-
-fresh
-# shellcheck disable=SC2016
+describe "The command ends while its candidate is frozen: thawed, it knows the status, and the policy holds"
 candidate a "${T2[@]}" --on-disconnect=stop --on-child-error=exit -- sh -c '"$0" "$1" 600; exit 7' "$JOB" "$JOBS"
 within 10 started_least 1
 kill -STOP "${PID[a]}"
-sleep 2
+pause 2
 kill -CONT "${PID[a]}"
 ended a
-is "$STATUS $(started)" "7 1" "the command ends while the candidate is frozen: thawed, it knows the status, and the policy holds"
+is "$STATUS $(started)" "7 1" "ballot ends with the command's status, after one run"
 
-# --- a short freeze costs nothing, or one restart, never the leadership
-
+describe "stop, the candidate is frozen for less than the lease: the command goes on"
 two stop "${T6[@]}"
 kill -STOP "${PID[a]}"
-sleep 0.3
+pause 0.3
 kill -CONT "${PID[a]}"
-sleep 1
-is "$(started)" 1 "stop: frozen for less than the lease, the command goes on"
+pause 1
+is "$(started)" 1 "it has been started once"
 stop a b
 
-# --- the candidate, keep: the command goes on; on waking it is stopped
-
+describe "keep, the candidate is frozen: its command goes on until it wakes, and is stopped then"
 two keep
 first=$(last_pid)
 kill -STOP "${PID[a]}"
@@ -65,9 +59,8 @@ check "... stops its command" within 5 dead "$first"
 check "... and stands again" within 5 proposals_are 2
 stop a b
 
-# --- the guard: the candidate ends all of it when it must
-
 for mode in stop keep; do
+    describe "$mode, the guard is frozen: the candidate ends the command, and all that it started"
     two $mode
     at=$(now)
     kill -STOP "$(guard_of a)"
