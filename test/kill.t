@@ -13,82 +13,81 @@ leader() { # the candidate whose command runs
     return 1
 }
 
-# --- the candidate: its guard ends the command and resigns for it
+kill_both() { # PID...: all in one moment, so that none sees another die
+    kill -STOP "$@" && kill -KILL "$@"
+}
+new_guard() { # NAME PID: it has another guard than that one
+    local new
+    new=$(guard_of "$1") && [ "$new" != "$2" ]
+}
 
 takeovers() { # SIGNAL WORDS...: the leader gets the signal; sets starts, and worst, the longest takeover in ms
-    local n=0 who at took signal=$1
+    local n=0 led at took signal=$1
     shift
-    fresh
     worst=0
-    for who in a b c; do
-        candidate $who --restart-delay=0s --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1 "$@"
+    for n in a b c; do
+        candidate $n --restart-delay=0s --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1 "$@"
     done
     within 10 started_least 1
     for _ in $(seq $rounds); do
         n=$(started)
         within 5 leader >/dev/null
-        who=$(leader)
+        led=$(leader)
         within 5 proposals_are 3
         within 5 ready_least "$n" # a process that is just being forked may miss the SIGTERM
         at=$(now)
-        kill "-$signal" "${PID[$who]}"
+        kill "-$signal" "${PID[$led]}"
         within 20 started_least $((n + 1)) || break
         took=$((($(last_start) - at) / 1000000))
         [ $took -gt $worst ] && worst=$took
-        wait "${PID[$who]}" 2>/dev/null
-        candidate "$who" --restart-delay=0s --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1 "$@"
+        wait "${PID[$led]}" 2>/dev/null
+        candidate "$led" --restart-delay=0s --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1 "$@"
     done
     starts=$(started)
     stop a b c
 }
 for signal in KILL ABRT; do
+    describe "The leader is ended by SIG$signal: its guard ends the command, then resigns for it"
     takeovers $signal fork daemon
-    is "$starts" $((rounds + 1)) "candidate ended by SIG$signal $rounds times: another takes over each time"
+    is "$starts" $((rounds + 1)) "ended $rounds times: another takes over each time"
     below "$worst" 2000 "... long before its session of 10 s expires: by the last will; the slowest in ms"
     is "$(overlaps)" 0 "... never before the old command and its children are dead"
 done
 
-# --- a waiting candidate: its proposal goes at once
-
-fresh
+describe "A waiting candidate is killed: its proposal goes at once"
 candidate a --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1
 within 10 started_least 1
 candidate b --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1
 within 10 proposals_are 2
 at=$(now)
 kill -KILL "${PID[b]}"
-check "a waiting candidate is killed: its proposal goes" within 2 proposals_are 1
+check "its proposal goes" within 2 proposals_are 1
 note "after $(ms_since "$at") ms"
-check "the leader is not disturbed" eval "leader_is a && proposals_are 1"
-is "$(started)" 1 "... nor its command"
+check "the leader is not disturbed" leader_is a
+check "... and stands alone" proposals_are 1
+is "$(started)" 1 "... nor is its command disturbed"
 
-# --- a waiting candidate's guard: replaced, nobody notices
-
+goes_on "The guard of a waiting candidate is killed: it gets another one"
 candidate b --zookeeper-session-timeout=10s -- "$JOB" "$JOBS" -1
 within 10 proposals_are 2
 old=$(guard_of b)
 kill -KILL "$old"
-check "the guard of a waiting candidate is killed: there is another" within 2 eval '[ -n "$old" ] && new=$(guard_of b) && [ "$new" != "$old" ]'
+check "there is another" within 2 new_guard b "${old:?}"
 stop a
 check "... and it can run the command" within 5 started_least 2
 stop b
 
-# --- the leader's guard: all of the command is ended, then the policy decides
-
-fresh
+describe "The leader's guard is killed: all of the command is ended, then the policy decides"
 candidate a --on-child-error=exit -- "$JOB" "$JOBS" -1 fork daemon ignore-term
 within 10 ready
 kill -KILL "$(guard_of a)"
-check "the leader's guard is killed: the candidate ends" within 5 dead "${PID[a]}"
+check "the candidate ends" within 5 dead "${PID[a]}"
 ended a
 is "$STATUS" 137 "... by the policy, with the status of a killed command"
 check "... and all of the command is dead" lock_free
 is "$(proposals)" 0 "... and it has resigned"
 
-# --- the guard of a leader whose command has ended: what that calls for stands
-
-fresh
-# shellcheck disable=SC2016
+describe "The command has ended, then the guard is killed: the policy for the command's own end applies"
 candidate d --restart-delay=0s --on-child-success=reelect --on-child-error=exit -- \
     sh -c 'echo ran >>"$0/record"; until [ -e "$0/go" ]; do sleep 0.02; done' "$JOBS"
 ran_least() { [ -f "$JOBS/record" ] && [ "$(grep -c ran "$JOBS/record")" -ge "$1" ]; }
@@ -98,18 +97,16 @@ kill -STOP "${PID[zk]}"
 check "a command ends with 0 while the ensemble is away" within 5 logged d "ended with status 0"
 guard=$(guard_of d)
 kill -KILL "$guard"
-check "... the guard is killed meanwhile: there is another" within 5 eval 'new=$(guard_of d) && [ "$new" != "$guard" ]'
+check "... the guard is killed meanwhile: there is another" within 5 new_guard d "$guard"
 kill -CONT "${PID[zk]}"
 check "... the ensemble is back: on-child-success applies" within 10 ran_least 2
 check "... and not on-child-error, as if the guard's death were the command's" alive "${PID[d]}"
 stop d
 
-# --- the guard while it ends what the command has left behind
-
-fresh
-# shellcheck disable=SC2016
+describe "The guard is killed while it ends what the command has left behind: the policy applies all the same"
 candidate e --on-child-success=ignore --on-child-error=exit -- \
-    sh -c '"$0" "$1" -1 ignore-term & echo $$ >"$1/pid"; until grep -q ready "$1/record"; do sleep 0.02; done' "$JOB" "$JOBS"
+    sh -c '"$0" "$1" -1 ignore-term & echo $$ >"$1/pid"; until grep -q ready "$1/record"; do sleep 0.02; done' \
+    "$JOB" "$JOBS"
 within 10 ready
 guard=$(guard_of e)
 reaped() { [ ! -e "/proc/$1" ] && grep -q '^State:.S' "/proc/$guard/status"; }
@@ -119,46 +116,40 @@ ended e
 is "$STATUS" 0 "... the guard is killed before that has ended: on-child-success applies all the same"
 check "... and all of the command is dead" lock_free
 
-# --- both at once: the kernel kills the first process; takeover by expiry
-
 for mode in keep stop; do
-    fresh
+    describe "$mode, candidate and guard are killed at once: the kernel ends the command, another leads after expiry"
     candidate a --zookeeper-session-timeout=2s --on-disconnect=$mode -- "$JOB" "$JOBS" -1
     within 10 started_least 1
     candidate b --zookeeper-session-timeout=2s --on-disconnect=$mode -- "$JOB" "$JOBS" -1
     within 10 proposals_are 2
-    sleep 1
+    pause 1
     command=$(last_pid)
     guard=$(guard_of a)
-    check "$mode: the leader has a guard" test -n "$guard"
-    both="$guard ${PID[a]}"
+    check "the leader has a guard" test -n "$guard"
     at=$(now)
-    # shellcheck disable=SC2086
-    kill -STOP $both && kill -KILL $both # so that none sees the other die
-    check "... candidate and guard are killed at once: the command's first process dies" within 1 dead "$command"
+    kill_both "$guard" "${PID[a]}"
+    check "both are killed at once: the command's first process dies" within 1 dead "$command"
     check "... and another takes over" within 10 started_least 2
-    below $((($(last_start) - at) / 1000000)) 5000 "... when the session of 2 s has expired (make bench tells how soon), in ms"
+    below $((($(last_start) - at) / 1000000)) 5000 \
+        "... when the session of 2 s has expired (make bench tells how soon), in ms"
     is "$(overlaps)" 0 "... not before the old one was dead"
     wait "${PID[a]}" 2>/dev/null
     stop b
 done
 
-# --- the first two of the queue at once, before the third has seen a heartbeat
-
-fresh
-rm -f "$T"/[abc].log
-all=
+describe "The first two of the queue are killed at once, then a third comes: it takes over, and asks little meanwhile"
+all=()
 for n in a b; do
     candidate $n --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
     within 10 logged $n "standing as"
-    all+=" ${PID[$n]} $(guard_of $n)"
+    all+=("${PID[$n]}" "$(guard_of $n)")
 done
 within 10 started_least 1
-# shellcheck disable=SC2086
-kill -STOP $all && kill -KILL $all
+kill_both "${all[@]}"
 wait "${PID[a]}" "${PID[b]}" 2>/dev/null
 candidate c --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
 before=$(requests) at=$(now)
-check "the leader and the next in line are killed, then a third one comes: it takes over" within 10 started_least 2
-below $((($(requests) - before) * 1000 / $(ms_since "$at"))) 50 "... and leaves the servers in peace meanwhile, in requests a second"
+check "it takes over" within 10 started_least 2
+below $((($(requests) - before) * 1000 / $(ms_since "$at"))) 50 \
+    "... and leaves the servers in peace meanwhile, in requests a second"
 stop c
