@@ -43,6 +43,7 @@ describe() { # SENTENCE: a behaviour; the block has an election of its own, and 
     BASE=/block-$BLOCK
     SERVER=zk
     runs_to "$T/runs-$BLOCK"
+    JOBS=$T/jobs
     fresh
     rm -f "$T"/*.log
 }
@@ -163,7 +164,7 @@ within() { # SECONDS COMMAND...: waits until COMMAND passes
     done
     return 0
 }
-pause() { read -r -t "$1" -u "$NEVER"; } # SECONDS
+pause() { read -r -t "$1" -u "$NEVER" || :; } # SECONDS
 
 # --- servers
 
