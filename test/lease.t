@@ -10,8 +10,6 @@ timeouts() { # MS: the server is killed and comes back, and allows at most that
     zk_restart zk
 }
 pair() { # OPTION...: a leads, through the proxy; b waits, without it
-    fresh
-    rm -f "$T"/[ab].log
     mode pass
     SERVER=proxy candidate a "$@" -- "$JOB" "$JOBS" -1
     within 20 started_least 1
@@ -21,54 +19,50 @@ pair() { # OPTION...: a leads, through the proxy; b waits, without it
 version() { zk stat "$BASE" | sed 's/version=\([0-9]*\).*/\1/'; }
 freeze_kill() { # NAME: candidate and guard die in one moment, as with their machine
     local both
-    both="${PID[$1]} $(guard_of "$1")"
-    # shellcheck disable=SC2086
-    kill -STOP $both && kill -KILL $both
+    both=("${PID[$1]}" "$(guard_of "$1")")
+    kill -STOP "${both[@]}" && kill -KILL "${both[@]}"
     wait "${PID[$1]}" 2>/dev/null
 }
 proxy_start
 
-# --- the timeout grows: the old lease does not
-
+describe "stop, the timeout grows while the leader's candidate is frozen: its old lease does not"
 timeouts 2000
 pair --zookeeper-session-timeout=30s --on-disconnect=stop --restart-delay=0s
 mode slow 40
 kill -STOP "${PID[a]}"
-check "stop: the leader's candidate is frozen, with T = 2 s: another takes over" within 15 started_least 2
+check "frozen with T = 2 s: another takes over" within 15 started_least 2
 timeouts 60000
 back() { [ "$(version)" -gt "$1" ]; } # VERSION: the leader has written since
 within 10 back "$(version)"
 within 10 lock_held
 kill -CONT "${PID[a]}"
-check "... thawed, with T = 30 s, it sees that it has lost" within 10 logged a "lost the leadership"
+check "thawed, with T = 30 s, it sees that it has lost" within 10 logged a "lost the leadership"
 is "$(overlaps)" 0 "... and has started nothing meanwhile: the lease was one of 2 s"
 stop a b
 
-# --- the timeout shrinks: the guard knows before the others do
-
+describe "stop, the timeout shrinks: the guard knows before the others do"
 pair --zookeeper-session-timeout=30s --on-disconnect=stop --restart-delay=0s
 first=$(last_pid)
 mode last
 timeouts 4000
-check "stop: T = 30 s becomes 4 s, and the first heartbeat's answer is lost: another takes over" within 20 started_least 2
+check "30 s become 4 s, and the first heartbeat's answer is lost: another takes over" within 20 started_least 2
 check "... the first command is dead" dead "$first"
 is "$(overlaps)" 0 "... and was before the other began"
 mode pass
 stop a b
 timeouts 60000
 
-# --- a link as slow as T/8
-
 slow() { # SECONDS MS: T, and the delay each way
+    describe "A link as slow as T/8, T = $1 s: a leader whose machine dies is followed within 2 T"
     pair --zookeeper-session-timeout="$1s" --restart-delay=0s
     stop b
     mode slow "$2"
     SERVER=proxy candidate b --zookeeper-session-timeout="$1s" -- "$JOB" "$JOBS" -1
     within 10 proposals_are 2
-    sleep "$1" # heartbeats are read by it
+    pause "$1" # heartbeats are read by it
     freeze_kill a
     at=$(now)
-    check "T = $1 s, round trips of $((2 * $2)) ms: another takes over" within 20 started_least 2
+    check "round trips of $((2 * $2)) ms: another takes over" within 20 started_least 2
     below $((($(last_start) - at) / 1000000)) $((2000 * $1 + 1000)) "... within 2 T + 1 s of the machine's death, in ms"
     stop b
 }
@@ -79,29 +73,25 @@ if [ -n "${SOAK:-}" ]; then
     slow 4 250
 fi
 
-# --- only the answers are lost: the leader's reconnects keep its session alive
-
 for mode in stop keep; do
+    describe "$mode, only the answers to the leader are lost: another takes over, though its session lives"
     pair --zookeeper-session-timeout=2s --on-disconnect=$mode --restart-delay=0s
     first=$(last_pid)
     mode deaf
     at=$(now)
-    check "$mode: no answer reaches the leader: another takes over" within 20 started_least 2
+    check "another takes over" within 20 started_least 2
     below $((($(last_start) - at) / 1000000)) 7000 "... within 3 T + 1 s, in ms"
     [ $mode = stop ] && is "$(overlaps)" 0 "... when the first command is dead"
     check "... which is said" logged b "keeps its session but writes nothing"
     mode pass
-    check "$mode: it hears again: its command is ended" within 10 dead "$first"
+    check "it hears again: its command is ended" within 10 dead "$first"
     check "... and it waits, behind the other" within 10 proposals_are 2
     check "... which leads" leader_is b
     is "$(started)" 2 "... undisturbed"
     stop a b
 done
 
-# --- the same of one that waits, and is the first when the leader resigns
-
-fresh
-rm -f "$T"/[abc].log
+describe "Only the answers to a waiting candidate are lost, and the leader resigns: the next one takes over"
 candidate c --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
 within 10 started_least 1
 SERVER=proxy candidate a --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
@@ -111,7 +101,7 @@ within 10 proposals_are 3
 mode deaf
 stop c
 at=$(now)
-check "no answer reaches the first in line, and nobody leads: the next one takes over" within 20 leader_is b
+check "the next one takes over" within 20 leader_is b
 below "$(ms_since "$at")" 7000 "... within 3 T + 1 s, in ms"
 mode pass
 check "... it hears again, and waits behind the other" within 10 proposals_are 2
