@@ -8,17 +8,15 @@ entry() { # NAME RIGHTS: of an access list, for the identity NAME
 }
 as() { echo "--zookeeper-auth=digest:$1:secret"; } # NAME
 election() { # NAME [RIGHTS-OF-ONE]: makes it; the identity two has all rights there, anyone may change them
-    BASE=/$1 JOBS=$T/jobs-$1
+    BASE=/$1 JOBS=$T/jobs/$1
     mkdir -p "$JOBS"
     [ $# = 2 ] || return
     zk create "$BASE" '' >/dev/null
     zk create "$BASE/schedule" '' >/dev/null
     zk acl "$BASE" "world:anyone:a,$(entry one "$2"),$(entry two rwcd)"
 }
-logged_times() { [ "$(grep -c -- "$2" "$T/$1.log")" -ge "$3" ]; } # NAME TEXT COUNT
 
-# --- every right that leading needs
-
+describe "A candidate without one right that leading needs says which, and the next one leads"
 missing="rcd=write,wcd=read,rwd=create,rwc=delete"
 for case in ${missing//,/ }; do
     election "no-${case#*=}" "${case%=*}"
@@ -26,9 +24,10 @@ for case in ${missing//,/ }; do
 done
 for case in ${missing//,/ }; do
     right=${case#*=} BASE=/no-${case#*=}
-    check "a candidate without the right to $right says so" within 8 logged "no-$right" \
-        " $BASE is refused: not authenticated (its access list gives our zookeeper-auth no right \"$right\"; grant it with setAcl"
-    candidate "after-$right" "$(as two)" "${T1[@]}" -- "$JOB" "$T/jobs-no-$right" -1 "exit=7"
+    refusal=" $BASE is refused: not authenticated (its access list gives our zookeeper-auth no right \"$right\";"
+    check "a candidate without the right to $right says so" within 8 \
+        logged "no-$right" "$refusal grant it with setAcl"
+    candidate "after-$right" "$(as two)" "${T1[@]}" -- "$JOB" "$T/jobs/no-$right" -1 "exit=7"
 done
 for case in ${missing//,/ }; do
     right=${case#*=}
@@ -36,18 +35,19 @@ for case in ${missing//,/ }; do
 done
 stop {no,after}-{read,write,create,delete}
 
-# --- again and again
-
+describe "A candidate without rights stands again and again, and never blocks those that have them"
 election turns rc
 candidate c1 "$(as one)" "${T1[@]}" -- "$JOB" "$JOBS" -1
 within 5 logged c1 refused
 candidate c2 "$(as two)" "${T1[@]}" -- sh -c '"$0" "$1" 20' "$JOB" "$JOBS"
-check "who has no rights stands again, at the end" within 15 logged_times c1 "standing as" 2
+check "it stands again, at the end of the queue" within 15 prints_least 2 times_logged c1 "standing as"
 n=$(started)
-check "... and blocks nobody" within 5 started_least $((n + 25))
-check "... however often it comes" within 15 logged_times c1 "leaving the queue" 3
+check "... and blocks no other" within 5 started_least $((n + 25))
+check "... however often it comes" within 15 prints_least 3 times_logged c1 "leaving the queue"
 check "... though it cannot but close its session, as it may not delete its proposal" logged c1 \
     'deleting our proposal below /turns is refused: .* no right "delete"'
+
+goes_on "on-election-failure applies to a candidate without rights"
 candidate exits "$(as one)" "${T1[@]}" --on-election-failure=exit -- "$JOB" "$JOBS" -1
 ended exits
 is "$STATUS" 125 "on-election-failure=exit: it ends"
@@ -55,14 +55,13 @@ check "... and says why" logged exits 'no election is possible: .* /turns is ref
 mkdir "$T/anyway"
 candidate anyway "$(as one)" "${T1[@]}" --on-election-failure=run-anyway -- "$JOB" "$T/anyway" -1
 check "on-election-failure=run-anyway: it runs" within 5 grep -qs ^start "$T/anyway/record"
-check "... and stands" within 10 logged_times anyway "leaving the queue" 2
+check "... and stands" within 10 prints_least 2 times_logged anyway "leaving the queue"
 is "$(grep -c ^start "$T/anyway/record") $(grep -c ^end "$T/anyway/record")" "1 0" "... without touching its command"
 n=$(started)
-check "... and blocks nobody, either" within 5 started_least $((n + 25))
+check "... and blocks no other, either" within 5 started_least $((n + 25))
 stop c1 c2 anyway
 
-# --- a leader whose rights are taken away
-
+describe "A leader whose right to write is taken away ends its command, then another leads"
 election taken rwcd
 candidate c3 "$(as one)" "${T1[@]}" --on-child-error=exit -- "$JOB" "$JOBS" -1
 within 5 started_least 1
@@ -70,7 +69,7 @@ command=$(last_pid)
 candidate c4 "$(as two)" "${T1[@]}" -- "$JOB" "$JOBS" -1
 within 5 logged c4 "standing as"
 zk acl "$BASE" "world:anyone:a,$(entry one rcd),$(entry two rwcd)"
-check "a leader loses a right: its command ends" within 8 dead "$command"
+check "its command ends" within 8 dead "$command"
 check "... another one takes over" within 8 started_least 2
 is "$(overlaps)" 0 "... not two at a time"
 check "... the log says which right" logged c3 'writing /taken is refused: .* no right "write"'
@@ -79,6 +78,7 @@ check "the rights are exchanged: so are the leaders" within 12 started_least 3
 is "$(overlaps)" 0 "... not two at a time"
 stop c3 c4
 
+describe "A leader that may not write the base any more gives it up only once its command is dead"
 election slow
 zk create "$BASE" "" >/dev/null
 candidate c5 --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1 ignore-term # it takes 10 s to end, stop-timeout
@@ -86,13 +86,12 @@ within 5 ready
 candidate c6 "$(as two)" --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
 within 5 logged c6 "standing as"
 zk acl "$BASE" "world:anyone:rcda,$(entry two rwcd)"
-check "a leader that may not write the base any more, and a command that is slow to end: another one takes over" within 12 started_least 2
+check "a command that is slow to end: another one takes over" within 12 started_least 2
 is "$(overlaps)" 0 "... when the command is dead"
 below "$(grep -c 'writing /slow is refused' "$T/c5.log")" 1 "... and the log says it once"
 stop c5 c6
 
-# --- the record of the activations
-
+describe "run cron: a candidate that may not read or write the run record hands over"
 for rights in wcd rcd; do
     election "record-$rights" rwcd
     zk acl "$BASE/schedule" "world:anyone:a,$(entry one $rights),$(entry two rwcd)"

@@ -2,24 +2,25 @@
 # Thousands of nodes of strangers before the only candidate.
 . "$(dirname "$0")/lib.sh"
 zk_start zk
-zk create /ballot "" >/dev/null
 
-crowded() { # BASE PREFIX COUNT MOST DESCRIPTION: with so many, it leads after as many requests as MOST
+litter() { zk litter "$1" "$2" >"$T/last"; } # PREFIX COUNT: so many persistent nodes
+crowded() { # PREFIX COUNT MOST: with so many, it leads after as many requests as MOST
     local at before
-    BASE=$1
     zk create "$BASE" "" >/dev/null
-    check "$5: $3 nodes $2..." eval "zk litter '$BASE/$2' $3 >$T/last"
+    check "$2 nodes $1..." litter "$BASE/$1" "$2"
     before=$(requests)
     at=$(now)
     candidate a -- sleep 100
     check "... the only candidate leads all the same" within 20 leader_is a
     below "$(ms_since "$at")" 5000 "... soon"
-    below "$(($(requests) - before))" "$4" "... after so many requests"
+    below "$(($(requests) - before))" "$3" "... after so many requests"
     stop a
     is "$(grep -ciE 'ignored' "$T/a.log")" 1 "... and a line about them"
-    below "$(wc -l <"$T/a.log")" 20 "... among few others"
-    rm "$T/a.log"
+    below "$(lines "$T/a.log")" 20 "... among few others"
 }
 
-crowded /ballot/odd 'proposal-!' 10000 60 "names that no candidate has"
-crowded /ballot/alike proposal-- 5000 10200 "names as candidates have them"
+describe "10,000 nodes with names that no candidate has cost a candidate few requests"
+crowded 'proposal-!' 10000 60
+
+describe "5,000 nodes with names as candidates have them cost two requests each"
+crowded proposal-- 5000 10200
