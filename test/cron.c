@@ -82,7 +82,8 @@ static bool next_row(char **column, enum ballot_dst dst)
     struct ballot_zone zone;
     struct ballot_cron cron;
     struct ballot_cron_error error;
-    if (ballot_zone_load(&zone, column[1]) != BALLOT_OK || ballot_cron_parse(&cron, &zone, column[0], &error) != BALLOT_OK)
+    if (ballot_zone_load(&zone, column[1]) != BALLOT_OK ||
+        ballot_cron_parse(&cron, &zone, column[0], &error) != BALLOT_OK)
         return false;
     int64_t at = moment(column[2]);
     for (int i = 3; i < 8; i++) {
@@ -117,13 +118,15 @@ static void test_vectors(const char *folder, const char *name, int width, enum b
 
 static void test_calendar(void)
 {
+    describe("Every day of 10,000 years is what libc's calendar says");
     bool good = true;
     for (int64_t days = -800000; days < 3000000 && good; days++) {
         time_t t = (time_t)(days * DAY_SECONDS);
         struct tm tm;
         gmtime_r(&t, &tm);
         struct date d = date_from_days(days);
-        good = d.year == tm.tm_year + 1900 && d.month == tm.tm_mon + 1 && d.day == tm.tm_mday && days_weekday(days) == tm.tm_wday &&
+        good = d.year == tm.tm_year + 1900 && d.month == tm.tm_mon + 1 && d.day == tm.tm_mday &&
+            days_weekday(days) == tm.tm_wday &&
                days_from_date(d.year, d.month, d.day) == days && d.day <= month_length(d.year, d.month);
     }
     check(good, "every day of 10,000 years is what gmtime() says");
@@ -144,38 +147,54 @@ static const char *offset_at(const char *rule, const char *when)
 
 static void test_rules(void)
 {
+    describe("Rules of summer time as POSIX's TZ has them: the offset at a moment");
     static const struct { const char *rule, *when, *offset; } good[] = {
-        { "UTC0", "2026-01-01T00:00:00Z", "0" }, { "EST5", "2026-07-01T00:00:00Z", "-18000" }, { "<+0330>-3:30", "2026-07-01T00:00:00Z", "12600" },
-        { "<-00>0", "2026-07-01T00:00:00Z", "0" }, { "LMT4:56:02", "2026-07-01T00:00:00Z", "-17762" }, { "abc-24:59:59", "2026-07-01T00:00:00Z", "89999" },
+        { "UTC0", "2026-01-01T00:00:00Z", "0" }, { "EST5", "2026-07-01T00:00:00Z", "-18000" },
+        { "<+0330>-3:30", "2026-07-01T00:00:00Z", "12600" },
+        { "<-00>0", "2026-07-01T00:00:00Z", "0" }, { "LMT4:56:02", "2026-07-01T00:00:00Z", "-17762" },
+        { "abc-24:59:59", "2026-07-01T00:00:00Z", "89999" },
         /* default dates, default hour of summer time; the second before and after */
         { "EST5EDT", "2026-03-08T06:59:59Z", "-18000" }, { "EST5EDT", "2026-03-08T07:00:00Z", "-14400" },
-        { "EST5EDT,M3.2.0,M11.1.0", "2026-11-01T05:59:59Z", "-14400" }, { "EST5EDT,M3.2.0,M11.1.0", "2026-11-01T06:00:00Z", "-18000" },
-        { "EST5EDT,M3.2.0,M11.1.0", "2099-07-01T00:00:00Z", "-14400" }, { "EST5EDT,M3.2.0,M11.1.0", "1850-07-01T00:00:00Z", "-14400" },
+        { "EST5EDT,M3.2.0,M11.1.0", "2026-11-01T05:59:59Z", "-14400" },
+        { "EST5EDT,M3.2.0,M11.1.0", "2026-11-01T06:00:00Z", "-18000" },
+        { "EST5EDT,M3.2.0,M11.1.0", "2099-07-01T00:00:00Z", "-14400" },
+        { "EST5EDT,M3.2.0,M11.1.0", "1850-07-01T00:00:00Z", "-14400" },
         /* the south: over the new year */
-        { "AEST-10AEDT,M10.1.0,M4.1.0/3", "2026-01-01T00:00:00Z", "39600" }, { "AEST-10AEDT,M10.1.0,M4.1.0/3", "2026-06-01T00:00:00Z", "36000" },
-        { "AEST-10AEDT,M10.1.0,M4.1.0/3", "2026-04-04T15:59:59Z", "39600" }, { "AEST-10AEDT,M10.1.0,M4.1.0/3", "2026-04-04T16:00:00Z", "36000" },
+        { "AEST-10AEDT,M10.1.0,M4.1.0/3", "2026-01-01T00:00:00Z", "39600" },
+        { "AEST-10AEDT,M10.1.0,M4.1.0/3", "2026-06-01T00:00:00Z", "36000" },
+        { "AEST-10AEDT,M10.1.0,M4.1.0/3", "2026-04-04T15:59:59Z", "39600" },
+        { "AEST-10AEDT,M10.1.0,M4.1.0/3", "2026-04-04T16:00:00Z", "36000" },
         /* half an hour; a winter that is the odd one (Dublin) */
         { "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0", "2026-12-01T00:00:00Z", "39600" },
-        { "IST-1GMT0,M10.5.0,M3.5.0/1", "2026-01-01T00:00:00Z", "0" }, { "IST-1GMT0,M10.5.0,M3.5.0/1", "2026-07-01T00:00:00Z", "3600" },
+        { "IST-1GMT0,M10.5.0,M3.5.0/1", "2026-01-01T00:00:00Z", "0" },
+        { "IST-1GMT0,M10.5.0,M3.5.0/1", "2026-07-01T00:00:00Z", "3600" },
         /* times below 0 and above 24 h: Nuuk, Gaza-like, and a whole week */
-        { "<-02>2<-01>,M3.5.0/-1,M10.5.0/0", "2026-03-29T00:59:59Z", "-7200" }, { "<-02>2<-01>,M3.5.0/-1,M10.5.0/0", "2026-03-29T01:00:00Z", "-3600" },
-        { "EET-2EEST,M3.4.4/50,M10.4.4/50", "2026-03-27T23:59:59Z", "7200" }, { "EET-2EEST,M3.4.4/50,M10.4.4/50", "2026-03-28T00:00:00Z", "10800" },
-        { "AAA0BBB,J1/-167,J1/167", "2025-12-25T01:00:00Z", "3600" }, { "AAA0BBB,J1/-167,J1/167", "2025-12-25T00:59:59Z", "0" },
+        { "<-02>2<-01>,M3.5.0/-1,M10.5.0/0", "2026-03-29T00:59:59Z", "-7200" },
+        { "<-02>2<-01>,M3.5.0/-1,M10.5.0/0", "2026-03-29T01:00:00Z", "-3600" },
+        { "EET-2EEST,M3.4.4/50,M10.4.4/50", "2026-03-27T23:59:59Z", "7200" },
+        { "EET-2EEST,M3.4.4/50,M10.4.4/50", "2026-03-28T00:00:00Z", "10800" },
+        { "AAA0BBB,J1/-167,J1/167", "2025-12-25T01:00:00Z", "3600" },
+        { "AAA0BBB,J1/-167,J1/167", "2025-12-25T00:59:59Z", "0" },
         /* J60 is 1 March always, 59 is 29 February or 1 March */
-        { "AAA0BBB,J60/0,J61/0", "2024-02-29T12:00:00Z", "0" }, { "AAA0BBB,J60/0,J61/0", "2024-03-01T12:00:00Z", "3600" },
-        { "AAA0BBB,59/0,60/0", "2024-02-29T12:00:00Z", "3600" }, { "AAA0BBB,59/0,60/0", "2025-03-01T12:00:00Z", "3600" },
+        { "AAA0BBB,J60/0,J61/0", "2024-02-29T12:00:00Z", "0" },
+        { "AAA0BBB,J60/0,J61/0", "2024-03-01T12:00:00Z", "3600" },
+        { "AAA0BBB,59/0,60/0", "2024-02-29T12:00:00Z", "3600" },
+        { "AAA0BBB,59/0,60/0", "2025-03-01T12:00:00Z", "3600" },
         /* the fifth week is the last, of four or five */
-        { "AAA0BBB,M2.5.4/0,M3.1.0/0", "2024-02-28T12:00:00Z", "0" }, { "AAA0BBB,M2.5.4/0,M3.1.0/0", "2024-02-29T12:00:00Z", "3600" },
+        { "AAA0BBB,M2.5.4/0,M3.1.0/0", "2024-02-28T12:00:00Z", "0" },
+        { "AAA0BBB,M2.5.4/0,M3.1.0/0", "2024-02-29T12:00:00Z", "3600" },
         { "AAA0BBB,M2.5.4/0,M3.1.0/0", "2023-02-23T12:00:00Z", "3600" },
         /* summer time all year (RFC 8536, 3.3.1) */
-        { "XXX3EDT4,0/0,J365/23", "2026-01-01T03:00:00Z", "-14400" }, { "XXX3EDT4,0/0,J365/23", "2026-01-01T02:59:59Z", "-14400" },
+        { "XXX3EDT4,0/0,J365/23", "2026-01-01T03:00:00Z", "-14400" },
+        { "XXX3EDT4,0/0,J365/23", "2026-01-01T02:59:59Z", "-14400" },
         { "XXX3EDT4,0/0,J365/23", "2028-12-31T23:59:59Z", "-14400" },
     };
     static const char *const bad[] = {
-        "", "A0", "AB0", "ABC", "ABC25", "ABC24:60", "ABC0:0:60", "ABC0:", "<AB>0", "<ABC0", "A1C0", "ABC0D", "ABC0DEF0,", "ABC0DEF,M3.2.0",
-        "ABC0DEF,M3.2.0,", "ABC0DEF,M0.2.0,M11.1.0", "ABC0DEF,M13.2.0,M11.1.0", "ABC0DEF,M3.0.0,M11.1.0", "ABC0DEF,M3.6.0,M11.1.0",
-        "ABC0DEF,M3.2.7,M11.1.0", "ABC0DEF,M3.2,M11.1.0", "ABC0DEF,J0,J2", "ABC0DEF,J366,J2", "ABC0DEF,366,2", "ABC0DEF,1/168,2", "ABC0DEF,1,2x",
-        "ABC0,1,2", "ABC0 ", " ABC0", "ABC99999999999999999999", ":ABC0", "ABC0DEF,,", "ABC0DEF,M3.2.0/,M11.1.0",
+        "", "A0", "AB0", "ABC", "ABC25", "ABC24:60", "ABC0:0:60", "ABC0:", "<AB>0", "<ABC0", "A1C0", "ABC0D",
+        "ABC0DEF0,", "ABC0DEF,M3.2.0", "ABC0DEF,M3.2.0,", "ABC0DEF,M0.2.0,M11.1.0", "ABC0DEF,M13.2.0,M11.1.0",
+        "ABC0DEF,M3.0.0,M11.1.0", "ABC0DEF,M3.6.0,M11.1.0", "ABC0DEF,M3.2.7,M11.1.0", "ABC0DEF,M3.2,M11.1.0",
+        "ABC0DEF,J0,J2", "ABC0DEF,J366,J2", "ABC0DEF,366,2", "ABC0DEF,1/168,2", "ABC0DEF,1,2x", "ABC0,1,2", "ABC0 ",
+        " ABC0", "ABC99999999999999999999", ":ABC0", "ABC0DEF,,", "ABC0DEF,M3.2.0/,M11.1.0",
     };
     char what[200];
     for (size_t i = 0; i < COUNT(good); i++) {
@@ -205,7 +224,8 @@ static void test_zone_against_libc(const char *name)
     setenv("TZ", name, 1);
     tzset();
     int result = ballot_zone_local(&z); /* glibc is wrong about bare rules before 1970 */
-    int64_t from = moment(z.count ? "1850-01-01T00:00:00Z" : "1971-01-01T00:00:00Z"), length = moment("2200-01-01T00:00:00Z") - from, wrong = 0;
+    int64_t from = moment(z.count ? "1850-01-01T00:00:00Z" : "1971-01-01T00:00:00Z"),
+        length = moment("2200-01-01T00:00:00Z") - from, wrong = 0;
     for (int i = 0; i < 20000; i++) {
         random ^= random << 13, random ^= random >> 7, random ^= random << 17;
         int64_t at = from + (int64_t)(random % (uint64_t)length);
@@ -222,10 +242,12 @@ static void test_zone_against_libc(const char *name)
 
 static void test_zones_against_libc(void)
 {
+    describe("Zones by name have libc's offsets");
     static const char *const names[] = {
-        "America/New_York", "Europe/London", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Gaza", "Africa/Cairo", "America/Nuuk", "Europe/Dublin",
-        "America/Santiago", "Pacific/Apia", "Asia/Kathmandu", "Antarctica/Troll", "Pacific/Chatham", "Etc/GMT+12", "UTC", ":Europe/Berlin",
-        "CET-1CEST,M3.5.0,M10.5.0/3", "<+0330>-3:30", "AAA0BBB,J60/0,J300/-5:30", "AEST-10AEDT,M10.1.0,M4.1.0/3", "",
+        "America/New_York", "Europe/London", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Gaza", "Africa/Cairo",
+        "America/Nuuk", "Europe/Dublin", "America/Santiago", "Pacific/Apia", "Asia/Kathmandu", "Antarctica/Troll",
+        "Pacific/Chatham", "Etc/GMT+12", "UTC", ":Europe/Berlin", "CET-1CEST,M3.5.0,M10.5.0/3", "<+0330>-3:30",
+        "AAA0BBB,J60/0,J300/-5:30", "AEST-10AEDT,M10.1.0,M4.1.0/3", "",
     };
     for (size_t i = 0; i < COUNT(names); i++)
         test_zone_against_libc(names[i]);
@@ -235,7 +257,11 @@ static void test_zones_against_libc(void)
 
 static void test_zone_names(const char *folder)
 {
-    static const char *const none[] = { "..", "../UTC", "Europe/../UTC", "/etc/localtime", "\\x", "Europe", "europe/berlin", "Europe/Berlin ", "Nowhere/Land", "UTC0", "." };
+    describe("A zone's name leads to no file outside of the folder");
+    static const char *const none[] = {
+        "..", "../UTC", "Europe/../UTC", "/etc/localtime", "\\x", "Europe", "europe/berlin", "Europe/Berlin ",
+        "Nowhere/Land", "UTC0", "."
+    };
     struct ballot_zone z;
     char path[1024], long_name[2000];
     for (size_t i = 0; i < COUNT(none); i++)
@@ -243,10 +269,12 @@ static void test_zone_names(const char *folder)
     memset(long_name, 'a', sizeof long_name);
     long_name[sizeof long_name - 1] = '\0';
     equal(ballot_zone_load(&z, long_name), BALLOT_EZONE, "a name that no path holds");
-    check(ballot_zone_load(&z, "") == BALLOT_OK && z.count == 0 && ballot_zone_offset(&z, 0) == 0, "the empty name is UTC");
+    check(ballot_zone_load(&z, "") == BALLOT_OK && z.count == 0 && ballot_zone_offset(&z, 0) == 0,
+        "the empty name is UTC");
     snprintf(path, sizeof path, "%s/zoneinfo/Asia/Tokyo", folder);
     setenv("TZ", path, 1);
-    check(ballot_zone_local(&z) == BALLOT_OK && ballot_zone_offset(&z, 0) == 9 * HOUR_SECONDS, "the process's TZ may be a path");
+    check(ballot_zone_local(&z) == BALLOT_OK && ballot_zone_offset(&z, 0) == 9 * HOUR_SECONDS,
+        "the process's TZ may be a path");
     snprintf(path, sizeof path, "%s/accept.tsv", folder);
     setenv("TZ", path, 1);
     check(ballot_zone_local(&z) == BALLOT_EZONEFILE && ballot_zone_offset(&z, 0) == 0, "... but not of just any file");
@@ -255,11 +283,15 @@ static void test_zone_names(const char *folder)
     setenv("TZ", "Nowhere/Land", 1);
     equal(ballot_zone_local(&z), BALLOT_EZONE, "... and never silently UTC");
     unsetenv("TZ");
+
+    describe("Before its first change a zone has local mean time, after its last the rule of its file's footer");
     ballot_zone_load(&z, "America/New_York");
     equal(ballot_zone_offset(&z, moment("1800-01-01T00:00:00Z")), -17762, "before the first change: local mean time");
-    equal(ballot_zone_offset(&z, moment("2099-07-01T00:00:00Z")), -14400, "after the last: the rule of the footer, 2099");
+    equal(ballot_zone_offset(&z, moment("2099-07-01T00:00:00Z")), -14400,
+        "after the last: the rule of the footer, 2099");
     equal(ballot_zone_offset(&z, moment("9999-12-31T00:00:00Z")), -18000, "... 9999");
-    check(zone_span(&z, INT64_C(1) << 60).start > 0 && zone_span(&z, -(INT64_C(1) << 60)).end < 0, "... and far beyond");
+    check(zone_span(&z, INT64_C(1) << 60).start > 0 && zone_span(&z, -(INT64_C(1) << 60)).end < 0,
+        "... and far beyond");
 }
 
 /* --- hostile zone files --- */
@@ -339,6 +371,7 @@ static bool reads_with(struct made *m, size_t at, int byte)
 
 static void test_zone_bytes(void)
 {
+    describe("A zone's file that is cut, damaged, or counts leap seconds is refused");
     struct made *m = made(0, 3, "");
     check(reads(m->data, m->size), "version 1");
     m = made('2', 3, "\nAAA0\n");
@@ -347,7 +380,9 @@ static void test_zone_bytes(void)
     check(reads(m->data, m->size), "a later version, as many changes as fit, no rule");
     m = made('2', BALLOT_ZONE_CHANGES + 1, "\n\n");
     check(!reads(m->data, m->size), "one more");
-    static const char *const footers[] = { "", "\n", "AAA0", "\nAAA0", "AAA0\n", "\nAAA\n", "\nAAA0 \n", "\nAAA0BBB,M3.2.0\n" };
+    static const char *const footers[] = {
+        "", "\n", "AAA0", "\nAAA0", "AAA0\n", "\nAAA\n", "\nAAA0 \n", "\nAAA0BBB,M3.2.0\n"
+    };
     for (size_t i = 0; i < COUNT(footers); i++) {
         m = made('2', 1, footers[i]);
         check(!reads(m->data, m->size), "a footer that is none");
@@ -374,6 +409,7 @@ static void test_zone_bytes(void)
 
 static void test_zone_noise(const char *folder)
 {
+    describe("A zone's file with any byte changed harms nothing");
     static unsigned char file[TZIF_MAX];
     char path[1024];
     snprintf(path, sizeof path, "%s/zoneinfo/Australia/Lord_Howe", folder);
@@ -393,6 +429,7 @@ static void test_zone_noise(const char *folder)
 
 static void test_errors(void)
 {
+    describe("A bad schedule is told with the place and the reason");
     static const struct { const char *spec; size_t offset; const char *message; } bad[] = {
         { "60 * * * *", 0, "minute: \"60\" is not a number from 0 to 59" },
         { "* 5,24 * * *", 4, "hour: \"24\" is not a number from 0 to 23" },
@@ -409,9 +446,12 @@ static void test_errors(void)
         { "* 1/2/3 * * *", 2, "hour: \"1/2/3\" is not one range with one step at most" },
         { "* */0 * * *", 4, "hour: \"0\" is not a step, a whole number from 1 on" },
         { "* */9223372036854775808 * * *", 4, "hour: \"9223372036854775808\" is not a step, a whole number from 1 on" },
-        { "* * * *", 0, "schedule: \"* * * *\" is not 5 fields, minute hour day-of-month month day-of-week, or 6 with the second before them" },
-        { "", 0, "schedule: \"\" is not 5 fields, minute hour day-of-month month day-of-week, or 6 with the second before them" },
-        { "@dayly", 0, "schedule: \"@dayly\" is not @yearly @annually @monthly @weekly @daily @midnight @hourly or @every DURATION" },
+        { "* * * *", 0, "schedule: \"* * * *\" is not 5 fields, minute hour day-of-month month day-of-week, or 6 "
+            "with the second before them" },
+        { "", 0, "schedule: \"\" is not 5 fields, minute hour day-of-month month day-of-week, or 6 "
+            "with the second before them" },
+        { "@dayly", 0, "schedule: \"@dayly\" is not @yearly @annually @monthly @weekly @daily @midnight @hourly "
+            "or @every DURATION" },
         { "@every 5", 7, "schedule: \"5\" is not a duration such as 90s or 1h30m" },
         { "TZ=UTC", 0, "schedule: \"TZ=UTC\" names a zone, but no space and schedule follow" },
         { "TZ=Mars/Base * * * * *", 3, "schedule: \"Mars/Base\" is no time zone's name, such as UTC or Europe/Berlin" },
@@ -442,28 +482,41 @@ static int64_t next(const char *spec, const char *zone, const char *after, enum 
 
 static void test_next(void)
 {
+    describe("The next activation, in cases that the vectors do not have");
     static const char york[] = "America/New_York";
     const enum ballot_dst vixie = BALLOT_DST_VIXIE, wall = BALLOT_DST_WALL;
-    equal(next("30 2 * * *", york, "2026-03-08T01:59:59-05:00", vixie), moment("2026-03-08T03:00:00-04:00"), "vixie: 02:30 in the gap comes at its end");
-    equal(next("30 2 * * *", york, "2026-03-08T03:00:00-04:00", vixie), moment("2026-03-09T02:30:00-04:00"), "... once");
-    equal(next("30 2 * * *", york, "2026-03-08T01:59:59-05:00", wall), moment("2026-03-09T02:30:00-04:00"), "wall: it is lost");
-    equal(next("30 1 * * *", york, "2026-11-01T01:30:00-04:00", vixie), moment("2026-11-02T01:30:00-05:00"), "vixie: 01:30 comes once where there are two");
-    equal(next("30 1 * * *", york, "2026-11-01T01:30:00-04:00", wall), moment("2026-11-01T01:30:00-05:00"), "wall: twice");
-    equal(next("*/30 1 * * *", york, "2026-11-01T01:30:00-04:00", vixie), moment("2026-11-01T01:00:00-05:00"), "vixie: a star in minute or hour follows the wall clock");
-    equal(next("0 12 30 12 *", "Pacific/Apia", "2011-12-29T13:00:00-10:00", vixie), moment("2012-12-30T12:00:00+14:00"), "vixie: a skipped day is not made up for");
+    equal(next("30 2 * * *", york, "2026-03-08T01:59:59-05:00", vixie), moment("2026-03-08T03:00:00-04:00"),
+        "vixie: 02:30 in the gap comes at its end");
+    equal(next("30 2 * * *", york, "2026-03-08T03:00:00-04:00", vixie), moment("2026-03-09T02:30:00-04:00"),
+        "... once");
+    equal(next("30 2 * * *", york, "2026-03-08T01:59:59-05:00", wall), moment("2026-03-09T02:30:00-04:00"),
+        "wall: it is lost");
+    equal(next("30 1 * * *", york, "2026-11-01T01:30:00-04:00", vixie), moment("2026-11-02T01:30:00-05:00"),
+        "vixie: 01:30 comes once where there are two");
+    equal(next("30 1 * * *", york, "2026-11-01T01:30:00-04:00", wall), moment("2026-11-01T01:30:00-05:00"),
+        "wall: twice");
+    equal(next("*/30 1 * * *", york, "2026-11-01T01:30:00-04:00", vixie), moment("2026-11-01T01:00:00-05:00"),
+        "vixie: a star in minute or hour follows the wall clock");
+    equal(next("0 12 30 12 *", "Pacific/Apia", "2011-12-29T13:00:00-10:00", vixie),
+        moment("2012-12-30T12:00:00+14:00"), "vixie: a skipped day is not made up for");
     equal(next("* * 30 2 *", "UTC", "2026-01-01T00:00:00Z", wall), BALLOT_NEVER, "30 February never comes");
-    equal(next("0 0 29 2 *", "UTC", "2096-02-29T00:00:00Z", wall), BALLOT_NEVER, "29 February is not searched for beyond five years");
+    equal(next("0 0 29 2 *", "UTC", "2096-02-29T00:00:00Z", wall), BALLOT_NEVER,
+        "29 February is not searched for beyond five years");
     equal(next("0 0 * * 7", "UTC", "2026-11-23T00:00:00Z", wall), moment("2026-11-29T00:00:00Z"), "7 is Sunday");
-    equal(next("0 0 * * 6-7", "UTC", "2026-11-28T00:00:00Z", wall), moment("2026-11-29T00:00:00Z"), "... at a range's end");
-    equal(next("0 0 * * 5/2", "UTC", "2026-11-28T00:00:00Z", wall), moment("2026-12-04T00:00:00Z"), "... but where a step goes on, the last is Saturday");
-    equal(next("15 30 2 * * *", york, "2099-07-01T00:00:00Z", vixie), moment("2099-07-01T02:30:15-04:00"), "seconds, 2099");
+    equal(next("0 0 * * 6-7", "UTC", "2026-11-28T00:00:00Z", wall), moment("2026-11-29T00:00:00Z"),
+        "... at a range's end");
+    equal(next("0 0 * * 5/2", "UTC", "2026-11-28T00:00:00Z", wall), moment("2026-12-04T00:00:00Z"),
+        "... but where a step goes on, the last is Saturday");
+    equal(next("15 30 2 * * *", york, "2099-07-01T00:00:00Z", vixie), moment("2099-07-01T02:30:15-04:00"),
+        "seconds, 2099");
     struct ballot_zone z;
     struct ballot_cron c;
     struct ballot_cron_error error;
     ballot_zone_utc(&z);
     ballot_cron_parse(&c, &z, "TZ=UTC * * * * *", &error);
     check(c.own_zone, "the text names its zone");
-    check(ballot_cron_next(&c, &z, INT64_MAX, wall) == BALLOT_NEVER && ballot_cron_next(&c, &z, INT64_MIN, wall) == BALLOT_NEVER, "beyond all calendars: never");
+    check(ballot_cron_next(&c, &z, INT64_MAX, wall) == BALLOT_NEVER &&
+        ballot_cron_next(&c, &z, INT64_MIN, wall) == BALLOT_NEVER, "beyond all calendars: never");
     ballot_zone_load(&z, "Asia/Tokyo");
     ballot_cron_parse(&c, &z, "TZ=Local * * * * *", &error);
     equal(ballot_zone_offset(&z, 0), 9 * HOUR_SECONDS, "TZ=Local leaves the zone as it is");
@@ -481,18 +534,19 @@ int main(int argc, char **argv)
     snprintf(path, sizeof path, "%s/zoneinfo", folder);
     setenv("TZDIR", path, 1);
     unsetenv("TZ");
+    test_calendar();
+    test_rules();
+    test_zone_bytes();
+    test_zone_noise(folder);
+    test_zones_against_libc();
+    test_zone_names(folder);
+    test_errors();
+    describe("The vectors: what is accepted, and the activations that follow a moment");
     test_vectors(folder, "accept.tsv", 2, BALLOT_DST_WALL);
     test_vectors(folder, "next-wall.tsv", 8, BALLOT_DST_WALL);
     test_vectors(folder, "next-vixie.tsv", 8, BALLOT_DST_VIXIE);
     test_vectors(folder, "next-seconds.tsv", 8, BALLOT_DST_WALL);
     test_vectors(folder, "next-seconds.tsv", 8, BALLOT_DST_VIXIE);
-    test_calendar();
-    test_rules();
-    test_zones_against_libc();
-    test_zone_names(folder);
-    test_zone_bytes();
-    test_zone_noise(folder);
-    test_errors();
     test_next();
     printf("1..%d\n", tests);
     return failures != 0;
