@@ -15,6 +15,7 @@ try() { # ARG...: make; output in $T/out, the package manager's calls in $T/call
 }
 called() { grep -q -- "$1" "$T/calls"; }
 
+describe "Where packages are missing, each goal names them and installs nothing"
 for goal in test demo bench conform lint soak fuzz; do
     try $goal
     check "make $goal: fails where packages are missing" [ $STATUS != 0 ]
@@ -22,7 +23,10 @@ for goal in test demo bench conform lint soak fuzz; do
     check "... and the line that installs them" grep -q '^    apt-get install -y .* zookeeper' "$T/out"
     is "$(cat "$T/calls")" "" "... which it does not call"
 done
-check "make lint: names what only checking needs" eval 'try lint; grep -q "^missing here: .*clang-tidy" "$T/out"'
+try lint
+check "make lint: names what only checking needs" grep -q "^missing here: .*clang-tidy" "$T/out"
+
+describe "make deps installs all packages, before anything else, and only once"
 try -j4 deps test
 is $STATUS 0 "make -j4 deps test: the packages come first"
 check "... both kinds of them" called 'install .* zookeeper .*clang-tidy'
@@ -30,9 +34,11 @@ refuse "... root needs no sudo" called sudo
 check "... then the tests" grep -q '^Result: PASS' "$T/out"
 try deps
 is "$STATUS $(cat "$T/calls")" "0 " "make deps: nothing is done where all is there"
+
+describe "make deps as another user than root calls sudo, or says what root has to do"
 rm "$T/installed"
 PRETEND_ID=1000 try deps
-check "who is not root calls sudo" called '^sudo .*apt-get install'
+check "it calls sudo" called '^sudo .*apt-get install'
 rm -f "$T/installed" "$T/bin/sudo"
 for command in bash awk grep env sed; do ln -s "$(command -v $command)" "$T/bin/$command"; done
 PRETEND_ID=1000 PATH=$T/bin "$here/deps" install zookeeper >"$T/out" 2>&1
