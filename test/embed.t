@@ -4,26 +4,29 @@
 source=$(cd "$here/.." && pwd)
 strict=(-std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -g -I"$source" -I"$T")
 fragment() { # NUMBER: of the pieces of code in ballot.h's comments
-    awk -v wanted="$1" '!inside && /^ \*     [^ ]/ { inside = 1; n++ } !/^ \*     / { inside = 0 } inside && n == wanted { print substr($0, 8) }' "$source/ballot.h"
+    awk -v wanted="$1" '
+        !inside && /^ \*     [^ ]/ { inside = 1; n++ }
+        !/^ \*     / { inside = 0 }
+        inside && n == wanted { print substr($0, 8) }' "$source/ballot.h"
 }
 build() { # NAME FLAG...: $T/NAME from $T/NAME.c
-    cc "${strict[@]}" "${@:2}" -o "$T/$1" "$T/$1.c" "$T/ballot.o" -lzookeeper_st >"$T/cc" 2>&1 || { complain "$(head -n 5 "$T/cc")"; return 1; }
+    cc "${strict[@]}" "${@:2}" -o "$T/$1" "$T/$1.c" "$T/ballot.o" -lzookeeper_st >"$T/cc" 2>&1 && return
+    complain "$(head -n 5 "$T/cc")"
+    return 1
 }
 zk_start zk
 cc "${strict[@]}" -DBALLOT_NO_MAIN -c -o "$T/ballot.o" "$source/ballot.c"
 is $? 0 "the library alone"
 
-# --- the README's program
-
-sed -n '/^```c$/,/^```$/p' "$source/README.md" | sed '/^```/d' | sed "s/\"localhost\"/\"$(servers zk)\"/" >"$T/three.c"
+describe "The README's program compiles, and does its three jobs"
+sed -n '/^```c$/,/^```$/p' "$source/README.md" | sed "/^\`\`\`/d; s/\"localhost\"/\"$(servers zk)\"/" >"$T/three.c"
 check "the README's program compiles" build three
 timeout 20 "$T/three" >"$T/three.out"
 is $? 0 "... runs, and resigns"
 is "$(grep -c '^job [123], with fencing token [1-9]' "$T/three.out")" 3 "... after its three jobs"
 is "$(zk get /jobs 2>&1)$(zk ls /jobs 2>&1)" "" "... and leaves nothing behind"
 
-# --- ballot.h's loop, with poll() and with epoll
-
+describe "ballot.h's loop, with poll(), leads and works while its lease lasts"
 begin='#include "ballot.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,15 +46,14 @@ static bool work(int64_t token, int64_t ms)
 }
 int main(int argc, char **argv)
 {
-    const struct ballot_config config = { .servers = argv[argc - 2], .base_path = "/loop", .candidate_id = "x", .timeout_ms = 2000 };
+    const struct ballot_config config = {
+        .servers = argv[argc - 2], .base_path = "/loop", .candidate_id = "x", .timeout_ms = 2000
+    };
     int set = epoll_create1(EPOLL_CLOEXEC);
     bool wanted = set >= 0;
     left = atoi(argv[argc - 1]);'
 end='    printf("rounds %d\n", rounds); }'
 { echo "$begin"; fragment 2; echo "$end"; } >"$T/loop.c"
-{ echo "$begin"; fragment 2 | sed '/ballot_dispatch/d' | while IFS= read -r line; do
-    case $line in *' poll('*) fragment 3 ;; *) printf '%s\n' "$line" ;; esac
-done; echo "$end"; } >"$T/epoll.c"
 check "the loop in ballot.h compiles" build loop
 timeout 20 "$T/loop" "$(servers zk)" 4 >"$T/loop.out"
 is $? 0 "... leads, and works"
@@ -63,51 +65,65 @@ if able_to_resolve localhost; then
 else
     skip "... also where SIGCHLD is ignored, and the servers' names are to be resolved" "$WHY"
 fi
-check "with epoll it compiles" build epoll
+
+goes_on "ballot.h's loop, with epoll, does the same, also after its connection was lost"
+with_epoll() { # stdin, with ballot.h's lines for epoll instead of poll()
+    local line
+    sed '/ballot_dispatch/d' | while IFS= read -r line; do
+        case $line in *' poll('*) fragment 3 ;; *) printf '%s\n' "$line" ;; esac
+    done
+}
+{ echo "$begin"; fragment 2 | with_epoll; echo "$end"; } >"$T/epoll.c"
+check "it compiles" build epoll
 "$T/epoll" "$(servers zk)" 12 >"$T/epoll.out" &
 PID[epoll]=$!
-lines_least() { [ "$(wc -l <"$T/epoll.out")" -ge "$1" ]; }
-check "... and leads" within 10 lines_least 3
+check "... and leads" within 10 prints_least 3 lines "$T/epoll.out"
 zk_kill zk
 zk_restart zk
 check "... also after its connection was lost" within 20 dead "${PID[epoll]}"
 below "$(sed -n 's/^rounds //p' "$T/epoll.out")" 1000 "... and does not spin"
 
-# --- cron, as ballot.h shows it
-
+describe "ballot.h's example for cron compiles, and finds the next activation"
 { echo '#include "ballot.h"
 #include <stdio.h>
 #include <time.h>
 int main(void) { int64_t when = 0;'; fragment 4; echo 'return when <= time(NULL); }'; } >"$T/cron.c"
-check "cron's example compiles" build cron
+check "it compiles" build cron
 check "... and finds the next activation" "$T/cron"
 
-# --- included
-
-{ fragment 1; echo 'int main(void) { ballot *b; struct ballot_config c = { .servers = "" }; return ballot_open(&b, &c) != BALLOT_EPATH; }'; } >"$T/included.c"
+describe "ballot.c can be included in a file of one's own, and leaves no macro behind"
+{
+    fragment 1
+    echo 'int main(void)
+    {
+        ballot *b;
+        struct ballot_config c = { .servers = "" };
+        return ballot_open(&b, &c) != BALLOT_EPATH;
+    }'
+} >"$T/included.c"
 cc "${strict[@]}" -Wno-unused-function -o "$T/included" "$T/included.c" -lzookeeper_st
 is $? 0 "ballot.c included in a file of one's own"
 check "... works" "$T/included"
 cc "${strict[@]}" -dM -E "$T/included.c" | awk '{ print $2 }' | sed 's/(.*//' | sort >"$T/macros"
 sed -n 's/^#define \([A-Za-z_0-9]*\).*/\1/p' "$source/ballot.c" | grep -v _POSIX_C_SOURCE | sort -u >"$T/ours"
 is "$(comm -12 "$T/macros" "$T/ours" | tr '\n' ' ')" "" "... and leaves no macro behind"
+
+describe "BALLOT_NO_ELECTION alone needs no header of another library"
 mkdir -p "$T/bare/zookeeper"
 echo '#error "not needed"' | tee "$T/bare/ini.h" >"$T/bare/zookeeper/zookeeper.h"
 cc "${strict[@]}" -I"$T/bare" -DBALLOT_NO_ELECTION -c -o "$T/cron.o" "$source/ballot.c"
-is $? 0 "BALLOT_NO_ELECTION alone needs no header of another library"
+is $? 0 "it compiles"
 
-# --- C++
-
+describe "ballot.h is C++, too, and links"
 printf '#include "ballot.h"\nint main() { return ballot_strerror(BALLOT_OK) == nullptr; }\n' >"$T/plus.cc"
 if able g++ --version; then
     g++ -Wall -Wextra -Wpedantic -Werror -I"$source" -o "$T/plus" "$T/plus.cc" "$T/ballot.o" -lzookeeper_st
-    is $? 0 "ballot.h is C++, too, and links"
+    is $? 0 "a program in C++"
 else
-    skip "ballot.h is C++, too, and links" "$WHY"
+    skip "a program in C++" "$WHY"
 fi
 
-# --- the program within another one
-
+describe "ballot_main() runs twice in a program of one's own, which is as before after it"
 cat >"$T/host.c" <<'EOF'
 #define _DEFAULT_SOURCE
 #include "ballot.h"
@@ -118,7 +134,9 @@ cat >"$T/host.c" <<'EOF'
 static void handler(int number) { (void)number; }
 static int once(char *servers)
 {
-    char *words[] = { "ballot", "run", "once", "--candidate-id=host", servers, "--on-child-success=exit", "--", "true", NULL };
+    char *words[] = {
+        "ballot", "run", "once", "--candidate-id=host", servers, "--on-child-success=exit", "--", "true", NULL
+    };
     return ballot_main(8, words);
 }
 int main(int argc, char **argv)
@@ -141,9 +159,10 @@ int main(int argc, char **argv)
     sigprocmask(SIG_SETMASK, NULL, &now);
     first = dup(0);
     prctl(PR_GET_CHILD_SUBREAPER, &adopts, 0, 0, 0);
-    if (!sigismember(&now, SIGUSR1) || sigismember(&now, SIGTERM) || prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1 || adopts || first != 3)
-        wrong += printf("mask %d %d, dumpable %d, adopts %d, descriptor %d\n", sigismember(&now, SIGUSR1), sigismember(&now, SIGTERM),
-                        prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), adopts, first);
+    int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    int usr1 = sigismember(&now, SIGUSR1), term = sigismember(&now, SIGTERM);
+    if (!usr1 || term || dumpable != 1 || adopts || first != 3)
+        wrong += printf("mask %d %d, dumpable %d, adopts %d, descriptor %d\n", usr1, term, dumpable, adopts, first);
     return wrong != 0;
 }
 EOF
