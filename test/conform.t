@@ -44,7 +44,11 @@ servers_begin() { # COUNT
     LIST[3]=
     for i in 1 2 3; do
         within 30 zk_mine 3.$i || return
-        if four 3.$i srvr | grep -q 'Mode: leader'; then leader=${PORT[3.$i]}; else LIST[3]+=127.0.0.1:${PORT[3.$i]},; fi
+        if four 3.$i srvr | grep -q 'Mode: leader'; then
+            leader=${PORT[3.$i]}
+        else
+            LIST[3]+=127.0.0.1:${PORT[3.$i]},
+        fi
     done
     LIST[3]+=127.0.0.1:$leader
 }
@@ -113,7 +117,8 @@ same() { # COUNT SEED STEPS BATCH: of the sequence that was begun
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
 if [ -n "${STEPS:-}" ]; then
     play "${SERVERS:-1}" "$seed" "$STEPS" "${BATCH:-8}"
-    check "seed $seed, servers ${SERVERS:-1}, steps $STEPS: as the real ones" same "${SERVERS:-1}" "$seed" "$STEPS" "${BATCH:-8}"
+    check "seed $seed, servers ${SERVERS:-1}, steps $STEPS: as the real ones" \
+        same "${SERVERS:-1}" "$seed" "$STEPS" "${BATCH:-8}"
     exit
 fi
 for ((round = 0; round < ROUNDS && FAILED == 0; round++, seed++)); do
@@ -123,7 +128,8 @@ for ((round = 0; round < ROUNDS && FAILED == 0; round++, seed++)); do
             same "$count" "$seed" "${MOST[$count]}" "${BURST[$count]}" || break
     done
 done
-note "$asked requests in $SECONDS s; answers that came only behind another transaction: $nudged; differences that did not repeat: $unrepeated"
+note "$asked requests in $SECONDS s; answers that came only behind another transaction: $nudged;" \
+    "differences that did not repeat: $unrepeated"
 [ "$asked" -ge $((ROUNDS * 5000)) ]
 ok $? "some thousand requests a round"
 below "$unrepeated" $LIMIT "differences that did not repeat are rare"
