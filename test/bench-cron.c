@@ -12,7 +12,8 @@
 enum { ROUNDS = 9, PARSES = 20000, STARTS = 400, CHAIN = 50 };
 
 static const char *const schedules[] = {
-    "* * * * *", "*/5 * * * *", "0 2 * * *", "30 4 1,15 * 5", "*/15 9-17 * * mon-fri", "0 0 1 1 *", "59 23 31 12 *", "0 0 29 2 *",
+    "* * * * *", "*/5 * * * *", "0 2 * * *", "30 4 1,15 * 5", "*/15 9-17 * * mon-fri", "0 0 1 1 *", "59 23 31 12 *",
+    "0 0 29 2 *",
     "5,10,15,20,25,30,35,40 1-5,7,9,11-23/3 1-10/2 jan,mar-jun *", "23 0-20/2 * * *", "0 0 30 2 *",
 };
 
@@ -75,6 +76,7 @@ int main(void)
         printf("%-60s %9.1f %9.1f %9.1f\n", schedules[i], best[0], best[1], best[2]);
     }
     double n = COUNT(schedules);
-    printf("%-60s %9.1f %9.1f %9.1f\n", "geometric mean", exp(product[0] / n), exp(product[1] / n), exp(product[2] / n));
+    printf("%-60s %9.1f %9.1f %9.1f\n", "geometric mean", exp(product[0] / n), exp(product[1] / n),
+        exp(product[2] / n));
     return 0;
 }

@@ -35,7 +35,8 @@
 /* The server's settings, which conform.t gives to the real one, too. */
 enum { TICK_MS = 100, LEAST_MS = 2000, MOST_MS = 60000 };
 enum { WHEN_CONNECTED = -2, IN_ORDER = -1, HANDLES = 3, SPARE = HANDLES, ANCHORS = HANDLES + 2, MEMBERS = ANCHORS + 3 };
-enum { NUDGES_MAX = 1000, SESSIONS_MAX = 4096, LINES_MAX = 2048, NAMES_MAX = 20, MADE_MAX = 64, MADE_USED = 4, MADE_KEPT = 16 };
+enum { NUDGES_MAX = 1000, SESSIONS_MAX = 4096, LINES_MAX = 2048, NAMES_MAX = 20, MADE_MAX = 64, MADE_USED = 4,
+    MADE_KEPT = 16 };
 
 #ifdef SIMULATED
 #include "simzk.h"
@@ -68,7 +69,12 @@ void *sim_calloc(size_t count, size_t size) { return calloc(count, size); }
 void sim_free(void *memory) { free(memory); }
 uint64_t sim_random(void) { return chance = chance * 6364136223846793005 + 1442695040888963407; }
 int64_t sim_between(int64_t least, int64_t most) { return least + (int64_t)(sim_random() >> 33) % (most - least + 1); }
-bool sim_link(int from, int to, int64_t *delay) { (void)from, (void)to, *delay = sim_between(0, 2 * SIM_MS); return true; }
+bool sim_link(int from, int to, int64_t *delay)
+{
+    (void)from, (void)to;
+    *delay = sim_between(0, 2 * SIM_MS);
+    return true;
+}
 bool sim_mute(int from, int to) { (void)from, (void)to; return false; }
 void sim_request(enum sim_moment m, enum sim_request r, int host, int server, const char *path)
 {
@@ -110,7 +116,8 @@ int sim_poll(struct pollfd *fds, nfds_t count, int ms)
     for (;;) {
         int ready = 0;
         for (nfds_t i = 0; i < count; i++) {
-            fds[i].revents = fds[i].fd < 0 ? 0 : (short)(sockets[fds[i].fd].ready & (fds[i].events | POLLERR | POLLHUP));
+            fds[i].revents = fds[i].fd < 0 ? 0
+                : (short)(sockets[fds[i].fd].ready & (fds[i].events | POLLERR | POLLHUP));
             ready += fds[i].revents != 0;
         }
         if (ready || !to_come || to_come->when > limit) {
@@ -362,13 +369,15 @@ static void turn(struct member *m, int most_ms)
         say(m, "interest %d zoo_state %d", rc, before);
     m->fd = rc == ZOK ? fd : -1;
     if (m->fd >= 0)
-        slot = (struct pollfd){ fd, (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0)), 0 };
+        slot = (struct pollfd){ fd,
+            (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0)), 0 };
     int wait = (int)(tv.tv_sec * 1000 + tv.tv_usec / 1000) + 1;
     if (m->fd < 0)
         return; /* it would have us wait before the next attempt; asked again, it makes one */
     if (POLL(&slot, 1, wait < most_ms ? wait : most_ms) <= 0)
         return;
-    rc = zookeeper_process(m->zh, (slot.revents & POLLOUT ? ZOOKEEPER_WRITE : 0) | (slot.revents & ~POLLOUT ? ZOOKEEPER_READ : 0));
+    rc = zookeeper_process(m->zh,
+        (slot.revents & POLLOUT ? ZOOKEEPER_WRITE : 0) | (slot.revents & ~POLLOUT ? ZOOKEEPER_READ : 0));
     if (rc != ZOK && rc != ZNOTHING)
         say(m, "process %d zoo_state %d", rc, zoo_state(m->zh));
 }
@@ -474,8 +483,10 @@ static void end(struct member *m)
 
 static const char *some_path(bool fine)
 {
-    static const char *const paths[] = { "/c", "/c/a", "/c/b", "/c/a/x", "/c/a/y", "/c/b/x", "/c/a/x/z", "/c/e", "/c/e/x", "/d/e" };
-    static const char *const odd[] = { "c", "/c/", "/c//a", "/c/.", "/c/..", "", "/c/./x", "/c/\x01", "/", "/c/...", "/c/a.b", "/c/a..", "/zookeeper" };
+    static const char *const paths[] = { "/c", "/c/a", "/c/b", "/c/a/x", "/c/a/y", "/c/b/x", "/c/a/x/z", "/c/e",
+        "/c/e/x", "/d/e" };
+    static const char *const odd[] = { "c", "/c/", "/c//a", "/c/.", "/c/..", "", "/c/./x", "/c/\x01", "/", "/c/...",
+        "/c/a.b", "/c/a..", "/zookeeper" };
     int n = below(100);
     if (n < 3 && !fine) /* in a transaction they make the library free what it never allocated */
         return odd[below(sizeof odd / sizeof *odd)];
@@ -513,7 +524,8 @@ static struct ACL_vector *some_access(void)
     static struct ACL closed[] = { { 0x0b, { world, anyone } } };
     static struct ACL_vector mixed = { 2, other }, partly = { 1, closed }, empty = { 0, NULL };
     int n = below(40);
-    return n == 0 ? &ZOO_CREATOR_ALL_ACL : n == 1 ? &ZOO_READ_ACL_UNSAFE : n == 2 ? &mixed : n == 3 ? &empty : n == 4 ? &partly : &ZOO_OPEN_ACL_UNSAFE;
+    return n == 0 ? &ZOO_CREATOR_ALL_ACL : n == 1 ? &ZOO_READ_ACL_UNSAFE : n == 2 ? &mixed : n == 3 ? &empty
+        : n == 4 ? &partly : &ZOO_OPEN_ACL_UNSAFE;
 }
 
 static int some_mode(void)
@@ -538,7 +550,8 @@ static void on_multi(int rc, const void *data)
     struct member *m = answered(t->member, rc);
     for (int i = 0; i < t->count; i++) {
         const zoo_op_result_t *r = &t->results[i];
-        say(m, "result %d%s%s%s%s", r->err, r->value ? " path " : "", r->value ? r->value : "", r->stat ? " " : "", r->stat ? stat_text(r->stat) : "");
+        say(m, "result %d%s%s%s%s", r->err, r->value ? " path " : "", r->value ? r->value : "", r->stat ? " " : "",
+            r->stat ? stat_text(r->stat) : "");
     }
     free(t);
 }
@@ -552,8 +565,10 @@ static int some_multi(struct member *m, char *what, size_t size)
     for (int i = 0; i < t->count; i++) {
         int kind = below(4), version = some_version(), mode = some_mode(), length;
         const char *data = some_data(&length);
-        snprintf(t->paths[i], sizeof *t->paths, "%s", kind == 3 && mode & ZOO_SEQUENCE ? some_prefix() : some_path(true));
-        n += (size_t)snprintf(what + n, size - n, "; %s %s %d", (const char *[]){ "check", "set", "delete", "create" }[kind], t->paths[i],
+        snprintf(t->paths[i], sizeof *t->paths, "%s",
+            kind == 3 && mode & ZOO_SEQUENCE ? some_prefix() : some_path(true));
+        n += (size_t)snprintf(what + n, size - n, "; %s %s %d",
+            (const char *[]){ "check", "set", "delete", "create" }[kind], t->paths[i],
                               kind == 3 ? mode : version);
         if (kind == 0)
             zoo_check_op_init(&t->ops[i], t->paths[i], version);
@@ -562,7 +577,8 @@ static int some_multi(struct member *m, char *what, size_t size)
         else if (kind == 2)
             zoo_delete_op_init(&t->ops[i], t->paths[i], version);
         else
-            zoo_create_op_init(&t->ops[i], t->paths[i], data, length, some_access(), mode, t->buffers[i], sizeof *t->buffers);
+            zoo_create_op_init(&t->ops[i], t->paths[i], data, length, some_access(), mode, t->buffers[i],
+                sizeof *t->buffers);
     }
     int rc = zoo_amulti(m->zh, t->count, t->ops, t->results, on_multi, t);
     if (rc != ZOK)
@@ -764,7 +780,8 @@ static void step_expire(void)
         turn(m, 1000);
     m->silent = false;
     turn(m, 10);
-    say(m, "unrecoverable: exists %d, process %d", zoo_aexists(m->zh, "/c", 0, on_stat, m), zookeeper_process(m->zh, ZOOKEEPER_READ));
+    say(m, "unrecoverable: exists %d, process %d", zoo_aexists(m->zh, "/c", 0, on_stat, m),
+        zookeeper_process(m->zh, ZOOKEEPER_READ));
     end(m);
 }
 
@@ -928,7 +945,8 @@ int main(int argc, char **argv)
     for (int i = ANCHORS; i < ANCHORS + server_count; i++)
         begin(&members[i], 30000, NULL, ZOO_CONNECTED_STATE);
     members[ANCHORS].waiting++;
-    zoo_acreate(members[ANCHORS].zh, "/nudge", "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, on_string, &members[ANCHORS]);
+    zoo_acreate(members[ANCHORS].zh, "/nudge", "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, on_string,
+        &members[ANCHORS]);
     settle(&members[ANCHORS]);
     for (int i = 0; i < HANDLES; i++)
         begin(&members[i], 30000, NULL, ZOO_CONNECTED_STATE);

@@ -25,8 +25,9 @@
 enum { TYPES = 128, CONNECT = 0, OTHER = 127 };
 
 static const char *const type_names[TYPES] = {
-    [CONNECT] = "connect", [1] = "create", [2] = "delete", [3] = "exists", [4] = "read", [5] = "set", [8] = "list", [9] = "sync",
-    [11] = "ping", [12] = "list with Stat", [14] = "transaction", [101] = "watches again", [105] = "watches again", [OTHER] = "events",
+    [CONNECT] = "connect", [1] = "create", [2] = "delete", [3] = "exists", [4] = "read", [5] = "set", [8] = "list",
+    [9] = "sync", [11] = "ping", [12] = "list with Stat", [14] = "transaction", [101] = "watches again",
+    [105] = "watches again", [OTHER] = "events",
 };
 
 static struct { uint64_t count, sent, received; } traffic[TYPES];
@@ -154,7 +155,8 @@ static void report(const char *what, int64_t ms)
     printf("%s ms=%" PRId64 " bytes=%" PRIu64 " rounds=%" PRIu64 "\n", what, ms, sent + received, rounds);
     for (size_t t = 0; t < TYPES; t++)
         if (traffic[t].count || traffic[t].received)
-            printf("  %s count=%" PRIu64 " sent=%" PRIu64 " received=%" PRIu64 "\n", type_names[t] ? type_names[t] : "other",
+            printf("  %s count=%" PRIu64 " sent=%" PRIu64 " received=%" PRIu64 "\n",
+                type_names[t] ? type_names[t] : "other",
                    traffic[t].count, traffic[t].sent, traffic[t].received);
     fflush(stdout);
     memset(traffic, 0, sizeof traffic);
@@ -192,7 +194,8 @@ int main(int argc, char **argv)
     owners = calloc(count * BALLOT_POLLFDS, sizeof *owners);
     if (!members || !slots || !owners)
         return 1;
-    const struct ballot_config config = { .servers = argv[1], .base_path = "/crowd", .candidate_id = "crowd", .timeout_ms = atoi(argv[3]) };
+    const struct ballot_config config = { .servers = argv[1], .base_path = "/crowd", .candidate_id = "crowd",
+        .timeout_ms = atoi(argv[3]) };
     int64_t began = now_ms();
     for (size_t i = 0; i < count; i++) {
         if (ballot_open(&members[i].b, &config) != BALLOT_OK)

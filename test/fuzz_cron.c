@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define HOLD(condition) do if (!(condition)) abort(); while (0)
 
-static const int64_t moments[] = { -62135596800, -5000000000, -1, 0, 1709164800, 1772949599, 1793511000, 4102444800, 253402300799 };
+static const int64_t moments[] = { -62135596800, -5000000000, -1, 0, 1709164800, 1772949599, 1793511000, 4102444800,
+    253402300799 };
 
 /* Whether the wall clock matches. */
 static bool fires(const struct ballot_cron *c, const struct ballot_zone *z, int64_t at)
@@ -24,21 +25,24 @@ static bool fires(const struct ballot_cron *c, const struct ballot_zone *z, int6
 
 static void check_next(const struct ballot_cron *c, const struct ballot_zone *z, int64_t after)
 {
-    int64_t wall = ballot_cron_next(c, z, after, BALLOT_DST_WALL), vixie = ballot_cron_next(c, z, after, BALLOT_DST_VIXIE);
+    int64_t wall = ballot_cron_next(c, z, after, BALLOT_DST_WALL),
+        vixie = ballot_cron_next(c, z, after, BALLOT_DST_VIXIE);
     HOLD(wall > after && vixie > after);
     if (c->every)
         return;
     struct span before = zone_span(z, after), span = zone_span(z, vixie == BALLOT_NEVER ? after : vixie);
     HOLD(before.start <= after && after < before.end);
     HOLD(wall == BALLOT_NEVER || fires(c, z, wall));
-    HOLD(vixie == BALLOT_NEVER || fires(c, z, vixie) || (vixie == span.start && span.before < span.offset)); /* the gap's end */
+    HOLD(vixie == BALLOT_NEVER || fires(c, z, vixie) ||
+        (vixie == span.start && span.before < span.offset)); /* the gap's end */
     HOLD(!c->follows || vixie == wall);
     HOLD(wall > MOMENT_MOST || ballot_cron_next(c, z, wall - 1, BALLOT_DST_WALL) == wall);
 }
 
 static void fuzz_schedule(const char *spec)
 {
-    static const char *const rules[] = { "UTC0", "EST5EDT,M3.2.0,M11.1.0", "AEST-10AEDT,M10.1.0,M4.1.0/3", "XXX3EDT4,0/0,J365/23" };
+    static const char *const rules[] = { "UTC0", "EST5EDT,M3.2.0,M11.1.0", "AEST-10AEDT,M10.1.0,M4.1.0/3",
+        "XXX3EDT4,0/0,J365/23" };
     for (size_t i = 0; i < COUNT(rules); i++) {
         struct ballot_zone zone;
         struct ballot_cron cron;
@@ -57,7 +61,8 @@ static void fuzz_schedule(const char *spec)
 static void fuzz_zone(const uint8_t *data, size_t size)
 {
     static struct ballot_zone zone;
-    static const char *const specs[] = { "* * * * *", "30 2 * * *", "15 */3 * * *", "0 0 29 2 *", "59 59 23 31 12 *", "10 0-2 1 * 1", "*/7 * 1 1 ?" };
+    static const char *const specs[] = { "* * * * *", "30 2 * * *", "15 */3 * * *", "0 0 29 2 *", "59 59 23 31 12 *",
+        "10 0-2 1 * 1", "*/7 * 1 1 ?" };
     if (!tzif_read(&zone, data, size))
         return;
     for (size_t i = 0; i < COUNT(specs); i++) {

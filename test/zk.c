@@ -58,7 +58,8 @@ static void on_stat(int rc, const struct Stat *stat, const void *data)
 {
     (void)data;
     if (rc == ZOK)
-        printf("version=%d czxid=%" PRId64 " mzxid=%" PRId64 " owner=0x%" PRIx64 " length=%d mtime=%" PRId64 "\n", stat->version,
+        printf("version=%d czxid=%" PRId64 " mzxid=%" PRId64 " owner=0x%" PRIx64 " length=%d mtime=%" PRId64 "\n",
+            stat->version,
                stat->czxid, stat->mzxid, stat->ephemeralOwner, stat->dataLength, stat->mtime);
     finish(rc);
 }
@@ -95,7 +96,8 @@ static int crowd(zhandle_t *zh, const char *base)
     for (int i = 0, rc = ZOK, count = crowd_left; i < count; i++) {
         int n = snprintf(json, sizeof json,
                          "{\"candidateId\":\"crowd-%d\",\"hostname\":\"host-%d\",\"pid\":\"%d\",\"proposalTime\":"
-                         "\"2026-01-07 13:40:17.537208 -0800 PST m=+1.119309658\",\"proposalNode\":\"\",\"sessionTimeout\":\"5s\"}", i, i, i);
+                         "\"2026-01-07 13:40:17.537208 -0800 PST m=+1.119309658\",\"proposalNode\":\"\","
+                         "\"sessionTimeout\":\"5s\"}", i, i, i);
         rc = zoo_acreate(zh, path, json, n, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL_SEQUENTIAL, on_crowd, NULL);
         if (rc != ZOK)
             return rc;
@@ -164,9 +166,11 @@ static void turn(zhandle_t *zh)
     struct timeval tv = { 0, 10000 };
     struct pollfd slot = { .fd = -1 };
     if (zookeeper_interest(zh, &fd, &events, &tv) == ZOK && fd >= 0)
-        slot = (struct pollfd){ fd, (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0)), 0 };
+        slot = (struct pollfd){ fd,
+            (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0)), 0 };
     if (poll(&slot, 1, (int)(tv.tv_sec * 1000 + tv.tv_usec / 1000) % 1000 + 1) > 0)
-        zookeeper_process(zh, (slot.revents & POLLOUT ? ZOOKEEPER_WRITE : 0) | (slot.revents & ~POLLOUT ? ZOOKEEPER_READ : 0));
+        zookeeper_process(zh,
+            (slot.revents & POLLOUT ? ZOOKEEPER_WRITE : 0) | (slot.revents & ~POLLOUT ? ZOOKEEPER_READ : 0));
 }
 
 int main(int argc, char **argv)
