@@ -27,7 +27,7 @@ check "BALLOT_FENCING_TOKEN ($token)" test "$token" -gt 0
 run env
 check "... a greater one for each leader" test "$(sed -n 's/.*BALLOT_FENCING_TOKEN=//p' "$T/a.out")" -gt "$token"
 run grep -E '^Sig(Blk|Ign)' /proc/self/status
-# (32 and 33 are libc's own; nobody can change them)
+# (32 and 33 are libc's own; they cannot be changed)
 is "$(grep -cE '\] Sig(Blk|Ign):.0*(180000000)?$' "$T/a.out")" 2 "no signal is blocked or ignored"
 run sh -c 'echo $$ $(ps -o pgid= -p $$)'
 check "it leads a process group of its own" awk '{ same = $NF == $(NF - 1) } END { exit !same }' "$T/a.out"
