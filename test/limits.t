@@ -7,7 +7,7 @@ beats() { [ "$(version)" -ge $(($1 + 3)) ]; } # VERSION: heartbeats have come si
 
 # The first three blocks: no new process can be started, because of RLIMIT_NPROC; pids.max and a
 # lack of memory are the same to ballot.
-AS=() # root is not limited: as a user of whom there is no other process
+AS=() # root is not limited: as a user that has no other process
 [ "$(id -u)" = 0 ] && AS=(setpriv "--reuid=$((300000 + $$))" --clear-groups env "HOME=$T")
 cp "$BALLOT" "$T/ballot" # where that user may read it
 cp "$JOB" "$T/job"
