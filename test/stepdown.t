@@ -33,7 +33,7 @@ job b "${T2[@]}" --on-child-error=exit --on-child-success=exit
 within 10 proposals_are 2
 step_down
 is "$STATUS" 0 "another stands: 0"
-check "it says who leads now, and after whom" \
+check "it says which candidate leads now, and after which" \
     grep -qE "^b \(.*, pid ${PID[b]}, proposal-[0-9]+\) leads $BASE now, after a \(.*, pid ${PID[a]}, " "$T/said"
 is "$(wc -c <"$T/said.err")" 0 "... and nothing else"
 check "the old command is dead" dead "$command"
@@ -210,7 +210,7 @@ is "$STATUS" 0 "the leader is asked to step down meanwhile: the policy applies"
 check "... and another leads" within 5 leader_is b
 stop b
 
-describe "... and it applies if the guard is killed meanwhile"
+describe "A command has ended by itself when step-down comes, then its guard is killed: the policy applies"
 ends_but_for_child --stop-timeout=60s
 step_down &
 check "the leader is asked to step down" within 5 prints 1 times_logged a "asked to step down"
