@@ -62,7 +62,7 @@ lead b "${T2[@]}"
 tells "another joins" "vacant, joined a, elected a, joined b"
 stop a
 check "the leader resigns, the next is elected" within 10 prints_like "$resigned_and_elected" events
-check "... and says after whom" grep -q '"event":"elected","candidateId":"b".*"previousId":"a"' "$T/w.out"
+check "... and says after which" grep -q '"event":"elected","candidateId":"b".*"previousId":"a"' "$T/w.out"
 within 5 consistent
 check "each line has all keys, none contradicts another" consistent || cat "$T/err"
 kill -TERM "${PID[w]}"
@@ -284,7 +284,7 @@ told_leaders() { sed -n 's/# \([0-9]*\) leaders/\1/p' "$T/err"; }
 within 10 proposals_are 20
 check "it ends with what the servers say" within 10 true_in_the_end || { believe; truth; }
 check "no line contradicts another" consistent || cat "$T/err"
-is "$kills" "$rounds" "... of as many leaders as were to die, and those who followed"
+is "$kills" "$rounds" "... of as many leaders as were to die, and those that followed"
 check "... each is told" prints_least $((kills + 1)) told_leaders
 kill -TERM "${PID[w]}" "${PID[h]}"
 ended w
