@@ -342,7 +342,7 @@ static void test_mute(void)
     b->base.empty = true;
     check(begins_at(b, 12 * SECOND, REQUEST_FIRST),
         "no candidate leads, and the first does not claim for 2 T: what is it?");
-    string_copy(b->examined, sizeof b->examined, "proposal-1");
+    b->examined = true;
     check(step_at(b, HOUR) == STEP_NONE, "... a Go ballot, or not known yet: wait");
     b->examined_revocable = true;
     check(step_at(b, 12 * SECOND) == REQUEST_REVOKE, "... one like us: revoked");
@@ -630,7 +630,7 @@ static void test_base_made_again(void)
     b->examined = true;
     string_copy(b->base.led, sizeof b->base.led, "proposal-1");
     base_reads(b, 2, 0, OURS);
-    check(!b->examined[0] && strcmp(b->base.led, "proposal-1") != 0,
+    check(!b->examined && strcmp(b->base.led, "proposal-1") != 0,
         "in a base that was made again proposal-1 is another one: whether it may be revoked is asked anew");
     check(!b->base.ours, "the same bytes in a base that was made again are not");
     check(b->unsettled && !b->own_fresh, "... and the owner of the proposal of our name has to be read");
@@ -760,7 +760,7 @@ static void test_lease_pair(void)
     b->leading = true;
     b->lease = (struct ballot_lease){ .sent = 100 * SECOND, .timeout = 6 * SECOND };
     b->client.timeout = MINUTE;
-    check(lease_end(b) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == REQUEST_WRITE,
+    check(lease_moment(&b->lease, PART_LEASE) == 104 * SECOND && election_step(b, 102 * SECOND, &wake) == REQUEST_WRITE,
         "a longer T: the lease ends as before");
     b->client.timeout = 3 * SECOND;
     check(election_step(b, 102 * SECOND + 1, &wake) == REQUEST_WRITE,
@@ -768,7 +768,7 @@ static void test_lease_pair(void)
     check(election_step(b, 101 * SECOND, &wake) == STEP_CUT, "... or would end sooner: the lease is cut first");
     b->lease.sent = clock_now() - SECOND;
     lease_cut(b);
-    check(lease_end(b) == b->lease.cut_sent + 2 * SECOND &&
+    check(lease_moment(&b->lease, PART_LEASE) == b->lease.cut_sent + 2 * SECOND &&
         lease_moment(&b->lease, PART_STOP_TERM) == b->lease.cut_sent + 3 * SECOND / 2,
         "... to what the heartbeat allows");
     check(election_step(b, clock_now(), &wake) == STEP_NONE && b->client.news,
@@ -1009,9 +1009,7 @@ static struct facts facts(void)
     return (struct facts){
         .observed = { .now = 1000 * SECOND, .election.role = BALLOT_LEADER, .timeout = 6 * SECOND,
             .start_until = 1004 * SECOND },
-        .memory.lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND },
-        .rules.stop_timeout = 10 * SECOND,
-    };
+                           .memory.lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND } };
 }
 
 static void test_decisions(void)
@@ -1418,7 +1416,7 @@ static void listed(struct viewer *v, const int *numbers)
             char json[200];
             snprintf(json, sizeof json, "{\"candidateId\":\"c%s\",\"onDisconnect\":\"keep\"}",
                 v->nodes[i].name + strlen(NODE_PREFIX));
-            data(&v->nodes[i], json, 0);
+            data(v, &v->nodes[i], json, 0);
         }
 }
 #define LISTED(v, ...) listed(v, (const int[]){ __VA_ARGS__, -1 })
@@ -1640,9 +1638,10 @@ static void test_notes(void)
     v->nodes[0].state = ZNODE_GONE;
     report_open(&p, v);
     report_candidate(&p, &v->nodes[0], r);
-    check(r->note_count == 1 && !strcmp(r->notes[0], "gone") && !strcmp(r->fields[MEMBER_ID], "proposal-2") &&
-        !strcmp(r->fields[MEMBER_NODE], "/b/proposal-2"), "gone");
-    data(&v->nodes[0], "{\"pid\":7}", 0);
+    check(r->note_count == 1 && !strcmp(r->notes[0], "gone") &&
+        !strcmp(r->fields[MEMBER_ID], "proposal-2") && !strcmp(r->fields[MEMBER_NODE], "/b/proposal-2"),
+        "gone");
+    data(v, &v->nodes[0], "{\"pid\":7}", 0);
     report_candidate(&p, &v->nodes[0], r);
     check(!strcmp(r->notes[0], "unparseable"), "a field of another type: unparseable");
     free(r);
@@ -1667,10 +1666,10 @@ static void test_stepping_down(void)
     check(handover_next(&d) == HANDOVER_WAIT, "... when all is known");
     v->base_fresh = v->asked = true;
     check(handover_next(&d) == HANDOVER_WAIT, "... once");
-    d.asked = false;
-    data(&v->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
+    v->asked = false;
+    data(v, &v->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
     check(handover_next(&d) == HANDOVER_WAIT, "... whichever operator asked");
-    data(&v->nodes[0], "{\"candidateId\":\"c1\"}", 0);
+    data(v, &v->nodes[0], "{\"candidateId\":\"c1\"}", 0);
     check(handover_next(&d) == HANDOVER_FOREIGN, "a Go ballot cannot be asked");
     LISTED(v, 2);
     check(handover_next(&d) == HANDOVER_TELL_GONE, "one whose proposal is gone cannot either");
@@ -1861,6 +1860,8 @@ static void test_cron_policies(void)
     f.memory.cause = CAUSE_ITSELF;
     check(agent_decide(&f).candidacy == CANDIDACY_STAND && agent_decide(&f).command == COMMAND_AS_IT_IS,
         "... rerun waits for the next one");
+    f.rules.on_success = POLICY_IGNORE;
+    check(!agent_decide(&f).after.ending && agent_decide(&f).candidacy == CANDIDACY_STAND, "... so does ignore");
     f.rules.on_success = POLICY_EXIT;
     check(agent_decide(&f).after.ending && agent_decide(&f).after.exit_status == 0, "... exit ends");
     f.rules.on_success = POLICY_REELECT;
@@ -1885,7 +1886,7 @@ static void test_cron_policies(void)
     f.memory.leaving_since = 0;
     c.known = true;
     f.observed.election.role = BALLOT_UNSURE;
-    f.rules.alone = true;
+    f.rules.stop = false;
     check(agent_decide(&f).after.reelect && agent_decide(&f).candidacy == CANDIDACY_STAND,
         "... out of contact: on return, and goes on");
     f.memory.ended = false;
