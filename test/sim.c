@@ -66,6 +66,10 @@ struct host {
     int disturbances;       /* faults at work on it                                */
     bool unheard;           /* cut off, or a process of it frozen, and no answer has come since */
     int64_t lost_at;        /* when that was so last; -1: never                    */
+    char evicted[256];      /* the proposal that it lost early, until the base names its next one; "": none */
+    int trips;              /* which it needs until then, at most;                 */
+    int64_t unable, looked_at, deaf_until; /* for so long nothing could be written meanwhile; as of then; */
+    bool was_unable;        /* and could not at that time                          */
     int64_t swept_at;       /* its guard was killed before it had done everything; 0: never */
     int64_t died_at;        /* its last candidate; 0: none                         */
     int64_t denied_at;      /* its rights were taken, or given back; -1: never     */
@@ -119,10 +123,7 @@ static struct world {
     int64_t slowest;        /* round trip                                          */
     int64_t end_of_faults, end;
     int64_t calm_since, ran_at; /* ran_at: a command was alive                     */
-    int64_t global_at;      /* the end of the last that stops all; -1: there was none */
     int64_t tampered_at;    /* a fault that may make two of one; -1: never         */
-    int64_t expired_at;     /* a session was ended early, or a proposal deleted    */
-    int64_t broke_at;       /* a connection was broken                             */
     int tampering, global;  /* such faults at work                                 */
     struct go go;
     int64_t go_took_at;     /* it claimed a base that was not empty; -1: never     */
@@ -413,6 +414,68 @@ static bool host_lost(const struct host *h)
     return h->mute_in || h->mute_out || h->slow > world.shortest / 16 || (cut && !reached) || (c && c->frozen) || (g && g->frozen);
 }
 
+/* The proposal that the base names, or else the first. */
+static bool proposal_path(char *path, size_t size, bool leader)
+{
+    struct zk_view view;
+    const char *mark = "\"proposalNode\":\"", *name = zk_child(BASE, 0);
+    if (leader && zk_look(BASE, &view) && view.length) {
+        char data[2048];
+        snprintf(data, sizeof data, "%.*s", (int)view.length, view.data);
+        const char *at = strstr(data, mark);
+        if (!at)
+            return false;
+        snprintf(path, size, "%.*s", (int)strcspn(at + strlen(mark), "\""), at + strlen(mark));
+        return true;
+    }
+    if (!name || strncmp(name, "proposal-", 9) != 0)
+        return false;
+    snprintf(path, size, "%s/%s", BASE, name);
+    return true;
+}
+
+/* Whether the base names a proposal of that host that stands. */
+static bool base_names(const struct host *h, char *path, size_t size)
+{
+    struct zk_view view;
+    return zk_look(BASE, &view) && view.length && proposal_path(path, size, true) && zk_look(path, &view) &&
+           zk_session_host(view.ephemeral_owner) == h - world.host;
+}
+
+/* It is about to lose its session or its proposal; or it breaks a connection, which it needs for the next one. */
+static void evict(struct host *h, bool loses)
+{
+    if (h->evicted[0])
+        h->trips += 12;
+    else if (loses && base_names(h, h->evicted, sizeof h->evicted)) {
+        h->trips = 12;
+        h->unable = 0;
+        h->was_unable = false;
+    } else
+        h->evicted[0] = '\0';
+}
+
+/* A leader that loses its session, or its proposal, by a fault has about T: then the others have counted its silence.
+ * Within that it makes another one and has the base name it (rule 10), or reads that it has none: six round trips
+ * there and back, as many again after each break. Where they take longer, or nothing can be written for half of the
+ * time, it counts as cut off: until the base names it again, or, once another leads, while it could not read that. */
+static void evicted_look(struct host *h)
+{
+    char named[512] = "";
+    bool denied = h->denied_at >= 0 && sim_now() - h->denied_at <= 3 * longest_timeout();
+    bool unable = world.global || !zk_serves() || denied || sim_now() < h->deaf_until;
+    if (!h->evicted[0])
+        return;
+    h->unable += h->was_unable ? sim_now() - h->looked_at : 0;
+    h->looked_at = sim_now();
+    h->was_unable = unable;
+    bool again = base_names(h, named, sizeof named) && strcmp(named, h->evicted) != 0;
+    if (2 * h->unable + h->trips * world.slowest > world.shortest && (unable || !strcmp(named, h->evicted)))
+        h->lost_at = sim_now();
+    if (again)
+        h->evicted[0] = '\0';
+}
+
 static void instances_look(void)
 {
     for (struct instance *i = world.instances; i; i = i->next)
@@ -421,6 +484,7 @@ static void instances_look(void)
         h->unheard = h->unheard || host_lost(h);
         if (h->unheard)
             h->lost_at = sim_now();
+        evicted_look(h);
     }
 }
 
@@ -547,17 +611,12 @@ static bool must_know(const struct instance *i, const struct run *older)
     return world.host[older->host].stop && world.rolled_at && older->started < world.rolled_at && i->started < world.rolled_at - 3 * world.longest;
 }
 
-/* Also where its session ended early, or its proposal was deleted, and nothing could be written for a while: others
- * count its silence, and it cannot make another proposal, or read that it has none, which takes six round trips, and as
- * many again where a connection breaks meanwhile. Or where a Go ballot took the lead: it counts the silence of an
- * outage, too, and may resign before a heartbeat shows it. */
+/* Also where a Go ballot took the lead: it counts the silence of an outage, too, and may resign before a
+ * heartbeat shows it. */
 static bool disturbed(const struct run *r)
 {
     const struct host *h = &world.host[r->host];
-    int trips = world.broke_at >= world.expired_at ? 24 : 12;
-    bool unheard = recent(world.expired_at, h) && (world.global || recent(world.global_at, h) || !zk_serves() || trips * world.slowest > world.shortest ||
-                                                   recent(h->denied_at, h));
-    return host_lost(h) || recent(h->lost_at, h) || recent(world.go_took_at, h) || unheard;
+    return host_lost(h) || recent(h->lost_at, h) || recent(world.go_took_at, h);
 }
 
 static bool emptied_alone(const struct run *r);
@@ -876,7 +935,13 @@ static void fast(struct fault *f) { world.host[f->struck].slow = 0; }
 static void cut_server(struct fault *f) { world.server_cut[f->server]++; }
 static void join_server(struct fault *f) { world.server_cut[f->server]--; }
 static void reset_connection(struct fault *f) { zk_disconnect(f->struck, true); }
-static void lose_connection(struct fault *f) { zk_disconnect(f->struck, false); }
+
+/* Its library finds out after 2/3 T, its watchdog, if there is another server, after T/5. */
+static void lose_connection(struct fault *f)
+{
+    zk_disconnect(f->struck, false);
+    world.host[f->struck].deaf_until = sim_now() + longest_timeout() / 15 * (world.servers == 1 ? 10 : 3);
+}
 
 static void server_kill(struct fault *f) { zk_server_kill(f->server); }
 static void server_start(struct fault *f) { zk_server_start(f->server, ZK_KEPT); }
@@ -909,10 +974,9 @@ static void forget(struct fault *f) { zk_server_forget(f->server); }
 static void elect(struct fault *f) { (void)f; zk_leader_resign(); }
 static void expire(struct fault *f)
 {
+    evict(&world.host[f->struck], true);
     zk_session_expire(f->struck);
-    world.expired_at = sim_now();
 }
-
 
 static void renegotiate(struct fault *f)
 {
@@ -932,33 +996,16 @@ static void clock_rate(struct fault *f) { os_clock(f->struck, 1000 + (int)(f->am
 static void clock_true(struct fault *f) { os_clock(f->struck, 1000, 0); }
 static void clock_step(struct fault *f) { os_clock(f->struck, 1000, (f->amount - world.longest) * 1000); }
 
-/* The proposal that the base names, or else the first. */
-static bool proposal_path(char *path, size_t size, bool leader)
-{
-    struct zk_view view;
-    const char *mark = "\"proposalNode\":\"", *name = zk_child(BASE, 0);
-    if (leader && zk_look(BASE, &view) && view.length) {
-        char data[2048];
-        snprintf(data, sizeof data, "%.*s", (int)view.length, view.data);
-        const char *at = strstr(data, mark);
-        if (!at)
-            return false;
-        snprintf(path, size, "%.*s", (int)strcspn(at + strlen(mark), "\""), at + strlen(mark));
-        return true;
-    }
-    if (!name || strncmp(name, "proposal-", 9) != 0)
-        return false;
-    snprintf(path, size, "%s/%s", BASE, name);
-    return true;
-}
-
 static void delete_proposal(struct fault *f)
 {
     char path[512];
+    struct zk_view view;
     if (!proposal_path(path, sizeof path, f->leader))
         return;
+    for (struct host *h = world.host; h < world.host + world.hosts; h++)
+        if (zk_look(path, &view) && zk_session_host(view.ephemeral_owner) == h - world.host)
+            evict(h, true);
     zk_stranger_delete(path);
-    world.expired_at = sim_now();
 }
 
 static void delete_base(struct fault *f) { (void)f; zk_stranger_delete(BASE); }
@@ -1171,10 +1218,8 @@ static void fault_end(void *arg)
         k->end(f);
     if (k->flags & LOCAL)
         h->disturbances--;
-    if (k->flags & GLOBAL) {
+    if (k->flags & GLOBAL)
         world.global--;
-        world.global_at = sim_now();
-    }
     if (k->flags & DATA) {
         world.tampering--;
         world.last_token = 0;
@@ -1198,8 +1243,10 @@ static void fault_strike(struct fault *f)
     if (k->flags & LOCAL)
         world.host[f->struck].disturbances++;
     world.renegotiated = world.renegotiated || k->flags & LONGER;
-    if (k->row == OUTAGE)
-        world.broke_at = sim_now();
+    bool one = k->flags & LOCAL || k->begin == reset_connection || k->begin == lose_connection || k->begin == renegotiate;
+    for (struct host *h = world.host; k->row == OUTAGE && h < world.host + world.hosts; h++)
+        if (!one || h == &world.host[f->struck])
+            evict(h, false);
     if (k->flags & GLOBAL)
         world.global++;
     if (k->flags & DATA)
@@ -1571,6 +1618,8 @@ static void judge_often(void *arg)
     rollback_look();
     if (!tampered(&world.host[0]))
         judge_queue(stands); /* rule 9: never, not only in the end */
+    for (struct host *h = world.host; h < world.host + world.hosts; h++)
+        evicted_look(h);
     if (world.rights_due && zk_serves()) {
         zk_stranger_access(BASE, ZK_OPEN);
         world.rights_due--;
@@ -1818,8 +1867,8 @@ static void totals_add(void)
 /* Returns whether nothing was broken; else world.violation says what. */
 static bool play(const struct play *p, bool telling)
 {
-    world = (struct world){ .seed = p->seed, .dice = p->seed * 7919 + 1, .telling = telling, .tracing = p->tracing, .tampered_at = -1, .global_at = -1,
-                            .expired_at = -1, .go_took_at = -1 };
+    world = (struct world){ .seed = p->seed, .dice = p->seed * 7919 + 1, .telling = telling, .tracing = p->tracing, .tampered_at = -1,
+                            .go_took_at = -1 };
     os_begin(p->seed);
     dice_world();
     zk_begin(&world.options);
