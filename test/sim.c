@@ -1429,6 +1429,7 @@ struct causes {
     enum row row;           /* the longest of the kinds themselves                 */
     bool keep;              /* also where the base says nothing of its leader      */
     bool outage, returned;  /* returned: a host that was out of contact is back   */
+    bool again;             /* with its second candidate; the first had died before: as the first two of the queue */
     bool unread;            /* the base names nobody any more, or a leader that was revoked */
     bool gone[HOSTS], mute[HOSTS];
     int gone_hosts, mute_hosts, healthy;
@@ -1439,10 +1440,13 @@ static void causes_fault(struct causes *c, const struct fault *f)
 {
     const struct kind *k = &kinds[f->kind];
     bool one = k->begin == cut_one && world.servers == 1; /* the only one */
+    int64_t died = world.host[f->struck].died_at;
     bool ours = one || ((k->row == GONE || k->row == MUTE || k->row == TWO_MUTE) && !(k->flags & REMOTE));
     c->gone[f->struck] |= ours;
     c->mute[f->struck] |= ours && !one && k->row != GONE;
-    c->returned |= (ours && k->end && !f->working) || k->begin == expire; /* out of contact, too, until it has a new session */
+    bool back = ours && k->end && !f->working;
+    c->returned |= back || k->begin == expire; /* out of contact, too, until it has a new session */
+    c->again |= back && died > world.ran_at - 2 * world.longest && died < f->began_at;
     c->unread |= k->flags & UNREAD || k->begin == delete_proposal;
     c->keep |= (k->flags & UNREAD) != 0;
     c->outage |= k->row == OUTAGE || k->row == FORGOTTEN || k->flags & REMOTE;
@@ -1469,7 +1473,7 @@ static void causes_host(struct causes *c, const struct host *h, int64_t since)
  * which with `keep` takes 2 T of an outage. */
 static enum row gap_row(const struct causes *c)
 {
-    bool waits = c->outage || !c->healthy || (c->returned && (c->gone_hosts > 1 || c->unread));
+    bool waits = c->outage || !c->healthy || c->again || (c->returned && (c->gone_hosts > 1 || c->unread));
     const enum row also[] = { c->gone_hosts > 1 ? TWO_GONE : c->gone_hosts ? GONE : ENDED,
                               c->mute_hosts > 1 || (c->mute_hosts && (c->gone_hosts > 1 || (c->keep && waits)))
                                   ? TWO_MUTE : c->mute_hosts ? MUTE : ENDED,
