@@ -3688,6 +3688,14 @@ static nanos claim_time(const struct ballot *b)
     return nanos_max(base->lost_until, base->stop && base->named[0] ? stopped : silent);
 }
 
+/* (a), (b), (d): the version in the claim proves that nothing was written meanwhile, whatever we could not hear. */
+static bool claim_by_version(const struct ballot *b)
+{
+    const struct base *base = &b->base;
+    bool stopped = base->stop && base->named[0] && !queued(b, base->named);
+    return stopped || base->empty || base_names_us(b);
+}
+
 /* When a candidate that holds its session and writes nothing has been silent for too long: one of which only
  * the answers are lost can reconnect for ever. It is the leader that the base names, or the first in the queue,
  * which does not claim. Its proposal is deleted then, as if the session had expired. Never a Go ballot's: its
@@ -3745,19 +3753,20 @@ static enum step watch_step(const struct ballot *b, long place)
 static enum step front_step(const struct ballot *b, long place, nanos now, nanos *wake)
 {
     const struct base *base = &b->base;
+    bool names_us = base_names_us(b), mine = place == 0 || names_us;
+    bool watched = base->fresh && base->read_at && base->moved_at; /* its silence, since it was read */
     if (place == 1 && base->read_at == 0 && !due(b->calm_at, now, wake))
         return STEP_NONE;
-    if (b->broke_at)
+    if (b->broke_at && !(watched && mine && claim_by_version(b))) /* else every slow answer would put off the claim */
         return STEP_DOUBT;
-    if (!base->fresh || base->read_at == 0 || base->moved_at == 0) /* its silence was not watched since */
+    if (!watched)
         return once(b, REQUEST_BASE);
     if (!b->list_fresh || b->want != WANT_STAND)
         return STEP_NONE;
     /* Silence counts only while the servers answer. */
     if (due(base->read_at + part(b->client.timeout, PART_ASK), now, wake))
         return once(b, REQUEST_PROBE);
-    bool names_us = base_names_us(b);
-    if ((place == 0 || names_us) && due(claim_time(b), now, wake))
+    if (mine && due(claim_time(b), now, wake))
         return REQUEST_WRITE;
     return place < 0 || names_us ? STEP_NONE : revoke_step(b, place, now, wake);
 }

@@ -419,6 +419,34 @@ static void base_reads(ballot *b, int64_t czxid, int32_t version, const char *da
 #define GONE "{\"proposalNode\":\"/b/proposal-1\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
 #define OURS "{\"proposalNode\":\"/b/proposal-5\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
 
+/* Round trips of over T/5: each answer is a gap, and the base is not read again for ever. */
+static void test_slow_claims(void)
+{
+    describe("The claims that need no clock are made however slow the answers are");
+    ballot *b = member(BALLOT_KEEP);
+    b->broke_at = 101 * SECOND;
+    check(step_at(b, 0) == REQUEST_WRITE, "an empty base is claimed, however slow the answers are");
+    b->base.read_at = 0;
+    check(step_at(b, 0) == STEP_DOUBT, "... if it was read since we stand");
+    b->base.read_at = 1;
+    names(b, "proposal-5", false);
+    check(step_at(b, 0) == REQUEST_WRITE, "... and one that names us");
+    names(b, "proposal-1", true);
+    check(step_at(b, 4999 * MILLISECOND) == STEP_NONE && step_at(b, 5 * SECOND) == REQUEST_WRITE,
+        "... and that of a leader with stop, 5/6 T after its last change");
+    names(b, "proposal-1", false);
+    check(step_at(b, HOUR) == STEP_DOUBT, "... not that of one with keep: it may not have been heard");
+    names_add(&b->queue, "proposal-6");
+    names(b, "proposal-6", true);
+    check(step_at(b, HOUR) == STEP_DOUBT, "... nor of one that still stands");
+    string_copy(b->queue.at[0], NODE_MAX, "proposal-4");
+    string_copy(b->queue.at[1], NODE_MAX, "proposal-5");
+    names(b, "", false);
+    b->base.empty = true;
+    check(step_at(b, HOUR) == STEP_DOUBT, "... nor, by who is not the first, an empty one");
+    ballot_close(b);
+}
+
 /* The clock of rule (c) starts anew whenever the leader could not have been heard. */
 static void test_silence(void)
 {
@@ -2041,6 +2069,7 @@ int main(void)
     test_leading();
     test_mute();
     test_strangers();
+    test_slow_claims();
     test_silence();
     test_looks();
     test_far_behind();
