@@ -1572,7 +1572,7 @@ static void judge_takeover(void)
     bool well = false, rerun = false, mute = false;
     for (int i = 0; i < world.hosts; i++) {
         well = well || host_well(&world.host[i]);
-        mute = mute || world.host[i].mute_in || world.host[i].slow > world.shortest / 16; /* so slow that it asks again and again */
+        mute = mute || world.host[i].mute_in;
         rerun = rerun || (world.host[i].no_fork && !strcmp(world.host[i].on_error, "rerun"));
     }
     if (leader_host() >= 0 || go_runs())
