@@ -1585,8 +1585,6 @@ static void judge_takeover(void)
     if (rerun || !zk_serves() || world.elections != zk_counts()->elections || lagging() || first_blocked() ||
         (mute && tampered(&world.host[0])))
         world.calm_since = sim_now();
-    if (world.elections != zk_counts()->elections && world.rights_ever && !world.rights_taken)
-        world.rights_due = 8; /* the new leader of the servers may lack that they were given back */
     world.elections = zk_counts()->elections;
     int64_t since = world.ran_at > world.calm_since ? world.ran_at : world.calm_since;
     if (well && !world.global && sim_now() > since)

@@ -29,7 +29,7 @@ enum { SERVERS_MAX = 5, IDENTITIES_MAX = 4, STALE_MAX = 8, STALE_EVERY = 32, SYN
 
 static struct zk_options options;
 static struct zk_counts counts;
-static int64_t committed; /* the last zxid of any leader's */
+static int64_t committed, committed_time; /* the last zxid of any leader's, and when it was proposed */
 
 static int64_t later(int64_t a, int64_t b)
 {
@@ -110,7 +110,7 @@ struct session {
 
 /* Copies share their nodes, so that a copy costs next to nothing. */
 struct tree {
-    int64_t zxid;
+    int64_t zxid, time;  /* of the last that was done to it; time: as of a request        */
     int count, room, sessions;
     struct node **nodes; /* by path                                                     */
     struct session *session;
@@ -524,6 +524,7 @@ typedef void change_fn(void *context, enum act act, const char *path, const stru
 static void request_apply(struct tree *t, struct request *r, change_fn *changed, void *context)
 {
     t->zxid = r->zxid;
+    t->time = r->time;
     for (int i = 0; r->rc == ZOK && i < r->count; i++) {
         struct op *op = &r->ops[i];
         const struct node *before = changed ? tree_find(t, op->path->at) : NULL;
@@ -1267,7 +1268,7 @@ static void request_prepare(struct server *s, struct request *r)
 {
     struct tree before = { .zxid = 0 };
     r->zxid = s->ahead.zxid = ++s->counter;
-    r->time = (options.wall + sim_now()) / SIM_MS;
+    r->time = s->ahead.time = (options.wall + sim_now()) / SIM_MS;
     r->rc = request_check(s, r);
     if (r->act == ACT_OPEN)
         track_open(s, r->session, r->timeout, r->origin);
@@ -1291,6 +1292,7 @@ static void request_prepare(struct server *s, struct request *r)
     if (r->rc != ZOK && r->count > 1)
         tree_become(&s->ahead, &before);
     s->ahead.zxid = r->zxid;
+    s->ahead.time = r->time;
     tree_free(&before);
 }
 
@@ -1301,6 +1303,7 @@ static void leader_commit(struct server *s)
     uint64_t life = s->life;
     counts.writes++;
     committed = r->zxid;
+    committed_time = r->time;
     server_apply(s, r);
     request_moment(SIM_APPLIED, r, s->index);
     for (int i = 0; s->life == life && i < options.servers; i++)
@@ -1503,9 +1506,12 @@ static void leader_serve(struct server *s)
     for (int i = 0; i < s->tree.sessions; i++)
         track_open(s, s->tree.session[i].id, s->tree.session[i].timeout, -1);
     counts.elections++;
-    sim_tell("server %d leads, epoch %" PRId64 "%s", s->index, s->epoch, s->tree.zxid < committed ? ", and what was committed is lost" : "");
-    counts.rollbacks += s->tree.zxid < committed;
+    /* also by a server with an older history of higher zxids, from before another loss */
+    bool lost = s->tree.zxid < committed || s->tree.time < committed_time;
+    sim_tell("server %d leads, epoch %" PRId64 "%s", s->index, s->epoch, lost ? ", and what was committed is lost" : "");
+    counts.rollbacks += lost;
     committed = s->tree.zxid;
+    committed_time = s->tree.time;
     for (int i = 0; i < options.servers; i++)
         if (s->learners[i].join && s->learners[i].serving)
             peer_tell(s, i, UPTODATE, s->learners[i].join);
@@ -1888,7 +1894,7 @@ void zk_begin(const struct zk_options *o)
     options.most = options.most ? options.most : 20 * options.tick;
     counts = (struct zk_counts){ 0 };
     last_id = 0;
-    committed = 0;
+    committed = committed_time = 0;
     refused_hosts = 0;
     for (int i = 0; i < options.servers; i++)
         server_begin(&servers[i], i);
