@@ -133,7 +133,7 @@ static struct world {
     int calls_left;         /* to the next preemption                              */
     bool ending, telling, tracing;
     int rights_due;         /* so many times to be given back: a leader may lose it */
-    bool rights_taken, rights_ever;
+    bool rights_taken;
     uint64_t rollbacks;     /* of the servers,                                     */
     int64_t rolled_at;      /* the last; 0: never                                  */
     uint64_t moved;         /* connections that ended because their session was elsewhere: */
@@ -455,6 +455,15 @@ static void evict(struct host *h, bool loses)
         h->evicted[0] = '\0';
 }
 
+/* Whether a majority of the servers runs and can reach each other, whatever their leader knows of it yet. */
+static bool servers_agree(void)
+{
+    int together = 0;
+    for (int s = 0; s < world.servers; s++)
+        together += zk_server_runs(s) && !world.server_cut[s];
+    return 2 * together > world.servers;
+}
+
 /* A leader that loses its session, or its proposal, by a fault has about T: then the others have counted its silence.
  * Within that it makes another one and has the base name it (rule 10), or reads that it has none: six round trips
  * there and back, as many again after each break. Where they take longer, or nothing can be written for half of the
@@ -463,7 +472,7 @@ static void evicted_look(struct host *h)
 {
     char named[512] = "";
     bool denied = h->denied_at >= 0 && sim_now() - h->denied_at <= 3 * longest_timeout();
-    bool unable = world.global || !zk_serves() || denied || sim_now() < h->deaf_until;
+    bool unable = world.global || !zk_serves() || !servers_agree() || denied || sim_now() < h->deaf_until;
     if (!h->evicted[0])
         return;
     h->unable += h->was_unable ? sim_now() - h->looked_at : 0;
@@ -1021,7 +1030,7 @@ static void empty_base(struct fault *f) { (void)f; overwrite_base(""); }
 static void rewrite_base(struct fault *f) { (void)f; overwrite_base("{\"candidateId\":7"); }
 static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
 static void refuse(struct fault *f) { world.rights_due = 0, world.rights_taken = true, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
-static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false, world.rights_ever = true; }
+static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false; }
 
 static void refuse_host(int host, bool refused)
 {
