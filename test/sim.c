@@ -402,14 +402,14 @@ static void instance_look(struct instance *i)
     i->helpless = helpless;
 }
 
-/* Cut off, or farther than a round trip of T/8, from every server that runs; or it does not run itself. */
+/* Cut off, or farther than a round trip of T/8, from every server that runs and reaches the others; or it does not run itself. */
 static bool host_lost(const struct host *h)
 {
     const struct process *c = os_process(h->candidate), *g = h->instance ? os_process(h->instance->guard) : NULL;
     bool reached = false, cut = false;
     for (int s = 0; s < world.servers; s++) {
         cut |= h->cut_out[s] || h->cut_in[s];
-        reached |= zk_server_runs(s) && !h->cut_out[s] && !h->cut_in[s];
+        reached |= zk_server_runs(s) && !world.server_cut[s] && !h->cut_out[s] && !h->cut_in[s];
     }
     return h->mute_in || h->mute_out || h->slow > world.shortest / 16 || (cut && !reached) || (c && c->frozen) || (g && g->frozen);
 }
