@@ -301,17 +301,23 @@ static void rules_request(enum sim_moment moment, enum sim_request request, int 
 
 static bool tampered(const struct host *h);
 
+/* The base as text; returns whether that host has written it. */
+static bool base_written(int host, char data[2048])
+{
+    struct zk_view view;
+    char mark[32];
+    bool any = zk_look(BASE, &view);
+    snprintf(data, 2048, "%.*s", any ? (int)view.length : 0, any ? view.data : "");
+    snprintf(mark, sizeof mark, "\"hostname\":\"host%d\"", host);
+    return strstr(data, mark) != NULL;
+}
+
 /* A `keep` leader that says that another leads, while the base names it, does not know its own bytes. */
 static void judge_loss(int host, const char *message)
 {
-    struct zk_view view;
-    char data[2048], mark[32];
-    if (world.host[host].stop || strncmp(message, "error lost the leadership: another cand", 39) != 0 || tampered(&world.host[host]) ||
-        !zk_look(BASE, &view))
-        return;
-    snprintf(data, sizeof data, "%.*s", (int)view.length, view.data);
-    snprintf(mark, sizeof mark, "\"hostname\":\"host%d\"", host);
-    if (strstr(data, mark))
+    const struct host *h = &world.host[host];
+    char data[2048];
+    if (!h->stop && !strncmp(message, "error lost the leadership: another cand", 39) && !tampered(h) && base_written(host, data))
         sim_violation("lost, though the base names it: host%d", host);
 }
 
@@ -1341,15 +1347,10 @@ static int64_t duration_ms(const char *text)
  * already: no lease may be longer. */
 static void lease_learn(int host, bool acknowledged)
 {
-    struct zk_view view;
     struct host *h = &world.host[host];
-    char data[2048], mark[32];
-    if (!h->instance || !zk_look(BASE, &view) || !view.length)
-        return;
-    snprintf(data, sizeof data, "%.*s", (int)view.length, view.data);
-    snprintf(mark, sizeof mark, "\"hostname\":\"host%d\"", host);
-    const char *timeout = strstr(data, "\"sessionTimeout\":\"");
-    if (!strstr(data, mark) || !timeout)
+    char data[2048];
+    const char *timeout = h->instance && base_written(host, data) ? strstr(data, "\"sessionTimeout\":\"") : NULL;
+    if (!timeout)
         return;
     int64_t T = duration_ms(timeout + strlen("\"sessionTimeout\":\"")) * SIM_MS;
     int64_t end = h->sent + T / 3 * 2;
