@@ -612,7 +612,8 @@ static bool meddled(const struct host *h)
 
 static bool rolled_back(const struct host *h)
 {
-    return world.rolled_at && sim_now() - world.rolled_at <= 3 * excuse_span(h);
+    bool unseen = zk_counts()->rollbacks != world.rollbacks; /* see rollback_look() */
+    return unseen || (world.rolled_at && sim_now() - world.rolled_at <= 3 * excuse_span(h));
 }
 
 static bool tampered(const struct host *h)
