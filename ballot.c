@@ -1288,8 +1288,11 @@ static bool cron_item(struct cron_reader *r)
         return cron_fail_part(r, start, ",", "is not one range with one step at most");
     if (low > high)
         return cron_fail_part(r, start, ",/", "runs backwards: a range does not wrap, write two");
-    for (uint64_t i = low; i <= high; i += (uint64_t)step)
-        r->set |= UINT64_C(1) << i;
+    if (step == 1)
+        r->set |= (UINT64_C(2) << high) - (UINT64_C(1) << low);
+    else
+        for (uint64_t i = low; i <= high; i += (uint64_t)step)
+            r->set |= UINT64_C(1) << i;
     r->star = r->star || (all && step == 1);
     return true;
 }
