@@ -186,6 +186,7 @@ static void test_claims(void)
     check(begins_at(b, 6 * SECOND, REQUEST_WRITE), "... also where the base names us");
     b->base.lost_until = 0;
 
+    describe("... where the base names a leader that is gone, one that lives, or the candidate itself");
     names(b, "proposal-1", true);
     check(begins_at(b, 5 * SECOND, REQUEST_WRITE), "(b) a leader of stop that is gone: after 5/6 T");
     b->base.timeout = 12 * SECOND;
@@ -224,6 +225,8 @@ static void test_claims(void)
     flies(b, REQUEST_PROBE, false);
     answer(b, REQUEST_PROBE, clock_now(), (struct reply){ .rc = ZOK });
     check(clock_now() - b->base.read_at < MINUTE && !b->broke_at, "... which counts as a read");
+
+    describe("A waiting candidate leaves by deleting its proposal");
     b->want = WANT_LEAVE;
     check(step_at(b, 0) == REQUEST_WITHDRAW, "a waiting candidate leaves by deleting its proposal");
     names(b, "proposal-5", true);
@@ -248,12 +251,16 @@ static void test_leading(void)
     b->want = WANT_LEAVE;
     check(election_step(b, 99 * SECOND, &wake) == REQUEST_RESIGN, "resign");
     b->want = WANT_STAND;
+
+    describe("A leader is unsure when its lease is over, and when it may have resigned");
     b->lease.sent = clock_now();
     check(ballot_role(b) == BALLOT_LEADER && ballot_lease_ms(b) > 0, "a leader, while the lease lasts");
     b->resigning = true;
     check(ballot_role(b) == BALLOT_UNSURE && ballot_lease_ms(b) == 0,
         "... not once its resignation is on its way: it may be carried out, whatever it wants meanwhile");
     b->resigning = false;
+
+    describe("Rule 5: what is in doubt is settled when all is read: our bytes and our proposal keep the lead");
     b->lease.sent = 99 * SECOND;
     b->unsettled = b->synced = true;
     b->base.ours = true;
@@ -462,6 +469,7 @@ static void test_silence(void)
     base_reads(b, 1, 1, GONE);
     check(b->base.silent_since == since, "... reading it again changes nothing");
 
+    describe("... where an answer took longer than T/5");
     answer(b, REQUEST_PROBE, clock_now() - b->client.timeout / 8, (struct reply){ .rc = ZOK });
     check(!b->broke_at, "an answer after T/8 is no gap");
     answer(b, REQUEST_PROBE, clock_now() - b->client.timeout / 4, (struct reply){ .rc = ZOK });
@@ -480,6 +488,7 @@ static void test_silence(void)
         "\"sessionTimeout\":\"9223372036854775808ns\"}");
     check(claim_time(b) == b->base.moved_at + 5 * SECOND, "an advertised T that cannot be counted is not used");
 
+    describe("... where a leader has lost the lead behind such a gap: T alone");
     b->leading = true;
     b->sent_timeout = b->client.timeout;
     const struct Stat written = { .czxid = 1, .ctime = 1, .version = 3 };
@@ -493,6 +502,7 @@ static void test_silence(void)
     check(!b->base.restarted && claim_time(b) == b->base.silent_since + 6 * SECOND,
         "... one of after it does: a leader that loses the lead waits T, not 2 T");
 
+    describe("... after a reconnect");
     string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
     handle_open(&b->client);
     b->client.met = true;
@@ -503,6 +513,7 @@ static void test_silence(void)
     check(b->base.restarted && b->base.silent_since > since, "... and the clock of (c) begins anew");
     handle_close(&b->client);
 
+    describe("... after a standstill of its own");
     int timeout = 0;
     struct pollfd slots[BALLOT_POLLFDS];
     b->client.connected = false;
@@ -668,6 +679,8 @@ static void test_base_made_again(void)
     b->client.session.client_id++; /* it has expired */
     election_settle(b);
     check(!b->leading, "... they keep no candidate in the lead");
+
+    describe("A base that was read before we stand is read again: its silence was not watched");
     answer(b, REQUEST_BASE, clock_now(), (struct reply){ .rc = ZNONODE });
     proposal_adopt(b, "proposal-0");
     check(!b->base.fresh, "a base that was missing is read again when we stand: nothing tells that it was made");
@@ -859,7 +872,7 @@ static void test_lies(void)
 
 static void test_opening(void)
 {
-    describe("ballot_open refuses a wrong configuration; ballot_trouble says what is wrong");
+    describe("ballot_open refuses a wrong configuration");
     static const struct { struct ballot_config config; int error; } cases[] = {
         { { "localhost", "/b", "me", 5000, BALLOT_KEEP, "digest:me", NULL, NULL, false, false }, BALLOT_EAUTH },
         { { "localhost", "/b", "me", 0, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_ETIMEOUT },
@@ -870,6 +883,8 @@ static void test_opening(void)
     ballot *b;
     for (size_t i = 0; i < COUNT(cases); i++)
         check(ballot_open(&b, &cases[i].config) == cases[i].error && !b, ballot_strerror(cases[i].error));
+
+    describe("ballot_trouble says why a candidate cannot stand");
     b = member(BALLOT_KEEP);
     same(ballot_trouble(b), "", "in contact, and all is well: no trouble");
     b->client.connected = false;
@@ -889,6 +904,7 @@ static void test_own(void)
     check(!b->own_exists && b->unsettled, "a proposal of our name that another session owns is not ours");
     ballot_close(b);
 
+    describe("A leader's base, clock and resignation: what follows from each");
     b = member(BALLOT_KEEP);
     names(b, "proposal-4", false);
     b->leading = true;
@@ -953,6 +969,7 @@ static void test_rights(void)
     check(b->retry_at <= clock_now() + 30 * SECOND, "... nor after more than 30 s");
     ballot_close(b);
 
+    describe("Only a denied right is one, and where something is in doubt the session is closed");
     b = member(BALLOT_KEEP);
     answered(b, REQUEST_WRITE, ZTHROTTLEDOP, 1);
     check(!b->denied && !ballot_step_down(b), "a server that is too busy denies no right");
@@ -963,6 +980,7 @@ static void test_rights(void)
     check(step_at(b, 0) == STEP_END_SESSION, "where something is in doubt, the session is closed");
     ballot_close(b);
 
+    describe("A leader to which a right is denied resigns when its owner lets it, or leaves otherwise");
     b = member(BALLOT_KEEP);
     names(b, "proposal-5", false);
     b->leading = true;
@@ -996,6 +1014,8 @@ static void test_session_timeouts(void)
     struct ballot_config c = b->config;
     c.timeout_ms = BALLOT_TIMEOUT_MAX + 1;
     check(ballot_open(&other, &c) == BALLOT_ETIMEOUT && !other, "no longer one may be asked for");
+
+    describe("A server that gives a foolish session timeout is left, and the others are tried first");
     b->client.connected = false;
     b->client.unfit = true;
     check(contact_due(&b->client, 0, &wake) == client_break_off, "a server that gives an unfit one is not talked to");
@@ -1012,6 +1032,8 @@ static void test_session_timeouts(void)
     t = text_in(chosen, sizeof chosen);
     addresses_choose(&b->client, &t);
     same(chosen, b->client.addresses, "... then all");
+
+    describe("Pauses between two attempts end soon, whatever the session timeout");
     b->client.timeout = TIMEOUT_MAX;
     for (int i = 0; i < 40; i++)
         contact_back_off(&b->client, 0);
@@ -1024,6 +1046,8 @@ static void test_session_timeouts(void)
     for (int i = 0; i < 40; i++)
         contact_back_off(&b->client, 0);
     check(b->client.hold_until <= SECOND, "a leader tries again within T/6 while others do not count it as gone");
+
+    describe("Of a longer session timeout 10 minutes count");
     b->config.timeout_ms = 3600000;
     string_copy(b->client.addresses, sizeof b->client.addresses, "127.0.0.1:1");
     handle_open(&b->client);
@@ -1037,12 +1061,13 @@ static struct facts facts(void)
     return (struct facts){
         .observed = { .now = 1000 * SECOND, .election.role = BALLOT_LEADER, .timeout = 6 * SECOND,
             .start_until = 1004 * SECOND },
-                           .memory.lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND } };
+        .memory.lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND },
+    };
 }
 
 static void test_decisions(void)
 {
-    describe("What a candidate does of command and candidacy, as it leads, waits, loses and ends");
+    describe("A leader starts the command within its lease, after restart-delay; a waiting candidate waits");
     struct facts f = facts();
     check(agent_decide(&f).command == COMMAND_START, "a leader starts the command");
     f.observed.start_until = f.observed.now;
@@ -1058,6 +1083,7 @@ static void test_decisions(void)
     check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_STAND,
         "a waiting candidate waits");
 
+    describe("A running command is stopped when the leadership is lost, killed when it is revoked");
     f = facts();
     f.memory.life = LIFE_RUNNING;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "a running command is left alone");
@@ -1069,6 +1095,8 @@ static void test_decisions(void)
         "the leadership lost: stopped, and nothing claimed meanwhile");
     f.observed.revoked = true;
     check(agent_decide(&f).command == COMMAND_KILL, "... revoked: killed");
+
+    describe("A running command is stopped at max-runtime and by a signal, killed by a second one");
     f = facts();
     f.memory.life = LIFE_RUNNING;
     f.rules.max_runtime = SECOND;
@@ -1082,6 +1110,7 @@ static void test_decisions(void)
     f.memory.end_signals = 2;
     check(agent_decide(&f).command == COMMAND_KILL, "... twice: kill");
 
+    describe("A guard that does not do what it should is replaced");
     f = facts();
     f.memory.life = LIFE_RUNNING;
     f.rules.stop = true;
@@ -1092,6 +1121,7 @@ static void test_decisions(void)
     f.memory.unacknowledged_since = f.observed.now - 4 * SECOND;
     check(agent_decide(&f).replace_guard, "a guard that has not acknowledged for 2/3 T is replaced");
 
+    describe("While no guard can be forked nothing is started, and the queue is left");
     f = facts();
     f.memory.guard_lost = true;
     f.memory.guard_due = f.observed.now + SECOND;
@@ -1119,6 +1149,7 @@ static void test_decisions(void)
     check(!agent_decide(&f).after.ending && agent_decide(&f).candidacy == CANDIDACY_LEAVE,
         "... but for rerun, which has to wait");
 
+    describe("Told to end, a candidate without a command leaves first, then ends");
     f = facts();
     f.memory.end_signals = 1;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE && !agent_decide(&f).finish, "no command: leave first");
@@ -1451,7 +1482,7 @@ static void listed(struct viewer *v, const int *numbers)
 
 static void test_reading(void)
 {
-    describe("Times, moments, YAML and cells of a table: what is read and written");
+    describe("A JSON object is told from what is not one");
     static const struct { const char *json; bool object; } objects[] = {
         { "{}", true }, { " {\"a\":[{}],\"b\":null} ", true }, { "{\"a\":1,}", false }, { "{", false }, { "", false },
         { "{}x", false },
@@ -1459,6 +1490,8 @@ static void test_reading(void)
     };
     for (size_t i = 0; i < COUNT(objects); i++)
         check(json_is_object(objects[i].json, strlen(objects[i].json)) == objects[i].object, objects[i].json);
+
+    describe("Times in Go's form are read");
     nanos t;
     check(time_parse("2022-01-07 13:40:17.537208 -0800 PST m=+1.119309658", &t) && t == 1641591617537208000,
         "a Go time");
@@ -1471,6 +1504,8 @@ static void test_reading(void)
     };
     for (size_t i = 0; i < COUNT(times); i++)
         check(!time_parse(times[i], &t), times[i]);
+
+    describe("Moments in the form of RFC 3339 are read and written");
     int64_t at;
     check(moment_parse("2024-02-29T23:59:59.9z", &at) && at == 1709251199 &&
         moment_parse("2024-03-01 05:44:59+05:45", &at) && at == 1709251199, "RFC 3339");
@@ -1489,11 +1524,15 @@ static void test_reading(void)
     struct text fine = text_in(wall, sizeof wall);
     text_wall(&fine, 1709251199 * SECOND + 5, true);
     same(wall, "2024-02-29T23:59:59.000000005Z", "... to the nanosecond");
+
+    describe("A time that was written in Go's form is read as the same");
     struct text written = text_in(wall, sizeof wall);
     time_string(&written, clock_now());
     nanos now = clock_read(CLOCK_REALTIME);
     check(time_parse(wall, &t) && t <= now && now - t < MINUTE && strstr(wall, " m=+0."),
         "Go's form is read as it was written");
+
+    describe("YAML: what needs quotes has them");
     static const char *const plain[] = {
         "a", "candidate-2", "/ballot/x", "10s", "1m0s", "is leader", "2022-01-07 13:40:17.5 -0800 PST m=+1.1",
         "yes sir", "nullable", "a:b"
@@ -1507,6 +1546,8 @@ static void test_reading(void)
         check(yaml_plain(plain[i]), plain[i]);
     for (size_t i = 0; i < COUNT(quoted); i++)
         check(!yaml_plain(quoted[i]), quoted[i]);
+
+    describe("The table: ages, and cells that are cut, wide, harmless");
     static const struct { int64_t age; const char *text; } ages[] = {
         { -5, "0s" }, { 59, "59s" }, { 60, "1m" }, { 185, "3m5s" }, { 125 * 60, "2h5m" }, { 50 * 3600, "2d2h" } };
     char out[64];
@@ -1666,9 +1707,8 @@ static void test_notes(void)
     v->nodes[0].state = ZNODE_GONE;
     report_open(&p, v);
     report_candidate(&p, &v->nodes[0], r);
-    check(r->note_count == 1 && !strcmp(r->notes[0], "gone") &&
-        !strcmp(r->fields[MEMBER_ID], "proposal-2") && !strcmp(r->fields[MEMBER_NODE], "/b/proposal-2"),
-        "gone");
+    check(r->note_count == 1 && !strcmp(r->notes[0], "gone") && !strcmp(r->fields[MEMBER_ID], "proposal-2") &&
+        !strcmp(r->fields[MEMBER_NODE], "/b/proposal-2"), "gone");
     data(v, &v->nodes[0], "{\"pid\":7}", 0);
     report_candidate(&p, &v->nodes[0], r);
     check(!strcmp(r->notes[0], "unparseable"), "a field of another type: unparseable");
@@ -1800,6 +1840,7 @@ static void test_activations(void)
     c.memory.fits = false;
     check(step(&c, AUTHORITY_LEADER, false).kind == CRON_BEGIN, "no record, or another schedule's: it begins now");
 
+    describe("Of all that was missed the latest is caught up, if catch-up allows it");
     c = cron_run(&minutely, 100000 * 60 + 59);
     c.memory.record.mark = 6000;
     check(step(&c, AUTHORITY_LEADER, false).at == 100000 * 60, "of all that was missed the latest is caught up");
@@ -1808,6 +1849,7 @@ static void test_activations(void)
     c.wall = 100000 * 60 * SECOND + 900 * MILLISECOND;
     check(step(&c, AUTHORITY_LEADER, false).kind == CRON_RECORD, "... which does not forbid to be on time");
 
+    describe("@every keeps its cadence");
     c = cron_run(&every, 1000);
     c.wall = 1020 * SECOND;
     check(step(&c, AUTHORITY_LEADER, false).at == 1014, "@every keeps its cadence");
@@ -1817,6 +1859,7 @@ static void test_activations(void)
     cron_decide(&c, AUTHORITY_LEADER, false, 0, &wake);
     check(wake == SECOND / 2, "... from what was recorded last");
 
+    describe("A clock that has jumped is compared with the servers' before anything is run");
     c = cron_run(&minutely, 6000);
     c.wall += 365 * 24 * HOUR;
     c.jumped = 365 * 24 * HOUR;
@@ -1833,6 +1876,8 @@ static void test_activations(void)
     c.ahead = -1800000000 * SECOND;
     c.jumped = 0;
     check(step(&c, AUTHORITY_LEADER, false).kind == CRON_HAND_OVER, "in 1970: hands over");
+
+    describe("Where all clocks were set back, what is done is not done again");
     c = cron_run(&minutely, 6000);
     c.wall = 3000 * SECOND;
     check(step(&c, AUTHORITY_LEADER, false).kind == CRON_NOTHING,
@@ -1873,7 +1918,7 @@ static void test_run_record(void)
 
 static void test_cron_policies(void)
 {
-    describe("run cron: the policies, and what has to be in the record first");
+    describe("run cron starts what is recorded, then follows the policy");
     struct schedule s = schedule("* * * * *", MINUTE);
     struct facts f = facts();
     struct cron_run c = cron_run(&s, 6000);
@@ -1894,6 +1939,8 @@ static void test_cron_policies(void)
     check(agent_decide(&f).after.ending && agent_decide(&f).after.exit_status == 0, "... exit ends");
     f.rules.on_success = POLICY_REELECT;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... reelect resigns");
+
+    describe("run cron resigns after the record says how the command ended");
     c.memory.written = false;
     check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD && agent_decide(&f).step.kind == CRON_WRITE,
         "... after the record says how it ended");
@@ -1910,6 +1957,8 @@ static void test_cron_policies(void)
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... and ballot is not told to end");
     f.observed.now = f.memory.leaving_since;
     check(agent_decide(&f).candidacy == CANDIDACY_LAST_WORD, "... which waits for it, too, but for a second");
+
+    describe("run cron, keep, out of contact: the next activation is started, unless something is in doubt");
     f.memory.end_signals = 0;
     f.memory.leaving_since = 0;
     c.known = true;
@@ -1932,6 +1981,8 @@ static void test_cron_policies(void)
     f.memory.stalled_at = 0;
     c.memory.fits = false;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not without having read the record as a leader");
+
+    describe("run cron back in contact says what it ran, and resigns; a leader records what is due");
     c.memory.fits = true;
     f.observed.election.role = BALLOT_LEADER;
     c.known = true;
