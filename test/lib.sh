@@ -9,8 +9,9 @@
 #     ...
 #     check "its guard resigns for it" within 2 leader_is b
 #
-# What is checked or waited for is a command with its arguments: those below, or a small
-# function that stands above the block which needs it. Whatever checks, ends with 0 or 1.
+# A block that needs what the one above has left begins with goes_on instead. What is checked or
+# waited for is a command with its arguments: those below, or a small function that stands above
+# its first use. It ends with 0 for yes, with 1 for no; anything else is an error.
 # shellcheck shell=bash disable=SC2034
 
 [ -r /proc/self/status ] || { echo "1..0 # skip /proc is not mounted, which bash, Java and these tests need"; exit; }
