@@ -4,8 +4,10 @@
 readme=$here/../README.md
 commands() { sed '/^```c$/,/^```$/d' "$readme" | sed -n 's/^    \(\(sudo \)\?\(make\|ballot\).*\)/\1/p'; }
 
-settings=$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/../ballot.c" | sort | tr '\n' ' ')
-is "$(sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$readme" | grep -v '^make' | sort | tr '\n' ' ')" "$settings" "its table names the settings of the program, no others"
+describe "The table of settings names each of the program's, with its default"
+program_names() { sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/../ballot.c" | sort | tr '\n' ' '; }
+table_names() { sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$readme" | grep -v '^make' | sort | tr '\n' ' '; }
+is "$(table_names)" "$(program_names)" "its table names the settings of the program, no others"
 "$BALLOT" help --ini >"$T/help"
 while IFS='|' read -r _ name default _; do
     name=$(tr -d ' `' <<<"$name")
@@ -13,7 +15,8 @@ while IFS='|' read -r _ name default _; do
     [ -z "$default" ] || check "$name: the default is $default" grep -qxF -- ";$name = $default" "$T/help"
 done < <(grep '^| `[a-z-]*` | .* | .* |$' "$readme")
 
-# The first pages tell what is promised. (That it is so: kill.t, outage.t, and election.t where a leader is cut off alone.)
+describe "The first pages tell what is promised"
+# (That it is so: kill.t, outage.t, and election.t where a leader is cut off alone.)
 "$BALLOT" help --man >"$T/man"
 for page in "$readme" "$here/../ballot.c" "$T/man"; do
     head -n 40 "$page" | tr -d '\\*' | tr -s ' \n' ' ' >"$T/page"
@@ -23,18 +26,28 @@ for page in "$readme" "$here/../ballot.c" "$T/man"; do
         check "${page##*/}: $promise" grep -q -- "$promise" "$T/page"
     done
 done
-check "... and that each job needs a path of its own" grep -q '^| `zookeeper-base-path` .* give each job its own' "$readme"
+check "... and that each job needs a path of its own" \
+    grep -q '^| `zookeeper-base-path` .* give each job its own' "$readme"
 
-is "$(commands | sort | tr '\n' ';')" \
-    'ballot info -o table;ballot run cron --candidate-id="$(hostname)" --schedule='"'30 2 * * mon-fri'"' -- make-backup;ballot run once --candidate-id="$(hostname)" -- /usr/bin/my-singleton --verbose;ballot step-down;ballot watch;make;make deps demo;make deps test;sudo make install;' \
-    "these are its commands"
+describe "All of its commands are tried here (but make test, which this is)"
+is "$(commands | sort)" 'ballot info -o table
+ballot run cron --candidate-id="$(hostname)" --schedule='"'30 2 * * mon-fri'"' -- make-backup
+ballot run once --candidate-id="$(hostname)" -- /usr/bin/my-singleton --verbose
+ballot step-down
+ballot watch
+make
+make deps demo
+make deps test
+sudo make install' "these are its commands"
 
-# `make test` is this; `make demo`:
+describe "make demo shows three candidates, the kill and the takeover"
 make -s -C "$here/.." demo >"$T/demo" 2>&1
 is $? 0 "make demo"
-check "... shows three candidates, the kill and the takeover" eval "grep -q 'b is at work [0-9]* ms later' $T/demo && grep -q 'c is at work [0-9]* ms later' $T/demo && grep -q 'kill -9' $T/demo"
+for shown in 'b is at work [0-9]* ms later' 'c is at work [0-9]* ms later' 'kill -9'; do
+    check "it shows: $shown" grep -q "$shown" "$T/demo"
+done
 
-# `make` and `make install`, from a copy, as a stranger would
+describe "make and make install work in a fresh copy; make uninstall removes all"
 mkdir "$T/copy"
 cp "$here"/../{ballot.c,ballot.h,Makefile} "$T/copy"
 make -s -C "$T/copy" >"$T/make.log" 2>&1
@@ -43,48 +56,55 @@ make -s -C "$T/copy" install DESTDIR="$T/root" PREFIX=/usr >>"$T/make.log" 2>&1
 is $? 0 "make install, with DESTDIR and PREFIX"
 check "... installs ballot" test -x "$T/root/usr/bin/ballot"
 installed=$(cd "$T/root" && find . -type f | sort | tr '\n' ' ')
-is "$installed" "./usr/bin/ballot ./usr/share/bash-completion/completions/ballot ./usr/share/fish/vendor_completions.d/ballot.fish ./usr/share/man/man1/ballot.1 ./usr/share/zsh/site-functions/_ballot " "... its manual and completion"
+wanted="./usr/bin/ballot ./usr/share/bash-completion/completions/ballot "
+wanted+="./usr/share/fish/vendor_completions.d/ballot.fish ./usr/share/man/man1/ballot.1 "
+wanted+="./usr/share/zsh/site-functions/_ballot "
+is "$installed" "$wanted" "... its manual and completion"
 make -s -C "$T/copy" uninstall DESTDIR="$T/root" PREFIX=/usr
 is "$(find "$T/root" -type f)" "" "make uninstall removes them"
 
-# the first command, with a singleton of our own
+describe "The first command, with a singleton of our own, and info"
+BASE=/ballot/election # the default path
 zk_start zk
 mkdir "$T/bin"
 cp "$here/../ballot" "$T/bin/ballot"
 printf '#!/bin/sh\necho "singleton $*"; exec sleep 100\n' >"$T/bin/my-singleton"
 chmod +x "$T/bin/my-singleton"
+as_typed() { # NAME COMMAND-LINE: of the README, in a shell
+    BALLOT_ZOOKEEPER_SERVERS=$(servers zk) PATH="$T/bin:$PATH" setsid bash -c "exec $2" >"$T/$1.out" 2>"$T/$1.log" &
+    PID[$1]=$!
+}
+info_table() { BALLOT_ZOOKEEPER_SERVERS=$(servers zk) timeout 10 "$BALLOT" info -o table; }
 first=$(commands | grep '^ballot run once' | sed "s|/usr/bin/|$T/bin/|")
-BALLOT_ZOOKEEPER_SERVERS=$(servers zk) PATH="$T/bin:$PATH" setsid bash -c "exec $first" >"$T/a.out" 2>"$T/a.log" &
-PID[a]=$!
+as_typed a "$first"
 check "$first" within 10 grep -q 'singleton --verbose' "$T/a.out"
-check "ballot info -o table" eval 'BALLOT_ZOOKEEPER_SERVERS=$(servers zk) timeout 10 "$BALLOT" info -o table | grep -q "leads /ballot/election"'
+check "ballot info -o table" prints_like "leads /ballot/election" info_table
 stop a
 
-# what is to come
+goes_on "What is to come, and the second command"
 next=$(grep -o '`ballot next [^`]*`' "$readme" | tr -d '`')
-is "$(eval "${next/ballot/$BALLOT}" | grep -c T02:30:00)" 10 "$next"
-
-# the second
+is "$(PATH="$T/bin:$PATH" bash -c "$next" | grep -c T02:30:00)" 10 "$next"
 cp "$T/bin/my-singleton" "$T/bin/make-backup"
 second=$(commands | grep '^ballot run cron')
-BALLOT_ZOOKEEPER_SERVERS=$(servers zk) PATH="$T/bin:$PATH" setsid bash -c "exec $second" >"$T/c.out" 2>"$T/c.log" &
-PID[c]=$!
-check "$second" within 10 eval 'BALLOT_ZOOKEEPER_SERVERS=$(servers zk) timeout 10 "$BALLOT" info -o table | grep -q "^schedule 30 2 [*] [*] mon-fri, next 20.*T02:30:00"'
+as_typed c "$second"
+check "$second" within 10 prints_like "^schedule 30 2 [*] [*] mon-fri, next 20.*T02:30:00" info_table
 stop c
-zk rm $BASE/schedule
+zk rm "$BASE/schedule"
 
-# the systemd unit and the container's entry point name what exists
+goes_on "The systemd unit and the container's entry point name what exists"
 unit=$(sed -n '/^```ini/,/^```/p' "$readme")
-line=$(sed -n 's|^ExecStart=/usr/local/bin/ballot ||p' <<<"$unit" | sed "s|%H|$(hostname)|; s|/usr/bin/my-singleton|$T/bin/my-singleton|")
+our_singleton() { sed "s|/usr/bin/my-singleton|$T/bin/my-singleton|"; }
+line=$(sed -n 's|^ExecStart=/usr/local/bin/ballot ||p' <<<"$unit" | sed "s|%H|$(hostname)|" | our_singleton)
 # shellcheck disable=SC2046,SC2086
-env $(sed -n 's/^Environment=//p' <<<"$unit") BALLOT_ZOOKEEPER_SERVERS="$(servers zk)" setsid "$BALLOT" $line >"$T/b.out" 2>"$T/b.log" &
+env $(sed -n 's/^Environment=//p' <<<"$unit") BALLOT_ZOOKEEPER_SERVERS="$(servers zk)" \
+    setsid "$BALLOT" $line >"$T/b.out" 2>"$T/b.log" &
 PID[b]=$!
 check "the systemd unit's line runs" within 10 grep -qs 'singleton --verbose' "$T/b.out"
 BASE=/my/singleton
 check "... in the election of its Environment" within 5 leader_is "$(hostname)"
 stop b
-entry=$(sed -n 's/^ENTRYPOINT //p' "$readme" | perl -MJSON::PP -e 'my @w = @{decode_json(<STDIN>)}; shift @w; print join "\n", @w' | sed "s|/usr/bin/my-singleton|$T/bin/my-singleton|")
-mapfile -t words <<<"$entry"
+words_of() { perl -MJSON::PP -e 'my (undef, @words) = @{decode_json(<STDIN>)}; print join "\n", @words'; }
+mapfile -t words < <(sed -n 's/^ENTRYPOINT //p' "$readme" | words_of | our_singleton)
 BALLOT_ZOOKEEPER_SERVERS="$(servers zk)" setsid "$BALLOT" "${words[@]}" >"$T/c.out" 2>"$T/c.log" &
 PID[c]=$!
 check "the container's entry point runs" within 10 grep -q 'singleton' "$T/c.out"
