@@ -118,7 +118,7 @@ test: needs
 	@prove -j $(JOBS) $(TESTS)
 
 # What takes longer: more rounds, random faults, and all of it with sanitizers,
-# whose reports are files, because who dies at its end is not always asked how.
+# whose reports are files, because a process that dies at its end is not always asked how.
 ASAN_REPORT = $(CURDIR)/test/bin/asan/report
 SANITIZED = $(patsubst %,test/%.t,kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
 soak: needs-lint

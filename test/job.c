@@ -10,7 +10,7 @@
  * FOLDER/record gets lines of "start|ready|end|term NS PID TOKEN": ready when all
  * WORDs are done. FOLDER/lock and FOLDER/one are held from the first moment to the
  * last, by the children too; the kernel frees them with the last of them, however
- * they die. Whoever finds one held while starting writes "OVERLAP": two ran at a time.
+ * they die. A job that finds one held while it starts writes "OVERLAP": two ran at a time.
  *
  * WORDs: ignore-term, fork (a child in the group), daemon (one that leaves it),
  * children (100 of them), exit=N, signal=N, silent (closes stdout and stderr).
@@ -56,15 +56,15 @@ static void record(int fd, const char *what, int64_t when)
         _exit(99);
 }
 
-/* A FIFO has a reader as long as one of those who share it lives: a lock that can
- * be looked at without taking it. But two who look at the same moment see nobody;
+/* A FIFO has a reader as long as one of those that share it lives: a lock that can
+ * be looked at without taking it. But two that look at the same moment see no reader;
  * of flock(), which children share as well, one of them is told. */
 static void hold(const char *folder, int log)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/lock", folder);
     mkfifo(path, 0600);
-    int writer = open(path, O_WRONLY | O_NONBLOCK); /* fails while nobody reads */
+    int writer = open(path, O_WRONLY | O_NONBLOCK); /* fails while it has no reader */
     if (writer >= 0)
         record(log, "OVERLAP", now());
     if (open(path, O_RDONLY | O_NONBLOCK) < 0)

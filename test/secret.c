@@ -1,5 +1,5 @@
 /* Whether what is secret is overwritten by the code that the compiler has made, which may
- * leave out a memset() that nobody reads after. Includes ballot.c; `make lint` builds it
+ * leave out a memset() whose bytes are not read after it. Includes ballot.c; `make lint` builds it
  * with each compiler and level. Linked with -Wl,--wrap=free, and with -z now: to bind
  * while it runs leaves registers on the stack. Prints TAP. */
 #define _XOPEN_SOURCE 700 /* sigaltstack() */

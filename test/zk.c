@@ -1,6 +1,6 @@
 /* zk - a ZooKeeper client for the tests: one request a run.
  *
- *     zk HOST:PORT ls|get|stat|rm|seal PATH           (seal: nobody may read it)
+ *     zk HOST:PORT ls|get|stat|rm|seal PATH           (seal: no client may read it)
  *     zk HOST:PORT set|create|ephemeral PATH DATA     ("-": standard input)
  *     zk HOST:PORT acl PATH LIST        as zkCli.sh has it: world:anyone:cdrwa,digest:USER:HASH:r
  *     zk HOST:PORT crowd BASE COUNT     that many candidates in one session
