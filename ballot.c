@@ -4221,7 +4221,8 @@ BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
     const struct client *c = &b->client;
     *out = (struct ballot_status){
         .role = ballot_role(b), .connected = c->connected, .step_down = ballot_step_down(b), .resigning = b->resigning,
-        .refused = b->refused || c->denied, .losses = b->losses, .revoked = b->revoked, .token = b->token,
+        .refused = b->refused || c->denied, .unnamed = b->leading && !base_names_us(b),
+        .losses = b->losses, .revoked = b->revoked, .token = b->token,
         .lease = b->lease, .timeout = c->timeout, .clock_ahead = b->ahead, .clock_shift = b->ahead_shift,
         .session = c->session.client_id, .servers = c->addresses, .resolver = c->resolver.pid,
     };
@@ -7273,9 +7274,11 @@ static void decide_alive(const struct facts *f, struct decision *d)
         d->command = COMMAND_KILL;
     else if (m->end_signals || o->lost)
         d->command = COMMAND_STOP;
-    else if (o->election.step_down && leads) /* if heartbeats are refused, the silent leader is revoked after 2 T */
-        d->command = o->election.refused && due(lease_moment(&m->lease, PART_REFUSED), o->now, &d->wake) ? COMMAND_KILL : COMMAND_STOP;
-    else if (f->rules.max_runtime && due(m->started_at + f->rules.max_runtime, o->now, &d->wake)) {
+    else if (o->election.step_down && leads) {
+        /* Of a leader whose heartbeats are refused: others revoke it after 2 T; if its proposal is gone, they claim after T. */
+        nanos latest = lease_moment(&m->lease, o->election.unnamed ? PART_CLAIM_STOP : PART_REFUSED);
+        d->command = o->election.refused && due(latest, o->now, &d->wake) ? COMMAND_KILL : COMMAND_STOP;
+    } else if (f->rules.max_runtime && due(m->started_at + f->rules.max_runtime, o->now, &d->wake)) {
         d->command = COMMAND_STOP;
         d->cause = CAUSE_RUNTIME;
     }

@@ -248,6 +248,8 @@ struct ballot_status {
     bool resigning;      /* the ensemble may have carried out our resignation: do not go on
                             without contact                                     */
     bool refused;        /* the ensemble refuses something: ballot_trouble()    */
+    bool unnamed;        /* we lead in a new session, which the base does not name yet: other
+                            candidates count our silence                        */
     unsigned losses;     /* counts each loss of the leadership                  */
     bool revoked;        /* the last one: our proposal was deleted by hand      */
     int64_t token;       /* as ballot_token(); 0: not leading                   */

@@ -72,7 +72,6 @@ struct host {
     bool was_unable;        /* and could not at that time                          */
     int64_t swept_at;       /* its guard was killed before it had done everything; 0: never */
     int64_t died_at;        /* its last candidate; 0: none                         */
-    int64_t denied_at;      /* its rights were taken, or given back; -1: never     */
     int cut_out[SERVERS], cut_in[SERVERS];
     int mute_out, mute_in;  /* lost, but for TCP's handshake                       */
     int64_t slow;
@@ -477,8 +476,7 @@ static bool servers_agree(void)
 static void evicted_look(struct host *h)
 {
     char named[512] = "";
-    bool denied = h->denied_at >= 0 && sim_now() - h->denied_at <= 3 * longest_timeout();
-    bool unable = world.global || !zk_serves() || !servers_agree() || denied || sim_now() < h->deaf_until;
+    bool unable = world.global || !zk_serves() || !servers_agree() || sim_now() < h->deaf_until;
     if (!h->evicted[0])
         return;
     h->unable += h->was_unable ? sim_now() - h->looked_at : 0;
@@ -1038,15 +1036,8 @@ static void rewrite_base(struct fault *f) { (void)f; overwrite_base("{\"candidat
 static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
 static void refuse(struct fault *f) { world.rights_due = 0, world.rights_taken = true, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
 static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false; }
-
-static void refuse_host(int host, bool refused)
-{
-    world.host[host].denied_at = sim_now();
-    zk_host_refuse(host, refused);
-}
-
-static void refuse_one(struct fault *f) { refuse_host(f->struck, true); }
-static void allow_one(struct fault *f) { refuse_host(f->struck, false); }
+static void refuse_one(struct fault *f) { zk_host_refuse(f->struck, true); }
+static void allow_one(struct fault *f) { zk_host_refuse(f->struck, false); }
 
 /* --- a Go ballot in the queue: one at a time ------------------------------------------------------- */
 
@@ -1739,7 +1730,7 @@ static void dice_faults(int64_t T)
 static void dice_host(struct host *h, int64_t T, int mode, int64_t delay)
 {
     static const char *const policies[] = { "reelect", "reelect", "rerun", "ignore" };
-    *h = (struct host){ .present = true, .stop = mode == 2 ? dice_chance(50) : mode == 1, .lost_at = -1, .denied_at = -1 };
+    *h = (struct host){ .present = true, .stop = mode == 2 ? dice_chance(50) : mode == 1, .lost_at = -1 };
     h->timeout = mode == 2 && dice_chance(50) && delay < T / 60 ? dice(T / 2, T) : T;
     if (h->timeout < world.shortest)
         world.shortest = h->timeout;

@@ -1758,6 +1758,17 @@ static void test_stepping_down(void)
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).cause == CAUSE_BALLOT &&
         agent_decide(&f).candidacy == CANDIDACY_STAND,
         "the leader, asked to step down, stops its command first");
+    f.observed.now += 9 * SECOND;
+    check(agent_decide(&f).command == COMMAND_STOP, "... in the time that it has");
+    f.observed.election.refused = true;
+    check(agent_decide(&f).command == COMMAND_KILL, "... which is 3/2 T if heartbeats are refused: it will be revoked");
+    f.observed.now -= 4 * SECOND;
+    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).wake <= f.observed.now + SECOND, "... not before");
+    f.observed.election.unnamed = true;
+    check(agent_decide(&f).command == COMMAND_KILL,
+        "... 5/6 T in a new session, which the base does not name: others claim after T");
+    f.observed.election.refused = f.observed.election.unnamed = false;
+    f.observed.now -= 5 * SECOND;
     f.memory.life = LIFE_NONE;
     f.memory.ended = true;
     f.memory.cause = CAUSE_BALLOT;
