@@ -366,7 +366,7 @@ static void secret_free(char *secret)
     free(secret);
 }
 
-struct duration_text { char data[40]; };
+struct short_text { char data[64]; };
 
 /* "1.5ms" for 1500000: no needless zeros. */
 static void duration_decimal(struct text *t, nanos value, nanos unit, const char *name)
@@ -378,9 +378,9 @@ static void duration_decimal(struct text *t, nanos value, nanos unit, const char
     text_string(t, name);
 }
 
-static struct duration_text duration_string(nanos value)
+static struct short_text duration_string(nanos value)
 {
-    struct duration_text out = { "" };
+    struct short_text out = { "" };
     struct text t = text_in(out.data, sizeof out.data);
     if (value < 0) {
         text_string(&t, "-");
@@ -417,6 +417,12 @@ static void fd_close(int *fd)
     if (*fd >= 0)
         close(*fd);
     *fd = -1;
+}
+
+static void fd_close_both(int ends[2])
+{
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
 }
 
 /* A pipe that no command inherits; false: errno says why. */
@@ -663,10 +669,7 @@ static bool json_get(const char *bytes, size_t count, const char *name, char *ou
 {
     struct json j = { bytes, bytes + count };
     struct text value = text_in(out, size);
-    if (!json_find(&j, name))
-        return false;
-    json_space(&j);
-    return json_read_string(&j, &value);
+    return json_find(&j, name) && json_read_string(&j, &value);
 }
 
 static bool json_has(const char *bytes, size_t count, const char *name)
@@ -1501,13 +1504,6 @@ static int64_t cron_match(const struct ballot_cron *c, int64_t from, int64_t lim
     return (first + bit_first(days) - 1) * DAY_SECONDS + cron_match_time(c, 0);
 }
 
-/* The end of the fifth calendar year after a local time's. */
-static int64_t cron_search_limit(int64_t local)
-{
-    int64_t year = date_from_days(floor_divide(local, DAY_SECONDS)).year;
-    return days_from_date(year + 6, 1, 1) * DAY_SECONDS;
-}
-
 /* From one change of the offset to the next, as long as nothing matches between
  * them. What was found before a change stands, unless the change skips it or
  * offers earlier times again. */
@@ -1515,7 +1511,9 @@ static int64_t cron_search(const struct ballot_cron *c, const struct ballot_zone
 {
     struct span span = zone_span(z, after); /* a gap may begin right after it */
     int64_t local = after + 1 + span.offset;
-    int64_t limit = cron_search_limit(after + 1 + (after + 1 < span.end ? span.offset : ballot_zone_offset(z, after + 1)));
+    int32_t offset = after + 1 < span.end ? span.offset : ballot_zone_offset(z, after + 1);
+    int64_t year = date_from_days(floor_divide(after + 1 + offset, DAY_SECONDS)).year;
+    int64_t limit = days_from_date(year + 6, 1, 1) * DAY_SECONDS; /* the end of the fifth calendar year from then */
     int64_t searched = TIME_END, found = TIME_END;
     for (;;) {
         if (fixed && local < span.start + span.before) /* fixed times do not repeat */
@@ -1599,11 +1597,10 @@ static void time_string(struct text *t, nanos born)
 /* Returns whether `p` begins as `shape`, in which a 0 stands for any digit and _ for any character. */
 static bool moment_shaped(const char *p, const char *shape)
 {
-    while (*shape && *p && (*shape == '0' ? isdigit((unsigned char)*p) : *shape == '_' || *shape == *p)) {
-        shape++;
-        p++;
-    }
-    return !*shape;
+    for (; *shape; shape++, p++)
+        if (!*p || !(*shape == '0' ? isdigit((unsigned char)*p) : *shape == '_' || *shape == *p))
+            return false;
+    return true;
 }
 
 /* Takes the offset that ends a moment, in seconds: Go's form has no colon, and no Z. */
@@ -1668,13 +1665,11 @@ static int64_t moment_now(void)
     return clock_read(CLOCK_REALTIME) / SECOND;
 }
 
-struct moment_text { char data[64]; };
-
 /* A moment with that offset. RFC 3339 has whole minutes there: seconds of an offset (local mean time has them) are
  * cut from both, so that the moment is right. */
-static struct moment_text moment_string(int64_t at, int32_t offset)
+static struct short_text moment_string(int64_t at, int32_t offset)
 {
-    struct moment_text out = { "" };
+    struct short_text out = { "" };
     struct text t = text_in(out.data, sizeof out.data);
     int minutes = offset / MINUTE_SECONDS;
     text_moment(&t, at, 0, 0, minutes * MINUTE_SECONDS, 'T');
@@ -1690,14 +1685,12 @@ static void text_wall(struct text *t, nanos wall, bool utc)
     text_string(t, utc ? "Z" : "");
 }
 
-struct age_text { char data[32]; };
-
 /* "5s", "3m", "2h5m", "4d": so many seconds in the two greatest units. None, where
  * clocks that differ make it less. */
-static struct age_text age_string(int64_t seconds)
+static struct short_text age_string(int64_t seconds)
 {
     static const struct { int64_t length; char name; } units[] = { { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' } };
-    struct age_text out = { "" };
+    struct short_text out = { "" };
     struct text t = text_in(out.data, sizeof out.data);
     int64_t rest = seconds;
     size_t i = 0;
@@ -1910,21 +1903,23 @@ static bool due(nanos when, nanos now, nanos *wake)
 
 /* --- the servers, as they are configured -------------------------------------- */
 
-/* Splits "host", "host:port", "[v6]:port" or "[v6]"; false: it is none of them. */
-static bool server_split(const char *server, char *host, size_t size, char *port, size_t port_size)
+struct server { char host[300], port[8]; };
+
+/* Reads "host", "host:port", "[v6]:port" or "[v6]"; false: it is none of them. */
+static bool server_parse(const char *text, struct server *server)
 {
-    bool v6 = *server == '[';
-    const char *start = server + v6, *end = start + strcspn(start, v6 ? "]" : ":");
+    bool v6 = *text == '[';
+    const char *start = text + v6, *end = start + strcspn(start, v6 ? "]" : ":");
     const char *rest = end + (v6 && *end), *digits = *rest ? rest + 1 : "2181";
     size_t length = (size_t)(end - start), n = strspn(digits, "0123456789");
-    if ((v6 && *end != ']') || (*rest && *rest != ':') || length == 0 || length >= size || memchr(start, ' ', length))
+    if ((v6 && *end != ']') || (*rest && *rest != ':') || length == 0 || memchr(start, ' ', length))
         return false;
     if (n == 0 || n > 5 || digits[n] || atoi(digits) < 1 || atoi(digits) > 65535)
         return false;
-    memcpy(host, start, length);
-    host[length] = '\0';
-    string_copy(port, port_size, digits);
-    return true;
+    struct text host = text_in(server->host, sizeof server->host);
+    text_bytes(&host, start, length);
+    string_copy(server->port, sizeof server->port, digits);
+    return !host.cut;
 }
 
 /* Copies the next item of a comma separated list; false at its end. */
@@ -1943,12 +1938,13 @@ static bool list_next(const char **list, char *item, size_t size)
 
 static bool servers_valid(const char *servers)
 {
-    char item[512], host[300], port[8];
-    int n = 0;
-    for (const char *p = servers; list_next(&p, item, sizeof item); n++)
-        if (strlen(item) > 300 || !server_split(item, host, sizeof host, port, sizeof port))
+    char item[512];
+    struct server server;
+    bool any = false;
+    for (; list_next(&servers, item, sizeof item); any = true)
+        if (strlen(item) > 300 || !server_parse(item, &server))
             return false;
-    return n > 0;
+    return any;
 }
 
 /* "digest:USER:PASSWORD"; the password may hold anything but control characters. */
@@ -2004,15 +2000,16 @@ static void resolver_add(struct text *t, const struct addrinfo *a, const char *p
  * AI_NUMERICHOST it asks no server. Returns 0, or the last error of getaddrinfo(). */
 static int servers_resolve(const char *servers, int flags, struct text *t)
 {
-    char item[512], host[300], port[8];
+    char item[512];
+    struct server server;
     int last = 0;
     const struct addrinfo hints = { .ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     while (list_next(&servers, item, sizeof item)) {
         struct addrinfo *found = NULL;
-        server_split(item, host, sizeof host, port, sizeof port);
-        int rc = getaddrinfo(host, NULL, &hints, &found);
+        server_parse(item, &server);
+        int rc = getaddrinfo(server.host, NULL, &hints, &found);
         for (struct addrinfo *a = rc == 0 ? found : NULL; a; a = a->ai_next)
-            resolver_add(t, a, port);
+            resolver_add(t, a, server.port);
         if (rc == 0)
             freeaddrinfo(found);
         else
@@ -5625,8 +5622,7 @@ static void signals_restore(const struct signals_kept *k)
     for (int number = 1; number <= SIGNAL_KEPT; number++)
         sigaction(number, &k->actions[number], NULL);
     sigprocmask(SIG_SETMASK, &k->blocked, NULL);
-    fd_close(&signal_pipe[0]);
-    fd_close(&signal_pipe[1]);
+    fd_close_both(signal_pipe);
 }
 
 /* As fork(), but the child begins with all signals blocked: none is lost, or
@@ -6140,12 +6136,6 @@ struct message {
     char text[ADDRESSES_MAX]; /* last: only what is used is sent */
 };
 
-static void fd_close_both(int ends[2])
-{
-    fd_close(&ends[0]);
-    fd_close(&ends[1]);
-}
-
 union control { struct cmsghdr align; char space[CMSG_SPACE(2 * sizeof(int))]; };
 
 /* Returns false if the pair is full or closed. `passed`: two descriptors, or NULL. */
@@ -6169,11 +6159,10 @@ static bool message_send(int pair, const struct message *message, const int *pas
 
 enum { RECEIVED_MESSAGE, RECEIVED_NOTHING, RECEIVED_END };
 
-/* Takes the descriptors out of what has come: two, or none (-1 and -1). If there was no
- * room for all of them, those that came are closed. */
+/* Takes two descriptors out of what has come, if they are in it. If there was no room for both, the one that came is
+ * closed. */
 static void message_descriptors(struct msghdr *header, int passed[2])
 {
-    passed[0] = passed[1] = -1;
     struct cmsghdr *c = CMSG_FIRSTHDR(header);
     if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len <= CMSG_LEN(0))
         return;
@@ -6181,9 +6170,8 @@ static void message_descriptors(struct msghdr *header, int passed[2])
     memcpy(passed, CMSG_DATA(c), (count > 2 ? 2 : count) * sizeof(int));
     fd_private(passed[0]);
     fd_private(passed[1]);
-    if (count == 2 && !(header->msg_flags & MSG_CTRUNC))
-        return;
-    fd_close_both(passed);
+    if (count != 2 || header->msg_flags & MSG_CTRUNC)
+        fd_close_both(passed);
 }
 
 /* `passed` gets two descriptors, or -1 and -1. A message that is not whole counts as the end
@@ -6196,14 +6184,14 @@ static int message_receive(int pair, struct message *message, int passed[2])
                               .msg_control = &control, .msg_controllen = sizeof control.space };
     ssize_t n;
     passed[0] = passed[1] = -1;
-    do
+    do /* RESET, once: it left something unread. What it said follows */
         n = recvmsg(pair, &header, MSG_DONTWAIT);
-    while (n < 0 && (errno == EINTR || errno == ECONNRESET)); /* RESET, once: it left something unread. What it said follows */
+    while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0)
         return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
     message_descriptors(&header, passed);
-    size_t length = (size_t)n;
-    if (length > offsetof(struct message, text) && !(header.msg_flags & MSG_TRUNC) && ((char *)message)[length - 1] == '\0')
+    bool whole = (size_t)n > offsetof(struct message, text) && !(header.msg_flags & MSG_TRUNC);
+    if (whole && ((char *)message)[n - 1] == '\0')
         return RECEIVED_MESSAGE;
     fd_close_both(passed);
     return RECEIVED_END;
@@ -6264,7 +6252,7 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
             dup2(g->outputs[i], STDOUT_FILENO + i);
     char token[24];
     snprintf(token, sizeof token, "%" PRId64, start->token);
-    const struct moment_text activation = moment_string(start->scheduled, start->offset);
+    const struct short_text activation = moment_string(start->scheduled, start->offset);
     command_export("BALLOT_SCHEDULED_TIME", start->scheduled != BALLOT_NEVER ? activation.data : NULL);
     command_export("BALLOT_LEADER_ID", g->plan->config.candidate_id);
     command_export("BALLOT_LEADER_NODE", start->token ? start->text : NULL);
@@ -6378,9 +6366,12 @@ static void guard_receive(struct guard *g)
     }
 }
 
-static bool guard_must_stop(const struct guard *g, nanos now)
+/* 0: at once; NEVER: not yet. */
+static nanos guard_stop_time(const struct guard *g)
 {
-    return g->stopping_since || g->stop_asked || g->alone || g->reaped || (g->plan->stop && now >= lease_moment(&g->lease, PART_STOP_TERM));
+    if (g->stopping_since || g->stop_asked || g->alone || g->reaped)
+        return 0;
+    return g->plan->stop ? lease_moment(&g->lease, PART_STOP_TERM) : NEVER;
 }
 
 static nanos guard_kill_time(const struct guard *g)
@@ -6396,7 +6387,7 @@ static nanos guard_kill_time(const struct guard *g)
 /* Ends the command when it must end; harmless at any time. */
 static void guard_enforce(struct guard *g, nanos now)
 {
-    if (!g->command || !guard_must_stop(g, now))
+    if (!g->command || now < guard_stop_time(g))
         return;
     g->ours = g->ours || !g->reaped;
     if (!g->stopping_since) {
@@ -6434,7 +6425,7 @@ static nanos guard_wake(const struct guard *g, nanos now)
         return NEVER;
     if (g->stopping_since)
         return guard_kill_time(g);
-    return guard_must_stop(g, now) ? now : g->plan->stop ? nanos_min(lease_moment(&g->lease, PART_STOP_TERM), now + SECOND) : NEVER;
+    return nanos_min(guard_stop_time(g), g->plan->stop ? now + SECOND : NEVER);
 }
 
 /* --- the last will: resign in the name of a candidate that died ------------------- */
@@ -6652,7 +6643,7 @@ struct schedule {
 };
 
 /* In the schedule's time zone, as RFC 3339 has it. */
-static struct moment_text schedule_moment(const struct schedule *s, int64_t at)
+static struct short_text schedule_moment(const struct schedule *s, int64_t at)
 {
     return moment_string(at, ballot_zone_offset(&s->zone, at));
 }
@@ -7445,7 +7436,7 @@ static void agent_learn_cause(struct memory *m, bool ours)
 
 static void agent_log_end(const struct agent *a, int status, struct exec_failure failure, nanos ran)
 {
-    const struct duration_text after = duration_string(ran / MILLISECOND * MILLISECOND);
+    const struct short_text after = duration_string(ran / MILLISECOND * MILLISECOND);
     if (failure.error && failure.no_input)
         LOG(a->log, ERROR, "cannot open /dev/null, the command's standard input: %s; %s was not executed. In a chroot or container it has "
             "to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's", strerror(failure.error), a->plan.command[0]);
@@ -7894,14 +7885,6 @@ static void agent_close(struct agent *a)
     fd_close(&a->pair);
 }
 
-/* Dies of the signal that it was told to end by; as PID 1 no signal kills. */
-static int signal_death(int number)
-{
-    signal_handle(number, SIG_DFL);
-    raise(number);
-    return EXIT_BY_SIGNAL + number;
-}
-
 static int run(const struct settings *s, struct log *log, char **command, struct cron_run *cron)
 {
     struct agent *a = calloc(1, sizeof *a);
@@ -7914,7 +7897,11 @@ static int run(const struct settings *s, struct log *log, char **command, struct
     int status = agent_open(a) ? agent_run(a) : EXIT_BALLOT, number = a->facts.memory.end_signal;
     agent_close(a);
     free(a);
-    return number ? signal_death(number) : status;
+    if (number == 0)
+        return status;
+    signal_handle(number, SIG_DFL); /* it dies of the signal that it was told to end by */
+    raise(number);
+    return EXIT_BY_SIGNAL + number; /* as PID 1 no signal kills */
 }
 
 static int run_once(const struct settings *s, struct log *log, char **command)
@@ -8450,7 +8437,7 @@ static void report_run(struct report *p)
     int64_t start;
     if (!moment_parse(r->fields[MEMBER_START], &start) || r->fields[MEMBER_END][0])
         return;
-    const struct age_text age = age_string(p->now / SECOND - start);
+    const struct short_text age = age_string(p->now / SECOND - start);
     if (!strcmp(r->fields[MEMBER_RUNNER_NODE], p->named) && node_find(p->viewer, p->named))
         record_note(r, "running for %s", age.data);
     else
@@ -8717,7 +8704,7 @@ enum { COLUMN_COUNT = COUNT(columns), COLUMN_NOTES = COLUMN_COUNT - 1 };
 
 struct row {
     const char *mark, *colour, *cells[COLUMN_COUNT];
-    struct age_text age;
+    struct short_text age;
 };
 
 /* Row `i`; row 0 has the titles. */
@@ -9024,7 +9011,7 @@ struct notice {
     nanos span;                  /* without a leader, or out of contact, so long; negative: not known  */
 };
 
-static const char *span_string(struct duration_text *buffer, nanos span)
+static const char *span_string(struct short_text *buffer, nanos span)
 {
     *buffer = duration_string(span / MILLISECOND * MILLISECOND);
     return span < 0 ? "" : buffer->data;
@@ -9041,7 +9028,7 @@ static void notice_json(struct text *t, const struct notice *n, const char *path
 {
     char when[64];
     struct text time = text_in(when, sizeof when);
-    struct duration_text span;
+    struct short_text span;
     bool contact = n->change == CHANGE_CONNECTED;
     text_wall(&time, clock_read(CLOCK_REALTIME), true);
     text_string(t, "{");
@@ -9082,7 +9069,7 @@ static bool candidate_same(const struct candidate *one, const struct candidate *
 
 static void notice_human(struct text *t, const struct notice *n, const char *path)
 {
-    struct duration_text span;
+    struct short_text span;
     (void)path;
     text_wall(t, clock_read(CLOCK_REALTIME), false);
     text_format(t, " %-12s  ", change_names[n->change]);
@@ -9311,7 +9298,7 @@ static int handover_late(const struct handover *d, const struct settings *s, nan
 {
     const struct viewer *v = d->viewer;
     char last[128];
-    const struct duration_text within = duration_string(waited);
+    const struct short_text within = duration_string(waited);
     nanos heartbeat;
     bool silent = v->base.data && json_get(v->base.data, v->base.length, "lastSeenTime", last, sizeof last) &&
                   time_parse(last, &heartbeat) && clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);

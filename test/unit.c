@@ -92,11 +92,11 @@ static void test_names(void)
         { "::1", NULL, NULL }, { "[::1", NULL, NULL }, { "[]:1", NULL, NULL }, { "h:1:2", NULL, NULL },
         { "h:1x", NULL, NULL },
     };
-    char host[64], port[8];
+    struct server split;
     for (size_t i = 0; i < COUNT(servers); i++) {
-        bool ok = server_split(servers[i].in, host, sizeof host, port, sizeof port);
+        bool ok = server_parse(servers[i].in, &split);
         check(ok == (servers[i].host != NULL) &&
-            (!ok || (!strcmp(host, servers[i].host) && !strcmp(port, servers[i].port))), servers[i].in);
+            (!ok || (!strcmp(split.host, servers[i].host) && !strcmp(split.port, servers[i].port))), servers[i].in);
     }
     check(word_distance("onec", "once") == 2 && word_distance("", "abc") == 3 && word_distance("same", "same") == 0,
         "word_distance");
