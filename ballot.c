@@ -613,8 +613,7 @@ static bool json_read_string(struct json *j, struct text *t)
     return false;
 }
 
-/* Passes over one value of any kind without recursion: what is nested is only
- * counted, so that depth costs nothing. */
+/* Passes over one value of any kind without recursion: what is nested is only counted, so that depth costs nothing. */
 static bool json_skip(struct json *j)
 {
     long depth = 0;
@@ -852,9 +851,8 @@ struct span {
 /* Before and after all: sums with an offset do not overflow. */
 static const int64_t TIME_BEGIN = INT64_MIN / 2, TIME_END = INT64_MAX / 2;
 
-/* The span by the rule alone: the year's summer, the one before, those after.
- * Where a summer ends as the next begins (a rule may have it all year), nothing
- * changes there: `before` says so. */
+/* The span by the rule alone: the year's summer, the one before, those after. Where a summer ends as the next begins (a
+ * rule may have it all year), nothing changes there: `before` says so. */
 static struct span zone_rule_span(const struct ballot_zone *z, int64_t at)
 {
     struct span s = { TIME_BEGIN, TIME_END, z->standard, z->standard };
@@ -1039,8 +1037,7 @@ static bool tzif_read(struct ballot_zone *z, const void *data, size_t size)
 
 /* --- zones by name ----------------------------------------------------------------- */
 
-/* Reads a regular file of at most `size` bytes; -1: there is none. A larger one
- * is cut, which no TZif file survives. */
+/* Reads a regular file of at most `size` bytes; -1: there is none. A larger one is cut, which no TZif file survives. */
 static ssize_t zone_file_read(const char *path, unsigned char *data, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -1328,8 +1325,7 @@ enum {
     MONTHS_OF_31 = 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 12,
 };
 
-/* Takes the months away in which no day can match; without a month, a schedule
- * never fires, and nobody need search. */
+/* Takes the months away in which no day can match; without a month, a schedule never fires, and nobody need search. */
 static void cron_prune(struct ballot_cron *c)
 {
     if (!c->seconds || !c->minutes || !c->hours || (c->both ? !c->days || !c->weekdays : !c->days && !c->weekdays))
@@ -1504,9 +1500,8 @@ static int64_t cron_match(const struct ballot_cron *c, int64_t from, int64_t lim
     return (first + bit_first(days) - 1) * DAY_SECONDS + cron_match_time(c, 0);
 }
 
-/* From one change of the offset to the next, as long as nothing matches between
- * them. What was found before a change stands, unless the change skips it or
- * offers earlier times again. */
+/* From one change of the offset to the next, as long as nothing matches between them. What was found before a change
+ * stands, unless the change skips it or offers earlier times again. */
 static int64_t cron_search(const struct ballot_cron *c, const struct ballot_zone *z, int64_t after, bool fixed)
 {
     struct span span = zone_span(z, after); /* a gap may begin right after it */
@@ -1685,8 +1680,7 @@ static void text_wall(struct text *t, nanos wall, bool utc)
     text_string(t, utc ? "Z" : "");
 }
 
-/* "5s", "3m", "2h5m", "4d": so many seconds in the two greatest units. None, where
- * clocks that differ make it less. */
+/* "5s", "3m", "2h5m", "4d": so many seconds in the two greatest units. None, where clocks that differ make it less. */
 static struct short_text age_string(int64_t seconds)
 {
     static const struct { int64_t length; char name; } units[] = { { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' } };
@@ -2485,9 +2479,8 @@ static contact_step *contact_due(const struct client *c, nanos now, nanos *wake)
         return resolver_start;
     if (c->moved || (c->avoiding && c->exhausted))
         return handle_open;
-    /* An ensemble that lost its data refuses a client that has seen more than it holds:
-     * each connect is cut off, for ever. A new handle forgets what was seen; the
-     * session is kept, in case the ensemble has it still. */
+    /* An ensemble that lost its data refuses a client that has seen more than it holds: each connect is cut off, for
+     * ever. A new handle forgets what was seen; the session is kept, in case the ensemble has it still. */
     bool refused = c->handle && c->associated && c->met;
     if (refused && due(nanos_max(c->contact_since, c->opened_at) + 3 * c->timeout, now, wake))
         return handle_open;
@@ -3401,8 +3394,7 @@ static void on_ghost(struct ballot *b, const struct reply *reply)
 
 static void on_path(struct ballot *b, const struct reply *reply)
 {
-    /* A parent that we may not add to may well have the child already: only
-     * the last word, on the proposal, counts. */
+    /* A parent that we may not add to may well have the child already: only the last word, on the proposal, counts. */
     if (reply->rc != ZOK && reply->rc != ZNODEEXISTS && !(reply->rc == ZNONODE && b->path_error)) {
         b->path_error = reply->rc;
         b->path_refused = b->path_length;
@@ -5232,8 +5224,7 @@ static void alarm_open(void)
     sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 }
 
-/* Has SIGALRM come again and again, because the first one may arrive before the
- * write has begun to wait; 0: no more. */
+/* Has SIGALRM come again and again, because the first one may arrive before the write has begun to wait; 0: no more. */
 static void alarm_every(nanos span)
 {
     struct timeval tick = { .tv_usec = (suseconds_t)(span / MICROSECOND) };
@@ -5803,8 +5794,7 @@ static void subtree_add(struct subtree *t, const struct descendant *d)
     t->all[t->count++] = *d;
 }
 
-/* Adds the children of one thread. A child of our own counts even if /proc hides it
- * (hidepid). */
+/* Adds the children of one thread. A child of our own counts even if /proc hides it (hidepid). */
 static void subtree_read_thread(struct subtree *t, pid_t parent, const char *thread, const struct spared *spared)
 {
     char path[64];
@@ -5891,9 +5881,8 @@ static struct subtree subtree_read(const struct spared *spared, bool children_on
     return t;
 }
 
-/* Adds the children that no guard has started: those that are there before the first
- * guard, and later, as long as the guard lives and adopts its own orphans, those that
- * dead spared ones left to us. */
+/* Adds the children that no guard has started: those that are there before the first guard, and later, as long as the
+ * guard lives and adopts its own orphans, those that dead spared ones left to us. */
 static void spared_add_children(struct spared *s, pid_t guard)
 {
     struct subtree t = subtree_read(s, true);
@@ -5953,8 +5942,7 @@ static struct subtree subtree_read_settled(const struct spared *spared)
     return t;
 }
 
-/* Asks all that descends from this process to end. A stopped process receives a signal
- * only when it is continued. */
+/* Asks all that descends from this process to end. A stopped process receives a signal only when it is continued. */
 static void subtree_stop(int number, pid_t group, const struct spared *spared)
 {
     const int numbers[] = { number, SIGCONT };
@@ -6514,10 +6502,9 @@ static void will_round(struct will *w, nanos limit)
         client_dispatch(c, slots, count);
 }
 
-/* Attaches to the dead candidate's session (any client that knows id and password may),
- * resigns if the base names a proposal of that session, and closes it, which
- * takes the proposal out of the queue. Gives up at `limit`: by then the session
- * has expired. */
+/* Attaches to the dead candidate's session (any client that knows id and password may), resigns if the base names a
+ * proposal of that session, and closes it, which takes the proposal out of the queue. Gives up at `limit`: by then the
+ * session has expired. */
 static void guard_will(const struct guard *g, nanos limit)
 {
     struct will *w = calloc(1, sizeof *w);
@@ -7288,8 +7275,7 @@ static void decide_ending(const struct facts *f, struct decision *d)
     d->finish = left && (!pending || (m->end_signals && overdue));
 }
 
-/* What may be started. A candidate that has stood still does not go on alone: others may have
- * led meanwhile. */
+/* What may be started. A candidate that has stood still does not go on alone: others may have led meanwhile. */
 static enum authority decide_authority(const struct facts *f, const struct decision *d, nanos *wake)
 {
     const struct observed *o = &f->observed;
@@ -7687,8 +7673,7 @@ static void agent_end_orphans(struct agent *a)
     agent_next_guard(a);
 }
 
-/* The guard learns of each session before a proposal is made in it, and of each
- * lease of a running command. */
+/* The guard learns of each session before a proposal is made in it, and of each lease of a running command. */
 static void agent_inform_guard(struct agent *a)
 {
     const struct memory *m = &a->facts.memory;
@@ -7980,8 +7965,7 @@ static const char *viewer_path(struct viewer *v, const char *name)
     return node_path(v->node, v->config.base_path, name);
 }
 
-/* Whether `bytes` are one object and nothing else; what is nested in it is
- * read as leniently as by json_skip(). */
+/* Whether `bytes` are one object and nothing else; what is nested in it is read as leniently as by json_skip(). */
 static bool json_is_object(const char *bytes, size_t count)
 {
     struct json j = { bytes, bytes + count };
