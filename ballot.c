@@ -11,15 +11,14 @@
  *
  * The election in a dozen lines. T is the session timeout.
  *
- *   A candidate adds an ephemeral sequential node below the election's base node: its proposal. The base
- *   holds the leader's heartbeat; if it is empty, there is no leader. The candidate with the lowest proposal
- *   may claim: one transaction checks that the proposal still exists and writes the candidate's heartbeat
- *   into the base, if the base has not changed since it was read. The leader repeats that transaction every
- *   T/5. Once one is acknowledged, a lease of 2/3 T counts from the moment at which it was sent; a command is
- *   started only under a lease. To resign, one transaction empties the base and deletes the proposal, after
- *   the command and all that it started are dead. If the base names a proposal that is gone, because its
- *   candidate crashed or is cut off, the base may be claimed after a silence that outlasts that lease. If an
- *   answer is lost, the nodes are read again before anything depends on them.
+ *   A candidate adds an ephemeral sequential node below the election's base node: its proposal. The base holds the
+ *   leader's heartbeat; if it is empty, there is no leader. The candidate with the lowest proposal may claim: one
+ *   transaction checks that the proposal still exists and writes the candidate's heartbeat into the base, if the base
+ *   has not changed since it was read. The leader repeats that transaction every T/5. Once one is acknowledged, a lease
+ *   of 2/3 T counts from the moment at which it was sent; a command is started only under a lease. To resign, one
+ *   transaction empties the base and deletes the proposal, after the command and all that it started are dead. If the
+ *   base names a proposal that is gone, because its candidate crashed or is cut off, the base may be claimed after a
+ *   silence that outlasts that lease. If an answer is lost, the nodes are read again before anything depends on them.
  *
  * A ballot is two processes. The candidate talks to ZooKeeper and decides. Its guard owns the command, and
  * ends it when the candidate says so, when the lease runs out (on-disconnect=stop) or when the candidate is
@@ -48,9 +47,8 @@
  *   Help       usage, man page, example file, completion, from the tables
  *   Main       start reading here: it is the last function
  *
- * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main() itself, for programs that
- * call ballot_main()), BALLOT_NO_ELECTION (Cron alone, without ZooKeeper), BALLOT_API (linkage). ballot.h
- * says more.
+ * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main() itself, for programs that call
+ * ballot_main()), BALLOT_NO_ELECTION (Cron alone, without ZooKeeper), BALLOT_API (linkage). ballot.h says more.
  *
  * Copyright 2026 the ballot authors. Licensed under the Apache License 2.0.
  */
@@ -682,9 +680,8 @@ static bool json_has(const char *bytes, size_t count, const char *name)
 /* ---------------------------------------------------------------------------
  * Cron: when is the next activation. ballot.h is this chapter's manual.
  *
- * Three parts: the calendar, time zones, schedules. All is pure but the reading
- * of zone files. A moment is a count of POSIX seconds; a `local` one is what the
- * wall clock shows then, as the same count: moment + offset.
+ * Three parts: the calendar, time zones, schedules. All is pure but the reading of zone files. A moment is a count of
+ * POSIX seconds; a `local` one is what the wall clock shows then, as the same count: moment + offset.
  * ------------------------------------------------------------------------ */
 
 enum { MINUTE_SECONDS = 60, HOUR_SECONDS = 3600, DAY_SECONDS = 86400 };
@@ -1737,10 +1734,9 @@ static nanos part(nanos timeout, int sixtieths)
 /* ---------------------------------------------------------------------------
  * Client: one session with a ZooKeeper ensemble, driven by poll()
  *
- * It knows nothing of elections. It resolves the servers' names, connects, comes
- * back after a loss, opens a new session when the old one has expired, and hands
- * each reply, and each watch that fires, to its owner, under the number that the
- * owner gave the request. What it waits for goes into the owner's poll().
+ * It knows nothing of elections. It resolves the servers' names, connects, comes back after a loss, opens a new session
+ * when the old one has expired, and hands each reply, and each watch that fires, to its owner, under the number that
+ * the owner gave the request. What it waits for goes into the owner's poll().
  * ------------------------------------------------------------------------ */
 
 #define AUTH_SCHEME "digest"
@@ -2628,9 +2624,8 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
 /* ---------------------------------------------------------------------------
  * Election: the rules. ballot.h is this chapter's manual.
  *
- * Replies and watches only record facts (the on_... functions). One pure
- * function, election_step(), looks at the facts and names the next thing to
- * do; election_do() does it.
+ * Replies and watches only record facts (the on_... functions). One pure function, election_step(), looks at the facts
+ * and names the next thing to do; election_do() does it.
  *
  * Layout on the ensemble, shared with an earlier tool of the same name:
  *
@@ -5650,9 +5645,8 @@ static int signals_next(void)
 /* ---------------------------------------------------------------------------
  * Subtree: the descendants of a process: finding, ending, reaping them
  *
- * On Linux a subreaper inherits every orphan below it, so that no process that a
- * command started can escape; `no child is left` then means that all of them are
- * dead. Elsewhere a process group is all that can be seen.
+ * On Linux a subreaper inherits every orphan below it, so that no process that a command started can escape; `no child
+ * is left` then means that all of them are dead. Elsewhere a process group is all that can be seen.
  * ------------------------------------------------------------------------ */
 
 /* What we change of this process, as it was. */
@@ -6065,10 +6059,9 @@ static void subtree_warn(bool adopts, struct log *log)
 /* ---------------------------------------------------------------------------
  * Guard: the process that owns the command; its last will
  *
- * The candidate decides, the guard acts: it forks the command, watches, ends
- * and reaps it. They exchange messages over one socket pair. The guard acts
- * unasked in two cases: when the lease runs out (on-disconnect=stop; the
- * candidate may be frozen), and when the candidate is gone (killed, say).
+ * The candidate decides, the guard acts: it forks the command, watches, ends and reaps it. They exchange messages over
+ * one socket pair. The guard acts unasked in two cases: when the lease runs out (on-disconnect=stop; the candidate may
+ * be frozen), and when the candidate is gone (killed, say).
  * ------------------------------------------------------------------------ */
 
 /* What both processes know from the start on. */
@@ -6614,9 +6607,8 @@ static pid_t guard_fork(const struct plan *plan, int *pair)
 /* ---------------------------------------------------------------------------
  * Schedule: which activation is due, and the run record
  *
- * `run cron` is `run once` with a struct cron_run; `run once` has NULL in its
- * place. In each phase the agent calls one function with it: cron_learn(),
- * cron_decide(), cron_act(), cron_start(), cron_ended().
+ * `run cron` is `run once` with a struct cron_run; `run once` has NULL in its place. In each phase the agent calls one
+ * function with it: cron_learn(), cron_decide(), cron_act(), cron_start(), cron_ended().
  * ------------------------------------------------------------------------ */
 
 #define CLOCK_APART (60 * SECOND) /* a clock so far from the servers' is wrong */
@@ -7079,10 +7071,9 @@ static void cron_ended(struct cron_run *c, int status, bool refused)
 /* ---------------------------------------------------------------------------
  * Agent: what should be true now, and making it so
  *
- * The loop: prepare, poll, learn, decide, act. Learning fills in `struct facts`:
- * what is observed, anew in each round, and the memory. agent_decide() is a pure
- * function of them. agent_act() carries out what it says, and is harmless where
- * that is true already; if it changes the memory, the next round follows at once.
+ * The loop: prepare, poll, learn, decide, act. Learning fills in `struct facts`: what is observed, anew in each round,
+ * and the memory. agent_decide() is a pure function of them. agent_act() carries out what it says, and is harmless
+ * where that is true already; if it changes the memory, the next round follows at once.
  * ------------------------------------------------------------------------ */
 
 #define LEAVING_MAX SECOND /* for resigning and the last output, when told to end */
@@ -7905,9 +7896,8 @@ static int run_cron(const struct settings *s, struct log *log, char **command)
 /* ---------------------------------------------------------------------------
  * Viewer: an election, read by a process that does not stand
  *
- * As in the election, replies and watches only record what was read, and one
- * pure function, viewer_step(), names the next thing to ask for. What is asked
- * for goes out at once, without waiting for other answers: sync, base and list
+ * As in the election, replies and watches only record what was read, and one pure function, viewer_step(), names the
+ * next thing to ask for. What is asked for goes out at once, without waiting for other answers: sync, base and list
  * together, then all proposals together.
  * ------------------------------------------------------------------------ */
 
