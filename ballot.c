@@ -791,7 +791,8 @@ static bool rule_date(const char **p, struct ballot_zone_date *d)
     *d = (struct ballot_zone_date){ .kind = **p == 'J' || **p == 'M' ? **p : '0', .time = 2 * HOUR_SECONDS };
     if (d->kind != '0')
         (*p)++;
-    if (d->kind == 'M' && !(rule_number(p, 1, 12, &d->month) && rule_take(p, '.') && rule_number(p, 1, 5, &d->week) && rule_take(p, '.')))
+    if (d->kind == 'M' && !(rule_number(p, 1, 12, &d->month) && rule_take(p, '.') &&
+                            rule_number(p, 1, 5, &d->week) && rule_take(p, '.')))
         return false;
     if (!rule_number(p, d->kind == 'J', d->kind == 'M' ? 6 : 365, &d->day))
         return false;
@@ -996,7 +997,8 @@ static bool tzif_block(struct tzif *f, size_t width, struct ballot_zone *z)
         return false;
     for (size_t i = 0; i < f->times; i++) {
         z->changes[i] = tzif_number(f->at + i * width, width);
-        if (z->changes[i] < TIME_BEGIN || z->changes[i] > TIME_END || (i > 0 && z->changes[i] <= z->changes[i - 1]) || index[i] >= f->types)
+        if (z->changes[i] < TIME_BEGIN || z->changes[i] > TIME_END || (i > 0 && z->changes[i] <= z->changes[i - 1]) ||
+            index[i] >= f->types)
             return false;
         z->offsets[i] = types[index[i]];
     }
@@ -1064,7 +1066,9 @@ static int zone_file_load(struct ballot_zone *z, const char *path)
 /* Looks for a name below TZDIR, else where systems keep their zones. */
 static int zone_find(struct ballot_zone *z, const char *name)
 {
-    static const char *const usual[] = { "/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo" };
+    static const char *const usual[] = {
+        "/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo",
+    };
     const char *given = getenv("TZDIR");
     bool one = given && *given;
     int error = BALLOT_EZONE;
@@ -1133,8 +1137,10 @@ static const struct cron_field {
     [FIELD_MINUTE] = { "minute", 0, 59, 59, "", "is not a number from 0 to 59" },
     [FIELD_HOUR] = { "hour", 0, 23, 23, "", "is not a number from 0 to 23" },
     [FIELD_DAY] = { "day of month", 1, 31, 31, "", "is not a number from 1 to 31" },
-    [FIELD_MONTH] = { "month", 1, 12, 12, "janfebmaraprmayjunjulaugsepoctnovdec", "is not a number from 1 to 12 or a name from jan to dec" },
-    [FIELD_WEEKDAY] = { "day of week", 0, 7, 6, "sunmontuewedthufrisat", "is not a number from 0 to 7 or a name from sun to sat" },
+    [FIELD_MONTH] = { "month", 1, 12, 12, "janfebmaraprmayjunjulaugsepoctnovdec",
+                      "is not a number from 1 to 12 or a name from jan to dec" },
+    [FIELD_WEEKDAY] = { "day of week", 0, 7, 6, "sunmontuewedthufrisat",
+                        "is not a number from 0 to 7 or a name from sun to sat" },
 };
 
 static const struct { const char *name, *spec; } cron_descriptors[] = {
@@ -1152,7 +1158,7 @@ struct cron_reader {
     struct ballot_cron_error *error;
 };
 
-/* The length of the white space beyond ASCII at `p`; 0: none. Not inline: each ASCII character would pay for its frame. */
+/* The length of the white space beyond ASCII at `p`; 0: none. Not inline: its frame would slow down all of ASCII. */
 static size_t __attribute__((noinline)) cron_space_wide(const char *p)
 {
     unsigned c;
@@ -1338,8 +1344,8 @@ static bool cron_parse_fields(struct cron_reader *r, struct ballot_cron *c)
     const char *start = r->at;
     int count = cron_field_count(start);
     if (count != FIELD_COUNT - 1 && count != FIELD_COUNT)
-        return cron_fail(r, start, start + strlen(start),
-                         "is not 5 fields, minute hour day-of-month month day-of-week, or 6 with the second before them");
+        return cron_fail(r, start, start + strlen(start), "is not 5 fields, minute hour day-of-month month "
+                         "day-of-week, or 6 with the second before them");
     *c = (struct ballot_cron){ .every = 0 };
     for (enum field id = count == FIELD_COUNT ? FIELD_SECOND : FIELD_MINUTE; id < FIELD_COUNT; id++) {
         r->at = cron_space_skip(r->at);
@@ -1386,7 +1392,8 @@ static bool cron_parse_descriptor(struct cron_reader *r, struct ballot_cron *c, 
             r->at = cron_descriptors[i].spec;
             return cron_parse_fields(r, c);
         }
-    return cron_fail(r, r->at, end, "is not @yearly @annually @monthly @weekly @daily @midnight @hourly or @every DURATION");
+    return cron_fail(r, r->at, end,
+                     "is not @yearly @annually @monthly @weekly @daily @midnight @hourly or @every DURATION");
 }
 
 /* Reads "TZ=zone " or "CRON_TZ=zone ", which begins with `length` bytes. */
@@ -1411,7 +1418,8 @@ static int cron_parse_zone(struct cron_reader *r, struct ballot_zone *zone, size
     return error;
 }
 
-BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *zone, const char *spec, struct ballot_cron_error *error)
+BALLOT_API int ballot_cron_parse(struct ballot_cron *cron, struct ballot_zone *zone, const char *spec,
+                                 struct ballot_cron_error *error)
 {
     struct cron_reader r = { .spec = spec, .at = spec, .error = error };
     const char *end = spec + strlen(spec);
@@ -1457,7 +1465,8 @@ static int cron_match_time(const struct ballot_cron *c, int from)
             return hour * HOUR_SECONDS + bit_first(minutes) * MINUTE_SECONDS + bit_first(c->seconds);
     }
     uint64_t hours = bits_from(c->hours, hour + 1);
-    return hours ? bit_first(hours) * HOUR_SECONDS + bit_first(c->minutes) * MINUTE_SECONDS + bit_first(c->seconds) : -1;
+    int first = bit_first(c->minutes) * MINUTE_SECONDS + bit_first(c->seconds); /* of an hour */
+    return hours ? bit_first(hours) * HOUR_SECONDS + first : -1;
 }
 
 /* The matching days of a month, as bits from 1 on. The weekdays are turned so that
@@ -1525,7 +1534,8 @@ static int64_t cron_search(const struct ballot_cron *c, const struct ballot_zone
     }
 }
 
-BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct ballot_zone *zone, int64_t after, enum ballot_dst dst)
+BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct ballot_zone *zone, int64_t after,
+                                    enum ballot_dst dst)
 {
     const int64_t most = INT64_C(1) << 40; /* seconds from 1970, either way: nobody asks beyond */
     if (after < -most || after > most)
@@ -1619,7 +1629,9 @@ static bool moment_read(const char **p, bool go, int64_t *at, nanos *fraction)
     if (!moment_shaped(*p, "0000-00-00_00:00:00"))
         return false;
     sscanf(*p, "%4d-%2d-%2d%c%2d:%2d:%2d", &year, &month, &day, &between, &hour, &minute, &second);
-    if (month < 1 || month > 12 || day < 1 || day > month_length(year, month) || hour > 23 || minute > 59 || second > 59)
+    if (month < 1 || month > 12 || day < 1 || day > month_length(year, month))
+        return false;
+    if (hour > 23 || minute > 59 || second > 59)
         return false;
     *p += strlen("0000-00-00_00:00:00");
     *fraction = 0;
@@ -1669,18 +1681,23 @@ static struct short_text moment_string(int64_t at, int32_t offset)
     return out;
 }
 
-/* A reading of the wall clock: in local time to the millisecond, for people; or in UTC to the nanosecond, by RFC 3339. */
+/* The wall clock: for people in local time, to the millisecond; or in UTC to the nanosecond, by RFC 3339. */
 static void text_wall(struct text *t, nanos wall, bool utc)
 {
     struct tm parts;
-    text_moment(t, wall / SECOND, wall % SECOND, utc ? 9 : 3, utc ? 0 : offset_local(wall / SECOND, &parts), utc ? 'T' : ' ');
+    if (utc)
+        text_moment(t, wall / SECOND, wall % SECOND, 9, 0, 'T');
+    else
+        text_moment(t, wall / SECOND, wall % SECOND, 3, offset_local(wall / SECOND, &parts), ' ');
     text_string(t, utc ? "Z" : "");
 }
 
 /* "5s", "3m", "2h5m", "4d": so many seconds in the two greatest units. None, where clocks that differ make it less. */
 static struct short_text age_string(int64_t seconds)
 {
-    static const struct { int64_t length; char name; } units[] = { { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' } };
+    static const struct { int64_t length; char name; } units[] = {
+        { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' },
+    };
     struct short_text out = { "" };
     struct text t = text_in(out.data, sizeof out.data);
     int64_t rest = seconds;
@@ -5825,7 +5842,8 @@ static void subtree_read_children(struct subtree *t, const struct descendant *pa
             subtree_read_thread(t, expected.pid, entry->d_name, spared);
     if (threads)
         closedir(threads);
-    if (t->count > before && expected.start && (!descendant_read(expected.pid, &again) || again.start != expected.start))
+    if (t->count > before && expected.start &&
+        (!descendant_read(expected.pid, &again) || again.start != expected.start))
         t->count = before;
 }
 
@@ -5895,7 +5913,8 @@ static void spared_add_children(struct spared *s, pid_t guard)
 static bool group_signal(pid_t group, int number)
 {
     siginfo_t seen;
-    return group > 0 && waitid(P_PGID, (id_t)group, &seen, WEXITED | WNOHANG | WNOWAIT) == 0 && kill(-group, number) == 0;
+    return group > 0 && waitid(P_PGID, (id_t)group, &seen, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           kill(-group, number) == 0;
 }
 
 /* Returns 0, or errno. A child's pid stays its own until we reap it; any other process is
@@ -5965,10 +5984,11 @@ static void ending_say(const struct subtree *t, int why, struct log *log)
     for (size_t i = 0; i < t->count; i++)
         text_format(&pids, " %d", (int)t->all[i].pid);
     if (t->count)
-        LOG(log, ERROR, "cannot end pid%s, which the command has left behind: %s; waiting for its end, trying again every second",
-            pids.data, why ? strerror(why) : "SIGKILL has no effect");
+        LOG(log, ERROR, "cannot end pid%s, which the command has left behind: %s; waiting for its end, "
+            "trying again every second", pids.data, why ? strerror(why) : "SIGKILL has no effect");
     else
-        LOG(log, ERROR, "what the command has left behind does not end, and is not to be found in /proc; waiting for its end");
+        LOG(log, ERROR, "what the command has left behind does not end, and is not to be found in /proc; "
+            "waiting for its end");
 }
 
 /* Kills all that descends from this process. What is left after a second of tries
@@ -6047,7 +6067,8 @@ static void subtree_warn(bool adopts, struct log *log)
 {
     int why = errno;
     if (!adopts)
-        LOG(log, WARN, "orphans cannot be adopted (%s): of what the command starts only its process group is sure to be ended", strerror(why));
+        LOG(log, WARN, "orphans cannot be adopted (%s): "
+            "of what the command starts only its process group is sure to be ended", strerror(why));
     if (!proc_usable())
         LOG(log, WARN, "/proc is not mounted, or shows another PID namespace: "
             "what leaves the command's process group cannot be found; ballot waits until it has ended");
@@ -6452,7 +6473,8 @@ static void will_ask(struct will *w)
     struct client *c = &w->client;
     char node[NODE_PATH_MAX];
     const char *base = w->config.base_path;
-    const struct op ops[] = { { OP_SET, base, "", 0, w->version }, { OP_DELETE, node_path(node, base, w->named), NULL, 0, -1 } };
+    const struct op ops[] = { { OP_SET, base, "", 0, w->version },
+                              { OP_DELETE, node_path(node, base, w->named), NULL, 0, -1 } };
     int rc = ZOK;
     w->answered = false;
     if (w->step == WILL_READ) {
@@ -8358,7 +8380,8 @@ static bool record_read(struct record *r, const struct znode *n, enum member fir
     bool fine = n->data && json_is_object(n->data, n->length);
     for (enum member f = first; fine && f < end; f++) {
         const char *name = member_names[f];
-        fine = json_get(n->data, n->length, name, r->fields[f], sizeof r->fields[f]) || !json_has(n->data, n->length, name);
+        fine = json_get(n->data, n->length, name, r->fields[f], sizeof r->fields[f]) ||
+               !json_has(n->data, n->length, name);
     }
     if (!fine)
         memset(r->fields, 0, sizeof r->fields);
@@ -8391,7 +8414,8 @@ static void report_leader(struct report *p)
         record_note(r, "possibly resigning");
         record_note(r, "election may be in progress");
     }
-    snprintf(p->heartbeat, sizeof p->heartbeat, timed ? "last heartbeat %s ago" : "no time of a heartbeat", age_string(silent / SECOND).data);
+    snprintf(p->heartbeat, sizeof p->heartbeat, timed ? "last heartbeat %s ago" : "no time of a heartbeat",
+             age_string(silent / SECOND).data);
 }
 
 /* "next activation in 3h2m", or how long ago it should have been. */
@@ -8401,7 +8425,8 @@ static void report_next(struct report *p)
     int64_t next, now = p->now / SECOND;
     if (!moment_parse(r->fields[MEMBER_NEXT], &next))
         return;
-    snprintf(p->next, sizeof p->next, next < now ? "was due %s ago" : "in %s", age_string(next < now ? now - next : next - now).data);
+    snprintf(p->next, sizeof p->next, next < now ? "was due %s ago" : "in %s",
+             age_string(next < now ? now - next : next - now).data);
     record_note(r, "next activation %s", p->next);
 }
 
@@ -8529,7 +8554,8 @@ static bool yaml_plain(const char *s)
     if (n == 0 || s[n - 1] == ' ' || s[n - 1] == ':' || !(isalnum((unsigned char)*s) || *s == '/'))
         return false;
     for (const char *p = s; *p; p++)
-        if ((unsigned char)*p >= 0x80 || (!isalnum((unsigned char)*p) && !strchr(" /._=+-:,()", *p)) || (*p == ':' && p[1] == ' '))
+        if ((unsigned char)*p >= 0x80 || (!isalnum((unsigned char)*p) && !strchr(" /._=+-:,()", *p)) ||
+            (*p == ':' && p[1] == ' '))
             return false;
     if (isdigit((unsigned char)*s) && strspn(s, "0123456789abcdefABCDEFxXoOTtZz_.:+- ") == n)
         return false; /* it may be a number or a date */
@@ -8552,8 +8578,8 @@ static void print_value(bool json, const char *value)
     printf(" %s", !json && yaml_plain(value) ? value : quoted);
 }
 
-/* Prints the fields that are there: `first` before the first name, `next` before each other one (in JSON the same behind a
- * comma). Returns false if there are none. */
+/* Prints the fields that are there: `first` before the first name, `next` before each other one (in JSON the same
+ * behind a comma). Returns false if there are none. */
 static bool print_record(bool json, const char *first, const char *next, const struct record *r)
 {
     const char *before = first;
@@ -8621,9 +8647,9 @@ static void report_json(struct report *p)
 static size_t character_columns(unsigned c)
 {
     static const struct { unsigned first, last; size_t columns; } ranges[] = {
-        { 0x300, 0x36f, 0 }, { 0x200b, 0x200f, 0 }, { 0x1100, 0x115f, 2 }, { 0x2e80, 0xa4cf, 2 }, { 0xac00, 0xd7a3, 2 },
-        { 0xf900, 0xfaff, 2 }, { 0xfe00, 0xfe0f, 0 }, { 0xfe30, 0xfe6f, 2 }, { 0xff00, 0xff60, 2 }, { 0xffe0, 0xffe6, 2 },
-        { 0x1f300, 0x1faff, 2 }, { 0x20000, 0x3fffd, 2 },
+        { 0x300, 0x36f, 0 }, { 0x200b, 0x200f, 0 }, { 0x1100, 0x115f, 2 }, { 0x2e80, 0xa4cf, 2 },
+        { 0xac00, 0xd7a3, 2 }, { 0xf900, 0xfaff, 2 }, { 0xfe00, 0xfe0f, 0 }, { 0xfe30, 0xfe6f, 2 },
+        { 0xff00, 0xff60, 2 }, { 0xffe0, 0xffe6, 2 }, { 0x1f300, 0x1faff, 2 }, { 0x20000, 0x3fffd, 2 },
     };
     for (size_t i = 0; i < COUNT(ranges); i++)
         if (c >= ranges[i].first && c <= ranges[i].last)
@@ -8739,7 +8765,8 @@ static void table_head(const struct report *p)
     } else
         text_string(&t, !v->base_exists ? "it does not exist: there has never been a candidate" :
                         p->record ? (*p->heartbeat ? p->heartbeat : "its data is not a leader's heartbeat") :
-                        v->count ? "it is empty: an election may be in progress" : "it is empty, and has no candidates");
+                        v->count ? "it is empty: an election may be in progress" :
+                        "it is empty, and has no candidates");
     printf("%s%s\n", line, p->silent && leads ? ", later than expected" : "");
 }
 
