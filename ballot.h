@@ -124,8 +124,8 @@ BALLOT_API const char *ballot_strerror(int error);
 typedef struct ballot ballot;
 
 enum ballot_role {
-    BALLOT_OUT,       /* not in the line: no proposal of ours is known         */
-    BALLOT_FOLLOWER,  /* in the line, somebody else is to lead                 */
+    BALLOT_OUT,       /* not in the queue: no proposal of ours is known        */
+    BALLOT_FOLLOWER,  /* in the queue, not leading                             */
     BALLOT_LEADER,    /* leading, and the lease holds                          */
     BALLOT_UNSURE,    /* led, and no acknowledgement has come within the lease:
                          others may lead soon                                  */
@@ -185,9 +185,9 @@ BALLOT_API void ballot_close(ballot *b);
  * out by the following prepares, and may be repeated at will. A leader that has
  * lost the leadership holds, until it is told to stand again: it must first
  * stop what it did as leader. */
-BALLOT_API void ballot_stand(ballot *b); /* be in the line, lead when it is our turn     */
+BALLOT_API void ballot_stand(ballot *b); /* be in the queue, lead when it is our turn    */
 BALLOT_API void ballot_hold(ballot *b);  /* stay as we are: no new proposal, no claim    */
-BALLOT_API void ballot_leave(ballot *b); /* resign, or leave the line. A leader calls it
+BALLOT_API void ballot_leave(ballot *b); /* resign, or leave the queue. A leader calls it
                                             only after all that it did as leader has ended:
                                             the next one starts within milliseconds       */
 
@@ -218,15 +218,15 @@ BALLOT_API int64_t ballot_token(const ballot *b);
  * or a field "stepDown" in the leader's proposal), or because the ensemble refuses what
  * leading needs, which ballot_trouble() names. End what you do as leader, call
  * ballot_leave(), wait for BALLOT_OUT, then ballot_stand() again if you like, at the
- * end of the line. A candidate that does not lead and may not leaves the line by
- * itself, and stands again after a pause. True until we are out of the line. */
+ * end of the queue. A candidate that does not lead, and is refused what leading needs,
+ * leaves the queue by itself, and stands again after a pause. True until BALLOT_OUT. */
 BALLOT_API bool ballot_step_down(const ballot *b);
 
-/* Path of our proposal, "" when out of the line. Valid until the next prepare
+/* Path of our proposal, "" when not in the queue. Valid until the next prepare
  * or dispatch. */
 BALLOT_API const char *ballot_node(const ballot *b);
 
-/* Why we are not in the line although we want to be, or that no server answers: a
+/* Why we are not in the queue although we want to be, or that no server answers: a
  * sentence, or "" where nothing is wrong. Valid until the next prepare or dispatch. */
 BALLOT_API const char *ballot_trouble(const ballot *b);
 
