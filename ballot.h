@@ -132,8 +132,8 @@ enum ballot_role {
 };
 
 enum ballot_mode {
-    BALLOT_KEEP, /* out of contact, the leader goes on: others wait at least
-                    one session timeout longer                                 */
+    BALLOT_KEEP, /* out of contact, the leader goes on; others lead after a silence
+                    of one session timeout, or two                             */
     BALLOT_STOP, /* out of contact, the leader stops before its lease ends     */
 };
 
@@ -206,8 +206,8 @@ BALLOT_API enum ballot_role ballot_role(const ballot *b);
  * two thirds of the session timeout from the *sending* of the last acknowledged
  * heartbeat; 0 when not leading or when it is over. Measured on a clock that
  * counts suspended time where the system has one. Where a new connection has a
- * shorter session timeout it shrinks in one prepare, and the heartbeat by which
- * others then count is sent in a later one: ask in between. */
+ * shorter session timeout, the lease is cut in one prepare, and the heartbeat that
+ * advertises it is sent in a later one: ask in between. */
 BALLOT_API int64_t ballot_lease_ms(const ballot *b);
 
 /* The fencing token: the zxid of our claim; greater than the token of every
@@ -251,7 +251,7 @@ struct ballot_status {
     bool unnamed;        /* we lead in a new session, which the base does not name yet: other
                             candidates count our silence                        */
     unsigned losses;     /* counts each loss of the leadership                  */
-    bool revoked;        /* the last one: our proposal was deleted by hand      */
+    bool revoked;        /* the last one: another client deleted our proposal   */
     int64_t token;       /* as ballot_token(); 0: not leading                   */
     struct ballot_lease lease;
     int64_t timeout;     /* session timeout of the present or last connection, ns */
