@@ -3422,7 +3422,8 @@ static void on_propose(struct ballot *b, const struct reply *reply)
         return;
     }
     if (reply->rc == ZOK) {
-        b->retry_at = trouble_say(&b->config, b->trouble, SECOND, "the server made a proposal of no name, at \"%.100s\"", reply->data);
+        b->retry_at = trouble_say(&b->config, b->trouble, SECOND,
+                                  "the server made a proposal of no name, at \"%.100s\"", reply->data);
         b->ghost = true;
         election_doubt(b);
         return;
@@ -3785,7 +3786,8 @@ static enum step patient_step(const struct ballot *b, long place, nanos now, nan
         return once(b, REQUEST_LOOK);
     if (b->want != WANT_STAND)
         return STEP_NONE;
-    bool old = b->client.sent[REQUEST_LIST] < base->silent_since; /* the first two are watched, not all that have left since */
+    /* the first two are watched, not all that have left since */
+    bool old = b->client.sent[REQUEST_LIST] < base->silent_since;
     if (old && due(base->silent_since + part(T, PART_REVOKE), now, wake))
         return once(b, REQUEST_LIST);
     if (!due(base->silent_since + (1 + place) * T, now, wake))
@@ -4301,10 +4303,11 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
     ROW(CRON, "run cron", true, NULL, run_cron, "--schedule=SPEC [--] COMMAND [ARG...]",                               \
         "run COMMAND by a schedule, each time on one of the machines",                                                 \
         "ballot run cron --candidate-id=\"$(hostname)\" --schedule=@daily -- make-backup")                             \
-    ROW(NEXT, "next", false, "SPEC", next_run, "SPEC",                                                                     \
+    ROW(NEXT, "next", false, "SPEC", next_run, "SPEC",                                                                 \
         "print when a schedule's next activations are, in its time zone", "ballot next '30 2 * * mon-fri' -n 10")      \
     ROW(INFO, "info", false, NULL, info, "", "show the leader and the waiting candidates", "ballot info -o table")     \
-    ROW(WATCH, "watch", false, NULL, watch, "", "print a line for each change, until it is ended", "ballot watch -o json") \
+    ROW(WATCH, "watch", false, NULL, watch, "", "print a line for each change, until it is ended",                     \
+        "ballot watch -o json")                                                                                        \
     ROW(STEP_DOWN, "step-down", false, NULL, step_down, "", "make the leader hand over to the next",                   \
         "ballot step-down --timeout=1m")
 
@@ -4331,7 +4334,8 @@ enum {
 #define FAILURES(ROW) ROW(FAILURE_RETRY, "retry") ROW(FAILURE_RUN_ANYWAY, "run-anyway") ROW(FAILURE_EXIT, "exit")
 #define DISCONNECTS(ROW) ROW(DISCONNECT_KEEP, "keep") ROW(DISCONNECT_STOP, "stop")
 #define DSTS(ROW) ROW(BALLOT_DST_VIXIE, "vixie") ROW(BALLOT_DST_WALL, "wall")
-#define INFO_FORMATS(ROW) ROW(report_yaml, "yaml") ROW(report_json, "json") ROW(report_table, "table") /* the default comes first */
+#define INFO_FORMATS(ROW) /* the default comes first */                                                                \
+    ROW(report_yaml, "yaml") ROW(report_json, "json") ROW(report_table, "table")
 #define WATCH_FORMATS(ROW) ROW(notice_human, "human") ROW(notice_json, "json")
 
 #define MEANING(meaning, word) meaning,
@@ -4356,7 +4360,8 @@ static const char *format_words(int commands)
     ROW(TEXT, "TEXT", "1 to 1000 bytes of text", *text && strlen(text) <= BALLOT_ID_MAX)                               \
     ROW(FILE, "FILE", "the path of a file", *text && strlen(text) < FILE_MAX)                                          \
     ROW(SERVERS, "LIST", "HOST, HOST:PORT or [V6]:PORT, separated by commas", servers_valid(text))                     \
-    ROW(PATH, "PATH", "a path such as /ballot/election: absolute, no \"//\", \".\" or \"..\", no / at its end", path_valid(text)) \
+    ROW(PATH, "PATH", "a path such as /ballot/election: absolute, no \"//\", \".\" or \"..\", no / at its end",        \
+        path_valid(text))                                                                                              \
     ROW(DURATION, "DURATION", "a duration such as 300ms, 5s or 1h30m, at most 10000h",                                 \
         duration_parse(text, number) && *number >= 0 && *number <= 10000 * HOUR)                                       \
     ROW(CHOICE, "WORD", row->choices, (*number = choice_index(row->choices, text)) >= 0)                               \
@@ -4432,7 +4437,8 @@ enum group { GROUPS(MEANING) GROUP_COUNT };
     X(NEXT_FROM, "from", SCHEDULE, MOMENT, NULL, NULL, FOR_NEXT, false,                                                \
       "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")                                     \
     X(OUTPUT_FORMAT, "output-format", ANSWER, FORMAT, NULL, NULL, FOR_INFO | FOR_WATCH, true,                          \
-      "also -o; how the state is printed; info:" INFO_FORMATS(WORD) "; watch:" WATCH_FORMATS(WORD) "; the first is the default") \
+      "also -o; how the state is printed; info:" INFO_FORMATS(WORD) "; watch:" WATCH_FORMATS(WORD)                     \
+      "; the first is the default")                                                                                    \
     X(CHECK, "check", ANSWER, BOOL, "false", NULL, FOR_INFO, false,                                                    \
       "print nothing; end with 0 if a candidate leads, with 3 if none does")                                           \
     X(TIMEOUT, "timeout", ANSWER, DURATION, "30s", NULL, FOR_STEP_DOWN, false, "how long to wait for another leader")
@@ -4465,7 +4471,9 @@ static const struct section { char name[16]; int commands; } sections[] = {
 };
 
 /* The weakest first. A file's origin is ORIGIN_FILE plus how exact its section is. */
-enum origin { ORIGIN_NONE, ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT = ORIGIN_FILE + COUNT(sections), ORIGIN_FLAG };
+enum origin {
+    ORIGIN_NONE, ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT = ORIGIN_FILE + COUNT(sections), ORIGIN_FLAG
+};
 
 struct value {
     char *text;      /* as given; the source stands behind it               */
@@ -4663,7 +4671,8 @@ static char *value_text(const struct setting *row, const char *before, const cha
 
 /* Sets a value from a source, unless a stronger source has, or it is only to be checked (ORIGIN_NONE). What comes
  * again from the same source replaces, but adds to a list. */
-static bool setting_set(struct settings *s, enum setting_id id, const char *text, enum origin origin, const char *source)
+static bool setting_set(struct settings *s, enum setting_id id, const char *text, enum origin origin,
+                        const char *source)
 {
     const struct setting *row = &settings_table[id];
     struct value *v = &s->values[id];
@@ -4750,8 +4759,8 @@ static bool settings_settle_format(struct settings *s, int command)
 
 /* --- from the command line --------------------------------------------------- */
 
-/* Takes the option argv[*at]: "--name=value" or "--name value", "-n3" or "-n 3"; a boolean needs no value. Leaves *at on
- * the last word used. */
+/* Takes the option argv[*at]: "--name=value" or "--name value", "-n3" or "-n 3"; a boolean needs no value. Leaves *at
+ * on the last word used. */
 static bool setting_from_flag(struct settings *s, char **argv, int *at)
 {
     char option[80], on[] = "true", *word = argv[*at];
@@ -4835,7 +4844,8 @@ static char *ini_read(char *out, int room, void *context)
     else if (memchr(out, '\0', n))
         ini_fail(ini, "holds a NUL byte: this is no text file");
     else if (n == most)
-        ini_fail(ini, "is longer than %d bytes, the most that a line may have; a list may go on in the next line, indented", room - 2);
+        ini_fail(ini, "is longer than %d bytes, the most that a line may have; "
+                 "a list may go on in the next line, indented", room - 2);
     else if (ini->number > INI_LINES_MAX)
         ini_fail(ini, "is one line more than a file may have");
     if (n == 0 || ini->settings->error[0])
@@ -4848,7 +4858,8 @@ static char *ini_read(char *out, int room, void *context)
 static bool ini_check(struct ini *ini, size_t section, const char *section_name, enum setting_id id, const char *name)
 {
     if (section == COUNT(sections))
-        return ini_fail(ini, "unknown section [%.100s]; sections are called as commands are, such as [run once]", section_name);
+        return ini_fail(ini, "unknown section [%.100s]; sections are called as commands are, such as [run once]",
+                        section_name);
     if (id == SETTING_COUNT) {
         const char *close = setting_close(name, sections[section].commands);
         return close ? ini_fail(ini, "unknown setting \"%.100s\"; did you mean %s?", name, close)
@@ -5012,12 +5023,13 @@ static void settings_warn_foreign(struct settings *s, const char *path)
         struct text t = text_in(other, sizeof other);
         text_format(&t, "%.*s%s", (int)(strlen(path) - strlen(".ini")), path, foreign_ends[i]);
         if (!t.cut && access(other, F_OK) == 0)
-            settings_warn(s, "%s is not read; write each `name: value` of it as a line `name = value` into %s", other, path);
+            settings_warn(s, "%s is not read; write each `name: value` of it as a line `name = value` into %s",
+                          other, path);
     }
 }
 
-/* Opens the first of the usual files that exists; NULL: there is none, or an error: one that is there and cannot be read
- * may say what matters. One in the working folder that others may have planted is not read. */
+/* Opens the first of the usual files that exists; NULL: there is none, or an error: one that is there and cannot be
+ * read may say what matters. One in the working folder that others may have planted is not read. */
 static FILE *file_usual(struct settings *s, char path[FILE_MAX])
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *why;
@@ -5048,8 +5060,8 @@ static bool settings_from_file(struct settings *s, int command)
     const struct value *named = &s->values[SET_CONFIG_FILE];
     char path[FILE_MAX];
     if (named->text && file_foreign(named->text))
-        return settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with "
-                             "commas, into a file such as /etc/ballot/ballot.ini", named->source, named->text);
+        return settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists "
+                             "with commas, into a file such as /etc/ballot/ballot.ini", named->source, named->text);
     FILE *file = named->text ? file_named(s, named, FILE_NAMED, path) : file_usual(s, path);
     if (file) {
         settings_read_ini(s, file, path, command);
@@ -5095,9 +5107,11 @@ static bool settings_check_together(struct settings *s, int commands)
     if (!(commands & FOR_RUN))
         return true;
     if ((commands & FOR_CRON) && !setting_text(s, SET_SCHEDULE))
-        return settings_fail(s, "--schedule is missing: it says when the command is to run, try --schedule=\"30 2 * * *\"");
+        return settings_fail(s, "--schedule is missing: it says when the command is to run, "
+                             "try --schedule=\"30 2 * * *\"");
     if (!setting_text(s, SET_CANDIDATE_ID))
-        return settings_fail(s, "--candidate-id is missing: it names this candidate, try --candidate-id=\"$(hostname)\"");
+        return settings_fail(s, "--candidate-id is missing: it names this candidate, "
+                             "try --candidate-id=\"$(hostname)\"");
     bool stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP;
     if (stop && setting_number(s, SET_ON_FAILURE) == FAILURE_RUN_ANYWAY)
         return settings_fail(s, "on-election-failure=run-anyway contradicts on-disconnect=stop: "
@@ -5356,7 +5370,8 @@ static void frame_human(struct log *l, struct frame *f, struct text *t)
 /* JSON and raw (key="value" pairs) differ in their punctuation only. */
 static void frame_fields(struct log *l, struct frame *f, struct text *t)
 {
-    const char *const keys[] = { "name", "hostname", "candidateId" }, *const values[] = { f->name ? f->name : "ballot", l->host, l->id };
+    const char *const keys[] = { "name", "hostname", "candidateId" };
+    const char *const values[] = { f->name ? f->name : "ballot", l->host, l->id };
     bool json = l->format == FORMAT_JSON;
     text_string(t, json ? "{\"time\":\"" : "time=\"");
     text_wall(t, l->wall, true);
@@ -6667,7 +6682,8 @@ static bool schedule_open(struct schedule *c, const struct settings *s, struct l
     else if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
         text_string(&t, "it never comes");
     if (t.length)
-        LOG(log, FATAL, "%s%s: \"%.200s\": %s", v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
+        LOG(log, FATAL, "%s%s: \"%.200s\": %s",
+            v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
     return t.length == 0;
 }
 
@@ -6744,7 +6760,8 @@ static size_t run_record_json(const struct run_record *r, const struct schedule 
         run_record_moment(&t, s, "start", r->start);
         run_record_moment(&t, s, "end", r->end);
         if (r->end != BALLOT_NEVER)
-            run_record_number(&t, WIFSIGNALED(status) ? "signal" : "exitStatus", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+            run_record_number(&t, WIFSIGNALED(status) ? "signal" : "exitStatus",
+                              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     }
     text_string(&t, "}");
     assert(!t.cut); /* DATA_MAX holds the longest id, host and schedule, escaped */
@@ -6843,11 +6860,12 @@ static void cron_learn_clock(struct cron_run *c, const struct ballot_status *e, 
 {
     nanos shift = clock_shift(), jump = shift - c->shift;
     if (jump >= SECOND)
-        LOG(c->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, if catch-up allows it",
-            duration_string(jump / MILLISECOND * MILLISECOND).data);
+        LOG(c->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, "
+            "if catch-up allows it", duration_string(jump / MILLISECOND * MILLISECOND).data);
     else if (jump <= -SECOND)
         LOG(c->log, WARN, "the wall clock has jumped backward by %s: activations up to %s do not come again",
-            duration_string(-jump / MILLISECOND * MILLISECOND).data, schedule_moment(&c->schedule, c->memory.record.mark).data);
+            duration_string(-jump / MILLISECOND * MILLISECOND).data,
+            schedule_moment(&c->schedule, c->memory.record.mark).data);
     c->shift = shift;
     c->wall = now + shift;
     c->ahead = e->clock_ahead;
@@ -6914,8 +6932,8 @@ static void cron_forget(struct cron_run *c)
 {
     struct cron_memory *m = &c->memory;
     if (m->recorded != BALLOT_NEVER)
-        LOG(c->log, WARN, "the activation of %s was recorded as ours, but our leadership ended before its start: it is not run",
-            schedule_moment(&c->schedule, m->recorded).data);
+        LOG(c->log, WARN, "the activation of %s was recorded as ours, but our leadership ended before its start: "
+            "it is not run", schedule_moment(&c->schedule, m->recorded).data);
     m->recorded = BALLOT_NEVER;
     m->fits = false;
 }
@@ -6939,7 +6957,8 @@ static struct cron_step cron_due(const struct cron_run *c, bool leader, bool run
 
 /* An activation is recorded first, and started when that is acknowledged. A leader that goes
  * on alone must have read the record: others may have led before. */
-static struct cron_step cron_decide(const struct cron_run *c, enum authority authority, bool running, nanos now, nanos *wake)
+static struct cron_step cron_decide(const struct cron_run *c, enum authority authority, bool running, nanos now,
+                                    nanos *wake)
 {
     bool leader = authority == AUTHORITY_LEADER;
     struct cron_step step = { CRON_NOTHING, BALLOT_NEVER };
@@ -6975,7 +6994,9 @@ static bool cron_unwritten(const struct cron_run *c, struct cron_step *step)
 /* The run record of a leader that runs an activation now. */
 static struct run_record cron_record(const struct cron_run *c, const ballot *b, int64_t at)
 {
-    struct run_record r = { .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = ballot_token(b) };
+    struct run_record r = {
+        .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = ballot_token(b),
+    };
     string_copy(r.id, sizeof r.id, c->id);
     gethostname(r.host, sizeof r.host - 1);
     string_copy(r.proposal, sizeof r.proposal, node_name(c->base_path, ballot_node(b)));
@@ -7013,14 +7034,17 @@ static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step
         cron_send(c, b, &next);
         break;
     case CRON_SKIP:
-        LOG(c->log, WARN, "the command still runs: the activation of %s is skipped", schedule_moment(&c->schedule, step->at).data);
+        LOG(c->log, WARN, "the command still runs: the activation of %s is skipped",
+            schedule_moment(&c->schedule, step->at).data);
         record->mark = step->at;
         record->skipped++;
         c->memory.written = false;
         break;
     case CRON_HAND_OVER:
-        LOG(c->log, ERROR, "our clock is %s %s the servers': handing over, standing again in 1m; set the clock that is wrong",
-            duration_string(((c->ahead < 0 ? -c->ahead : c->ahead) + SECOND / 2) / SECOND * SECOND).data, c->ahead < 0 ? "behind" : "ahead of");
+        LOG(c->log, ERROR, "our clock is %s %s the servers': handing over, standing again in 1m; "
+            "set the clock that is wrong",
+            duration_string((nanos_max(c->ahead, -c->ahead) + SECOND / 2) / SECOND * SECOND).data,
+            c->ahead < 0 ? "behind" : "ahead of");
         break;
     case CRON_START:
     case CRON_NOTHING:
@@ -7043,7 +7067,9 @@ static struct cron_run *cron_open(const struct settings *s, struct log *log)
     c->shift = clock_shift();
     c->memory.written = true;
     c->memory.recorded = BALLOT_NEVER;
-    c->memory.record = (struct run_record){ .mark = moment_now(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER };
+    c->memory.record = (struct run_record){
+        .mark = moment_now(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER,
+    };
     return c;
 }
 
@@ -7235,7 +7261,8 @@ static void decide_outcome(const struct facts *f, struct decision *d)
     switch (m->cause == CAUSE_BALLOT ? POLICY_RERUN : success ? r->on_success : r->on_error) {
     case POLICY_EXIT:
         d->after.ending = true;
-        d->after.exit_status = WIFSIGNALED(m->status) ? EXIT_BY_SIGNAL + WTERMSIG(m->status) : WEXITSTATUS(m->status); /* as a shell's */
+        /* as a shell's */
+        d->after.exit_status = WIFSIGNALED(m->status) ? EXIT_BY_SIGNAL + WTERMSIG(m->status) : WEXITSTATUS(m->status);
         break;
     case POLICY_IGNORE:
         d->after.ending = !f->cron; /* which waits for the next activation */
@@ -7274,7 +7301,8 @@ static void decide_alive(const struct facts *f, struct decision *d)
         d->cause = CAUSE_RUNTIME;
     }
     if ((leads || m->anyway) && !o->lost)
-        d->step = cron_decide(f->cron, o->election.role == BALLOT_LEADER ? AUTHORITY_LEADER : AUTHORITY_ALONE, true, o->now, &d->wake);
+        d->step = cron_decide(f->cron, o->election.role == BALLOT_LEADER ? AUTHORITY_LEADER : AUTHORITY_ALONE, true,
+                              o->now, &d->wake);
 }
 
 /* The state: ballot ends. Out of the queue first; but not for ever, if no server answers. */
@@ -7437,8 +7465,9 @@ static void agent_log_end(const struct agent *a, int status, struct exec_failure
 {
     const struct short_text after = duration_string(ran / MILLISECOND * MILLISECOND);
     if (failure.error && failure.no_input)
-        LOG(a->log, ERROR, "cannot open /dev/null, the command's standard input: %s; %s was not executed. In a chroot or container it has "
-            "to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's", strerror(failure.error), a->plan.command[0]);
+        LOG(a->log, ERROR, "cannot open /dev/null, the command's standard input: %s; %s was not executed. In a chroot "
+            "or container it has to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's",
+            strerror(failure.error), a->plan.command[0]);
     else if (failure.error)
         LOG(a->log, ERROR, "cannot execute %s: %s", a->plan.command[0], strerror(failure.error));
     else if (WIFSIGNALED(status))
@@ -7622,7 +7651,8 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
         m->standing_since = 0;
     }
     if (anyway)
-        LOG(a->log, WARN, "no election is possible; running the command anyway, as on-election-failure=run-anyway demands");
+        LOG(a->log, WARN, "no election is possible; running the command anyway, "
+            "as on-election-failure=run-anyway demands");
     LOG(a->log, INFO, "starting %s%s%s", a->plan.command[0], scheduled ? " for the activation of " : "",
         scheduled ? moment_string(start.scheduled, start.offset).data : "");
     if (a->plan.wrap && !agent_pipes(a, passed)) {
@@ -7642,7 +7672,8 @@ static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
     if (m->stop_sent == 0 && a->command_status < 0)
         m->cause = cause;
     if (cause == CAUSE_RUNTIME)
-        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it", duration_string(a->facts.rules.max_runtime).data);
+        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it",
+            duration_string(a->facts.rules.max_runtime).data);
     struct message stop = { .kind = MESSAGE_STOP, .number = m->end_signal ? m->end_signal : SIGTERM };
     stop.span = kill_now ? 0 : a->plan.stop_timeout;
     m->stop_sent = level;
@@ -7701,7 +7732,8 @@ static void agent_inform_guard(struct agent *a)
         a->told_session = e->session;
         string_copy(a->told_servers, sizeof a->told_servers, e->servers);
     }
-    bool counts = e->role == BALLOT_LEADER || (a->facts.rules.stop && e->token); /* stop: a lease that was cut and is over, too */
+    /* stop: a lease that was cut and is over, too */
+    bool counts = e->role == BALLOT_LEADER || (a->facts.rules.stop && e->token);
     if (m->life != LIFE_NONE && counts && memcmp(&e->lease, &m->lease, sizeof m->lease) != 0) {
         spared_add_children(&a->spared, a->guard); /* what dead spared ones left: no signal tells */
         agent_send(a, &(struct message){ .kind = MESSAGE_LEASE, .lease = e->lease }, NULL);
@@ -7712,7 +7744,8 @@ static void agent_candidacy(struct agent *a, enum candidacy candidacy)
 {
     struct memory *m = &a->facts.memory;
     const struct observed *o = &a->facts.observed;
-    bool stands = candidacy == CANDIDACY_STAND, leaves = candidacy == CANDIDACY_LEAVE || candidacy == CANDIDACY_LAST_WORD;
+    bool stands = candidacy == CANDIDACY_STAND;
+    bool leaves = candidacy == CANDIDACY_LEAVE || candidacy == CANDIDACY_LAST_WORD;
     m->leaving_since = !leaves ? 0 : m->leaving_since ? m->leaving_since : o->now;
     if (!stands || (!m->standing && m->life == LIFE_NONE))
         m->standing_since = stands && o->election.role == BALLOT_OUT ? o->now : 0;
@@ -7847,8 +7880,12 @@ static void agent_configure(struct agent *a, const struct settings *s, char **co
         .log = a->log,
     };
     a->plan.config.record = cron;
-    a->streams[0] = (struct stream){ .fd = -1, .name = "cmd-run-stdout", .level = BALLOT_LOG_INFO, .queue = &a->log->out };
-    a->streams[1] = (struct stream){ .fd = -1, .name = "cmd-run-stderr", .level = BALLOT_LOG_ERROR, .queue = &a->log->err };
+    a->streams[0] = (struct stream){
+        .fd = -1, .name = "cmd-run-stdout", .level = BALLOT_LOG_INFO, .queue = &a->log->out,
+    };
+    a->streams[1] = (struct stream){
+        .fd = -1, .name = "cmd-run-stderr", .level = BALLOT_LOG_ERROR, .queue = &a->log->err,
+    };
 }
 
 static bool agent_open(struct agent *a)
@@ -8322,7 +8359,8 @@ static void viewer_complain(const struct viewer *v, struct log *log, nanos waite
     if (v->refused)
         LOG(log, FATAL, "%s %s is refused: %s", v->refused_what, v->config.base_path, zerror(v->refused));
     else
-        LOG(log, FATAL, "no answer from ZooKeeper at %s within %s%s%s", c->addresses[0] ? c->addresses : v->config.servers,
+        LOG(log, FATAL, "no answer from ZooKeeper at %s within %s%s%s",
+            c->addresses[0] ? c->addresses : v->config.servers,
             duration_string(waited).data, c->trouble[0] ? ": " : "", c->trouble);
 }
 
@@ -8942,7 +8980,8 @@ static struct candidate candidate_read(const struct znode *n, const char *node)
 static bool node_showable(const struct znode *n)
 {
     bool named = n->listed && !strncmp(n->name, NODE_PREFIX, strlen(NODE_PREFIX));
-    return named && !n->shown && (n->state == ZNODE_GONE || n->state == ZNODE_REFUSED || (n->state == ZNODE_READ && n->stat.ephemeralOwner));
+    return named && !n->shown &&
+           (n->state == ZNODE_GONE || n->state == ZNODE_REFUSED || (n->state == ZNODE_READ && n->stat.ephemeralOwner));
 }
 
 /* How the leadership that was shown has ended, if it has. */
@@ -9107,7 +9146,8 @@ static void watch_lead(struct watch *w, struct notice *n, nanos now)
         w->leader = n->who = candidate_read(&v->base, v->named);
 }
 
-static void watch_show(struct watch *w, struct log *log, nanos format, enum change change, struct znode *about, nanos now)
+static void watch_show(struct watch *w, struct log *log, nanos format, enum change change, struct znode *about,
+                       nanos now)
 {
     static void (*const writers[])(struct text *, const struct notice *, const char *path) = { WATCH_FORMATS(MEANING) };
     struct notice n = { .change = change, .span = -1 };
@@ -9164,7 +9204,8 @@ static bool watch_wait(struct watch *w, struct log *log)
     if (!w->begun && w->connected && !v->client.connected)
         wake = nanos_min(wake, w->began_at + v->client.timeout);
     viewer_round(w->viewer, slots, WATCH_SLOTS, wake);
-    return !out->dead && !v->refused && !(slots[WATCH_OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) && signals_next() == 0;
+    return !out->dead && !v->refused && !(slots[WATCH_OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) &&
+           signals_next() == 0;
 }
 
 static int watch(const struct settings *s, struct log *log, char **command)
@@ -9285,8 +9326,8 @@ static int handover_report(const struct handover *d, enum handover_step end)
         LOG(d->log, FATAL, "no other candidate took over in %s: %s leads again", path, leader);
         break;
     case HANDOVER_FOREIGN:
-        LOG(d->log, FATAL, "%s cannot be asked: it says no \"onDisconnect\", so it is a Go ballot, which knows no step-down; "
-            "end it to make it hand over", old);
+        LOG(d->log, FATAL, "%s cannot be asked: it says no \"onDisconnect\", so it is a Go ballot, which knows no "
+            "step-down; end it to make it hand over", old);
         break;
     default:
         LOG(d->log, FATAL, "asking %s to step down is refused: %s", old, zerror(d->viewer->ask_refused));
@@ -9302,14 +9343,15 @@ static int handover_late(const struct handover *d, const struct settings *s, nan
     const struct short_text within = duration_string(waited);
     nanos heartbeat;
     bool silent = v->base.data && json_get(v->base.data, v->base.length, "lastSeenTime", last, sizeof last) &&
-                  time_parse(last, &heartbeat) && clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
+                  time_parse(last, &heartbeat) &&
+                  clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
     if (!v->client.connected || !d->begun)
         viewer_complain(v, d->log, waited);
     else if (!*v->named)
         LOG(d->log, FATAL, "%s has resigned, but no candidate has taken over within %s", d->name, within.data);
     else if (!viewer_leader(v))
-        LOG(d->log, FATAL, "%s is gone or cut off, and no candidate has taken over within %s: the others wait until it has been "
-            "silent for long enough", d->name, within.data);
+        LOG(d->log, FATAL, "%s is gone or cut off, and no candidate has taken over within %s: the others wait until "
+            "it has been silent for long enough", d->name, within.data);
     else
         LOG(d->log, FATAL, "%s has not handed over within %s%s; it stays asked", d->name, within.data,
             silent ? ": it is silent, and most likely out of contact" : ": its command may still be ending");
@@ -9447,7 +9489,7 @@ static const struct command {
 #define HELP_WIDTH  80
 #define HELP_COLUMN 30 /* where the text beside an option begins */
 
-/* Prints words, broken at HELP_WIDTH, from column `at` on; later lines begin with `lead`, filled up to `indent` columns. */
+/* Prints words, broken at HELP_WIDTH, from column `at` on; later lines begin with `lead`, filled up to `indent`. */
 static void help_wrap(const char *text, int at, int indent, const char *lead)
 {
     for (const char *p = text; *p; p += strspn(p, " ")) {
@@ -9524,7 +9566,8 @@ static void help_overview(void)
         help_wrap(commands[i].summary, printf("  %-12s", commands[i].words), 14, "");
     putchar('\n');
     help_wrap("Each option is also a variable (--log-level: BALLOT_LOG_LEVEL) and a line of the configuration file "
-              "(log-level = debug). The command line is stronger than the environment, the environment than the file.", 0, 0, "");
+              "(log-level = debug). The command line is stronger than the environment, the environment than the file.",
+              0, 0, "");
 }
 
 /* --- the man page (man(7), roff) ---------------------------------------------- */
@@ -9589,28 +9632,34 @@ static void help_man(void)
     }
     man_text("ballot help [COMMAND]");
     puts(".fi");
-    man_section("DESCRIPTION", "Every machine starts the same line. They elect a leader through ZooKeeper; the leader runs the "
-                "command, the others wait. Where the leader's process ends, or is killed, another machine takes over in "
-                "milliseconds; where its machine dies, when the session timeout is over. With on-disconnect=keep, the default, "
-                "a leader that is cut off alone and its successor may both run the command, until the first is back in contact; "
-                "if at most one may run, set on-disconnect=stop on all machines, or let the resource that the command works on "
-                "check its fencing token. A ballot is two processes: the candidate talks to ZooKeeper, its guard owns the "
-                "command, and ends it when the candidate is gone.");
+    man_section("DESCRIPTION",
+                "Every machine starts the same line. They elect a leader through ZooKeeper; the leader runs the "
+                "command, the others wait. Where the leader's process ends, or is killed, another machine takes over "
+                "in milliseconds; where its machine dies, when the session timeout is over. With on-disconnect=keep, "
+                "the default, a leader that is cut off alone and its successor may both run the command, until the "
+                "first is back in contact; if at most one may run, set on-disconnect=stop on all machines, or let the "
+                "resource that the command works on check its fencing token. A ballot is two processes: the candidate "
+                "talks to ZooKeeper, its guard owns the command, and ends it when the candidate is gone.");
     man_commands();
     puts(".SH OPTIONS");
     settings_show(FOR_ALL, ".SS ", man_setting);
-    man_section("ENVIRONMENT", "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
-                "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that is greater "
-                "for each new leader.");
-    man_section("FILES", "./ballot.ini, ~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected) or /etc/ballot/ballot.ini: the "
-                "first that exists, or what config-file names. Each option is a line name = value there. Lines before any section "
-                "hold for all commands, those below [run] or [run once] for that one. The command line is stronger than the "
-                "environment, the environment than the file.");
-    man_section("EXIT STATUS", "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not found; "
-                "125 where ballot itself failed: usage, configuration, an election failure with on-election-failure=exit. Told to "
-                "end by a signal, ballot dies of that signal, after the command.");
-    man_section("SIGNALS", "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM (HUP, "
-                "where ballot was started from a terminal, and not by nohup) also mean: stop the command, resign, end. A second one kills it.");
+    man_section("ENVIRONMENT",
+                "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
+                "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that "
+                "is greater for each new leader.");
+    man_section("FILES",
+                "./ballot.ini, ~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected) or /etc/ballot/ballot.ini: "
+                "the first that exists, or what config-file names. Each option is a line name = value there. Lines "
+                "before any section hold for all commands, those below [run] or [run once] for that one. The command "
+                "line is stronger than the environment, the environment than the file.");
+    man_section("EXIT STATUS",
+                "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not "
+                "found; 125 where ballot itself failed: usage, configuration, an election failure with "
+                "on-election-failure=exit. Told to end by a signal, ballot dies of that signal, after the command.");
+    man_section("SIGNALS",
+                "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM "
+                "(HUP, where ballot was started from a terminal, and not by nohup) also mean: stop the command, "
+                "resign, end. A second one kills it.");
 }
 
 /* --- the example of a configuration file ------------------------------------------ */
@@ -9644,7 +9693,8 @@ static void help_bash(void)
          "    local word about prefix= typed=${COMP_WORDS[COMP_CWORD]} words=() at=() i n\n"
          "    for ((i = 1; i <= COMP_CWORD; i++)); do\n"
          "        n=${#words[@]}\n"
-         "        if ((n)) && [[ ${COMP_WORDS[i]} == = || ${COMP_WORDS[i - 1]} == = ]]; then words[n - 1]+=${COMP_WORDS[i]}\n"
+         "        if ((n)) && [[ ${COMP_WORDS[i]} == = || ${COMP_WORDS[i - 1]} == = ]]; then "
+         "words[n - 1]+=${COMP_WORDS[i]}\n"
          "        else words[n]=${COMP_WORDS[i]} at[n]=$i; fi\n"
          "    done\n"
          "    [[ $typed == = ]] && typed=\n"
@@ -9659,7 +9709,8 @@ static void help_bash(void)
          "        :command*)\n"
          "            i=${at[${word#:command }]}\n"
          "            if declare -F _command_offset >/dev/null; then _command_offset \"$i\"; return; fi\n"
-         "            ((i == COMP_CWORD)) && while read -r word; do COMPREPLY+=(\"$word\"); done < <(compgen -c -- \"$typed\")\n"
+         "            ((i == COMP_CWORD)) && while read -r word; do COMPREPLY+=(\"$word\"); done "
+         "< <(compgen -c -- \"$typed\")\n"
          "            while read -r word; do COMPREPLY+=(\"$word\"); done < <(compgen -f -- \"$typed\") ;;\n"
          "        *)\n"
          "            COMPREPLY+=(\"${word#\"$prefix\"}\")\n"
@@ -9677,7 +9728,8 @@ static void help_zsh(void)
          "_ballot() {\n"
          "    local line word\n"
          "    local -a open whole\n"
-         "    for line in \"${(@f)$(${~${(Q)words[1]}} __complete \"${(@Q)words[2,CURRENT-1]}\" \"$PREFIX\" 2>/dev/null)}\"; do\n"
+         "    for line in \"${(@f)$(${~${(Q)words[1]}} __complete \"${(@Q)words[2,CURRENT-1]}\" \"$PREFIX\" "
+         "2>/dev/null)}\"; do\n"
          "        case $line in\n"
          "        (:files) compset -P '--*='; _files; return ;;\n"
          "        (:command*)\n"
@@ -9687,7 +9739,8 @@ static void help_zsh(void)
          "        (*$'\\t'*) word=${line%%$'\\t'*}; word=${word//:/\\\\:}:${line#*$'\\t'} ;;\n"
          "        (*) word=${line//:/\\\\:} ;;\n"
          "        esac\n"
-         "        if [[ ${line%%$'\\t'*} == *= ]]; then open+=(\"$word\"); elif [[ -n $line ]]; then whole+=(\"$word\"); fi\n"
+         "        if [[ ${line%%$'\\t'*} == *= ]]; then open+=(\"$word\"); elif [[ -n $line ]]; then "
+         "whole+=(\"$word\"); fi\n"
          "    done\n"
          "    ((#open)) && _describe option open -S ''\n"
          "    ((#whole)) && _describe word whole\n"
@@ -9796,7 +9849,8 @@ static bool invocation_unknown(struct settings *s, const struct invocation *in, 
         char next[32];
         string_copy(next, strcspn(rest, " ") + 1, rest);
         if (*rest && word_close(word, next))
-            return settings_fail(s, "unknown command \"%s%s%.60s\"; did you mean \"%s\"?", in->words, space, word, commands[i].words);
+            return settings_fail(s, "unknown command \"%s%s%.60s\"; did you mean \"%s\"?", in->words, space, word,
+                                 commands[i].words);
     }
     return settings_fail(s, "unknown command \"%s%s%.60s\"; `ballot help` lists them", in->words, space, word);
 }
@@ -9825,8 +9879,8 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
                 return false;
         } else if (in->command && in->command->operand) {
             if (in->rest)
-                return settings_fail(s, "%s takes one %s, but \"%.60s\" follows it: put quotes around it all", in->words,
-                                     in->command->operand, word);
+                return settings_fail(s, "%s takes one %s, but \"%.60s\" follows it: put quotes around it all",
+                                     in->words, in->command->operand, word);
             in->rest = argv + i;
         } else if (in->command && in->command->takes_command) {
             in->rest = argv + i;
@@ -9840,7 +9894,8 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
 static bool invocation_check(const struct invocation *in, struct settings *s)
 {
     if (!in->command)
-        return in->words[0] ? settings_fail(s, "\"%s\" is not the whole command: it goes on as in \"run once\"", in->words)
+        return in->words[0] ? settings_fail(s, "\"%s\" is not the whole command: "
+                                            "it goes on as in \"run once\"", in->words)
                             : settings_fail(s, "what to do? `ballot help` lists the commands");
     if (in->command->takes_command && (!in->rest || !in->rest[0]))
         return settings_fail(s, "%s: which COMMAND? As in: %s", in->words, in->command->example);
@@ -9895,7 +9950,8 @@ struct completion {
 };
 
 /* Offers before + the first n bytes of `word` + after, if that is what is being typed. */
-static void complete_offer(const struct completion *c, const char *before, const char *word, size_t n, const char *after, const char *about)
+static void complete_offer(const struct completion *c, const char *before, const char *word, size_t n,
+                           const char *after, const char *about)
 {
     char whole[160];
     snprintf(whole, sizeof whole, "%s%.*s%s", before, (int)n, word, after);
@@ -9958,7 +10014,8 @@ static enum setting_id option_waiting(const char *word)
 static bool complete_learn(struct completion *c, char **words, int last)
 {
     for (int i = 0; i <= last; i++) {
-        bool takes = c->in.command && c->in.command->takes_command && !c->in.help, dashes = i < last && !strcmp(words[i], "--");
+        bool takes = c->in.command && c->in.command->takes_command && !c->in.help;
+        bool dashes = i < last && !strcmp(words[i], "--");
         if (takes && (dashes || words[i][0] != '-')) {
             c->command_at = i + dashes;
             return true;
@@ -9996,7 +10053,7 @@ static int complete(char **words, int count)
     return 0;
 }
 
-/* The parent may have closed 0, 1 or 2: what we open must not land there. A folder will do where there is no /dev/null. */
+/* The parent may have closed 0, 1 or 2: what we open must not land there. Without /dev/null, a folder will do. */
 static void standard_descriptors(void)
 {
     int fd;
