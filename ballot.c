@@ -971,12 +971,6 @@ static bool tzif_header(struct tzif *f, size_t width)
     return tzif_block_size(f, width) <= f->left;
 }
 
-static bool tzif_counts_valid(const struct tzif *f)
-{
-    return f->types > 0 && f->types <= TZIF_TYPES && f->chars > 0 && f->times <= BALLOT_ZONE_CHANGES && f->leaps == 0 &&
-           (f->isuts == 0 || f->isuts == f->types) && (f->isstds == 0 || f->isstds == f->types);
-}
-
 static bool tzif_types(const struct tzif *f, const unsigned char *p, int32_t *offsets)
 {
     for (uint64_t i = 0; i < f->types; i++, p += TZIF_TYPE) {
@@ -993,7 +987,11 @@ static bool tzif_block(struct tzif *f, size_t width, struct ballot_zone *z)
 {
     int32_t types[TZIF_TYPES];
     const unsigned char *index = f->at + f->times * width;
-    if (!tzif_counts_valid(f) || !tzif_types(f, index + f->times, types))
+    if (f->types > TZIF_TYPES || f->chars == 0 || f->times > BALLOT_ZONE_CHANGES || f->leaps > 0)
+        return false;
+    if ((f->isuts > 0 && f->isuts != f->types) || (f->isstds > 0 && f->isstds != f->types))
+        return false;
+    if (f->types == 0 || !tzif_types(f, index + f->times, types))
         return false;
     for (size_t i = 0; i < f->times; i++) {
         z->changes[i] = tzif_number(f->at + i * width, width);
@@ -1314,14 +1312,6 @@ static bool cron_field(struct cron_reader *r, enum field id)
     return true;
 }
 
-static int cron_field_count(const char *p)
-{
-    int count = 0;
-    for (p = cron_space_skip(p); *p; p = cron_space_skip(cron_word_end(p)))
-        count++;
-    return count;
-}
-
 enum {
     DAYS_IN_ALL = 0x3ffffffe, /* bits 1 to 29: the days that every month has, some year */
     MONTHS_OF_30 = (1 << 13) - 2 - (1 << 2),
@@ -1342,7 +1332,9 @@ static bool cron_parse_fields(struct cron_reader *r, struct ballot_cron *c)
 {
     uint64_t sets[FIELD_COUNT] = { [FIELD_SECOND] = 1 };
     const char *start = r->at;
-    int count = cron_field_count(start);
+    int count = 0;
+    for (const char *p = cron_space_skip(start); *p; p = cron_space_skip(cron_word_end(p)))
+        count++;
     if (count != FIELD_COUNT - 1 && count != FIELD_COUNT)
         return cron_fail(r, start, start + strlen(start), "is not 5 fields, minute hour day-of-month month "
                          "day-of-week, or 6 with the second before them");
@@ -5622,27 +5614,6 @@ static bool signals_open(const int *caught, const int *ignored)
     return true;
 }
 
-/* What a program that calls ballot_main() has set up. */
-struct signals_kept {
-    struct sigaction actions[SIGNAL_KEPT + 1];
-    sigset_t blocked;
-};
-
-static void signals_keep(struct signals_kept *k)
-{
-    for (int number = 1; number <= SIGNAL_KEPT; number++)
-        sigaction(number, NULL, &k->actions[number]);
-    sigprocmask(SIG_SETMASK, NULL, &k->blocked);
-}
-
-static void signals_restore(const struct signals_kept *k)
-{
-    for (int number = 1; number <= SIGNAL_KEPT; number++)
-        sigaction(number, &k->actions[number], NULL);
-    sigprocmask(SIG_SETMASK, &k->blocked, NULL);
-    fd_close_both(signal_pipe);
-}
-
 /* As fork(), but the child begins with all signals blocked: none is lost, or
  * taken for the parent's, before the child has made its own arrangements. */
 static pid_t signals_fork(void)
@@ -5681,50 +5652,65 @@ static int signals_next(void)
  * is left` then means that all of them are dead. Elsewhere a process group is all that can be seen.
  * ------------------------------------------------------------------------ */
 
-/* What we change of this process, as it was. */
-struct process_kept { int dumpable, adopts; };
-
 #ifdef __linux__
+static int process_control(int option, unsigned long value)
+{
+    return prctl(option, value, 0, 0, 0);
+}
+#else
+enum { PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_GET_DUMPABLE };
+
+static int process_control(int option, unsigned long value)
+{
+    (void)option, (void)value;
+    errno = ENOSYS;
+    return -1;
+}
+#endif
+
 static bool process_adopt_orphans(void)
 {
-    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
+    return process_control(PR_SET_CHILD_SUBREAPER, 1) == 0;
 }
 
 /* The kernel sends us `number` when our parent dies. */
 static void process_die_with_parent(int number)
 {
-    prctl(PR_SET_PDEATHSIG, number, 0, 0, 0);
+    process_control(PR_SET_PDEATHSIG, (unsigned long)number);
 }
 
 /* A core dump would delay the notice of our death, and contain zookeeper-auth. */
 static void process_no_core(void)
 {
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    process_control(PR_SET_DUMPABLE, 0);
 }
 
-static struct process_kept process_keep(void)
+/* What we change of a process, as the program that calls ballot_main() has set it up. */
+struct process_kept {
+    int dumpable, adopts;
+    struct sigaction actions[SIGNAL_KEPT + 1];
+    sigset_t blocked;
+};
+
+static void process_keep(struct process_kept *k)
 {
-    struct process_kept kept = { prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0 };
-    prctl(PR_GET_CHILD_SUBREAPER, &kept.adopts, 0, 0, 0);
-    return kept;
+    k->adopts = 0;
+    k->dumpable = process_control(PR_GET_DUMPABLE, 0);
+    process_control(PR_GET_CHILD_SUBREAPER, (unsigned long)(uintptr_t)&k->adopts);
+    for (int number = 1; number <= SIGNAL_KEPT; number++)
+        sigaction(number, NULL, &k->actions[number]);
+    sigprocmask(SIG_SETMASK, NULL, &k->blocked);
 }
 
-static void process_restore(struct process_kept kept)
+static void process_restore(const struct process_kept *k)
 {
-    prctl(PR_SET_DUMPABLE, kept.dumpable, 0, 0, 0);
-    prctl(PR_SET_CHILD_SUBREAPER, kept.adopts, 0, 0, 0);
+    for (int number = 1; number <= SIGNAL_KEPT; number++)
+        sigaction(number, &k->actions[number], NULL);
+    sigprocmask(SIG_SETMASK, &k->blocked, NULL);
+    fd_close_both(signal_pipe);
+    process_control(PR_SET_DUMPABLE, (unsigned long)k->dumpable);
+    process_control(PR_SET_CHILD_SUBREAPER, (unsigned long)k->adopts);
 }
-#else
-static bool process_adopt_orphans(void)
-{
-    errno = ENOSYS;
-    return false;
-}
-static void process_die_with_parent(int number) { (void)number; }
-static void process_no_core(void) { }
-static struct process_kept process_keep(void) { return (struct process_kept){ 0, 0 }; }
-static void process_restore(struct process_kept kept) { (void)kept; }
-#endif
 
 #if defined __linux__ && defined SYS_pidfd_open && defined SYS_pidfd_send_signal
 long syscall(long number, ...); /* <unistd.h> hides it from a program that asks for POSIX alone */
@@ -10003,13 +9989,6 @@ static void complete_commands(const struct completion *c)
         complete_offer(c, "", "help", 4, "", "options, manual, completion");
 }
 
-/* The setting whose value is the next word; SETTING_COUNT: of none. */
-static enum setting_id option_waiting(const char *word)
-{
-    enum setting_id id = setting_option(word);
-    return id < SETTING_COUNT && settings_table[id].type != TYPE_BOOL ? id : SETTING_COUNT;
-}
-
 /* Learns from the words before the last one. Returns false if they make no sense. */
 static bool complete_learn(struct completion *c, char **words, int last)
 {
@@ -10021,9 +10000,9 @@ static bool complete_learn(struct completion *c, char **words, int last)
             return true;
         }
         if (i < last && words[i][0] == '-') {
-            enum setting_id id = option_waiting(words[i]);
-            if (id != SETTING_COUNT && ++i == last)
-                c->value = id;
+            enum setting_id id = setting_option(words[i]);
+            if (id < SETTING_COUNT && settings_table[id].type != TYPE_BOOL && ++i == last)
+                c->value = id; /* the next word is its value */
         } else if (i < last && !c->in.command && !invocation_word(&c->in, words[i]))
             return false;
     }
@@ -10099,12 +10078,10 @@ static int invocation_main(int argc, char **argv)
 
 BALLOT_API int ballot_main(int argc, char **argv)
 {
-    struct signals_kept signals;
-    struct process_kept process = process_keep();
-    signals_keep(&signals);
+    struct process_kept kept;
+    process_keep(&kept);
     int status = invocation_main(argc, argv);
-    signals_restore(&signals);
-    process_restore(process);
+    process_restore(&kept);
     return status;
 }
 

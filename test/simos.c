@@ -961,7 +961,7 @@ int sim_prctl(int option, ...)
 {
     va_list args;
     va_start(args, option);
-    int value = va_arg(args, int);
+    int value = (int)va_arg(args, unsigned long);
     va_end(args);
     if (option == PR_SET_CHILD_SUBREAPER)
         os.current->subreaper = value != 0;
