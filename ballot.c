@@ -252,8 +252,7 @@ static bool duration_part(const char **p, uint64_t *sum)
         return false;
     const char *fraction = *p;
     if (**p == '.')
-        for ((*p)++; isdigit((unsigned char)**p); (*p)++)
-            ;
+        *p += 1 + strspn(*p + 1, "0123456789");
     if (*p == start || (*p == start + 1 && *start == '.'))
         return false;
     uint64_t unit = (uint64_t)duration_unit(p);
@@ -2559,18 +2558,12 @@ static nanos contact_patience(const struct client *c, nanos now)
 static void client_open(struct client *c, const struct ballot_config *config, void *owner,
                         void (*learn)(void *, const struct reply *), void (*event)(void *, int, const char *))
 {
-    nanos now = clock_now();
-    memset(c, 0, sizeof *c);
-    c->config = config;
-    c->owner = owner;
-    c->learn = learn;
-    c->event = event;
-    c->timeout = config->timeout_ms * MILLISECOND;
-    c->contact_since = now;
-    c->remind_at = now + c->timeout;
-    c->seed = (unsigned)now ^ (unsigned)getpid() << 16;
-    c->resolver.since = now - 5 * SECOND;
-    c->fd = c->resolver.fd = -1;
+    nanos now = clock_now(), timeout = config->timeout_ms * MILLISECOND;
+    *c = (struct client){
+        .config = config, .owner = owner, .learn = learn, .event = event, .timeout = timeout, .fd = -1,
+        .contact_since = now, .remind_at = now + timeout, .seed = (unsigned)now ^ (unsigned)getpid() << 16,
+        .resolver = { .since = now - 5 * SECOND, .fd = -1 },
+    };
 }
 
 /* Ends the session, if there is one and the server answers. `learn` is called for what is on its way. */
@@ -4289,10 +4282,10 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 /* Commands: whose settings (FOR_...), words, whether COMMAND [ARG...] follows, the one operand that follows among
  * options or NULL, function, what follows in words, summary, example. */
 #define COMMANDS(ROW)                                                                                                  \
-    ROW(ONCE, "run once", true, NULL, run_once, "[--] COMMAND [ARG...]",                                               \
+    ROW(ONCE, "run once", true, NULL, run, "[--] COMMAND [ARG...]",                                                    \
         "run COMMAND on one of the machines that run this line",                                                       \
         "ballot run once --candidate-id=\"$(hostname)\" -- make-backup --full")                                        \
-    ROW(CRON, "run cron", true, NULL, run_cron, "--schedule=SPEC [--] COMMAND [ARG...]",                               \
+    ROW(CRON, "run cron", true, NULL, run, "--schedule=SPEC [--] COMMAND [ARG...]",                                    \
         "run COMMAND by a schedule, each time on one of the machines",                                                 \
         "ballot run cron --candidate-id=\"$(hostname)\" --schedule=@daily -- make-backup")                             \
     ROW(NEXT, "next", false, "SPEC", next_run, "SPEC",                                                                 \
@@ -4526,12 +4519,11 @@ static int choice_index(const char *choices, const char *word)
     return -1;
 }
 
-/* The words that Go's strconv.ParseBool takes; -1: none of them. */
+/* The words that Go's strconv.ParseBool takes, by turns false and true; -1: none of them. */
 static int bool_parse(const char *word)
 {
-    if (choice_index("1 t T true TRUE True", word) >= 0)
-        return 1;
-    return choice_index("0 f F false FALSE False", word) >= 0 ? 0 : -1;
+    int index = choice_index("0 1 f t F T false true FALSE TRUE False True", word);
+    return index < 0 ? -1 : index % 2;
 }
 
 /* A whole number from 1 to a million; -1: none. */
@@ -7906,11 +7898,16 @@ static void agent_close(struct agent *a)
     fd_close(&a->pair);
 }
 
-static int run(const struct settings *s, struct log *log, char **command, struct cron_run *cron)
+/* `run once` and `run cron`: only the latter has a schedule. */
+static int run(const struct settings *s, struct log *log, char **command)
 {
-    struct agent *a = calloc(1, sizeof *a);
-    if (!a)
+    bool scheduled = setting_text(s, SET_SCHEDULE);
+    struct cron_run *cron = scheduled ? cron_open(s, log) : NULL;
+    struct agent *a = scheduled && !cron ? NULL : calloc(1, sizeof *a);
+    if (!a) {
+        free(cron);
         return EXIT_BALLOT;
+    }
     a->log = log;
     a->pair = -1;
     a->facts.cron = cron;
@@ -7918,24 +7915,12 @@ static int run(const struct settings *s, struct log *log, char **command, struct
     int status = agent_open(a) ? agent_run(a) : EXIT_BALLOT, number = a->facts.memory.end_signal;
     agent_close(a);
     free(a);
+    free(cron);
     if (number == 0)
         return status;
     signal_handle(number, SIG_DFL); /* it dies of the signal that it was told to end by */
     raise(number);
     return EXIT_BY_SIGNAL + number; /* as PID 1 no signal kills */
-}
-
-static int run_once(const struct settings *s, struct log *log, char **command)
-{
-    return run(s, log, command, NULL);
-}
-
-static int run_cron(const struct settings *s, struct log *log, char **command)
-{
-    struct cron_run *cron = cron_open(s, log);
-    int status = cron ? run(s, log, command, cron) : EXIT_BALLOT;
-    free(cron);
-    return status;
 }
 
 /* ---------------------------------------------------------------------------
