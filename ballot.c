@@ -150,6 +150,8 @@ static struct text text_in(char *buffer, size_t size)
     return (struct text){ buffer, size, 0, false };
 }
 
+#define TEXT_IN(array) text_in(array, sizeof(array))
+
 static void text_bytes(struct text *t, const char *bytes, size_t count)
 {
     size_t room = t->size - 1 - t->length;
@@ -347,6 +349,8 @@ static void string_copy(char *to, size_t size, const char *from)
     text_string(&t, from);
 }
 
+#define STRING_COPY(array, from) string_copy(array, sizeof(array), from)
+
 /* Overwrites what is secret with `by`. The stores are volatile: a memset() in front of
  * free(), or at the end of a function, is one that compilers leave out. */
 static void secret_erase(char *secret, size_t count, char by)
@@ -378,7 +382,7 @@ static void duration_decimal(struct text *t, nanos value, nanos unit, const char
 static struct short_text duration_string(nanos value)
 {
     struct short_text out = { "" };
-    struct text t = text_in(out.data, sizeof out.data);
+    struct text t = TEXT_IN(out.data);
     if (value < 0) {
         text_string(&t, "-");
         value = value == INT64_MIN ? INT64_MAX : -value;
@@ -621,7 +625,7 @@ static bool json_skip(struct json *j)
             return false;
         char c = *j->at;
         if (c == '"') {
-            struct text t = text_in(scrap, sizeof scrap);
+            struct text t = TEXT_IN(scrap);
             if (!json_read_string(j, &t))
                 return false;
             continue;
@@ -648,7 +652,7 @@ static bool json_find(struct json *j, const char *name)
     if (!json_take(j, '{'))
         return false;
     do {
-        struct text t = text_in(key, sizeof key);
+        struct text t = TEXT_IN(key);
         if (!json_read_string(j, &t) || !json_take(j, ':'))
             return false;
         if (!t.cut && !strcmp(key, name))
@@ -1192,7 +1196,7 @@ static const char *cron_word_end(const char *p)
  * it must not reach a terminal. Returns false. */
 static bool cron_fail(struct cron_reader *r, const char *from, const char *to, const char *what)
 {
-    struct text t = text_in(r->error->message, sizeof r->error->message);
+    struct text t = TEXT_IN(r->error->message);
     r->error->offset = (size_t)(from - r->spec);
     text_format(&t, "%s: \"", r->field ? r->field->name : "schedule");
     size_t start = t.length;
@@ -1361,7 +1365,7 @@ static bool cron_parse_every(struct cron_reader *r, struct ballot_cron *c, const
 {
     char duration[256];
     nanos every;
-    struct text t = text_in(duration, sizeof duration);
+    struct text t = TEXT_IN(duration);
     text_bytes(&t, r->at, (size_t)(end - r->at));
     if (t.cut || !duration_parse(duration, &every))
         return cron_fail(r, r->at, end, "is not a duration such as 90s or 1h30m");
@@ -1397,7 +1401,7 @@ static int cron_parse_zone(struct cron_reader *r, struct ballot_zone *zone, size
         return BALLOT_ESCHEDULE;
     }
     r->at = cron_space_skip(end);
-    struct text t = text_in(name, sizeof name);
+    struct text t = TEXT_IN(name);
     text_bytes(&t, start, (size_t)(end - start));
     if (!strcmp(name, "Local"))
         return BALLOT_OK;
@@ -1665,7 +1669,7 @@ static int64_t moment_now(void)
 static struct short_text moment_string(int64_t at, int32_t offset)
 {
     struct short_text out = { "" };
-    struct text t = text_in(out.data, sizeof out.data);
+    struct text t = TEXT_IN(out.data);
     int minutes = offset / MINUTE_SECONDS;
     text_moment(&t, at, 0, 0, minutes * MINUTE_SECONDS, 'T');
     text_format(&t, offset ? "%c%02d:%02d" : "Z", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
@@ -1690,7 +1694,7 @@ static struct short_text age_string(int64_t seconds)
         { DAY_SECONDS, 'd' }, { HOUR_SECONDS, 'h' }, { MINUTE_SECONDS, 'm' }, { 1, 's' },
     };
     struct short_text out = { "" };
-    struct text t = text_in(out.data, sizeof out.data);
+    struct text t = TEXT_IN(out.data);
     int64_t rest = seconds;
     size_t i = 0;
     while (i < COUNT(units) - 2 && rest < units[i].length)
@@ -1867,7 +1871,7 @@ say(const struct ballot_config *config, enum ballot_log_level level, int where, 
     if (!config->log)
         return;
     char buffer[1024];
-    struct text t = text_in(buffer, sizeof buffer);
+    struct text t = TEXT_IN(buffer);
     va_list args;
     va_start(args, format);
     text_vformat(&t, format, args);
@@ -1914,9 +1918,9 @@ static bool server_parse(const char *text, struct server *server)
         return false;
     if (n == 0 || n > 5 || digits[n] || atoi(digits) < 1 || atoi(digits) > 65535)
         return false;
-    struct text host = text_in(server->host, sizeof server->host);
+    struct text host = TEXT_IN(server->host);
     text_bytes(&host, start, length);
-    string_copy(server->port, sizeof server->port, digits);
+    STRING_COPY(server->port, digits);
     return !host.cut;
 }
 
@@ -1963,7 +1967,7 @@ static nanos __attribute__((format(printf, 4, 5)))
 trouble_say(const struct ballot_config *config, char trouble[TROUBLE_MAX], nanos pause, const char *format, ...)
 {
     char before[TROUBLE_MAX];
-    string_copy(before, sizeof before, trouble);
+    STRING_COPY(before, trouble);
     struct text t = text_in(trouble, TROUBLE_MAX);
     va_list args;
     va_start(args, format);
@@ -2022,13 +2026,13 @@ static int servers_resolve(const char *servers, int flags, struct text *t)
 static void addresses_set(struct client *c, const char *addresses)
 {
     c->moved = c->handle && strcmp(addresses, c->addresses) != 0;
-    string_copy(c->addresses, sizeof c->addresses, addresses);
+    STRING_COPY(c->addresses, addresses);
 }
 
 static void __attribute__((noreturn)) resolver_child(const char *servers, int out)
 {
     char buffer[ADDRESSES_MAX];
-    struct text t = text_in(buffer, sizeof buffer);
+    struct text t = TEXT_IN(buffer);
     for (int s = 1; s <= SIGNAL_LAST; s++)
         if (s != SIGKILL && s != SIGSTOP)
             signal(s, SIG_DFL);
@@ -2044,7 +2048,7 @@ static void resolver_start(struct client *c)
 {
     struct resolver *r = &c->resolver;
     int ends[2];
-    r->answer = text_in(r->buffer, sizeof r->buffer);
+    r->answer = TEXT_IN(r->buffer);
     r->since = clock_now();
     r->until = r->since + 30 * SECOND;
     c->numeric = servers_resolve(c->config->servers, AI_NUMERICHOST, &r->answer) == 0;
@@ -2052,7 +2056,7 @@ static void resolver_start(struct client *c)
         addresses_set(c, r->buffer);
         return;
     }
-    r->answer = text_in(r->buffer, sizeof r->buffer);
+    r->answer = TEXT_IN(r->buffer);
     r->pid = fd_pipe(ends) ? fork() : -1;
     if (r->pid == 0)
         resolver_child(c->config->servers, ends[1]);
@@ -2122,7 +2126,7 @@ static void on_unfit(struct client *c, nanos timeout)
 {
     nanos least = nanos_max(nanos_min(part(c->timeout, PART_HURRY), SECOND) / MILLISECOND * MILLISECOND, TIMEOUT_MIN);
     c->unfit = true;
-    struct text t = text_in(c->avoided, sizeof c->avoided);
+    struct text t = TEXT_IN(c->avoided);
     for (const char *p = zoo_get_current_server(c->handle); *p; p++)
         text_bytes(&t, p, *p != '[' && *p != ']'); /* as `addresses` has it */
     c->backoff = nanos_min(nanos_max(2 * c->backoff, least), 5 * SECOND);
@@ -2383,7 +2387,7 @@ static void handle_close(struct client *c)
 static void handle_open(struct client *c)
 {
     char addresses[ADDRESSES_MAX];
-    struct text chosen = text_in(addresses, sizeof addresses);
+    struct text chosen = TEXT_IN(addresses);
     if (c->handle && !c->avoiding) /* else it is the first, or one more attempt, as the library makes them */
         SAY(c->config, INFO, "connecting anew to %s", c->addresses);
     addresses_choose(c, &chosen);
@@ -2993,7 +2997,7 @@ static const char *own_path(struct ballot *b)
 static size_t candidate_json(const struct ballot *b, char out[DATA_MAX], bool leader)
 {
     char number[24], when[128], node[NODE_PATH_MAX];
-    struct text t = text_in(out, DATA_MAX), time = text_in(when, sizeof when);
+    struct text t = text_in(out, DATA_MAX), time = TEXT_IN(when);
     snprintf(number, sizeof number, "%ld", (long)getpid());
     snprintf(node, sizeof node, "%s/%s", b->path, b->proposal);
     time_string(&time, b->born);
@@ -3059,7 +3063,7 @@ static void election_denied(struct ballot *b, const char *what, const char *path
 {
     nanos T = b->client.timeout, pause = b->leading ? part(T, PART_HEARTBEAT) : nanos_min(T, 5 * SECOND);
     char why[TROUBLE_MAX];
-    struct text t = text_in(why, sizeof why);
+    struct text t = TEXT_IN(why);
     text_format(&t, "%s %s is refused: %s", what, path, zerror(rc));
     if (rc == ZNOAUTH)
         text_format(&t, " (its access list gives %s no right \"%s\"; grant it with setAcl, or set %szookeeper-auth)",
@@ -3073,7 +3077,7 @@ static void election_denied(struct ballot *b, const char *what, const char *path
     if (b->denied && strcmp(why, b->trouble) != 0)
         SAY(&b->config, WARN, "%s", why);
     if (!b->denied) {
-        string_copy(b->trouble, sizeof b->trouble, why);
+        STRING_COPY(b->trouble, why);
         SAY(&b->config, ERROR, "%s; %s, and standing again after %s", why, b->leading ? "handing over the leadership"
             : "leaving the queue, so that it does not wait for us", duration_string(denial_pause(b)).data);
         b->denied = DENIED_LEADING;
@@ -3093,7 +3097,7 @@ static void queue_changed(struct ballot *b)
     const char *first = b->queue.count ? b->queue.at[0] : "";
     if (!strcmp(first, b->first))
         return;
-    string_copy(b->first, sizeof b->first, first);
+    STRING_COPY(b->first, first);
     b->examined = false;
     b->first_since = clock_now();
 }
@@ -3247,7 +3251,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
 {
     struct base *base = &b->base;
     char before_named[NODE_MAX];
-    string_copy(before_named, sizeof before_named, base->named);
+    STRING_COPY(before_named, base->named);
     nanos longest = base->seen ? nanos_max(base->timeout, b->client.timeout) : b->client.timeout;
     base->fresh = true;
     base->exists = reply->rc == ZOK;
@@ -3269,7 +3273,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
     if (lost)
         base_lost(b, longest);
     if (base->named[0])
-        string_copy(base->led, sizeof base->led, base->named);
+        STRING_COPY(base->led, base->named);
     base_stamp(base, stat);
     base_clock(b, moved, reply->sent, clock_now());
     base_warn(b);
@@ -3367,8 +3371,8 @@ static void proposal_adopt(struct ballot *b, const char *name)
 {
     if (strcmp(name, b->stood) <= 0) /* numbers grow as long as the servers forget nothing */
         base_lost(b, nanos_max(b->base.timeout, b->client.timeout));
-    string_copy(b->proposal, sizeof b->proposal, name);
-    string_copy(b->stood, sizeof b->stood, name);
+    STRING_COPY(b->proposal, name);
+    STRING_COPY(b->stood, name);
     b->proposal_session = b->client.session.client_id;
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
@@ -3479,7 +3483,7 @@ static void on_write(struct ballot *b, const struct reply *reply)
     b->beat_at = reply->sent + part(b->client.timeout, PART_HEARTBEAT);
     b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
     b->client.hurry_timeout = b->sent_timeout;
-    string_copy(b->wrote_before, sizeof b->wrote_before, b->wrote);
+    STRING_COPY(b->wrote_before, b->wrote);
     struct base *base = &b->base;
     base_learn(b, base, b->sent, b->sent_length);
     base_stamp(base, stat);
@@ -3908,7 +3912,7 @@ static int write_send(struct ballot *b)
 {
     b->sent_timeout = b->client.timeout;
     b->sent_length = candidate_json(b, b->sent, true);
-    string_copy(b->wrote, sizeof b->wrote, b->proposal);
+    STRING_COPY(b->wrote, b->proposal);
     b->sent_shift = clock_shift();
     const struct op ops[] = { { OP_CHECK, own_path(b), NULL, 0, -1 },
                               { OP_SET, b->path, b->sent, b->sent_length, b->base.version } };
@@ -4587,7 +4591,7 @@ static bool __attribute__((format(printf, 2, 3))) settings_fail(struct settings 
 {
     if (s->error[0])
         return false;
-    struct text t = text_in(s->error, sizeof s->error);
+    struct text t = TEXT_IN(s->error);
     va_list args;
     va_start(args, format);
     message_add(&t, format, args);
@@ -4805,7 +4809,7 @@ static const char *ini_line_start(struct ini *ini, const char *line)
 {
     const char *start = line + strspn(line, " \t");
     char name[64];
-    struct text t = text_in(name, sizeof name);
+    struct text t = TEXT_IN(name);
     text_bytes(&t, start, strcspn(start, " \t=:\r\n"));
     const char *behind = start + t.length + strspn(start + t.length, " \t");
     bool setting = setting_named(name) != SETTING_COUNT && (*behind == '=' || *behind == ':');
@@ -5004,7 +5008,7 @@ static void settings_warn_foreign(struct settings *s, const char *path)
 {
     for (size_t i = 0; i < COUNT(foreign_ends); i++) {
         char other[FILE_MAX];
-        struct text t = text_in(other, sizeof other);
+        struct text t = TEXT_IN(other);
         text_format(&t, "%.*s%s", (int)(strlen(path) - strlen(".ini")), path, foreign_ends[i]);
         if (!t.cut && access(other, F_OK) == 0)
             settings_warn(s, "%s is not read; write each `name: value` of it as a line `name = value` into %s",
@@ -5380,7 +5384,7 @@ static const struct frame *log_frame(struct log *l, const struct queue *q, enum 
     f->queue = q;
     f->level = level;
     f->name = name;
-    struct text t = text_in(f->data, sizeof f->data);
+    struct text t = TEXT_IN(f->data);
     if (l->format == FORMAT_HUMAN)
         frame_human(l, f, &t);
     else
@@ -5395,7 +5399,7 @@ static bool log_entry(struct log *l, struct queue *q, enum ballot_log_level leve
                       const char *line, size_t length)
 {
     const struct frame *f = log_frame(l, q, level, name);
-    struct text t = text_in(l->entry, sizeof l->entry);
+    struct text t = TEXT_IN(l->entry);
     text_bytes(&t, f->data, f->head);
     if (l->format != FORMAT_HUMAN)
         json_string(&t, line, length);
@@ -5424,7 +5428,7 @@ static void log_message(void *log, enum ballot_log_level level, int where, const
     char line[1200];
     if (level < l->level)
         return;
-    struct text t = text_in(line, sizeof line);
+    struct text t = TEXT_IN(line);
     text_string(&t, message);
     if (l->debug)
         text_format(&t, " (ballot.c:%d)", where);
@@ -5973,7 +5977,7 @@ struct ending {
 static void ending_say(const struct subtree *t, int why, struct log *log)
 {
     char buffer[256];
-    struct text pids = text_in(buffer, sizeof buffer);
+    struct text pids = TEXT_IN(buffer);
     for (size_t i = 0; i < t->count; i++)
         text_format(&pids, " %d", (int)t->all[i].pid);
     if (t->count)
@@ -6527,7 +6531,7 @@ static void guard_will(const struct guard *g, nanos limit)
     w->client.session.client_id = g->session.session;
     memcpy(w->client.session.passwd, g->session.password, sizeof w->client.session.passwd);
     w->client.numeric = true;
-    string_copy(w->client.addresses, sizeof w->client.addresses, g->session.text);
+    STRING_COPY(w->client.addresses, g->session.text);
     while (w->step != WILL_CLOSE && !w->client.expired && !w->client.rejected && clock_now() < limit) {
         will_round(w, limit);
         if (w->step == WILL_ATTACH || w->answered || !w->client.connected) {
@@ -6651,7 +6655,7 @@ static bool schedule_open(struct schedule *c, const struct settings *s, struct l
     c->catch_up = setting_number(s, SET_CATCH_UP);
     const struct value *v = &s->values[SET_SCHEDULE];
     char why[512];
-    struct text t = text_in(why, sizeof why);
+    struct text t = TEXT_IN(why);
     int local = ballot_zone_local(&c->zone);
     if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
         text_format(&t, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
@@ -6877,7 +6881,7 @@ static void cron_judge(struct cron_run *c, const struct run_record *read)
     if (*read->spec && !ours && strcmp(read->spec, m->other_spec) != 0) {
         LOG(c->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
             "give all candidates the same", read->spec, s->spec);
-        string_copy(m->other_spec, sizeof m->other_spec, read->spec);
+        STRING_COPY(m->other_spec, read->spec);
     }
     if (!m->fits)
         return;
@@ -6975,9 +6979,9 @@ static struct run_record cron_record(const struct cron_run *c, const ballot *b, 
     struct run_record r = {
         .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = ballot_token(b),
     };
-    string_copy(r.id, sizeof r.id, c->id);
+    STRING_COPY(r.id, c->id);
     gethostname(r.host, sizeof r.host - 1);
-    string_copy(r.proposal, sizeof r.proposal, node_name(c->base_path, ballot_node(b)));
+    STRING_COPY(r.proposal, node_name(c->base_path, ballot_node(b)));
     return r;
 }
 
@@ -7616,7 +7620,7 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
     cron_start(a->facts.cron, a->ballot, &start, activation);
     if (e->role == BALLOT_LEADER) /* without a lease the guard does not look at the clock */
         start.lease = e->lease;
-    string_copy(start.text, sizeof start.text, ballot_node(a->ballot));
+    STRING_COPY(start.text, ballot_node(a->ballot));
     bool scheduled = start.scheduled != BALLOT_NEVER;
     m->started_at = clock_now();
     m->life = LIFE_ASKED;
@@ -7705,10 +7709,10 @@ static void agent_inform_guard(struct agent *a)
     if (e->session && (a->told_session != e->session || strcmp(a->told_servers, e->servers) != 0)) {
         struct message session = { .kind = MESSAGE_SESSION, .session = e->session, .span = e->timeout };
         memcpy(session.password, e->password, sizeof session.password);
-        string_copy(session.text, sizeof session.text, e->servers);
+        STRING_COPY(session.text, e->servers);
         agent_send(a, &session, NULL);
         a->told_session = e->session;
-        string_copy(a->told_servers, sizeof a->told_servers, e->servers);
+        STRING_COPY(a->told_servers, e->servers);
     }
     /* stop: a lease that was cut and is over, too */
     bool counts = e->role == BALLOT_LEADER || (a->facts.rules.stop && e->token);
@@ -7994,7 +7998,7 @@ static bool json_is_object(const char *bytes, size_t count)
         return false;
     if (!json_take(&j, '}')) {
         do {
-            struct text t = text_in(scrap, sizeof scrap);
+            struct text t = TEXT_IN(scrap);
             if (!json_read_string(&j, &t) || !json_take(&j, ':') || !json_skip(&j))
                 return false;
         } while (json_take(&j, ','));
@@ -8023,7 +8027,7 @@ static int znode_compare(const void *a, const void *b)
 static struct znode *node_find(const struct viewer *v, const char *name)
 {
     struct znode key = { .listed = true };
-    string_copy(key.name, sizeof key.name, name);
+    STRING_COPY(key.name, name);
     return v->count ? bsearch(&key, v->nodes, v->count, sizeof key, znode_compare) : NULL;
 }
 
@@ -8582,7 +8586,7 @@ static const char *yaml_name(const char *name)
 static void print_value(bool json, const char *value)
 {
     char quoted[6 * sizeof ((struct record *)0)->fields[0] + 3];
-    struct text t = text_in(quoted, sizeof quoted);
+    struct text t = TEXT_IN(quoted);
     json_string(&t, value, strlen(value));
     printf(" %s", !json && yaml_plain(value) ? value : quoted);
 }
@@ -8742,7 +8746,7 @@ static void table_row(struct row *row, struct report *p, size_t i)
 static void table_print(const struct row *row, const size_t *widths, bool colour)
 {
     char buffer[4 * TABLE_WIDTH * 8];
-    struct text t = text_in(buffer, sizeof buffer);
+    struct text t = TEXT_IN(buffer);
     text_string(&t, row->mark);
     for (int c = 0; c < COLUMN_COUNT; c++) {
         text_cell(&t, row->cells[c], widths[c], c != COLUMN_NOTES);
@@ -8759,14 +8763,14 @@ static void table_head(const struct report *p)
     const struct viewer *v = p->viewer;
     const char *id = p->leader.fields[MEMBER_ID];
     char line[16 * TABLE_WIDTH];
-    struct text t = text_in(line, sizeof line);
+    struct text t = TEXT_IN(line);
     bool leads = viewer_leader(v);
     if (leads)
         text_cell(&t, id, 40, false);
     text_string(&t, leads ? " leads " : "no candidate leads ");
     text_cell(&t, v->config.base_path, 40, false);
     printf("%s\n", line);
-    t = text_in(line, sizeof line);
+    t = TEXT_IN(line);
     if (p->record && !leads && *id) {
         text_string(&t, "last led by ");
         text_cell(&t, id, 40, false);
@@ -8801,13 +8805,13 @@ static void table_schedule(const struct report *p)
 {
     const struct record *r = &p->schedule;
     char line[64 * TABLE_WIDTH];
-    struct text t = text_in(line, sizeof line);
+    struct text t = TEXT_IN(line);
     if (!record_there(r))
         return;
     text_parts(&t, r, 0, PARTS_FIRST);
     text_format(&t, *p->next ? " (%s)" : "%s", p->next);
     printf("%s\n", *line ? line : "its record of activations cannot be read");
-    t = text_in(line, sizeof line);
+    t = TEXT_IN(line);
     text_parts(&t, r, PARTS_FIRST, COUNT(schedule_parts));
     for (size_t i = *p->next ? 1 : 0; i < r->note_count && *line; i++)
         text_format(&t, ", %s", r->notes[i]);
@@ -8938,7 +8942,7 @@ struct watch {
 static struct candidate candidate_read(const struct znode *n, const char *node)
 {
     struct candidate p = { .id = "" };
-    string_copy(p.node, sizeof p.node, node);
+    STRING_COPY(p.node, node);
     if (!n->data)
         return p;
     json_get(n->data, n->length, "candidateId", p.id, sizeof p.id);
@@ -9038,7 +9042,7 @@ static void json_node(struct text *t, const char *name, const char *path, const 
 static void notice_json(struct text *t, const struct notice *n, const char *path)
 {
     char when[64];
-    struct text time = text_in(when, sizeof when);
+    struct text time = TEXT_IN(when);
     struct short_text span;
     bool contact = n->change == CHANGE_CONNECTED;
     text_wall(&time, clock_read(CLOCK_REALTIME), true);
@@ -9123,7 +9127,7 @@ static void watch_show(struct watch *w, struct log *log, nanos format, enum chan
     static void (*const writers[])(struct text *, const struct notice *, const char *path) = { WATCH_FORMATS(MEANING) };
     struct notice n = { .change = change, .span = -1 };
     char line[WATCH_LINE_MAX];
-    struct text t = text_in(line, sizeof line);
+    struct text t = TEXT_IN(line);
     if (change == CHANGE_CONNECTED || change == CHANGE_DISCONNECTED) {
         w->connected = change == CHANGE_CONNECTED;
         w->lost_contact_at = w->connected ? w->lost_contact_at : w->viewer->client.contact_since;
@@ -9261,7 +9265,7 @@ static void handover_ask(struct handover *d)
     struct viewer *v = d->viewer;
     const struct znode *n = node_find(v, d->old.node);
     char json[DATA_MAX + 4096], when[128], host[256] = "", by[512];
-    struct text t = text_in(json, sizeof json), time = text_in(when, sizeof when);
+    struct text t = TEXT_IN(json), time = TEXT_IN(when);
     size_t end = n->length;
     while (end > 0 && n->data[end - 1] != '}')
         end--;
@@ -9279,7 +9283,7 @@ static int handover_report(const struct handover *d, enum handover_step end)
 {
     const char *path = d->viewer->config.base_path, *old = d->name;
     char leader[512], buffer[4 * BALLOT_PATH_MAX + 1];
-    struct text shown = text_in(buffer, sizeof buffer), name = text_in(leader, sizeof leader);
+    struct text shown = TEXT_IN(buffer), name = TEXT_IN(leader);
     const struct candidate now = candidate_read(&d->viewer->base, d->viewer->named);
     candidate_text(&name, &now);
     switch (end) {
@@ -9331,7 +9335,7 @@ static int handover_late(const struct handover *d, const struct settings *s, nan
 
 static void handover_begin(struct handover *d)
 {
-    struct text name = text_in(d->name, sizeof d->name);
+    struct text name = TEXT_IN(d->name);
     d->begun = true;
     d->old = candidate_read(&d->viewer->base, d->viewer->named);
     candidate_text(&name, &d->old);
@@ -9386,7 +9390,7 @@ static int step_down(const struct settings *s, struct log *log, char **command)
 static void next_show(const char *text)
 {
     char shown[2048];
-    struct text t = text_in(shown, sizeof shown);
+    struct text t = TEXT_IN(shown);
     text_visible(&t, text, strlen(text));
     fputs(shown, stderr);
 }
@@ -9409,7 +9413,7 @@ static int next_fail(const char *spec, const struct ballot_cron_error *error)
 static void next_print(int64_t at, const struct ballot_zone *zone, bool distance)
 {
     char line[128];
-    struct text t = text_in(line, sizeof line);
+    struct text t = TEXT_IN(line);
     text_string(&t, at == BALLOT_NEVER ? "never" : moment_string(at, ballot_zone_offset(zone, at)).data);
     int64_t away = at - moment_now();
     if (distance && at != BALLOT_NEVER)
@@ -10083,6 +10087,8 @@ int main(int argc, char **argv)
 #ifdef BALLOT_NO_MAIN /* a program that includes this file may have such names, too */
 #undef SIGNAL_LAST
 #undef COUNT
+#undef TEXT_IN
+#undef STRING_COPY
 #undef MICROSECOND
 #undef MILLISECOND
 #undef SECOND
