@@ -7275,7 +7275,8 @@ static void decide_alive(const struct facts *f, struct decision *d)
     else if (m->end_signals || o->lost)
         d->command = COMMAND_STOP;
     else if (o->election.step_down && leads) {
-        /* Of a leader whose heartbeats are refused: others revoke it after 2 T; if its proposal is gone, they claim after T. */
+        /* Of a leader whose heartbeats are refused: others revoke it after 2 T; if its proposal is gone, they claim
+         * after T. */
         nanos latest = lease_moment(&m->lease, o->election.unnamed ? PART_CLAIM_STOP : PART_REFUSED);
         d->command = o->election.refused && due(latest, o->now, &d->wake) ? COMMAND_KILL : COMMAND_STOP;
     } else if (f->rules.max_runtime && due(m->started_at + f->rules.max_runtime, o->now, &d->wake)) {
