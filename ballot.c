@@ -2633,33 +2633,34 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  * Replies and watches only record facts (the on_... functions). One pure function, election_step(), looks at the facts
  * and names the next thing to do; election_do() does it.
  *
- * Layout on the ensemble, shared with an earlier tool of the same name:
+ * Layout on the ensemble, shared with an earlier tool of the same name, the Go ballot:
  *
  *     <base>                       data: the leader's JSON, or empty
  *     <base>/proposal-NNNNNNNNNN   ephemeral, sequential; data: the candidate's
- *     <base>/schedule              the leader's record, if its owner keeps one
+ *     <base>/schedule              what leaders hand on: the record, see ballot.h
  *
- * The rules. T is the session timeout that the servers grant, counted as 10 min at most; what a candidate has and
- * writes is its own T, what the leader wrote is the advertised T. All parts of T stand in the chapter Timing.
+ * The rules. T is the session timeout that the servers grant, counted as 10 min at most: a candidate's own, or the
+ * advertised one, which the leader wrote. The owner is the program that holds the handle. The first and the next are
+ * the first two of the queue.
  *
  *  1 Queue. Children of the base that are called proposal-NNNNNNNNNN and are ephemeral, in the order of strcmp().
  *    All else is ignored, and warned of once. A waiting candidate watches the proposal before it and the one before
- *    that. The first, and the next behind the leader, also watch the base and ask every T/10 whether the servers
- *    answer; those farther behind look at the base's version just before the library would send a ping. So a
- *    handover costs the same number of requests however many wait, and waiting for silence goes on while a session
- *    expires.
+ *    that. The first and the next, if they wait, also watch the base and ask every T/10 whether the servers answer;
+ *    those farther behind look at the base's version just before the library would send a ping. So a handover costs
+ *    the same number of requests however many wait, and silence is counted while the leader's session still expires.
  *  2 Claim. Only the first may, and only if the base
  *      (a) is empty; or
  *      (b) names a proposal that is gone, of a leader with `stop`, and has not changed for 5/6 of the advertised T;
  *          or
- *      (c) names a proposal that is gone, or cannot be read, and has not changed for the greater of the advertised
- *          T and the own; or
- *      (d) names the own proposal (the answer to a claim was lost; the first or not).
- *    The time of (c) begins anew, and is twice as long unless the base changes, after a reconnect, a request
- *    without an answer for T/5, or a standstill of ours: an ensemble that comes back must give a leader that went
- *    on time to say so. What was read before does not count then.
+ *      (c) names a proposal that is gone, or none, and has not changed for the greater of the advertised T and the
+ *          own; or
+ *      (d) names the own proposal (the answer to its claim was lost; the next may, too).
+ *    After a reconnect, a request without an answer for T/5, or a standstill of ours, the time of (c) begins anew
+ *    with the next read, and is twice as long until the base changes: when an ensemble comes back, a leader that
+ *    went on needs time to say so.
  *  3 Heartbeat. One transaction every T/5: check that the own proposal exists, set the base with the version that
- *    was read or written last. The first is the claim. Nothing is started unless its answer comes within the lease.
+ *    was read or written last. The first is the claim. A leader starts nothing unless its answer comes within the
+ *    lease.
  *  4 Resignation. One transaction: empty the base with that version, delete the own proposal. Only after the
  *    command and all that it started are dead. The next one claims at once.
  *  5 Lost answers. After a reconnect sync, then read what is in doubt. Bytes in the base that name our proposal
@@ -2672,29 +2673,29 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  *    others may count by it whether its answer comes or not. Reads and pings prove nothing. The clock is one that
  *    no operator sets.
  *  8 Fencing token. The mzxid of the claim: it grows with each claim in the ensemble.
- *  9 One proposal. A create whose answer was lost is looked for by the owner of the ephemeral nodes: that one is
- *    adopted. A session never has two.
+ *  9 One proposal. A create whose answer was lost is looked for: the proposal that our session owns is adopted. A
+ *    session never has two.
  * 10 Expiry with `keep`. If the base still shows our own bytes, a new proposal is made and the leadership goes on.
  * 11 Other nodes of the same name. A proposal that another session owns is not ours. A base with another czxid or
- *    ctime was made again: what we wrote before is forgotten, and nothing is claimed for T.
+ *    ctime was made again: what we wrote before is forgotten, and nothing is claimed for the greater T.
  * 12 Servers that lost data. They refuse a client that has seen more than they hold: after 3 T of accepted
  *    connections that end, a new handle forgets what was seen. A base whose version or mzxid is smaller than one
- *    that was seen, or a proposal with a smaller number than our last, shows the same: nothing is claimed for T,
- *    and the next write gives a new fencing token.
+ *    that was seen, or a proposal with a smaller number than our last, shows the same: nothing is claimed for the
+ *    greater T, the next write gives a new fencing token, and a leader with `stop` whose lease is over has lost.
  * 13 Step-down. A field "stepDown" in the leader's own proposal: the owner ends its work and resigns. If the
  *    proposal is deleted by hand, the leadership is lost at once.
  * 14 Mismatch. A leader with another `onDisconnect` or T than ours is warned of once.
  * 15 Rights. A candidate that is refused something that leading needs leaves the queue: by resigning, else by
- *    deleting its proposal, else by closing the session; and stands again after 2 T. It never blocks those that
- *    have the rights.
+ *    deleting its proposal, else by closing the session; and stands again after 2 T, 30 s at most. It never blocks
+ *    those that have the rights.
  * 16 A server with a session timeout that is too short to lead with, or too long for the library to count, is not
  *    used.
  * 17 A reconnect of a candidate that is neither first nor next costs one read, of its own proposal: what else is in
  *    doubt is read when it comes to the front.
- * 18 Mute candidates. A leader that keeps its session while its base has not changed for 2 T (the clock of (c)), or
- *    a first that does not claim for so long, gets no answers: its proposal is deleted, in one transaction with a
- *    check of the base's version. The next one does so, and each one behind it T later than the one before it.
- *    Never to one that does not advertise `onDisconnect`: it is the earlier tool, whose command would go on.
+ * 18 Mute candidates. A leader that keeps its session while its base has not changed for 2 T (the clock of (c))
+ *    gets no answers: the first that waits deletes its proposal, in one transaction with a check of the base's
+ *    version, or each one behind, T later than the one before it. The next alone does so to a first that does not
+ *    claim for 2 T. Never to one that does not advertise `onDisconnect`: a Go ballot, whose command would go on.
  * ------------------------------------------------------------------------ */
 
 #define NODE_PREFIX   "proposal-"
