@@ -11,24 +11,25 @@
  *
  * The election in a dozen lines. T is the session timeout.
  *
- *   A candidate adds an ephemeral sequential node below the election's base node: its proposal. The base holds the
- *   leader's heartbeat; if it is empty, there is no leader. The candidate with the lowest proposal may claim: one
- *   transaction checks that the proposal still exists and writes the candidate's heartbeat into the base, if the base
- *   has not changed since it was read. The leader repeats that transaction every T/5. Once one is acknowledged, a lease
- *   of 2/3 T counts from the moment at which it was sent; a command is started only under a lease. To resign, one
- *   transaction empties the base and deletes the proposal, after the command and all that it started are dead. If the
- *   base names a proposal that is gone, because its candidate crashed or is cut off, the base may be claimed after a
- *   silence that outlasts that lease. If an answer is lost, the nodes are read again before anything depends on them.
+ *   A candidate adds an ephemeral sequential node below the election's base node: its proposal. The base
+ *   holds the leader's heartbeat; if it is empty, there is no leader. The candidate with the lowest proposal
+ *   may claim: one transaction checks that the proposal still exists and writes the candidate's heartbeat
+ *   into the base, if the base has not changed since it was read. The leader repeats that transaction every
+ *   T/5. Once one is acknowledged, a lease of 2/3 T counts from the moment at which it was sent; a command is
+ *   started only under a lease (exceptions: goes_on_alone(), run-anyway). To resign, one transaction empties the
+ *   base and deletes the proposal, after the command and all that it started are dead. If the base names a
+ *   proposal that is gone, because its candidate crashed or is cut off, the base may be claimed after a silence
+ *   that outlasts that lease. If an answer is lost, the nodes are read again before anything depends on them.
  *
  * A ballot is two processes. The candidate talks to ZooKeeper and decides. Its guard owns the command, and
- * ends it when the candidate says so, when the lease runs out (on-disconnect=stop) or when the candidate is
- * gone; then it hands the leadership on in the candidate's name.
+ * ends it when the candidate says so, before the lease runs out (on-disconnect=stop), or when the candidate is
+ * gone: in that case the guard also resigns in the candidate's name.
  *
  *   Ground     clocks, text, durations, descriptors
  *   JSON       writing strings, reading one field of a foreign object
  *   Cron       when is the next activation; time zones; a library of its own
- *   Moments    wall times, written and read
- *   Timing     all that depends on T, in one table
+ *   Moments    wall times, written; read by the program alone
+ *   Timing     the deadlines, as parts of T, in one table
  *   Client     one session with a ZooKeeper ensemble, driven by poll()
  *   Election   the rules; a library: see ballot.h
  *   -- the program --
@@ -39,13 +40,13 @@
  *   Guard      the process that owns the command; its last will
  *   Schedule   which activation is due, and the run record
  *   Agent      what should be true now, and making it so
- *   Viewer     reading an election without standing
+ *   Viewer     reading an election without standing: by Client alone
  *   Report     `info`: YAML, JSON, a table
  *   Watch      a line for each change
  *   Step-down  asking the leader to hand over
- *   Commands   `next`, and the table of all
+ *   Commands   `next`, and the array of all; their rows are in Settings
  *   Help       usage, man page, example file, completion, from the tables
- *   Main       start reading here: it is the last function
+ *   Main       the words of the command line. Start reading here, from the end
  *
  * Switches: BALLOT_NO_MAIN (the library alone), BALLOT_NO_ENTRY (all but main() itself, for programs that call
  * ballot_main()), BALLOT_NO_ELECTION (Cron alone, without ZooKeeper), BALLOT_API (linkage). ballot.h says more.
@@ -1709,14 +1710,14 @@ static struct short_text age_string(int64_t seconds)
 #endif /* BALLOT_NO_MAIN */
 
 /* ---------------------------------------------------------------------------
- * Timing: all that depends on T, the session timeout, in sixtieths of it
+ * Timing: the deadlines, as parts of T, the session timeout, in sixtieths of it
  * ------------------------------------------------------------------------ */
 
 enum part {
     PART_ASK = 6,         /* T/10: a candidate at the front asks whether the servers answer       */
     PART_HURRY = 10,      /* T/6: the longest pause between two connects of a leader              */
     PART_HEARTBEAT = 12,  /* T/5: from one heartbeat to the next                                  */
-    PART_GAP = 12,        /* a request without an answer for so long: nothing could be heard      */
+    PART_GAP = 12,        /* no answer to a request, or no round of ours, so long: nothing heard  */
     PART_ATTEMPT = 12,    /* a connect without an answer for so long is given up                  */
     PART_LOOK = 19,       /* a candidate farther behind looks at the base: just before the ping at T/3 */
     PART_PAUSE = 20,      /* T/3: the longest pause between two connects                          */
@@ -1725,13 +1726,13 @@ enum part {
     PART_STOP_KILL = 38,  /* ... SIGKILL: what is left of the lease is for dying, and being reaped */
     PART_LEASE = 40,      /* 2/3 T from the sending of an acknowledged write: no other leads       */
     PART_CLAIM_STOP = 50, /* 5/6 T of silence: a leader of `stop` that is gone has stopped        */
-    PART_CLAIM = 60,      /* any other leader that is gone counts as stopped                      */
+    PART_CLAIM = 60,      /* T: any other that is gone; with `keep`, its command may still run    */
     PART_REFUSED = 90,    /* 3/2 T: a leader whose heartbeats are refused kills its command, before it is revoked */
-    PART_CLAIM_LATE = 120, /* ... if its silence has another reason: an ensemble that came back   */
+    PART_CLAIM_LATE = 120, /* ... if its silence may be the ensemble's or ours: see rule 2         */
     PART_REVOKE = 120,    /* a leader that is there and writes nothing is revoked                 */
 };
 
-/* What ends comes before what may begin then, whatever T is. */
+/* Compiles only if what must end comes before what may begin after it. */
 typedef char part_order[PART_ASK < PART_HEARTBEAT && PART_HEARTBEAT < PART_STOP_TERM &&
                         PART_STOP_TERM < PART_STOP_KILL && PART_STOP_KILL < PART_LEASE &&
                         PART_LEASE < PART_CLAIM_STOP && PART_CLAIM_STOP < PART_CLAIM &&
@@ -9385,7 +9386,7 @@ static int step_down(const struct settings *s, struct log *log, char **command)
 }
 
 /* ---------------------------------------------------------------------------
- * Commands: `next`, and the table of all (see Settings)
+ * Commands: `next`, and the array of all; their rows are in Settings
  * ------------------------------------------------------------------------ */
 
 /* To stderr, as a terminal may have it. */
