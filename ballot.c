@@ -1331,7 +1331,6 @@ static void cron_prune(struct ballot_cron *c)
         c->months &= (uint16_t)(c->days & UINT32_C(1) << 30 ? MONTHS_OF_30 : MONTHS_OF_31);
 }
 
-/* fields = [ second ] minute hour day-of-month month day-of-week */
 static bool cron_parse_fields(struct cron_reader *r, struct ballot_cron *c)
 {
     uint64_t sets[FIELD_COUNT] = { [FIELD_SECOND] = 1 };
@@ -1747,9 +1746,11 @@ static nanos part(nanos timeout, int sixtieths)
 /* ---------------------------------------------------------------------------
  * Client: one session with a ZooKeeper ensemble, driven by poll()
  *
- * It knows nothing of elections. It resolves the servers' names, connects, comes back after a loss, opens a new session
- * when the old one has expired, and hands each reply, and each watch that fires, to its owner, under the number that
- * the owner gave the request. What it waits for goes into the owner's poll().
+ * It knows nothing of elections. It resolves the servers' names, connects, comes
+ * back after a loss, opens a new session when the old one has expired, and hands
+ * each reply, and each watch that fires, to its owner, under the number that the
+ * owner gave the request. What it waits for goes into the owner's poll(). `The
+ * library` is ZooKeeper's C client from here on.
  * ------------------------------------------------------------------------ */
 
 #define AUTH_SCHEME "digest"
@@ -1839,8 +1840,8 @@ struct client {
     bool resumed;            /* the last connect went on with our session       */
     bool unfit;              /* connected, with a T that leaves no time to lead */
     bool rejected;           /* the server refuses our identity                 */
-    bool denied;             /* it did so last                                  */
-    nanos contact_since;     /* the present state of `connected`                */
+    bool denied;             /* ... since it was last connected                 */
+    nanos contact_since;     /* since when `connected` is as it is              */
     nanos opened_at;         /* the handle                                      */
     char trouble[TROUBLE_MAX];       /* why there is no session; "": nothing is wrong   */
 
@@ -1848,7 +1849,7 @@ struct client {
     int fd;                  /* -1: none                                        */
     short events;
     bool associated;         /* a server accepted a connect since contact was lost */
-    bool accepted;           /* one has accepted the present one                */
+    bool accepted;           /* the present connect is accepted                 */
     bool exhausted;          /* all servers were tried in vain                  */
     nanos attempt_at;        /* the present connect began, or was accepted; 0: none */
     nanos processed_at;
@@ -2023,7 +2024,6 @@ static int servers_resolve(const char *servers, int flags, struct text *t)
     return last;
 }
 
-/* Takes a list of addresses into use. */
 static void addresses_set(struct client *c, const char *addresses)
 {
     c->moved = c->handle && strcmp(addresses, c->addresses) != 0;
@@ -2725,6 +2725,7 @@ enum {
     ROW(FIRST,    "read first",   ASKS,  on_first(b, r),                                                               \
         client_ask(c, n, ASK_DATA, child_path(b, b->first), false))                                                    \
     ROW(REVOKE,   "revoke",       SETS,  on_revoke(b, r),     revoke_send(b))                                          \
+    /* a list's watch fires when the node goes, not when an operator writes to it */                                   \
     ROW(AHEAD,    "watch ahead",  ASKS,  on_watch(b, r),      client_ask(c, n, ASK_LIST, watch_path(b, 1), true))      \
     ROW(BEYOND,   "watch second", ASKS,  on_watch(b, r),      client_ask(c, n, ASK_LIST, watch_path(b, 2), true))      \
     /* are those before us ephemeral? All at once */                                                                   \
@@ -2732,7 +2733,7 @@ enum {
     ROW(GHOST,    "find ghost",   ASKS,  on_ghost(b, r),      ghost_send(b))                                           \
     ROW(PATH,     "make path",    SETS,  on_path(b, r),       path_send(b))                                            \
     ROW(PROPOSE,  "propose",      SETS,  on_propose(b, r),    propose_send(b))                                         \
-    /* refused: an operator has written to it since, and that stays */                                                 \
+    /* our proposal, with its name; nothing depends on it. Refused: an operator has written since, and that stays */   \
     ROW(SIGN,     "sign",         ASKS,  b->signed_own = true, sign_send(b))                                           \
     /* claim and heartbeat: the same transaction */                                                                    \
     ROW(WRITE,    "write base",   SETS,  on_write(b, r),      write_send(b))                                           \
@@ -2781,14 +2782,14 @@ struct base {
     bool ours;        /* a write of ours                                  */
     bool stop;        /* its leader stops before its lease ends           */
     bool revocable;   /* its leader advertises onDisconnect: it is no Go ballot */
-    char named[NODE_MAX]; /* proposal of its leader; "" if none of this base */
+    char named[NODE_MAX]; /* its leader's proposal; "": none below this base */
     nanos timeout;    /* the session timeout that its leader advertises   */
     int32_t version;
     int64_t czxid, ctime, mzxid; /* ctime, too: an ensemble that lost its data counts anew */
     int64_t newest;   /* the greatest mzxid that was ever seen            */
     char led[NODE_MAX]; /* the proposal that it named last                */
-    nanos read_at;    /* the last read, or answer to an ask; 0: we need not read it yet */
-    nanos moved_at;   /* when its version was first seen; 0: stamp the next read */
+    nanos read_at;    /* the last read, or answer to a PROBE; 0: none since we are at the front */
+    nanos moved_at;   /* when its version was first seen; 0: the next read counts as that */
     nanos silent_since; /* the clock of rule (c): moved_at, or a restart  */
     bool restarted;   /* that clock began anew, the version has not moved since */
     nanos lost_until; /* the servers have lost what was seen: a leader of then may lead until then; 0: they have not */
@@ -2828,7 +2829,8 @@ struct ballot {
 
     /* the tree */
     bool own_only;      /* in doubt is our own proposal alone                 */
-    bool unsettled, synced, list_fresh, own_fresh, ghost, signed_own;
+    bool unsettled, synced, list_fresh, own_fresh, signed_own;
+    bool ghost;         /* a proposal of ours may exist whose name we do not know */
     nanos broke_at;     /* we heard nothing, or could not have: the clock of rule (c)
                            starts anew at the first read sent since; 0: it need not */
     nanos planned_at;   /* the owner was asked to come again by then          */
@@ -2855,7 +2857,7 @@ struct ballot {
     bool leading;
     char wrote[NODE_MAX];        /* the proposal that the last write named      */
     char wrote_before[NODE_MAX]; /* and the one that the acknowledged one named */
-    bool revoked;       /* lost because our proposal was deleted by hand     */
+    bool revoked;       /* lost because another client deleted our proposal  */
     bool step_down;     /* an operator asked us to hand over                 */
     bool resigning;     /* the servers may have carried out our resignation  */
     unsigned losses;    /* counts each loss of the leadership                */
@@ -2977,7 +2979,7 @@ static const char *node_name(const char *base, const char *node)
     return below && strlen(node + n + 1) < NODE_MAX ? node + n + 1 : "";
 }
 
-/* Its path. */
+/* The path of a child of the base. */
 static const char *node_path(char out[NODE_PATH_MAX], const char *base, const char *name)
 {
     snprintf(out, NODE_PATH_MAX, "%s/%s", base, name);
@@ -3027,7 +3029,7 @@ static void leader_named(char named[NODE_MAX], const char *path, const char *dat
     string_copy(named, NODE_MAX, found ? node_name(path, node) : "");
 }
 
-/* What its data say, a heartbeat or whatever a stranger wrote. */
+/* What the base's data say, a heartbeat or whatever a stranger wrote. */
 static void base_learn(const struct ballot *b, struct base *base, const char *data, size_t length)
 {
     char word[64];
@@ -3060,7 +3062,7 @@ static nanos denial_pause(const struct ballot *b)
 
 /* Leading needs what is refused: `right`, which the access list of `path` must give. A candidate
  * that stayed in the queue would block those that can lead. It leaves by itself; a leader when its
- * owner says that it may. What only a busy server refuses, or before we stand, is tried again. */
+ * owner says that it may. A busy server, or a refusal before we stand, is tried again. */
 static void election_denied(struct ballot *b, const char *what, const char *path, int rc, const char *right)
 {
     nanos T = b->client.timeout, pause = b->leading ? part(T, PART_HEARTBEAT) : nanos_min(T, 5 * SECOND);
@@ -3451,7 +3453,7 @@ static void token_take(struct ballot *b, int64_t token)
             "and a resource that has seen a greater fencing token refuses this one", b->path, b->base.newest);
 }
 
-/* `what`: the operation behind the check of our proposal, which needs to read it. */
+/* `what`: the op after the check of our proposal; that check needs the right to read it. */
 static void write_denied(struct ballot *b, const struct reply *reply,
                          const char *what, const char *path, const char *right)
 {
@@ -3461,7 +3463,7 @@ static void write_denied(struct ballot *b, const struct reply *reply,
         election_denied(b, what, path, reply->rc, right);
 }
 
-/* An acknowledged write: the one proof of leadership, and of the time it had. */
+/* Of a claim or heartbeat: only an acknowledged one proves leadership, and extends the lease. */
 static void on_write(struct ballot *b, const struct reply *reply)
 {
     const struct Stat *stat = reply->stat;
@@ -3722,8 +3724,8 @@ static enum step revoke_step(const struct ballot *b, long place, nanos now, nano
     return queued(b, b->base.named) || b->examined ? REQUEST_REVOKE : once(b, REQUEST_FIRST);
 }
 
-/* What the candidate at `place` watches so many places before it: the next one tells when it is the
- * first, the one before that when it is the next. The first watches a leader behind it. "": nothing. */
+/* The proposal `before` places before the candidate at `place`, which watches it: when the nearest goes it
+ * may be the first, when the other goes the next. The first watches a leader behind it. "": nothing. */
 static const char *watch_name(const struct ballot *b, long place, long before)
 {
     const char *named = b->base.named;
@@ -5931,7 +5933,7 @@ static int descendant_signal(const struct descendant *d, int number)
     return why;
 }
 
-/* Two subtrees with the same sum are the same. */
+/* Two subtrees with the same sum count as the same. */
 static uint64_t descendant_sum(const struct descendant *d)
 {
     return (uint64_t)d->pid * 1000003 + d->start;
