@@ -4906,7 +4906,7 @@ static bool settings_read_ini(struct settings *s, FILE *file, const char *path, 
     return s->error[0] == '\0';
 }
 
-/* "~/file" is below the home folder; Returns false if there is none, or it is too long. */
+/* "~/file" is below the home folder; returns false if there is none, or it is too long. */
 static bool file_path(const char *name, char out[FILE_MAX])
 {
     struct text t = text_in(out, FILE_MAX);
@@ -5154,7 +5154,7 @@ static void settings_free(struct settings *s)
 #define UNREAD_PAUSE   (200 * MILLISECOND) /* ... or nothing: it may be long until the next reader              */
 #define FLUSH_MAX      (20 * MILLISECOND)  /* a disk may be slow: the election comes in between                  */
 
-struct queue {
+struct queue { /* of bytes; no part of the election */
     int fd;              /* to write to                                         */
     bool colour, socket;
     bool waits;          /* a write may wait for room                           */
@@ -6081,9 +6081,10 @@ static void subtree_warn(bool adopts, struct log *log)
 /* ---------------------------------------------------------------------------
  * Guard: the process that owns the command; its last will
  *
- * The candidate decides, the guard acts: it forks the command, watches, ends and reaps it. They exchange messages over
- * one socket pair. The guard acts unasked in two cases: when the lease runs out (on-disconnect=stop; the candidate may
- * be frozen), and when the candidate is gone (killed, say).
+ * The candidate decides, the guard acts: it forks the command, watches, ends
+ * and reaps it. They exchange messages over one socket pair. The guard acts
+ * unasked in two cases: before the lease runs out (on-disconnect=stop; the
+ * candidate may be frozen), and when the candidate is gone (killed, say).
  * ------------------------------------------------------------------------ */
 
 /* What both processes know from the start on. */
@@ -6282,7 +6283,7 @@ static void guard_fail(struct guard *g, int error)
     guard_report(g, MESSAGE_ENDED, EXIT_CANNOT_EXEC << 8);
 }
 
-/* Starts the command, unless its lease has run out while START was on its way. */
+/* Starts the command, unless it is too late for that, or the candidate no longer wants it. */
 static void guard_start(struct guard *g)
 {
     int ends[2];
@@ -6317,7 +6318,7 @@ static void guard_start(struct guard *g)
     guard_report(g, MESSAGE_STARTED, (int)g->command);
 }
 
-/* Keeps what is `passed` with a START, and nothing else. */
+/* Descriptors that are `passed` are kept with a START alone. */
 static void guard_obey(struct guard *g, const struct message *message, int passed[2])
 {
     if (message->kind != MESSAGE_START)
@@ -6457,7 +6458,7 @@ static void will_learn(void *owner, const struct reply *reply)
 {
     struct will *w = owner;
     if (reply->request != (int)w->step)
-        return; /* a sync, or of before contact was lost: what is asked now tells */
+        return; /* of a sync, or of a step that is asked again since contact was lost */
     w->answered = true;
     w->rc = reply->rc;
     if (reply->request == WILL_READ) {
@@ -6518,9 +6519,10 @@ static void will_round(struct will *w, nanos limit)
         client_dispatch(c, slots, count);
 }
 
-/* Attaches to the dead candidate's session (any client that knows id and password may), resigns if the base names a
- * proposal of that session, and closes it, which takes the proposal out of the queue. Gives up at `limit`: by then the
- * session has expired. */
+/* Attaches to the dead candidate's session (any client that knows id and password may),
+ * resigns if the base names a proposal of that session, and closes it, which
+ * takes the proposal out of the queue. Gives up at `limit`: the session expires
+ * by itself then. */
 static void guard_will(const struct guard *g, nanos limit)
 {
     struct will *w = calloc(1, sizeof *w);
@@ -6552,7 +6554,7 @@ static void guard_will(const struct guard *g, nanos limit)
     free(w);
 }
 
-/* A closed pair proves nothing; a parent that is no longer the candidate does. */
+/* The candidate is dead once it is our parent no longer; a closed pair proves nothing. */
 static void guard_bequeath(const struct guard *g)
 {
     nanos limit = clock_now() + g->session.span;
@@ -6566,7 +6568,6 @@ static void guard_bequeath(const struct guard *g)
         guard_will(g, limit);
 }
 
-/* The whole life of a guard. */
 static void __attribute__((noreturn)) guard_main(struct guard *g)
 {
     static const int caught[] = { SIGCHLD, 0 };
@@ -6708,7 +6709,7 @@ static int64_t activation_latest(const struct schedule *s, int64_t mark, int64_t
 struct run_record {
     char spec[BALLOT_ID_MAX + 1]; /* as it was read                            */
     int64_t mark;             /* activations up to that one are dealt with     */
-    int64_t run, start, end;  /* of the last run; BALLOT_NEVER: none, not yet  */
+    int64_t run, start, end;  /* activation, start and end of the last run; BALLOT_NEVER: none */
     int64_t status;           /* as of waitpid()                               */
     int64_t token, skipped;   /* skipped: activations since it began           */
     char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
@@ -7978,7 +7979,7 @@ struct viewer {
     struct znode base;
     char named[NODE_MAX]; /* the proposal that it names; "": none              */
     struct Stat list_stat; /* of the base, with the list                       */
-    struct znode schedule; /* the leaders' record of activations, beside the proposals */
+    struct znode schedule; /* the node of the run record                       */
     struct znode *nodes; /* sorted as by znode_compare()                        */
     size_t count;
     bool lost;          /* there was no memory for what was read               */
@@ -8348,7 +8349,7 @@ static void viewer_complain(const struct viewer *v, struct log *log, nanos waite
  * Report: `info`, for scripts (YAML, JSON) and for eyes (a table)
  * ------------------------------------------------------------------------ */
 
-/* What is shown: of the record of activations, then of a candidate; the names in znodes and JSON. */
+/* What is shown: of the run record, then of a candidate; the names in znodes and JSON. */
 #define MEMBERS(ROW)                                                                                                   \
     ROW(MEMBER_SPEC, "schedule") ROW(MEMBER_NEXT, "nextActivation") ROW(MEMBER_ACTIVATION, "activation")               \
     ROW(MEMBER_SKIPPED, "skipped") ROW(MEMBER_RUN, "lastRun") ROW(MEMBER_START, "start") ROW(MEMBER_END, "end")        \
