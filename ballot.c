@@ -3225,7 +3225,7 @@ static void base_warn(struct ballot *b)
 /* The servers went back to an earlier state, or the base was made again. They may have given
  * the same numbers again since: what we know of other proposals says nothing any more. And a
  * leader of which the servers know nothing now may run its command until its lease is over. */
-static void base_lost(struct ballot *b, nanos longest)
+static void servers_lost_data(struct ballot *b, nanos longest)
 {
     b->base.lost_until = clock_now() + longest;
     b->base.led[0] = '\0';
@@ -3275,7 +3275,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
     if (base->empty)
         base->timeout = longest; /* of the last leader */
     if (lost)
-        base_lost(b, longest);
+        servers_lost_data(b, longest);
     if (base->named[0])
         STRING_COPY(base->led, base->named);
     base_stamp(base, stat);
@@ -3374,9 +3374,9 @@ static void on_sift(struct ballot *b, const struct reply *reply)
 static void proposal_adopt(struct ballot *b, const char *name)
 {
     if (strcmp(name, b->stood) <= 0) /* numbers grow as long as the servers forget nothing */
-        base_lost(b, nanos_max(b->base.timeout, b->client.timeout));
-    STRING_COPY(b->proposal, name);
-    STRING_COPY(b->stood, name);
+        servers_lost_data(b, nanos_max(b->base.timeout, b->client.timeout));
+    string_copy(b->proposal, sizeof b->proposal, name);
+    string_copy(b->stood, sizeof b->stood, name);
     b->proposal_session = b->client.session.client_id;
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
@@ -6098,7 +6098,7 @@ struct plan {
 };
 
 /* Until when a command may be started under a lease. Without leadership (run-anyway) there is none. */
-static nanos lease_start(const struct ballot_lease *l, bool stop)
+static nanos start_deadline(const struct ballot_lease *l, bool stop)
 {
     return lease_moment(l, stop ? PART_STOP_TERM : PART_LEASE);
 }
@@ -6290,7 +6290,7 @@ static void guard_start(struct guard *g)
     g->start_due = false;
     g->ours = true;
     g->failure.error = 0;
-    if (g->stop_asked || g->alone || clock_now() >= lease_start(&g->lease, g->plan->stop)) {
+    if (g->stop_asked || g->alone || clock_now() >= start_deadline(&g->lease, g->plan->stop)) {
         guard_report(g, MESSAGE_ENDED, 0);
         return;
     }
@@ -7569,7 +7569,7 @@ static void agent_learn_election(struct agent *a)
     if (e->role != BALLOT_OUT)
         m->standing_since = 0;
     o->timeout = nanos_min(e->timeout, e->lease.timeout ? e->lease.timeout : NEVER);
-    o->start_until = lease_start(&e->lease, a->facts.rules.stop);
+    o->start_until = start_deadline(&e->lease, a->facts.rules.stop);
     o->lost = m->life != LIFE_NONE && !m->anyway && e->losses != m->losses;
     o->revoked = o->lost && e->revoked;
 }
@@ -8377,7 +8377,7 @@ struct report {
     nanos now;          /* since 1970 */
     struct record leader, schedule, candidate; /* the candidate is the one that is being written */
     const char *named;  /* the leader's proposal, within the base's path; "": none */
-    bool record;        /* the base holds data: a leader's heartbeat              */
+    bool filled;        /* the base holds data: a leader's heartbeat              */
     bool silent;        /* ... which is late, or has no time                      */
     const char *lowest; /* the first of the queue; "": there is none              */
     char heartbeat[64], next[64]; /* for the table: how long ago, in how long      */
@@ -8412,7 +8412,7 @@ static void report_leader(struct report *p)
     const struct viewer *v = p->viewer;
     struct record *r = &p->leader;
     nanos heartbeat, timeout;
-    if (!p->record)
+    if (!p->filled)
         return;
     if (!record_read(r, &v->base, MEMBER_ID, MEMBER_COUNT)) {
         record_note(r, "unparseable");
@@ -8479,7 +8479,7 @@ static void report_schedule(struct report *p)
 static void report_open(struct report *p, const struct viewer *v)
 {
     *p = (struct report){ .viewer = v, .now = clock_read(CLOCK_REALTIME), .named = "", .lowest = "" };
-    p->record = v->base_exists && v->base.length > 0;
+    p->filled = v->base_exists && v->base.length > 0;
     for (size_t i = v->count; i-- > 0;)
         if (node_in_queue(&v->nodes[i]))
             p->lowest = v->nodes[i].name;
@@ -8504,7 +8504,7 @@ static const char *record_missing(struct record *r, const struct znode *n)
 
 static void report_lowest(const struct report *p, struct record *r)
 {
-    if (!p->record) {
+    if (!p->filled) {
         record_note(r, "election may be in progress");
         r->brief = "about to lead";
         return;
@@ -8776,16 +8776,15 @@ static void table_head(const struct report *p)
     text_string(&t, leads ? " leads " : "no candidate leads ");
     text_cell(&t, v->config.base_path, 40, false);
     printf("%s\n", line);
-    t = TEXT_IN(line);
-    if (p->record && !leads && *id) {
+    t = text_in(line, sizeof line);
+    if (p->filled && !leads && *id) {
         text_string(&t, "last led by ");
         text_cell(&t, id, 40, false);
         text_format(&t, ", whose proposal is gone; %s", p->heartbeat);
     } else
         text_string(&t, !v->base_exists ? "it does not exist: there has never been a candidate" :
-                        p->record ? (*p->heartbeat ? p->heartbeat : "its data is not a leader's heartbeat") :
-                        v->count ? "it is empty: an election may be in progress" :
-                        "it is empty, and has no candidates");
+                        p->filled ? (*p->heartbeat ? p->heartbeat : "its data is not a leader's heartbeat") :
+                        v->count ? "it is empty: an election may be in progress" : "it is empty, and has no candidates");
     printf("%s%s\n", line, p->silent && leads ? ", later than expected" : "");
 }
 
