@@ -9623,23 +9623,18 @@ static void help_man(void)
     man_commands();
     puts(".SH OPTIONS");
     settings_show(FOR_ALL, ".SS ", man_setting);
-    man_section("ENVIRONMENT",
-                "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
-                "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that "
-                "is greater for each new leader.");
-    man_section("FILES",
-                "./ballot.ini, ~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected) or /etc/ballot/ballot.ini: "
-                "the first that exists, or what config-file names. Each option is a line name = value there. Lines "
-                "before any section hold for all commands, those below [run] or [run once] for that one. The command "
-                "line is stronger than the environment, the environment than the file.");
-    man_section("EXIT STATUS",
-                "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not "
-                "found; 125 where ballot itself failed: usage, configuration, an election failure with "
-                "on-election-failure=exit. Told to end by a signal, ballot dies of that signal, after the command.");
-    man_section("SIGNALS",
-                "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM "
-                "(HUP, where ballot was started from a terminal, and not by nohup) also mean: stop the command, "
-                "resign, end. A second one kills it.");
+    man_section("ENVIRONMENT", "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
+                "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that is greater "
+                "for each new leader.");
+    man_section("FILES", "~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected), /etc/ballot/ballot.ini or ./ballot.ini: the "
+                "first that exists, or what config-file names. Each option is a line name = value there. Lines before any section "
+                "hold for all commands, those below [run] or [run once] for that one. The command line is stronger than the "
+                "environment, the environment than the file.");
+    man_section("EXIT STATUS", "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not found; "
+                "125 where ballot itself failed: usage, configuration, an election failure with on-election-failure=exit. Told to "
+                "end by a signal, ballot dies of that signal, after the command.");
+    man_section("SIGNALS", "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM (HUP, "
+                "where ballot was started from a terminal, and not by nohup) also mean: stop the command, resign, end. A second one kills it.");
 }
 
 /* --- the example of a configuration file ------------------------------------------ */
