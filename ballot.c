@@ -246,7 +246,7 @@ static inline bool duration_digits(const char **at, uint64_t *number)
     return true;
 }
 
-/* Reads one "1.5h" at *p and adds it to *sum. */
+/* Adds the "1.5h" at *p to *sum. */
 static bool duration_part(const char **p, uint64_t *sum)
 {
     const char *start = *p;
@@ -1373,7 +1373,6 @@ static bool cron_parse_every(struct cron_reader *r, struct ballot_cron *c, const
     return true;
 }
 
-/* Reads a word with "@" up to `end`. */
 static bool cron_parse_descriptor(struct cron_reader *r, struct ballot_cron *c, const char *end)
 {
     static const char every[] = "@every ";
@@ -2225,7 +2224,7 @@ static int request_sent(struct request *r, int rc)
     return rc;
 }
 
-/* Every completion of the library comes here, through one of the five below. */
+/* Every answer comes here, through one of the five below. */
 static void request_answered(const void *data, struct reply reply)
 {
     static const struct String_vector no_names = { .count = 0 };
@@ -2551,7 +2550,6 @@ static void client_next_server(struct client *c)
     c->attempt_at = 0;
 }
 
-/* How long an answer may take. */
 static nanos contact_patience(const struct client *c, nanos now)
 {
     return part(now < c->hurry_until ? nanos_min(c->timeout, c->hurry_timeout) : c->timeout, PART_ATTEMPT);
@@ -4059,7 +4057,6 @@ static void election_learn(void *owner, const struct reply *r)
         }
 }
 
-/* Does what is due; returns when to come again. */
 static nanos election_advance(struct ballot *b)
 {
     for (;;) {
@@ -4534,7 +4531,7 @@ static int bool_parse(const char *word)
     return index < 0 ? -1 : index % 2;
 }
 
-/* A whole number from 1 to a million; -1: none. */
+/* -1: none. */
 static long number_parse(const char *digits)
 {
     long value = digits[strspn(digits, "0123456789")] ? -1 : strtol(digits, NULL, 10);
@@ -4985,7 +4982,7 @@ static FILE *file_open(const char *path, enum file_kind kind, const char **why)
     return NULL;
 }
 
-/* Opens the file that a setting names; NULL: it has been said why not. */
+/* NULL: it has been said why not. */
 static FILE *file_named(struct settings *s, const struct value *named, enum file_kind kind, char path[FILE_MAX])
 {
     const char *why = NULL;
@@ -5089,7 +5086,6 @@ static bool settings_read_identity(struct settings *s)
     return fine;
 }
 
-/* What no single setting can be wrong about. */
 static bool settings_check_together(struct settings *s, int commands)
 {
     nanos timeout = setting_number(s, SET_SESSION_TIMEOUT);
@@ -5376,7 +5372,6 @@ static void frame_fields(struct log *l, struct frame *f, struct text *t)
     text_string(t, json ? "}" : "");
 }
 
-/* The frame for such a line now. */
 static const struct frame *log_frame(struct log *l, const struct queue *q, enum ballot_log_level level,
                                      const char *name)
 {
@@ -5398,7 +5393,7 @@ static const struct frame *log_frame(struct log *l, const struct queue *q, enum 
     return f;
 }
 
-/* Queues one entry. Returns false if there is no room for it. */
+/* Returns false if there is no room. */
 static bool log_entry(struct log *l, struct queue *q, enum ballot_log_level level, const char *name,
                       const char *line, size_t length)
 {
@@ -5863,7 +5858,7 @@ static struct subtree subtree_scan(void)
     return all;
 }
 
-/* Adds the children of `parent` from such a scan. */
+/* Adds the children of `parent` from it. */
 static void subtree_pick(struct subtree *t, const struct subtree *all, pid_t parent, const struct spared *spared)
 {
     for (size_t i = 0; i < all->count; i++)
@@ -5956,7 +5951,8 @@ static struct subtree subtree_read_settled(const struct spared *spared)
     return t;
 }
 
-/* Asks all that descends from this process to end. A stopped process receives a signal only when it is continued. */
+/* Asks all that descends from this process to end; a stopped process receives a signal
+ * only when it is continued. */
 static void subtree_stop(int number, pid_t group, const struct spared *spared)
 {
     const int numbers[] = { number, SIGCONT };
@@ -6601,7 +6597,7 @@ static void __attribute__((noreturn)) guard_main(struct guard *g)
     _exit(0);
 }
 
-/* Forks a guard. *pair gets the candidate's end. Returns its pid, or -1. */
+/* *pair gets the candidate's end. Returns the guard's pid, or -1. */
 static pid_t guard_fork(const struct plan *plan, int *pair)
 {
     int ends[2];
@@ -7129,7 +7125,6 @@ enum candidacy {
     CANDIDACY_LEAVE,
 };
 
-/* The settings that decide. */
 struct rules {
     bool stop;
     int on_success, on_error, on_failure;
@@ -7823,7 +7818,6 @@ static bool bytes_differ(const void *a, const void *b, size_t size)
     return memcmp(a, b, size) != 0;
 }
 
-/* Returns the exit status. */
 static int agent_run(struct agent *a)
 {
     struct facts *f = &a->facts;
@@ -8333,7 +8327,6 @@ static struct viewer *viewer_open(const struct settings *s, struct log *log, enu
     return v;
 }
 
-/* Why there is no picture. */
 static void viewer_complain(const struct viewer *v, struct log *log, nanos waited)
 {
     const struct client *c = &v->client;
@@ -8588,7 +8581,6 @@ static const char *yaml_name(const char *name)
     return !strcmp(name, "candidateId") ? "id" : !strcmp(name, "hostname") ? "host" : name;
 }
 
-/* A value, behind a space. */
 static void print_value(bool json, const char *value)
 {
     char quoted[6 * sizeof ((struct record *)0)->fields[0] + 3];
@@ -8597,8 +8589,8 @@ static void print_value(bool json, const char *value)
     printf(" %s", !json && yaml_plain(value) ? value : quoted);
 }
 
-/* Prints the fields that are there: `first` before the first name, `next` before each other one (in JSON the same
- * behind a comma). Returns false if there are none. */
+/* The fields that are there: `first` before the first name, `next` before each other one (in JSON the same behind a
+ * comma). Returns false if there are none. */
 static bool print_record(bool json, const char *first, const char *next, const struct record *r)
 {
     const char *before = first;
@@ -8726,7 +8718,7 @@ struct row {
     struct short_text age;
 };
 
-/* Row `i`; row 0 has the titles. */
+/* Row 0 has the titles. */
 static void table_row(struct row *row, struct report *p, size_t i)
 {
     struct record *r = &p->candidate;
@@ -8858,7 +8850,7 @@ static bool viewer_lost(const struct viewer *v, struct log *log)
     return v->lost;
 }
 
-/* Reads until the picture is whole. Returns false if it never was within `limit`. */
+/* Returns false if the picture was not whole within `limit`. */
 static bool viewer_read(struct viewer *v, nanos limit)
 {
     nanos deadline = clock_now() + limit;
@@ -9962,7 +9954,6 @@ static void complete_options(const struct completion *c)
     complete_words(c, "", c->in.words[0] || c->in.help ? "--help" : "--help --version");
 }
 
-/* The command words that may follow. */
 static void complete_commands(const struct completion *c)
 {
     const char *before = "";
