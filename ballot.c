@@ -3373,8 +3373,8 @@ static void proposal_adopt(struct ballot *b, const char *name)
 {
     if (strcmp(name, b->stood) <= 0) /* numbers grow as long as the servers forget nothing */
         servers_lost_data(b, nanos_max(b->base.timeout, b->client.timeout));
-    string_copy(b->proposal, sizeof b->proposal, name);
-    string_copy(b->stood, sizeof b->stood, name);
+    STRING_COPY(b->proposal, name);
+    STRING_COPY(b->stood, name);
     b->proposal_session = b->client.session.client_id;
     b->own_exists = true;
     b->own_fresh = b->signed_own = b->list_fresh = b->ghost = false;
@@ -8768,7 +8768,7 @@ static void table_head(const struct report *p)
     text_string(&t, leads ? " leads " : "no candidate leads ");
     text_cell(&t, v->config.base_path, 40, false);
     printf("%s\n", line);
-    t = text_in(line, sizeof line);
+    t = TEXT_IN(line);
     if (p->filled && !leads && *id) {
         text_string(&t, "last led by ");
         text_cell(&t, id, 40, false);
