@@ -5104,10 +5104,10 @@ static bool settings_check_together(struct settings *s, int commands)
     if (stop && setting_number(s, SET_ON_FAILURE) == FAILURE_RUN_ANYWAY)
         return settings_fail(s, "on-election-failure=run-anyway contradicts on-disconnect=stop: "
                              "the one runs the command without an election, the other never does");
-    nanos grace = part(timeout, PART_LEASE - PART_STOP_TERM);
+    nanos grace = part(timeout, PART_STOP_KILL - PART_STOP_TERM);
     if (stop && setting_number(s, SET_STOP_TIMEOUT) > grace)
         settings_warn(s, "stop-timeout=%s cannot be honoured when contact is lost: with on-disconnect=stop "
-                      "the command has a sixth of the session timeout, %s",
+                      "the command then has %s between SIGTERM and SIGKILL",
                       setting_text(s, SET_STOP_TIMEOUT), duration_string(grace).data);
     return true;
 }
@@ -6554,8 +6554,6 @@ static void guard_will(const struct guard *g, nanos limit)
 static void guard_bequeath(const struct guard *g)
 {
     nanos limit = clock_now() + g->session.span;
-    if (g->lease.timeout && g->lease.sent + g->lease.timeout > clock_now())
-        limit = g->lease.sent + g->lease.timeout;
     if (g->session.kind != MESSAGE_SESSION)
         return;
     while (getppid() == g->candidate && clock_now() < limit)
@@ -8776,7 +8774,8 @@ static void table_head(const struct report *p)
     } else
         text_string(&t, !v->base_exists ? "it does not exist: there has never been a candidate" :
                         p->filled ? (*p->heartbeat ? p->heartbeat : "its data is not a leader's heartbeat") :
-                        v->count ? "it is empty: an election may be in progress" : "it is empty, and has no candidates");
+                        v->count ? "it is empty: an election may be in progress" :
+                        "it is empty, and has no candidates");
     printf("%s%s\n", line, p->silent && leads ? ", later than expected" : "");
 }
 
@@ -9615,18 +9614,23 @@ static void help_man(void)
     man_commands();
     puts(".SH OPTIONS");
     settings_show(FOR_ALL, ".SS ", man_setting);
-    man_section("ENVIRONMENT", "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
-                "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that is greater "
-                "for each new leader.");
-    man_section("FILES", "~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected), /etc/ballot/ballot.ini or ./ballot.ini: the "
-                "first that exists, or what config-file names. Each option is a line name = value there. Lines before any section "
-                "hold for all commands, those below [run] or [run once] for that one. The command line is stronger than the "
-                "environment, the environment than the file.");
-    man_section("EXIT STATUS", "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not found; "
-                "125 where ballot itself failed: usage, configuration, an election failure with on-election-failure=exit. Told to "
-                "end by a signal, ballot dies of that signal, after the command.");
-    man_section("SIGNALS", "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM (HUP, "
-                "where ballot was started from a terminal, and not by nohup) also mean: stop the command, resign, end. A second one kills it.");
+    man_section("ENVIRONMENT",
+                "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
+                "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that "
+                "is greater for each new leader.");
+    man_section("FILES",
+                "~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected), /etc/ballot/ballot.ini or ./ballot.ini: "
+                "the first that exists, or what config-file names. Each option is a line name = value there. Lines "
+                "before any section hold for all commands, those below [run] or [run once] for that one. The command "
+                "line is stronger than the environment, the environment than the file.");
+    man_section("EXIT STATUS",
+                "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not "
+                "found; 125 where ballot itself failed: usage, configuration, an election failure with "
+                "on-election-failure=exit. Told to end by a signal, ballot dies of that signal, after the command.");
+    man_section("SIGNALS",
+                "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM "
+                "(HUP, where ballot was started from a terminal, and not by nohup) also mean: stop the command, "
+                "resign, end. A second one kills it.");
 }
 
 /* --- the example of a configuration file ------------------------------------------ */
