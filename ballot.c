@@ -421,12 +421,6 @@ static void fd_close(int *fd)
     *fd = -1;
 }
 
-static void fd_close_both(int ends[2])
-{
-    fd_close(&ends[0]);
-    fd_close(&ends[1]);
-}
-
 /* A pipe that no command inherits; false: errno says why. */
 static bool fd_pipe(int ends[2])
 {
@@ -5678,6 +5672,12 @@ static void process_die_with_parent(int number)
 static void process_no_core(void)
 {
     process_control(PR_SET_DUMPABLE, 0);
+}
+
+static void fd_close_both(int ends[2])
+{
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
 }
 
 /* What we change of a process, as the program that calls ballot_main() has set it up. */
