@@ -277,8 +277,7 @@ static bool duration_parse(const char *string, nanos *out)
     const char *p = string;
     uint64_t sum = 0;
     bool negative = *p == '-';
-    if (*p == '-' || *p == '+')
-        p++;
+    p += negative || *p == '+';
     *out = 0;
     if (!strcmp(p, "0"))
         return true;
@@ -764,9 +763,9 @@ static bool rule_take(const char **p, char c)
 /* Reads an offset or time of at most `hours`, as seconds with the sign as it stands. */
 static bool rule_offset(const char **p, int hours, int32_t *seconds)
 {
-    int sign = **p == '-' ? -1 : 1, h, m = 0, s = 0;
-    if (**p == '-' || **p == '+')
-        (*p)++;
+    int sign = rule_take(p, '-') ? -1 : 1, h, m = 0, s = 0;
+    if (sign > 0)
+        rule_take(p, '+');
     if (!rule_number(p, 0, hours, &h))
         return false;
     if (rule_take(p, ':') && (!rule_number(p, 0, 59, &m) || (rule_take(p, ':') && !rule_number(p, 0, 59, &s))))
@@ -1673,10 +1672,8 @@ static struct short_text moment_string(int64_t at, int32_t offset)
 static void text_wall(struct text *t, nanos wall, bool utc)
 {
     struct tm parts;
-    if (utc)
-        text_moment(t, wall / SECOND, wall % SECOND, 9, 0, 'T');
-    else
-        text_moment(t, wall / SECOND, wall % SECOND, 3, offset_local(wall / SECOND, &parts), ' ');
+    int32_t offset = utc ? 0 : offset_local(wall / SECOND, &parts);
+    text_moment(t, wall / SECOND, wall % SECOND, utc ? 9 : 3, offset, utc ? 'T' : ' ');
     text_string(t, utc ? "Z" : "");
 }
 
@@ -1688,14 +1685,13 @@ static struct short_text age_string(int64_t seconds)
     };
     struct short_text out = { "" };
     struct text t = TEXT_IN(out.data);
-    int64_t rest = seconds;
     size_t i = 0;
-    while (i < COUNT(units) - 2 && rest < units[i].length)
+    while (i < COUNT(units) - 2 && seconds < units[i].length)
         i++;
-    for (size_t last = i + 1; i <= last; rest %= units[i++].length)
-        if (rest >= units[i].length)
-            text_format(&t, "%" PRId64 "%c", rest / units[i].length, units[i].name);
-    text_string(&t, seconds <= 0 ? "0s" : "");
+    for (size_t last = i + 1; i <= last; seconds %= units[i++].length)
+        if (seconds >= units[i].length)
+            text_format(&t, "%" PRId64 "%c", seconds / units[i].length, units[i].name);
+    text_string(&t, t.length ? "" : "0s");
     return out;
 }
 
@@ -1947,13 +1943,13 @@ static bool servers_valid(const char *servers)
 /* "digest:USER:PASSWORD"; the password may hold anything but control characters. */
 static bool identity_valid(const char *text)
 {
-    const char *user = text + strlen(AUTH_SCHEME ":"), *colon = strchr(text, ':');
+    const char *user = text + strlen(AUTH_SCHEME ":");
     if (strncmp(text, AUTH_SCHEME ":", strlen(AUTH_SCHEME ":")) != 0 || strlen(text) > BALLOT_AUTH_MAX)
         return false;
     for (const char *p = text; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             return false;
-    colon = strchr(colon + 1, ':');
+    const char *colon = strchr(user, ':');
     return colon && colon > user && colon[1] != '\0';
 }
 
@@ -2399,9 +2395,10 @@ static void handle_open(struct client *c)
         return;
     }
     zoo_set_servers_resolution_delay(c->handle, -1);
-    const char *auth = c->config->auth, *certificate = auth ? auth + strlen(AUTH_SCHEME ":") : "";
-    if (auth) /* sent at each connect, before anything else */
+    if (c->config->auth) { /* sent at each connect, before anything else */
+        const char *certificate = c->config->auth + strlen(AUTH_SCHEME ":");
         zoo_add_auth(c->handle, AUTH_SCHEME, certificate, (int)strlen(certificate), NULL, NULL);
+    }
 }
 
 static void session_renew(struct client *c)
@@ -5573,12 +5570,6 @@ static void signal_handle(int number, void (*handler)(int))
     sigaction(number, &action, NULL);
 }
 
-static bool signal_ignored(int number)
-{
-    struct sigaction action;
-    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
 static void signals_unblock(void)
 {
     sigset_t none;
@@ -5596,8 +5587,10 @@ static bool signals_open(const int *caught, const int *ignored)
         fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
     for (; *ignored; ignored++)
         signal_handle(*ignored, SIG_IGN);
+    struct sigaction hup;
+    sigaction(SIGHUP, NULL, &hup);
     for (; *caught; caught++)
-        if (*caught != SIGHUP || !signal_ignored(SIGHUP)) /* nohup */
+        if (*caught != SIGHUP || hup.sa_handler != SIG_IGN) /* nohup */
             signal_handle(*caught, signal_arrived);
     signals_unblock();
     return true;
@@ -5774,10 +5767,10 @@ static bool proc_usable(void)
 
 static bool spared_has(const struct spared *s, pid_t pid)
 {
-    bool known = pid == s->resolver;
-    for (size_t i = 0; i < s->count && !known; i++)
-        known = s->pids[i] == pid;
-    return known;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->pids[i] == pid)
+            return true;
+    return pid == s->resolver;
 }
 
 static void spared_remove(struct spared *s, pid_t pid)
@@ -6328,8 +6321,7 @@ static void guard_obey(struct guard *g, const struct message *message, int passe
         g->grace = g->plan->stop_timeout;
         g->lease = message->lease;
         fd_close_both(g->outputs);
-        g->outputs[0] = passed[0];
-        g->outputs[1] = passed[1];
+        memcpy(g->outputs, passed, sizeof g->outputs);
         break;
     case MESSAGE_LEASE:
         g->lease = message->lease;
@@ -7553,7 +7545,7 @@ static void agent_learn_election(struct agent *a)
 {
     struct memory *m = &a->facts.memory;
     struct observed *o = &a->facts.observed;
-    const struct ballot_status *e = &a->facts.observed.election;
+    const struct ballot_status *e = &o->election;
     agent_read_status(a);
     if (m->life != LIFE_NONE && m->anyway && e->token) {
         m->anyway = false; /* elected meanwhile: it is the leader's command now */
@@ -8523,7 +8515,6 @@ static void report_times(const struct report *p, struct record *r, const struct 
 
 static void report_candidate(const struct report *p, const struct znode *n, struct record *r)
 {
-    const struct viewer *v = p->viewer;
     bool leads = *p->named && !strcmp(n->name, p->named);
     *r = (struct record){ .note_count = 0 };
     if (leads) {
@@ -8546,7 +8537,7 @@ static void report_candidate(const struct report *p, const struct znode *n, stru
             record_note(r, "possibly resigning");
     }
     if (!r->fields[MEMBER_NODE][0])
-        snprintf(r->fields[MEMBER_NODE], sizeof r->fields[0], "%s/%s", v->config.base_path, n->name);
+        snprintf(r->fields[MEMBER_NODE], sizeof r->fields[0], "%s/%s", p->viewer->config.base_path, n->name);
     r->fields[MEMBER_HEARTBEAT][0] = '\0';
     if (!missing)
         report_times(p, r, n);
