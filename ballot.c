@@ -5153,16 +5153,6 @@ struct queue { /* of bytes; no part of the election */
     char data[QUEUE_SIZE];
 };
 
-/* What stands in front of a message and behind it: the same for all lines of one kind within a millisecond. */
-struct frame {
-    nanos when;        /* of the wall clock, to the millisecond; 0: none yet     */
-    enum ballot_log_level level;
-    const char *name;
-    const struct queue *queue;
-    size_t head, tail; /* their lengths, one behind the other in `data`          */
-    char data[16384];
-};
-
 /* Lines that come out of a pipe and are to be logged: the command's, and those of the client library. */
 struct stream {
     int fd;          /* our end of the pipe; -1: none         */
@@ -5180,8 +5170,7 @@ struct log {
     bool debug;
     const char *id;
     char host[256];
-    nanos wall;            /* when the lines that are being logged were read */
-    struct frame frame;
+    char wall[40];         /* when the lines that are being logged were read */
     struct queue out, err;
     struct stream library; /* the client library's own log, with debug      */
     char entry[ENTRY_MAX];
@@ -5332,72 +5321,55 @@ static bool queue_add(struct queue *q, const struct text *t)
     return true;
 }
 
-static void frame_human(struct log *l, struct frame *f, struct text *t)
+static void log_clock(struct log *l)
 {
-    text_wall(t, l->wall, false);
-    text_string(t, " ");
-    if (f->queue->colour)
-        text_format(t, "\033[%sm", level_colours[f->level]);
-    text_format(t, "%-5s ", level_names[f->level]);
-    if (f->queue->colour)
-        text_string(t, "\033[0m");
-    if (f->name)
-        text_format(t, "[%s] ", f->name);
-    f->head = t->length;
+    struct text t = TEXT_IN(l->wall);
+    text_wall(&t, clock_read(CLOCK_REALTIME), l->format != FORMAT_HUMAN);
 }
 
-/* JSON and raw (key="value" pairs) differ in their punctuation only. */
-static void frame_fields(struct log *l, struct frame *f, struct text *t)
+/* What stands in front of a message; JSON and raw (key="value" pairs) differ in their punctuation only. */
+static void entry_head(struct log *l, const struct queue *q, enum ballot_log_level level, struct text *t)
+{
+    bool human = l->format == FORMAT_HUMAN, json = l->format == FORMAT_JSON;
+    text_string(t, human ? "" : json ? "{\"time\":\"" : "time=\"");
+    text_string(t, l->wall);
+    if (!human)
+        text_format(t, json ? "\",\"level\":\"%s\",\"msg\":" : "\" level=\"%s\" msg=", level_names[level]);
+    else if (q->colour)
+        text_format(t, " \033[%sm%-5s \033[0m", level_colours[level], level_names[level]);
+    else
+        text_format(t, " %-5s ", level_names[level]);
+}
+
+static void entry_tail(struct log *l, const char *name, struct text *t)
 {
     const char *const keys[] = { "name", "hostname", "candidateId" };
-    const char *const values[] = { f->name ? f->name : "ballot", l->host, l->id };
-    bool json = l->format == FORMAT_JSON;
-    text_string(t, json ? "{\"time\":\"" : "time=\"");
-    text_wall(t, l->wall, true);
-    text_format(t, json ? "\",\"level\":\"%s\",\"msg\":" : "\" level=\"%s\" msg=", level_names[f->level]);
-    f->head = t->length;
+    const char *const values[] = { name ? name : "ballot", l->host, l->id };
     for (size_t i = 0; i < COUNT(keys); i++) {
-        text_format(t, json ? ",\"%s\":" : " %s=", keys[i]);
+        text_format(t, l->format == FORMAT_JSON ? ",\"%s\":" : " %s=", keys[i]);
         json_string(t, values[i], strlen(values[i]));
     }
-    text_string(t, json ? "}" : "");
-}
-
-static const struct frame *log_frame(struct log *l, const struct queue *q, enum ballot_log_level level,
-                                     const char *name)
-{
-    struct frame *f = &l->frame;
-    nanos when = l->wall / MILLISECOND;
-    if (f->when == when && f->queue == q && f->level == level && f->name == name)
-        return f;
-    f->when = when;
-    f->queue = q;
-    f->level = level;
-    f->name = name;
-    struct text t = TEXT_IN(f->data);
-    if (l->format == FORMAT_HUMAN)
-        frame_human(l, f, &t);
-    else
-        frame_fields(l, f, &t);
-    text_string(&t, "\n");
-    f->tail = t.length - f->head;
-    return f;
+    text_string(t, l->format == FORMAT_JSON ? "}" : "");
 }
 
 /* Returns false if there is no room. */
 static bool log_entry(struct log *l, struct queue *q, enum ballot_log_level level, const char *name,
                       const char *line, size_t length)
 {
-    const struct frame *f = log_frame(l, q, level, name);
     struct text t = TEXT_IN(l->entry);
-    text_bytes(&t, f->data, f->head);
-    if (l->format != FORMAT_HUMAN)
+    entry_head(l, q, level, &t);
+    if (l->format != FORMAT_HUMAN) {
         json_string(&t, line, length);
-    else if (name && name != l->library.name)
-        text_bytes(&t, line, length); /* the command may speak to its terminal */
-    else
-        text_visible(&t, line, length);
-    text_bytes(&t, f->data + f->head, f->tail);
+        entry_tail(l, name, &t);
+    } else {
+        if (name)
+            text_format(&t, "[%s] ", name);
+        if (name && name != l->library.name)
+            text_bytes(&t, line, length); /* the command may speak to its terminal */
+        else
+            text_visible(&t, line, length);
+    }
+    text_string(&t, "\n");
     return queue_add(q, &t);
 }
 
@@ -5422,7 +5394,7 @@ static void log_message(void *log, enum ballot_log_level level, int where, const
     text_string(&t, message);
     if (l->debug)
         text_format(&t, " (ballot.c:%d)", where);
-    l->wall = clock_read(CLOCK_REALTIME);
+    log_clock(l);
     log_dropped(l);
     if (l->err.dropped || !log_entry(l, &l->err, level, NULL, t.data, t.length))
         l->err.dropped++;
@@ -5475,7 +5447,7 @@ static void stream_read(struct stream *s, struct log *l)
             continue;
         bool end = room && (n == 0 || (n < 0 && (errno != EAGAIN || s->last)));
         s->length += n > 0 ? (size_t)n : 0;
-        l->wall = clock_read(CLOCK_REALTIME);
+        log_clock(l);
         stream_lines(s, l, end);
         if (end && s->length == 0)
             fd_close(&s->fd);
