@@ -4325,8 +4325,8 @@ enum {
 #define WORDS(LIST) (&LIST(WORD)[1])
 
 enum log_format { LOG_FORMATS(MEANING) };
-enum { POLICIES(MEANING) };
-enum { FAILURES(MEANING) };
+enum policy { POLICIES(MEANING) };
+enum failure { FAILURES(MEANING) };
 enum { DISCONNECTS(MEANING) };
 
 /* The output formats of a command; NULL: it has none. */
@@ -7089,7 +7089,8 @@ enum candidacy {
 
 struct rules {
     bool stop;
-    int on_success, on_error, on_failure;
+    enum policy on_success, on_error;
+    enum failure on_failure;
     nanos max_runtime, restart_delay, restart_delay_max;
 };
 
@@ -7190,7 +7191,7 @@ static bool goes_on_alone(const struct facts *f)
 }
 
 /* The event: the command has ended. Policies and errors are for ends that ballot did not cause.
- * To add a policy: a word in POLICIES, its value, a case here. */
+ * To add a policy: a row in POLICIES, a case here. */
 static void decide_outcome(const struct facts *f, struct decision *d)
 {
     const struct rules *r = &f->rules;
@@ -7202,7 +7203,10 @@ static void decide_outcome(const struct facts *f, struct decision *d)
     for (unsigned i = 1; i < d->after.errors && delay < most; i++)
         delay *= 2;
     d->after.next_start = m->started_at + nanos_min(delay, most);
-    switch (m->cause == CAUSE_BALLOT ? POLICY_RERUN : success ? r->on_success : r->on_error) {
+    enum policy policy = success ? r->on_success : r->on_error;
+    if (m->cause == CAUSE_BALLOT)
+        policy = POLICY_RERUN; /* our own doing follows no policy */
+    switch (policy) {
     case POLICY_EXIT:
         d->after.ending = true;
         /* as a shell's */
@@ -7808,9 +7812,9 @@ static void agent_configure(struct agent *a, const struct settings *s, char **co
     bool stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP, cron = a->facts.cron != NULL;
     a->facts.rules = (struct rules){
         .stop = stop,
-        .on_success = (int)setting_number(s, SET_ON_SUCCESS),
-        .on_error = (int)setting_number(s, SET_ON_ERROR),
-        .on_failure = (int)setting_number(s, SET_ON_FAILURE),
+        .on_success = (enum policy)setting_number(s, SET_ON_SUCCESS),
+        .on_error = (enum policy)setting_number(s, SET_ON_ERROR),
+        .on_failure = (enum failure)setting_number(s, SET_ON_FAILURE),
         .max_runtime = setting_number(s, SET_MAX_RUNTIME),
         .restart_delay = cron ? 0 : setting_number(s, SET_RESTART_DELAY), /* an activation does not wait */
         .restart_delay_max = cron ? 0 : setting_number(s, SET_RESTART_DELAY_MAX),

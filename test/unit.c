@@ -1162,17 +1162,20 @@ static void test_decisions(void)
 
 static void test_policies(void)
 {
+    static const enum policy policies[] = { POLICIES(MEANING) };
+    static const enum failure ways[] = { FAILURES(MEANING) };
     describe("Each policy for each end of the command, and for an election that is not possible");
-    for (int policy = POLICY_RERUN; policy <= POLICY_IGNORE; policy++)
+    for (size_t p = 0; p < COUNT(policies); p++)
         for (int good = 0; good < 2; good++)
             for (int cause = CAUSE_ITSELF; cause <= CAUSE_BALLOT; cause++) {
                 struct facts f = facts();
+                enum policy policy = policies[p], other = policies[(p + 1) % COUNT(policies)];
                 f.memory.ended = true;
                 f.memory.status = good ? 0 : 3 << 8;
                 f.memory.cause = (enum cause)cause;
                 bool success = good && cause == CAUSE_ITSELF;
-                f.rules.on_success = success ? policy : -1;
-                f.rules.on_error = success ? -1 : policy;
+                f.rules.on_success = success ? policy : other;
+                f.rules.on_error = success ? other : policy;
                 struct decision d = agent_decide(&f);
                 char what[80];
                 snprintf(what, sizeof what, "policy %d, status %d, cause %d", policy, f.memory.status, cause);
@@ -1185,11 +1188,11 @@ static void test_policies(void)
                     check(!d.after.ending && (d.candidacy == CANDIDACY_LEAVE) == (policy == POLICY_REELECT) &&
                         (d.command == COMMAND_START) == (policy == POLICY_RERUN), what);
             }
-    /* What an operator asks comes first, whatever the policy, even one that is not written yet. */
-    for (int policy = POLICY_RERUN; policy <= POLICY_IGNORE + 1; policy++) {
+    /* What an operator asks comes first, whatever the policy. */
+    for (size_t p = 0; p < COUNT(policies); p++) {
         struct facts f = facts();
         f.memory.ended = true;
-        f.rules.on_success = policy;
+        f.rules.on_success = policies[p];
         f.observed.election.step_down = true;
         struct decision d = agent_decide(&f);
         check((d.candidacy == CANDIDACY_LEAVE || d.after.ending) && d.command == COMMAND_AS_IT_IS,
@@ -1205,7 +1208,8 @@ static void test_policies(void)
         f.observed.election.role = BALLOT_OUT;
         check(agent_decide(&f).finish, "... at once");
     }
-    for (int policy = FAILURE_RETRY; policy <= FAILURE_EXIT; policy++) {
+    for (size_t p = 0; p < COUNT(ways); p++) {
+        enum failure policy = ways[p];
         struct facts f = facts();
         f.observed.election.role = BALLOT_OUT;
         f.memory.standing_since = f.observed.now - 6 * SECOND;
