@@ -1709,7 +1709,7 @@ enum part {
     PART_ATTEMPT = 12,    /* a connect without an answer for so long is given up                  */
     PART_LOOK = 19,       /* a candidate farther behind looks at the base: just before the ping at T/3 */
     PART_PAUSE = 20,      /* T/3: the longest pause between two connects                          */
-    PART_STALL = 20,      /* we stood still for so long: answers may be waiting                   */
+    PART_STALL = 20,      /* we were stalled for so long: answers may be waiting                  */
     PART_STOP_TERM = 30,  /* T/2: on-disconnect=stop: SIGTERM, unless the lease was renewed       */
     PART_STOP_KILL = 38,  /* ... SIGKILL: what is left of the lease is for dying, and being reaped */
     PART_LEASE = 40,      /* 2/3 T from the sending of an acknowledged write: no other leads       */
@@ -4164,7 +4164,7 @@ BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *time
 {
     struct client *c = &b->client;
     if (b->planned_at != NEVER && clock_now() > b->planned_at + part(c->timeout, PART_GAP))
-        b->broke_at = clock_now(); /* we stood still */
+        b->broke_at = clock_now(); /* we were stalled */
     b->cut_unseen = c->news = false;
     nanos wake = election_advance(b);
     int count = client_prepare(c, fds, room, &wake);
@@ -6900,8 +6900,8 @@ static struct cron_step cron_due(const struct cron_run *c, bool leader, bool run
     return (struct cron_step){ leader && c->known && !m->written ? CRON_WRITE : CRON_NOTHING, BALLOT_NEVER };
 }
 
-/* An activation is recorded first, and started when that is acknowledged. A leader that goes
- * on alone must have read the record: others may have led before. */
+/* `run once` (no c) only starts. An activation is recorded first, and started when that is acknowledged. A leader that
+ * goes on alone must have read the record: others may have led before. */
 static struct cron_step cron_decide(const struct cron_run *c, enum authority authority, bool running, nanos now,
                                     nanos *wake)
 {
@@ -7065,8 +7065,8 @@ static void cron_ended(struct cron_run *c, int status, bool refused)
  * Agent: what should be true now, and making it so
  *
  * The loop: prepare, poll, learn, decide, act. Learning fills in `struct facts`: what is observed, anew in each round,
- * and the memory. agent_decide() is a pure function of them. agent_act() carries out what it says, and is harmless
- * where that is true already; if it changes the memory, the next round follows at once.
+ * and the memory. agent_decide() is a pure function of them. agent_act() carries it out; doing the
+ * same again changes nothing. If it changes the memory, the next round follows at once.
  * ------------------------------------------------------------------------ */
 
 #define LEAVING_MAX SECOND /* for resigning and the last output, when told to end */
@@ -7081,7 +7081,7 @@ enum life {
 enum cause { CAUSE_ITSELF, CAUSE_RUNTIME, CAUSE_BALLOT }; /* what ended the command */
 
 enum candidacy {
-    CANDIDACY_HOLD,      /* keep the place in the queue, claim nothing        */
+    CANDIDACY_HOLD,      /* stay in the queue or out of it: no new proposal, no claim; the default of a decision */
     CANDIDACY_STAND,
     CANDIDACY_LAST_WORD, /* lead until the run record is written, then LEAVE  */
     CANDIDACY_LEAVE,
@@ -7096,11 +7096,11 @@ struct rules {
 
 /* What is found out anew in each round. */
 struct observed {
-    nanos now;           /* read before the rest: a stall can only make that newer     */
+    nanos now;           /* read first: if we stall after that, everything else is newer than `now`, never older */
     struct ballot_status election;
-    nanos timeout;       /* T                                                          */
+    nanos timeout;       /* T, or that of the lease if shorter                         */
     nanos start_until;   /* the guard starts nothing later under the present lease     */
-    bool lost, revoked;  /* the leadership, since the command was started              */
+    bool lost, revoked;  /* the leadership since the command was started; revoked: our proposal was deleted */
     bool output_pending; /* of the last command                                        */
     bool log_pending;
 };
@@ -7124,8 +7124,8 @@ struct memory {
     bool guard_lost;
     nanos guard_due;      /* none could be forked: when to try again; 0: there is one  */
     struct ballot_lease lease;   /* the last one that it was told                      */
-    nanos unacknowledged_since;  /* oldest lease that it has not acknowledged; 0: none */
-    nanos stalled_at;     /* when this process last went on after a standstill         */
+    nanos unacknowledged_since;  /* since when it owes an acknowledgement and has given none; 0: owes none */
+    nanos stalled_at;     /* when this process last went on after a stall              */
 
     /* the command */
     enum life life;
@@ -7133,7 +7133,7 @@ struct memory {
     unsigned losses;      /* the election's count when it was started                  */
     nanos started_at;
     int stop_sent;        /* 0, 1: asked to stop, 2: told to kill                      */
-    nanos stop_due;       /* when its death must be confirmed                          */
+    nanos stop_due;       /* if it is not reported dead by then, the guard is replaced */
     nanos orphans_due;    /* ORPHANED: when to try again to end what is left           */
 
     /* an event: the command has ended */
@@ -7265,7 +7265,8 @@ static void decide_ending(const struct facts *f, struct decision *d)
     d->finish = left && (!pending || (m->end_signals && overdue));
 }
 
-/* What may be started. A candidate that has stood still does not go on alone: others may have led meanwhile. */
+/* What may be started. A candidate whose process was stalled (frozen, asleep) does not go on alone: others may have led
+ * meanwhile. */
 static enum authority decide_authority(const struct facts *f, const struct decision *d, nanos *wake)
 {
     const struct observed *o = &f->observed;
@@ -7287,7 +7288,7 @@ static void decide_idle(const struct facts *f, struct decision *d)
     }
     bool rested = due(d->after.next_start, o->now, &d->wake), able = rested && !o->output_pending && !d->replace_guard;
     if (o->election.role == BALLOT_OUT && (!rested || o->output_pending))
-        return; /* a leader that may not start yet would only keep others from it */
+        return; /* HOLD: out, and may not start yet: standing would only make others wait */
     d->candidacy = CANDIDACY_STAND;
     bool failed = m->standing_since && (o->election.refused || due(m->standing_since + o->timeout, o->now, &d->wake));
     if (failed && f->rules.on_failure == FAILURE_EXIT) {
@@ -7299,7 +7300,7 @@ static void decide_idle(const struct facts *f, struct decision *d)
     if (d->step.kind == CRON_START && able)
         d->command = COMMAND_START;
     else if (d->step.kind == CRON_RECORD && !able)
-        d->step.kind = CRON_NOTHING; /* what is recorded must be started */
+        d->step.kind = CRON_NOTHING; /* record nothing that we could not start at once: recorded and not run is lost */
     else if (d->step.kind == CRON_HAND_OVER) {
         d->candidacy = CANDIDACY_LEAVE;
         d->after.reelect = true;
@@ -7337,7 +7338,7 @@ static struct decision agent_decide(const struct facts *f)
     else if (m->guard_due) { /* without a guard nothing can be run: out of the queue until there is one */
         d.candidacy = f->observed.election.role == BALLOT_OUT ? CANDIDACY_HOLD : CANDIDACY_LEAVE;
         d.new_guard = due(m->guard_due, f->observed.now, &d.wake);
-    } else if (!d.after.ending)
+    } else if (!d.after.ending) /* ending was decided just now: act on it in the next round */
         decide_idle(f, &d);
     decide_last_word(f, &d);
     return d;
@@ -7402,12 +7403,14 @@ static void agent_next_guard(struct agent *a)
 
 /* --- learning --------------------------------------------------------------------- */
 
-/* Only the guard knows whether the command ended by itself: it may have ended it unasked, or
- * have been asked when the command had ended already. */
+/* Only the guard knows who ended the command: it may have done so unasked, or the command was dead before it was
+ * asked. */
 static void agent_learn_cause(struct memory *m, bool ours)
 {
-    if (m->stop_sent == 0 || !ours)
-        m->cause = ours ? CAUSE_BALLOT : CAUSE_ITSELF;
+    if (!ours)
+        m->cause = CAUSE_ITSELF;
+    else if (m->stop_sent == 0)
+        m->cause = CAUSE_BALLOT; /* else agent_stop() has said why */
 }
 
 static void agent_log_end(const struct agent *a, int status, struct exec_failure failure, nanos ran)
@@ -7689,6 +7692,7 @@ static void agent_inform_guard(struct agent *a)
     }
 }
 
+/* Standing begins where no command runs. While one runs (anyway), it begins not, and ends by HOLD or LEAVE alone. */
 static void agent_candidacy(struct agent *a, enum candidacy candidacy)
 {
     struct memory *m = &a->facts.memory;
