@@ -548,7 +548,8 @@ static int json_hex(struct json *j)
     return (int)strtol(digits, NULL, 16);
 }
 
-static void json_code_point(struct text *t, unsigned c)
+/* Adds a character in UTF-8. Foreign text: messages use text_visible(), columns text_cell(), data json_string(). */
+static void text_character(struct text *t, unsigned c)
 {
     if (c == 0 || (c >= 0xd800 && c <= 0xdfff))
         c = 0xfffd; /* no NUL in a C string, no half of a pair */
@@ -585,7 +586,7 @@ static bool json_escape(struct json *j, struct text *t)
             j->at = low.at;
         }
     }
-    json_code_point(t, c32);
+    text_character(t, c32);
     return true;
 }
 
@@ -8665,7 +8666,7 @@ static void text_cell(struct text *t, const char *s, size_t width, bool fill)
         size_t columns = character_columns(c);
         if (!fits && used + columns + 1 > width)
             break;
-        json_code_point(t, c);
+        text_character(t, c);
         used += columns;
     }
     if (!fits) {
