@@ -7122,7 +7122,7 @@ struct memory {
     nanos leaving_since;
 
     /* the guard */
-    bool guard_lost;
+    bool guard_dead;
     nanos guard_due;      /* none could be forked: when to try again; 0: there is one  */
     struct ballot_lease lease;   /* the last one that it was told                      */
     nanos unacknowledged_since;  /* since when it owes an acknowledgement and has given none; 0: owes none */
@@ -7174,7 +7174,7 @@ static bool guard_overdue(const struct facts *f, nanos *wake)
     const struct observed *o = &f->observed;
     if (m->life == LIFE_ORPHANED || m->guard_due)
         return false;
-    if (m->guard_lost)
+    if (m->guard_dead)
         return true;
     if (m->unacknowledged_since && due(m->unacknowledged_since + part(o->timeout, PART_LEASE), o->now, wake))
         return true;
@@ -7372,7 +7372,7 @@ static void agent_send(struct agent *a, const struct message *message, const int
 {
     struct memory *m = &a->facts.memory;
     if (!message_send(a->pair, message, passed))
-        m->guard_lost = true; /* dead, or silent for so long that the pair is full */
+        m->guard_dead = true; /* dead, or silent for so long that the pair is full */
     if (message->kind != MESSAGE_START && message->kind != MESSAGE_LEASE)
         return;
     m->lease = message->lease;
@@ -7394,7 +7394,7 @@ static void agent_next_guard(struct agent *a)
             LOG(a->log, INFO, "a new guard process has been started; standing again");
         a->guard_missed = m->unacknowledged_since = a->told_session = 0;
         a->unacknowledged = 0;
-        m->guard_lost = false;
+        m->guard_dead = false;
     } else if (!a->guard_missed || now >= a->guard_missed + MINUTE) {
         LOG(a->log, ERROR, "cannot start the guard process: %s; without one nothing can be run: "
             "leaving the queue, trying each second, and standing again with the new one", strerror(errno));
@@ -7491,7 +7491,7 @@ static void agent_learn_guard(struct agent *a)
         agent_learn_message(a, &message);
     }
     if (got == RECEIVED_END)
-        a->facts.memory.guard_lost = true;
+        a->facts.memory.guard_dead = true;
 }
 
 /* The resolver is a child, too, and may be a new one. */
@@ -7640,12 +7640,12 @@ static void agent_orphan(struct agent *a)
 {
     struct memory *m = &a->facts.memory;
     LOG(a->log, ERROR, "the guard process %s; ending all that it ran and starting another",
-        m->guard_lost ? "has died" : "does not answer");
+        m->guard_dead ? "has died" : "does not answer");
     a->command_lost = m->life != LIFE_NONE;
     if (a->command_lost && a->command_status < 0) {
         a->command_status = SIGKILL;
         if (m->stop_sent == 0)
-            m->cause = m->guard_lost ? CAUSE_ITSELF : CAUSE_BALLOT;
+            m->cause = m->guard_dead ? CAUSE_ITSELF : CAUSE_BALLOT;
     }
     m->stop_sent = m->stop_sent ? m->stop_sent : 1;
     m->life = LIFE_ORPHANED;
@@ -7675,7 +7675,7 @@ static void agent_inform_guard(struct agent *a)
 {
     const struct memory *m = &a->facts.memory;
     const struct ballot_status *e = &a->facts.observed.election;
-    if (m->life == LIFE_ORPHANED || m->guard_lost)
+    if (m->life == LIFE_ORPHANED || m->guard_dead)
         return;
     if (e->session && (a->told_session != e->session || strcmp(a->told_servers, e->servers) != 0)) {
         struct message session = { .kind = MESSAGE_SESSION, .session = e->session, .span = e->timeout };
@@ -7765,7 +7765,7 @@ static void agent_wait(struct agent *a, nanos wake)
         [SLOT_ERR] = { queue_waits(&l->err) && !l->err.retry_at ? l->err.fd : -1, POLLOUT, 0 },
     };
     /* A guard that could not be told of a cut lease is killed before the heartbeat is sent. */
-    bool untold = m->guard_lost && (m->life == LIFE_ASKED || m->life == LIFE_RUNNING);
+    bool untold = m->guard_dead && (m->life == LIFE_ASKED || m->life == LIFE_RUNNING);
     timeout = untold ? 0 : timeout;
     int count = untold ? 0 : ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
     agent_read_status(a);

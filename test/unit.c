@@ -1123,7 +1123,7 @@ static void test_decisions(void)
 
     describe("While no guard can be forked nothing is started, and the queue is left");
     f = facts();
-    f.memory.guard_lost = true;
+    f.memory.guard_dead = true;
     f.memory.guard_due = f.observed.now + SECOND;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).candidacy == CANDIDACY_LEAVE,
         "no guard can be forked: a leader starts nothing, and leaves");
