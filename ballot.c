@@ -7358,7 +7358,7 @@ struct agent {
     int pair;
     unsigned unacknowledged; /* START and LEASE messages that the guard has not acknowledged */
     pid_t command;         /* pid of its first process; 0: not known                    */
-    bool command_lost;     /* the guard died while it ran one: we find out how that ended */
+    bool end_unreported;   /* the guard died while it ran one: we find out ourselves how it ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
     struct ending ending;  /* of what a dead guard left                                 */
     struct spared spared;
@@ -7641,8 +7641,8 @@ static void agent_orphan(struct agent *a)
     struct memory *m = &a->facts.memory;
     LOG(a->log, ERROR, "the guard process %s; ending all that it ran and starting another",
         m->guard_dead ? "has died" : "does not answer");
-    a->command_lost = m->life != LIFE_NONE;
-    if (a->command_lost && a->command_status < 0) {
+    a->end_unreported = m->life != LIFE_NONE;
+    if (a->end_unreported && a->command_status < 0) {
         a->command_status = SIGKILL;
         if (m->stop_sent == 0)
             m->cause = m->guard_dead ? CAUSE_ITSELF : CAUSE_BALLOT;
@@ -7663,7 +7663,7 @@ static void agent_end_orphans(struct agent *a)
     m->orphans_due = a->ending.due;
     if (subtree_reap(a->command, &a->command_status, &reaped, &a->spared))
         return;
-    if (a->command_lost)
+    if (a->end_unreported)
         agent_ended(a, a->command_status, (struct exec_failure){ .error = 0 }, true); /* the cause is known */
     m->life = LIFE_NONE;
     m->stop_sent = 0;
