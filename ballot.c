@@ -7354,7 +7354,7 @@ struct agent {
     ballot *ballot;
     struct stream streams[2];
     pid_t guard;
-    nanos guard_missed;    /* when it was last said that there is none; 0: there is one */
+    nanos lack_logged_at;  /* when it was last said that there is no guard; 0: there is one */
     int pair;
     unsigned unacknowledged; /* START and LEASE messages that the guard has not acknowledged */
     pid_t command;         /* pid of its first process; 0: not known                    */
@@ -7390,15 +7390,15 @@ static void agent_next_guard(struct agent *a)
     a->guard = guard_fork(&a->plan, &a->pair);
     m->guard_due = a->guard < 0 ? now + SECOND : 0;
     if (a->guard >= 0) {
-        if (a->guard_missed)
+        if (a->lack_logged_at)
             LOG(a->log, INFO, "a new guard process has been started; standing again");
-        a->guard_missed = m->unacknowledged_since = a->told_session = 0;
+        a->lack_logged_at = m->unacknowledged_since = a->told_session = 0;
         a->unacknowledged = 0;
         m->guard_dead = false;
-    } else if (!a->guard_missed || now >= a->guard_missed + MINUTE) {
+    } else if (!a->lack_logged_at || now >= a->lack_logged_at + MINUTE) {
         LOG(a->log, ERROR, "cannot start the guard process: %s; without one nothing can be run: "
             "leaving the queue, trying each second, and standing again with the new one", strerror(errno));
-        a->guard_missed = now;
+        a->lack_logged_at = now;
     }
 }
 
