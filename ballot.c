@@ -7365,7 +7365,7 @@ struct agent {
     int64_t told_session;  /* that the guard knows                                      */
     char told_servers[ADDRESSES_MAX]; /* and where it can be continued                  */
     bool terminal;         /* started from one: SIGHUP means that it is gone            */
-    nanos planned;         /* when the last poll() should have returned                 */
+    nanos poll_due;        /* when the last poll() should have returned                 */
 };
 
 static void agent_send(struct agent *a, const struct message *message, const int *passed)
@@ -7744,7 +7744,7 @@ static void agent_learn_time(struct agent *a)
 {
     struct memory *m = &a->facts.memory;
     nanos now = a->facts.observed.now = clock_now();
-    if (a->planned != NEVER && now > a->planned + part(a->facts.observed.timeout, PART_STALL)) {
+    if (a->poll_due != NEVER && now > a->poll_due + part(a->facts.observed.timeout, PART_STALL)) {
         m->stalled_at = now;
         m->unacknowledged_since = m->unacknowledged_since ? now : 0; /* the guard may have been stopped, too */
     }
@@ -7770,7 +7770,7 @@ static void agent_wait(struct agent *a, nanos wake)
     int count = untold ? 0 : ballot_prepare(a->ballot, slots + SLOT_ELECTION, BALLOT_POLLFDS, &timeout);
     agent_read_status(a);
     log_turn(l);
-    a->planned = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
+    a->poll_due = timeout < 0 ? NEVER : clock_now() + timeout * MILLISECOND;
     while (poll(slots, SLOT_ELECTION + (nfds_t)count, timeout) < 0 && errno == EINTR)
         timeout = 0; /* a signal: whatever else has arrived counts as well, before anything is decided */
     agent_learn_time(a);
