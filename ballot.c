@@ -7357,7 +7357,7 @@ struct agent {
     nanos lack_logged_at;  /* when it was last said that there is no guard; 0: there is one */
     int pair;
     unsigned unacknowledged; /* START and LEASE messages that the guard has not acknowledged */
-    pid_t command;         /* pid of its first process; 0: not known                    */
+    pid_t command_pid;     /* of its first process;     0: not known                    */
     bool end_unreported;   /* the guard died while it ran one: we find out ourselves how it ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
     struct ending ending;  /* of what a dead guard left                                 */
@@ -7445,7 +7445,7 @@ static void agent_ended(struct agent *a, int status, struct exec_failure failure
     m->status = status;
     m->stop_sent = 0;
     m->anyway = false;
-    a->command = 0;
+    a->command_pid = 0;
     for (size_t i = 0; i < COUNT(a->streams); i++)
         a->streams[i].last = true;
     cron_ended(a->facts.cron, status, refused);
@@ -7461,7 +7461,7 @@ static void agent_learn_message(struct agent *a, const struct message *message)
     }
     switch (message->kind) {
     case MESSAGE_STARTED:
-        a->command = message->number;
+        a->command_pid = message->number;
         if (m->life == LIFE_ASKED) {
             m->life = LIFE_RUNNING;
             m->started_at = now;
@@ -7469,7 +7469,7 @@ static void agent_learn_message(struct agent *a, const struct message *message)
         LOG(a->log, INFO, "the command runs, pid %d", message->number);
         break;
     case MESSAGE_REAPED:
-        a->command = 0;
+        a->command_pid = 0;
         a->command_status = message->number;
         agent_learn_cause(m, message->ours);
         break;
@@ -7659,9 +7659,9 @@ static void agent_end_orphans(struct agent *a)
     struct memory *m = &a->facts.memory;
     bool reaped;
     if (clock_now() >= a->ending.due)
-        subtree_kill(&a->ending, a->command, &a->spared, a->log);
+        subtree_kill(&a->ending, a->command_pid, &a->spared, a->log);
     m->orphans_due = a->ending.due;
-    if (subtree_reap(a->command, &a->command_status, &reaped, &a->spared))
+    if (subtree_reap(a->command_pid, &a->command_status, &reaped, &a->spared))
         return;
     if (a->end_unreported)
         agent_ended(a, a->command_status, (struct exec_failure){ .error = 0 }, true); /* the cause is known */
