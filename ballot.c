@@ -7048,14 +7048,14 @@ static void cron_start(struct cron_run *c, const ballot *b, struct message *star
     c->memory.recorded = BALLOT_NEVER;
 }
 
-/* The last run has ended. `refused`: the guard has not started it. */
-static void cron_ended(struct cron_run *c, int status, bool refused)
+/* The last run has ended. `never_started`: the guard has not started it. */
+static void cron_ended(struct cron_run *c, int status, bool never_started)
 {
     if (!c)
         return;
     struct run_record *r = &c->memory.record;
-    c->memory.recorded = refused ? r->run : BALLOT_NEVER;
-    if (refused)
+    c->memory.recorded = never_started ? r->run : BALLOT_NEVER;
+    if (never_started)
         return;
     r->end = moment_now();
     r->status = status;
@@ -7434,8 +7434,8 @@ static void agent_log_end(const struct agent *a, int status, struct exec_failure
 static void agent_ended(struct agent *a, int status, struct exec_failure failure, bool ours)
 {
     struct memory *m = &a->facts.memory;
-    bool refused = m->life == LIFE_ASKED && ours;
-    if (refused)
+    bool never_started = m->life == LIFE_ASKED && ours;
+    if (never_started)
         LOG(a->log, WARN, "the command was not started: the lease ran out first");
     else
         agent_log_end(a, status, failure, clock_now() - m->started_at);
@@ -7448,7 +7448,7 @@ static void agent_ended(struct agent *a, int status, struct exec_failure failure
     a->command_pid = 0;
     for (size_t i = 0; i < COUNT(a->streams); i++)
         a->streams[i].last = true;
-    cron_ended(a->facts.cron, status, refused);
+    cron_ended(a->facts.cron, status, never_started);
 }
 
 static void agent_learn_message(struct agent *a, const struct message *message)
