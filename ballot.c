@@ -7110,7 +7110,7 @@ struct observed {
 struct aftermath {
     unsigned errors;      /* in a row                                                  */
     nanos next_start;     /* not before that                                           */
-    bool reelect;         /* resign, then stand again                                  */
+    bool resign;          /* resign before anything else is started: reelect, a clock that is wrong */
     bool ending;          /* ballot ends, with exit_status                             */
     int exit_status;
 };
@@ -7217,7 +7217,7 @@ static void decide_outcome(const struct facts *f, struct decision *d)
         d->after.ending = !f->cron; /* which waits for the next activation */
         break;
     case POLICY_REELECT:
-        d->after.reelect = f->observed.election.role != BALLOT_OUT;
+        d->after.resign = f->observed.election.role != BALLOT_OUT;
         break;
     case POLICY_RERUN:
         break;
@@ -7283,7 +7283,7 @@ static void decide_idle(const struct facts *f, struct decision *d)
 {
     const struct memory *m = &f->memory;
     const struct observed *o = &f->observed;
-    if (o->election.step_down || (d->after.reelect && !goes_on_alone(f))) {
+    if (o->election.step_down || (d->after.resign && !goes_on_alone(f))) {
         d->candidacy = CANDIDACY_LEAVE;
         return;
     }
@@ -7304,7 +7304,7 @@ static void decide_idle(const struct facts *f, struct decision *d)
         d->step.kind = CRON_NOTHING; /* record nothing that we could not start at once: recorded and not run is lost */
     else if (d->step.kind == CRON_HAND_OVER) {
         d->candidacy = CANDIDACY_LEAVE;
-        d->after.reelect = true;
+        d->after.resign = true;
         d->after.next_start = o->now + MINUTE;
     }
 }
@@ -7328,7 +7328,7 @@ static struct decision agent_decide(const struct facts *f)
 {
     const struct memory *m = &f->memory;
     struct decision d = { .wake = NEVER, .step = { CRON_NOTHING, BALLOT_NEVER }, .after = m->after };
-    d.after.reelect = d.after.reelect && f->observed.election.role != BALLOT_OUT;
+    d.after.resign = d.after.resign && f->observed.election.role != BALLOT_OUT;
     d.replace_guard = guard_overdue(f, &d.wake);
     if (m->ended)
         decide_outcome(f, &d);

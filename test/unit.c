@@ -1979,10 +1979,10 @@ static void test_cron_policies(void)
     c.known = true;
     f.observed.election.role = BALLOT_UNSURE;
     f.rules.stop = false;
-    check(agent_decide(&f).after.reelect && agent_decide(&f).candidacy == CANDIDACY_STAND,
+    check(agent_decide(&f).after.resign && agent_decide(&f).candidacy == CANDIDACY_STAND,
         "... out of contact: on return, and goes on");
     f.memory.ended = false;
-    f.memory.after.reelect = true;
+    f.memory.after.resign = true;
     c.wall = 6060 * SECOND;
     check(agent_decide(&f).command == COMMAND_START, "... with the next activation, unrecorded");
     f.rules.stop = true;
@@ -2005,7 +2005,7 @@ static void test_cron_policies(void)
         "... contact is back: says what it ran");
     c.memory.written = true;
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE, "... and resigns");
-    f.memory.after.reelect = false;
+    f.memory.after.resign = false;
     check(agent_decide(&f).step.kind == CRON_RECORD, "a leader records what is due");
     f.observed.output_pending = true;
     check(agent_decide(&f).step.kind == CRON_NOTHING, "... not while it could not start it");
