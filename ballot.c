@@ -7357,7 +7357,7 @@ struct agent {
     nanos lack_logged_at;  /* when it was last said that there is no guard; 0: there is one */
     int pair;
     unsigned unacknowledged; /* START and LEASE messages that the guard has not acknowledged */
-    pid_t command_pid;     /* of its first process;     0: not known                    */
+    pid_t command_pid;     /* of its first process; 0: not known                         */
     bool end_unreported;   /* the guard died while it ran one: we find out ourselves how it ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
     struct ending ending;  /* of what a dead guard left                                 */
@@ -8340,7 +8340,6 @@ struct report {
     const struct viewer *viewer;
     nanos now;          /* since 1970 */
     struct record leader, schedule, candidate; /* the candidate is the one that is being written */
-    const char *named;  /* the leader's proposal, within the base's path; "": none */
     bool filled;        /* the base holds data: a leader's heartbeat              */
     bool silent;        /* ... which is late, or has no time                      */
     const char *lowest; /* the first of the queue; "": there is none              */
@@ -8382,7 +8381,6 @@ static void report_leader(struct report *p)
         record_note(r, "unparseable");
         return;
     }
-    p->named = node_name(v->config.base_path, r->fields[MEMBER_NODE]);
     record_note(r, "is leader");
     bool timed = time_parse(r->fields[MEMBER_HEARTBEAT], &heartbeat);
     nanos silent = timed ? p->now - heartbeat : 0;
@@ -8393,7 +8391,7 @@ static void report_leader(struct report *p)
         record_note(r, "last heartbeat %s ago", duration_string(silent).data);
     if (p->silent)
         record_note(r, "last heartbeat is older than the expected publish interval");
-    if (!node_find(v, p->named)) {
+    if (!viewer_leader(v)) {
         record_note(r, "possibly resigning");
         record_note(r, "election may be in progress");
     }
@@ -8420,7 +8418,7 @@ static void report_run(struct report *p)
     if (!moment_parse(r->fields[MEMBER_START], &start) || r->fields[MEMBER_END][0])
         return;
     const struct short_text age = age_string(p->now / SECOND - start);
-    if (!strcmp(r->fields[MEMBER_RUNNER_NODE], p->named) && node_find(p->viewer, p->named))
+    if (viewer_leader(p->viewer) && !strcmp(r->fields[MEMBER_RUNNER_NODE], p->viewer->named))
         record_note(r, "running for %s", age.data);
     else
         record_note(r, "started %s ago, how it ended is not known", age.data);
@@ -8442,7 +8440,7 @@ static void report_schedule(struct report *p)
 
 static void report_open(struct report *p, const struct viewer *v)
 {
-    *p = (struct report){ .viewer = v, .now = clock_read(CLOCK_REALTIME), .named = "", .lowest = "" };
+    *p = (struct report){ .viewer = v, .now = clock_read(CLOCK_REALTIME), .lowest = "" };
     p->filled = v->base_exists && v->base.length > 0;
     for (size_t i = v->count; i-- > 0;)
         if (node_in_queue(&v->nodes[i]))
@@ -8475,7 +8473,7 @@ static void report_lowest(const struct report *p, struct record *r)
     }
     record_note(r, "should be leader but another candidate is claiming the role");
     record_note(r, "possibly waiting for previous leader resignation");
-    r->brief = node_find(p->viewer, p->named) ? "next after the leader" : "waiting for the last leader's silence";
+    r->brief = viewer_leader(p->viewer) ? "next after the leader" : "waiting for the last leader's silence";
 }
 
 static void report_times(const struct report *p, struct record *r, const struct znode *n)
@@ -8496,9 +8494,9 @@ static void report_times(const struct report *p, struct record *r, const struct 
 
 static void report_candidate(const struct report *p, const struct znode *n, struct record *r)
 {
-    bool leads = *p->named && !strcmp(n->name, p->named);
+    const struct viewer *v = p->viewer;
     *r = (struct record){ .note_count = 0 };
-    if (leads) {
+    if (n == viewer_leader(v)) {
         record_note(r, "this proposal node claimed leadership");
         r->brief = "leads";
     } else if (!strcmp(n->name, p->lowest))
