@@ -8751,17 +8751,16 @@ static void table_head(const struct report *p)
 
 /* What the schedule's line says first, and what its line about the last run says: fields that are there, each behind
  * its words. */
-static const struct { enum member member; const char *words; } schedule_parts[] = {
-    { MEMBER_SPEC, "schedule " }, { MEMBER_NEXT, ", next " },
-    { MEMBER_RUN, "last run " }, { MEMBER_RUNNER, " by " }, { MEMBER_STATUS, ", ended with " },
-    { MEMBER_SIGNAL, ", ended by signal " }, { MEMBER_END, " at " },
+static const struct { enum member member; bool last_run; const char *words; } schedule_parts[] = {
+    { MEMBER_SPEC, false, "schedule " }, { MEMBER_NEXT, false, ", next " },
+    { MEMBER_RUN, true, "last run " }, { MEMBER_RUNNER, true, " by " }, { MEMBER_STATUS, true, ", ended with " },
+    { MEMBER_SIGNAL, true, ", ended by signal " }, { MEMBER_END, true, " at " },
 };
-#define PARTS_FIRST 2
 
-static void text_parts(struct text *t, const struct record *r, size_t from, size_t end)
+static void text_parts(struct text *t, const struct record *r, bool last_run)
 {
-    for (size_t i = from; i < end; i++)
-        if (r->fields[schedule_parts[i].member][0]) {
+    for (size_t i = 0; i < COUNT(schedule_parts); i++)
+        if (schedule_parts[i].last_run == last_run && r->fields[schedule_parts[i].member][0]) {
             text_string(t, schedule_parts[i].words);
             text_cell(t, r->fields[schedule_parts[i].member], 40, false);
         }
@@ -8774,11 +8773,11 @@ static void table_schedule(const struct report *p)
     struct text t = TEXT_IN(line);
     if (!record_there(r))
         return;
-    text_parts(&t, r, 0, PARTS_FIRST);
+    text_parts(&t, r, false);
     text_format(&t, *p->next ? " (%s)" : "%s", p->next);
     printf("%s\n", *line ? line : "its record of activations cannot be read");
     t = TEXT_IN(line);
-    text_parts(&t, r, PARTS_FIRST, COUNT(schedule_parts));
+    text_parts(&t, r, true);
     for (size_t i = *p->next ? 1 : 0; i < r->note_count && *line; i++)
         text_format(&t, ", %s", r->notes[i]);
     if (*line)
