@@ -4,7 +4,7 @@
 readme=$here/../README.md
 commands() { sed '/^```c$/,/^```$/d' "$readme" | sed -n 's/^    \(\(sudo \)\?\(make\|ballot\).*\)/\1/p'; }
 
-describe "The table of settings names each of the program's, with its default"
+describe "The table of settings names each of the program's, with its default and its words"
 program_names() { sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/../ballot.c" | sort | tr '\n' ' '; }
 table_names() { sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$readme" | grep -v '^make' | sort | tr '\n' ' '; }
 is "$(table_names)" "$(program_names)" "its table names the settings of the program, no others"
@@ -14,6 +14,10 @@ while IFS='|' read -r _ name default _; do
     default=$(sed 's/(.*)//; s/[ `]//g' <<<"$default")
     [ -z "$default" ] || check "$name: the default is $default" grep -qxF -- ";$name = $default" "$T/help"
 done < <(grep '^| `[a-z-]*` | .* | .* |$' "$readme")
+while IFS=';' read -r words name; do
+    is "$(grep "^| .$name. |" "$readme" | cut -d '|' -f 4 | grep -o '`[a-z-]*`' | tr -d '`' | paste -sd ' ')" "$(xargs <<<"$words")" \
+        "$name: its words"
+done < <(sed 's/^; //' "$T/help" | tr '\n' ' ' | grep -o 'one of: [^;]*;[a-z-]*' | sed 's/^one of: //')
 
 describe "The first pages tell what is promised"
 # (That it is so: kill.t, outage.t, and election.t where a leader is cut off alone.)
