@@ -37,6 +37,7 @@ export LC_ALL=C.UTF-8 # for sort, grep and wc; ballot itself knows no locale
 # --- TAP
 
 BLOCK=0
+# describe resets BASE, SERVER and JOBS: set others inside the block.
 describe() { # SENTENCE: a behaviour; the block has an election of its own, and nothing is recorded yet
     note "$1"
     TITLE=$1
