@@ -4265,7 +4265,9 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 /* ---------------------------------------------------------------------------
  * Settings: tables. To add a setting, its type, its group, a command, an output format or a word to choose, add a
  * row: flags, environment, configuration file, help, the man page, completion and the listing of --debug follow, and
- * a cell that is missing does not compile.
+ * a cell that is missing does not compile. What a row does is written elsewhere: a setting is read with setting_text()
+ * or setting_number() (the agent's: agent_configure(), struct rules); a policy is a case in decide_outcome(). Then
+ * `ballot help --ini >ballot.ini.example`, and a row in README's table.
  * ------------------------------------------------------------------------ */
 
 #define FILE_MAX         4096 /* bytes of a file's path, and its NUL */
@@ -7191,8 +7193,7 @@ static bool goes_on_alone(const struct facts *f)
     return f->cron && !f->rules.stop && f->observed.election.role == BALLOT_UNSURE && !f->observed.election.resigning;
 }
 
-/* The event: the command has ended. Policies and errors are for ends that ballot did not cause.
- * To add a policy: a row in POLICIES, a case here. */
+/* The event: the command has ended. Policies and errors are for ends that ballot did not cause. */
 static void decide_outcome(const struct facts *f, struct decision *d)
 {
     const struct rules *r = &f->rules;
