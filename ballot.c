@@ -7205,9 +7205,7 @@ static void decide_outcome(const struct facts *f, struct decision *d)
     for (unsigned i = 1; i < d->after.errors && delay < most; i++)
         delay *= 2;
     d->after.next_start = m->started_at + nanos_min(delay, most);
-    enum policy policy = success ? r->on_success : r->on_error;
-    if (m->cause == CAUSE_BALLOT)
-        policy = POLICY_RERUN; /* our own doing follows no policy */
+    enum policy policy = m->cause == CAUSE_BALLOT ? POLICY_RERUN : success ? r->on_success : r->on_error;
     switch (policy) {
     case POLICY_EXIT:
         d->after.ending = true;
@@ -7267,8 +7265,7 @@ static void decide_ending(const struct facts *f, struct decision *d)
     d->finish = left && (!pending || (m->end_signals && overdue));
 }
 
-/* What may be started. A candidate whose process was stalled (frozen, asleep) does not go on alone: others may have led
- * meanwhile. */
+/* What may be started. After a stall (frozen, asleep) a candidate does not go on alone: others may have led. */
 static enum authority decide_authority(const struct facts *f, const struct decision *d, nanos *wake)
 {
     const struct observed *o = &f->observed;
@@ -7310,8 +7307,7 @@ static void decide_idle(const struct facts *f, struct decision *d)
     }
 }
 
-/* Before a leader resigns, the run record is written; waited for a second at most where that is
- * refused, or where ballot ends. */
+/* Before a leader resigns, the run record is written: waited for a second at most if that is refused or ballot ends. */
 static void decide_last_word(const struct facts *f, struct decision *d)
 {
     const struct memory *m = &f->memory;
@@ -7405,8 +7401,7 @@ static void agent_next_guard(struct agent *a)
 
 /* --- learning --------------------------------------------------------------------- */
 
-/* Only the guard knows who ended the command: it may have done so unasked, or the command was dead before it was
- * asked. */
+/* Only the guard knows who ended the command: it may have done so unasked, or may have been asked too late. */
 static void agent_learn_cause(struct memory *m, bool ours)
 {
     if (!ours)
@@ -8750,8 +8745,7 @@ static void table_head(const struct report *p)
     printf("%s%s\n", line, p->silent && leads ? ", later than expected" : "");
 }
 
-/* What the schedule's line says first, and what its line about the last run says: fields that are there, each behind
- * its words. */
+/* The parts of the schedule's line, and of that about the last run: fields that are there, each behind its words. */
 static const struct { enum member member; bool last_run; const char *words; } schedule_parts[] = {
     { MEMBER_SPEC, false, "schedule " }, { MEMBER_NEXT, false, ", next " },
     { MEMBER_RUN, true, "last run " }, { MEMBER_RUNNER, true, " by " }, { MEMBER_STATUS, true, ", ended with " },
