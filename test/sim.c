@@ -1034,7 +1034,14 @@ static void overwrite_base(const char *data)
 static void empty_base(struct fault *f) { (void)f; overwrite_base(""); }
 static void rewrite_base(struct fault *f) { (void)f; overwrite_base("{\"candidateId\":7"); }
 static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
-static void refuse(struct fault *f) { world.rights_due = 0, world.rights_taken = true, zk_stranger_access(BASE, f->amount % 2 ? ZK_READ_ONLY : ZK_NO_CREATE); }
+
+static void refuse(struct fault *f)
+{
+    world.rights_due = 0;
+    world.rights_taken = true;
+    zk_stranger_access(BASE, (enum zk_access)(ZK_READ_ONLY + f->amount % 4));
+}
+
 static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false; }
 static void refuse_one(struct fault *f) { zk_host_refuse(f->struck, true); }
 static void allow_one(struct fault *f) { zk_host_refuse(f->struck, false); }
@@ -1669,7 +1676,7 @@ static int64_t dice_amount(int64_t T, bool longer)
 {
     bool grow = dice_chance(50) || world.slowest > T / 40; /* a connect is two round trips, and has T/5 */
     if (longer)
-        return grow ? dice(T, 4 * T) : dice(T / 3, T);
+        return grow ? dice(T, 4 * T) : dice(T / 3, dice_chance(50) ? T / 2 : T); /* half: old leases outlast new waits */
     return dice(T / 50, 2 * T);
 }
 
@@ -1692,6 +1699,30 @@ static void dice_pair(struct fault *first, int64_t T)
     }
 }
 
+static int kind_of(void (*begin)(struct fault *))
+{
+    int i = 0;
+    while (kinds[i].begin != begin)
+        i++;
+    return i;
+}
+
+/* Behind what makes a host connect anew, or read what is old: the answer to its next write is lost. */
+static void dice_behind(const struct fault *before, int64_t T)
+{
+    void (*const losses[])(struct fault *) = { cut_both, cut_answers, reset_connection };
+    if (world.faults == FAULTS || !dice_chance(30))
+        return;
+    struct fault *f = &world.fault[world.faults++];
+    *f = *before;
+    f->kind = kind_of(losses[dice(0, COUNT(losses) - 1)]);
+    f->span = dice(T / 2, 4 * T);
+    f->aim = AIM_REQUEST;
+    f->moment = SIM_APPLIED;
+    f->request = dice_chance(60) ? SIM_MULTI : SIM_CREATE;
+    f->countdown = dice_chance(70) ? 1 : 2;
+}
+
 static void dice_storm(int64_t at, int64_t T)
 {
     int64_t count = dice_chance(40) ? 1 : dice(2, 6);
@@ -1712,6 +1743,8 @@ static void dice_storm(int64_t at, int64_t T)
             dice_swizzle(at, T);
         if (kinds[f->kind].flags & PAIR)
             dice_pair(f, T);
+        if (kinds[f->kind].row == OUTAGE || kinds[f->kind].flags & REMOTE || kinds[f->kind].begin == expire)
+            dice_behind(f, T);
         at += dice_chance(25) ? 0 : dice_chance(50) ? dice(0, T / 8) : dice(0, T);
     }
 }
