@@ -124,6 +124,7 @@ static struct world {
     int64_t calm_since, ran_at; /* ran_at: a command was alive                     */
     int64_t tampered_at;    /* a fault that may make two of one; -1: never         */
     int tampering, global;  /* such faults at work                                 */
+    int lagging;            /* such that have all followers answer too late        */
     struct go go;
     int64_t go_took_at;     /* it claimed a base that was not empty; -1: never     */
     int64_t last_token;
@@ -407,7 +408,8 @@ static void instance_look(struct instance *i)
     i->helpless = helpless;
 }
 
-/* Cut off, or farther than a round trip of T/8, from every server that runs and reaches the others; or it does not run itself. */
+/* Cut off, or farther than a round trip of T/8, from every server that runs and reaches the others, or from all but
+ * the servers' leader, which it finds by chance; or it does not run itself. */
 static bool host_lost(const struct host *h)
 {
     const struct process *c = os_process(h->candidate), *g = h->instance ? os_process(h->instance->guard) : NULL;
@@ -416,7 +418,8 @@ static bool host_lost(const struct host *h)
         cut |= h->cut_out[s] || h->cut_in[s];
         reached |= zk_server_runs(s) && !world.server_cut[s] && !h->cut_out[s] && !h->cut_in[s];
     }
-    return h->mute_in || h->mute_out || h->slow > world.shortest / 16 || (cut && !reached) || (c && c->frozen) || (g && g->frozen);
+    bool slow = h->slow > world.shortest / 16 || world.lagging;
+    return h->mute_in || h->mute_out || slow || (cut && !reached) || (c && c->frozen) || (g && g->frozen);
 }
 
 /* The proposal that the base names, or else the first. */
@@ -982,8 +985,20 @@ static void most_start(struct fault *f) { (void)f; most(start_kept); }
 static void nothing(struct fault *f) { (void)f; }
 static void stall(struct fault *f) { zk_disk_stall(f->server, f->span); }
 static int lagging_server(const struct fault *f) { return f->amount % 2 ? f->server : -1; } /* or all followers */
-static void lag(struct fault *f) { zk_follower_lag(lagging_server(f), f->amount); }
-static void lag_no_more(struct fault *f) { zk_follower_lag(lagging_server(f), 0); }
+static bool lag_all(const struct fault *f) { return lagging_server(f) < 0 && f->amount > world.shortest / 8; }
+
+static void lag(struct fault *f)
+{
+    world.lagging += lag_all(f);
+    zk_follower_lag(lagging_server(f), f->amount);
+}
+
+static void lag_no_more(struct fault *f)
+{
+    world.lagging -= lag_all(f);
+    zk_follower_lag(lagging_server(f), 0);
+}
+
 static void forget(struct fault *f) { zk_server_forget(f->server); }
 static void elect(struct fault *f) { (void)f; zk_leader_resign(); }
 static void expire(struct fault *f)
