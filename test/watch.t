@@ -233,7 +233,7 @@ within 10 prints_least 21 lines "$T/w.out"
 picture() { # one in each format
     local format
     for format in $("$BALLOT" __complete info -o ''); do
-        timeout 10 "$BALLOT" info --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" -o $format \
+        timeout 10 "$BALLOT" info --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" -o "$format" \
             >"$T/now.$format" || return
     done
 }
