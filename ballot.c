@@ -3702,11 +3702,6 @@ static nanos revoke_time(const struct ballot *b, long place)
     return nanos_max(claim_time(b), nanos_max(base->silent_since, b->first_since)) + part(longest, PART_REVOKE);
 }
 
-static const char *revoke_name(const struct ballot *b)
-{
-    return queued(b, b->base.named) ? b->base.named : b->queue.at[0];
-}
-
 static enum step revoke_step(const struct ballot *b, long place, nanos now, nanos *wake)
 {
     if (!due(revoke_time(b, place), now, wake))
@@ -3963,7 +3958,7 @@ static const char *watch_path(struct ballot *b, long before)
 /* One transaction: if the base is as silent as we believe, the proposal goes. */
 static int revoke_send(struct ballot *b)
 {
-    const char *name = revoke_name(b);
+    const char *name = queued(b, b->base.named) ? b->base.named : b->queue.at[0];
     const struct op ops[] = { { OP_CHECK, b->path, NULL, 0, b->base.version },
                               { OP_DELETE, child_path(b, name), NULL, 0, -1 } };
     SAY(&b->config, WARN, "%s/%s keeps its session but writes nothing, for %s: it seems that no answer reaches it; "
@@ -5630,18 +5625,6 @@ static bool process_adopt_orphans(void)
     return process_control(PR_SET_CHILD_SUBREAPER, 1) == 0;
 }
 
-/* The kernel sends us `number` when our parent dies. */
-static void process_die_with_parent(int number)
-{
-    process_control(PR_SET_PDEATHSIG, (unsigned long)number);
-}
-
-/* A core dump would delay the notice of our death, and contain zookeeper-auth. */
-static void process_no_core(void)
-{
-    process_control(PR_SET_DUMPABLE, 0);
-}
-
 static void fd_close_both(int ends[2])
 {
     fd_close(&ends[0]);
@@ -6205,7 +6188,7 @@ static void __attribute__((noreturn)) command_exec(const struct guard *g, pid_t 
 {
     const struct message *start = &g->start;
     char **argv = g->plan->command;
-    process_die_with_parent(SIGKILL);
+    process_control(PR_SET_PDEATHSIG, SIGKILL); /* the kernel sends it when our parent dies */
     if (getppid() != guard)
         _exit(EXIT_BALLOT);
     setpgid(0, 0);
@@ -9864,7 +9847,9 @@ static int invocation_run(const struct invocation *in, const struct settings *s)
     }
     settings_log(s, log, in->command->bit);
     if (!setting_number(s, SET_DEBUG))
-        process_no_core(); /* not before log_open(): from here on /dev/fd may be closed to us */
+        /* A core dump would delay the notice of our death, and contain zookeeper-auth. Not before log_open(): from here
+         * on /dev/fd may be closed to us. */
+        process_control(PR_SET_DUMPABLE, 0);
     int status = in->command->run(s, log, in->rest);
     free(log);
     return status;
