@@ -132,8 +132,7 @@ static struct world {
     int server_cut[SERVERS];
     int calls_left;         /* to the next preemption                              */
     bool ending, telling, tracing;
-    int rights_due;         /* so many times to be given back: a leader may lose it */
-    bool rights_taken;
+    bool rights_taken;      /* else they are given back, until the servers have committed it */
     uint64_t rollbacks;     /* of the servers,                                     */
     int64_t rolled_at;      /* the last; 0: never                                  */
     uint64_t moved;         /* connections that ended because their session was elsewhere: */
@@ -648,7 +647,6 @@ static void rollback_look(void)
     world.rollbacks = zk_counts()->rollbacks;
     world.rolled_at = world.calm_since = sim_now();
     world.last_token = 0;
-    world.rights_due = world.rights_taken ? 0 : 8;
     world.go.frozen = true; /* it ends, and what is back of its proposals expires again */
     sim_at(sim_now() + world.asked, go_expire, (void *)(intptr_t)world.go.life);
 }
@@ -1052,12 +1050,11 @@ static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/prop
 
 static void refuse(struct fault *f)
 {
-    world.rights_due = 0;
     world.rights_taken = true;
     zk_stranger_access(BASE, (enum zk_access)(ZK_READ_ONLY + f->amount % 4));
 }
 
-static void allow(struct fault *f) { (void)f; world.rights_due = 8, world.rights_taken = false; }
+static void allow(struct fault *f) { (void)f; world.rights_taken = false; }
 static void refuse_one(struct fault *f) { zk_host_refuse(f->struck, true); }
 static void allow_one(struct fault *f) { zk_host_refuse(f->struck, false); }
 
@@ -1640,15 +1637,15 @@ static void judge_queue(bool *stands)
 static void judge_often(void *arg)
 {
     bool stands[HOSTS];
+    struct zk_view base;
     (void)arg;
     rollback_look();
     if (!tampered(&world.host[0]))
         judge_queue(stands); /* rule 9: never, not only in the end */
     for (struct host *h = world.host; h < world.host + world.hosts; h++)
         evicted_look(h);
-    if (world.rights_due && zk_serves()) {
+    if (!world.rights_taken && zk_serves() && zk_look(BASE, &base) && !base.open) {
         zk_stranger_access(BASE, ZK_OPEN);
-        world.rights_due--;
         world.calm_since = sim_now();
     }
     judge_takeover();
@@ -1810,7 +1807,7 @@ static void dice_world(void)
 static void heal(void *arg)
 {
     (void)arg;
-    world.rights_due = 8;
+    world.rights_taken = false;
     sim_tell("--- no more faults");
     for (int i = 0; i < world.faults; i++) {
         world.fault[i].armed = false;

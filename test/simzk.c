@@ -2162,7 +2162,7 @@ bool zk_look(const char *path, struct zk_view *view)
     if (!n)
         return false;
     *view = (struct zk_view){ n->data ? n->data->at : "", n->data ? (size_t)n->data->length : 0, n->stat.ephemeralOwner,
-                              n->stat.version };
+                              n->stat.version, n->access.world == ZOO_PERM_ALL };
     return true;
 }
 

@@ -129,6 +129,7 @@ struct zk_view {
     const char *data; size_t length; /* valid until the next event                   */
     int64_t ephemeral_owner;
     int version;
+    bool open;                       /* its access list gives all rights to all      */
 };
 bool zk_look(const char *path, struct zk_view *view); /* false: no such node            */
 const char *zk_child(const char *path, int index);    /* names, sorted; NULL at the end */
