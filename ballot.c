@@ -3710,14 +3710,15 @@ static enum step revoke_step(const struct ballot *b, long place, nanos now, nano
 }
 
 /* The proposal `before` places before the candidate at `place`, which watches it: when the nearest goes it
- * may be the first, when the other goes the next. The first watches a leader behind it. "": nothing. */
+ * may be the first, when the other goes the next. The first two watch a leader behind them: without it the
+ * first is the one that does not claim. "": nothing. */
 static const char *watch_name(const struct ballot *b, long place, long before)
 {
     const char *named = b->base.named;
     if (place >= before)
         return b->queue.at[place - before];
-    bool leader = place == 0 && before == 1 && b->base.fresh && !base_names_us(b) && queued(b, named);
-    return leader ? named : "";
+    bool behind = strcmp(named, b->proposal) > 0 && queued(b, named);
+    return place + 1 == before && b->base.fresh && behind ? named : "";
 }
 
 static enum step watch_step(const struct ballot *b, long place)
