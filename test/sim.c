@@ -1505,13 +1505,25 @@ static enum row gap_row(const struct causes *c)
     return row;
 }
 
+/* A leader that was denied a right leaves the queue once its command has ended, which takes stop-timeout; the
+ * pause of rule 15 begins then, though the fault may have ended long before. */
+static int64_t fault_lingers(const struct fault *f)
+{
+    const struct kind *k = &kinds[f->kind];
+    int64_t span = 0;
+    for (const struct host *h = world.host; k->row == DENIED && h < world.host + world.hosts; h++)
+        if ((k->flags & GLOBAL || h == &world.host[f->struck]) && h->stop_timeout > span)
+            span = h->stop_timeout;
+    return span;
+}
+
 static struct causes gap_causes(void)
 {
     struct causes c = { .row = ENDED };
     int64_t since = world.ran_at - 2 * world.longest;
     for (int i = 0; i < world.faults; i++) {
         const struct fault *f = &world.fault[i];
-        if (f->working || (f->ended_at && f->ended_at >= since))
+        if (f->working || (f->ended_at && f->ended_at + fault_lingers(f) >= since))
             causes_fault(&c, f);
         if (f->ended_at && kinds[f->kind].begin == delete_base) /* waits T, if it has seen no leader of the new one yet */
             c.thirds |= 4;
