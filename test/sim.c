@@ -1401,17 +1401,21 @@ static bool marks(const struct fault *f, const struct run *r)
 }
 
 /* Whether that fault, or more of its kind, is no reason to touch the command of a `keep` leader: an outage, a
- * reconnect, answers that are lost for less than T/4, or what strikes another host. */
+ * reconnect, answers that are lost for less than T/4, or what strikes another host. Where all followers answer too
+ * late, until the last of these answers, a leader may be cut off alone, and ends its command when it sees another. */
 static bool harmless(const struct fault *f, const struct run *r)
 {
     const struct kind *k = &kinds[f->kind];
-    int64_t end = f->working ? sim_now() : f->ended_at;
+    bool late = k->begin == lag && lag_all(f);
+    int64_t end = f->working ? sim_now() : f->ended_at + (late ? f->amount : 0);
     bool brief = end - f->began_at < world.shortest / 4 && (k->row == MUTE || k->begin == cut_both);
     int64_t since = marks(f, r) ? r->started - 6 * world.longest : sim_now() - excuse_span(&world.host[r->host]);
     if (!f->began_at || (end < since && k->begin != step_down)) /* a request may be on its way for long */
         return true;
     if ((brief && k->flags & LOCAL) || marks(f, r))
         return brief && k->flags & LOCAL;
+    if (late)
+        return brief;
     return k->row == OUTAGE || k->row == FORGOTTEN || k->flags & REMOTE || (f->struck != r->host && k->begin != term);
 }
 
