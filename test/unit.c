@@ -320,6 +320,8 @@ static void test_mute(void)
     describe("... by the second of the queue first, then by those behind it, each T later");
     ballot *b = second(BALLOT_KEEP, "proposal-9");
     names_add(&b->queue, "proposal-9");
+    check(step_at(b, SECOND) == REQUEST_BEYOND, "the second watches a leader behind it");
+    string_copy(b->watched[1], NODE_MAX, "proposal-9");
     check(begins_at(b, 18 * SECOND, REQUEST_REVOKE),
         "a leader at the end of the queue: by the second T later than by the first");
     ballot_close(b);
