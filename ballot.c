@@ -2717,9 +2717,9 @@ enum {
     ROW(REVOKE,   "revoke",       SETS,  on_revoke(b, r),     revoke_send(b))                                          \
     /* a list's watch fires when the node goes, not when an operator writes to it */                                   \
     ROW(AHEAD,    "watch ahead",  ASKS,  on_watch(b, r),      client_ask(c, n, ASK_LIST, watch_path(b, 1), true))      \
-    ROW(BEYOND,   "watch second", ASKS,  on_watch(b, r),      client_ask(c, n, ASK_LIST, watch_path(b, 2), true))      \
     /* are those before us ephemeral? All at once */                                                                   \
     ROW(SIFT,     "sift",         ASKS,  on_sift(b, r),       sift_send(b))                                            \
+    ROW(BEYOND,   "watch second", ASKS,  on_watch(b, r),      client_ask(c, n, ASK_LIST, watch_path(b, 2), true))      \
     ROW(GHOST,    "find ghost",   ASKS,  on_ghost(b, r),      ghost_send(b))                                           \
     ROW(PATH,     "make path",    SETS,  on_path(b, r),       path_send(b))                                            \
     ROW(PROPOSE,  "propose",      SETS,  on_propose(b, r),    propose_send(b))                                         \
@@ -8475,8 +8475,9 @@ static void report_times(const struct report *p, struct record *r, const struct 
 static void report_candidate(const struct report *p, const struct znode *n, struct record *r)
 {
     const struct viewer *v = p->viewer;
+    const struct znode *leader = viewer_leader(v);
     *r = (struct record){ .note_count = 0 };
-    if (n == viewer_leader(v)) {
+    if (leader && n == leader) {
         record_note(r, "this proposal node claimed leadership");
         r->brief = "leads";
     } else if (!strcmp(n->name, p->lowest))
@@ -9258,7 +9259,7 @@ static int handover_report(const struct handover *d, enum handover_step end)
 static int handover_late(const struct handover *d, const struct settings *s, nanos waited)
 {
     const struct viewer *v = d->viewer;
-    char last[128];
+    char last[128] = "";
     const struct short_text within = duration_string(waited);
     nanos heartbeat;
     bool silent = v->base.data && json_get(v->base.data, v->base.length, "lastSeenTime", last, sizeof last) &&
