@@ -299,11 +299,18 @@ static bool duration_parse(const char *string, nanos *out)
 #define CLOCK_LEASE CLOCK_MONOTONIC
 #endif
 
+/* So many units since 1970. A clock may say anything: from 1955 to 2233, differences fit into nanos. */
+static nanos clock_limit(int64_t count, nanos unit)
+{
+    const nanos least = -(NEVER / 20) / unit, most = NEVER / 10 * 9 / unit;
+    return (count < least ? least : count > most ? most : count) * unit;
+}
+
 static nanos clock_read(clockid_t id)
 {
     struct timespec t;
     clock_gettime(id, &t);
-    return (nanos)t.tv_sec * SECOND + t.tv_nsec;
+    return clock_limit(t.tv_sec, SECOND) + t.tv_nsec;
 }
 
 static nanos clock_now(void)
@@ -1575,9 +1582,10 @@ static void time_string(struct text *t, nanos born)
     struct tm local;
     char zone[64];
     int digits = 9;
-    for (nanos f = wall % SECOND; digits > 0 && f % 10 == 0; f /= 10)
+    int64_t at = floor_divide(wall, SECOND);
+    for (nanos f = wall - at * SECOND; digits > 0 && f % 10 == 0; f /= 10)
         digits--;
-    text_moment(t, wall / SECOND, wall % SECOND, digits, offset_local(wall / SECOND, &local), ' ');
+    text_moment(t, at, wall - at * SECOND, digits, offset_local(at, &local), ' ');
     strftime(zone, sizeof zone, " %z %Z", &local);
     text_format(t, "%s m=+%" PRId64 ".%09" PRId64, zone, age / SECOND, age % SECOND);
 }
@@ -1645,7 +1653,7 @@ static bool time_parse(const char *p, nanos *out)
 {
     int64_t at;
     nanos fraction;
-    if (!moment_read(&p, true, &at, &fraction) || at < 0 || at >= NEVER / SECOND)
+    if (!moment_read(&p, true, &at, &fraction) || at < 0 || at != clock_limit(at, SECOND) / SECOND)
         return false;
     *out = at * SECOND + fraction;
     return true;
@@ -1654,7 +1662,7 @@ static bool time_parse(const char *p, nanos *out)
 /* Now, in POSIX seconds: time() may be behind the second that a fine clock has begun. */
 static int64_t moment_now(void)
 {
-    return clock_read(CLOCK_REALTIME) / SECOND;
+    return floor_divide(clock_read(CLOCK_REALTIME), SECOND);
 }
 
 /* A moment with that offset. RFC 3339 has whole minutes there: seconds of an offset (local mean time has them) are
@@ -1673,8 +1681,9 @@ static struct short_text moment_string(int64_t at, int32_t offset)
 static void text_wall(struct text *t, nanos wall, bool utc)
 {
     struct tm parts;
-    int32_t offset = utc ? 0 : offset_local(wall / SECOND, &parts);
-    text_moment(t, wall / SECOND, wall % SECOND, utc ? 9 : 3, offset, utc ? 'T' : ' ');
+    int64_t at = floor_divide(wall, SECOND);
+    int32_t offset = utc ? 0 : offset_local(at, &parts);
+    text_moment(t, at, wall - at * SECOND, utc ? 9 : 3, offset, utc ? 'T' : ' ');
     text_string(t, utc ? "Z" : "");
 }
 
@@ -3426,7 +3435,7 @@ static void on_propose(struct ballot *b, const struct reply *reply)
  * now. If our clock was set meanwhile that proves nothing. */
 static void clocks_compare(struct ballot *b, nanos sent, int64_t mtime)
 {
-    nanos shift = clock_shift(), jumped = shift - b->sent_shift, taken = mtime * MILLISECOND;
+    nanos shift = clock_shift(), jumped = shift - b->sent_shift, taken = clock_limit(mtime, MILLISECOND);
     if (jumped > SECOND || jumped < -SECOND)
         return;
     b->ahead_shift = shift;
@@ -3509,7 +3518,7 @@ static void on_record(struct ballot *b, const struct reply *reply)
     memcpy(r->data, reply->data, r->length);
     if (r->exists) {
         r->version = reply->stat->version;
-        r->changed = reply->stat->mtime * MILLISECOND;
+        r->changed = clock_limit(reply->stat->mtime, MILLISECOND);
     }
 }
 
@@ -8467,7 +8476,7 @@ static void report_times(const struct report *p, struct record *r, const struct 
     if (!time_parse(r->fields[MEMBER_TIME], &proposed))
         return;
     record_note(r, "proposal node created %s ago", duration_string(p->now - proposed).data);
-    nanos drift = n->stat.mtime * MILLISECOND - proposed;
+    nanos drift = clock_limit(n->stat.mtime, MILLISECOND) - proposed;
     if (!asked && (drift > MILLISECOND || drift < -MILLISECOND)) /* the last write was the request */
         record_note(r, "time drift of %s between proposal and zookeeper write", duration_string(drift).data);
 }
