@@ -7209,7 +7209,7 @@ static void decide_outcome(const struct facts *f, struct decision *d)
         d->after.ending = !f->cron; /* which waits for the next activation */
         break;
     case POLICY_REELECT:
-        d->after.resign = f->observed.election.role != BALLOT_OUT;
+        d->after.resign = !f->cron || f->observed.election.role != BALLOT_OUT; /* activations do not wait again */
         break;
     case POLICY_RERUN:
         break;
@@ -7279,8 +7279,8 @@ static void decide_idle(const struct facts *f, struct decision *d)
         return;
     }
     bool rested = due(d->after.next_start, o->now, &d->wake), able = rested && !o->output_pending && !d->replace_guard;
-    if (o->election.role == BALLOT_OUT && (!rested || o->output_pending))
-        return; /* HOLD: out, and may not start yet: standing would only make others wait */
+    if (o->election.role == BALLOT_OUT && (!rested || o->output_pending) && !m->standing_since)
+        return; /* HOLD: out, and may not start yet: standing would only make others wait; not so if no election is on */
     d->candidacy = CANDIDACY_STAND;
     bool failed = m->standing_since && (o->election.refused || due(m->standing_since + o->timeout, o->now, &d->wake));
     if (failed && f->rules.on_failure == FAILURE_EXIT) {
@@ -7588,10 +7588,6 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
     m->losses = e->losses;
     m->cause = CAUSE_ITSELF;
     a->command_status = -1;
-    if (anyway && !scheduled) { /* activations do not wait again */
-        m->standing = false;
-        m->standing_since = 0;
-    }
     if (anyway)
         LOG(a->log, WARN, "no election is possible; running the command anyway, "
             "as on-election-failure=run-anyway demands");
