@@ -6616,12 +6616,21 @@ static bool schedule_open(struct schedule *c, const struct settings *s, struct l
     char why[512];
     struct text t = TEXT_IN(why);
     int local = ballot_zone_local(&c->zone);
-    if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
+    size_t text = 0;
+    unsigned character;
+    for (size_t n; (n = utf8_read(c->spec + text, strlen(c->spec + text), &character)) > 0; text += n)
+        ;
+    if (c->spec[text]) /* the record is text: it could not hold this schedule as it is */
+        text_format(&t, "it is not UTF-8, at byte %zu", text + 1);
+    else if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
         text_format(&t, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
     else if (local != BALLOT_OK && !c->cron.own_zone)
         text_format(&t, "it is for the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
     else if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
         text_string(&t, "it never comes");
+    else if (!c->cron.own_zone && !c->cron.every && !getenv("TZ") && access("/etc/localtime", R_OK) != 0)
+        LOG(log, WARN, "there is neither TZ nor /etc/localtime: the schedule is in UTC; "
+            "TZ= in front of it names its zone");
     if (t.length)
         LOG(log, FATAL, "%s%s: \"%.200s\": %s",
             v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
