@@ -1601,7 +1601,8 @@ static bool moment_shaped(const char *p, const char *shape)
     return true;
 }
 
-/* Takes the offset that ends a moment, in seconds: Go's form has no colon, and no Z. */
+/* Takes the offset that ends a moment, in seconds: Go's form has no colon, and no Z. RFC 3339 has less than 24 h,
+ * time zones may have more. */
 static bool moment_offset(const char **p, bool go, int *offset)
 {
     int hours, minutes;
@@ -1614,7 +1615,7 @@ static bool moment_offset(const char **p, bool go, int *offset)
     sscanf(*p, go ? "%2d%2d" : "%2d:%2d", &hours, &minutes);
     *p += go ? 4 : 5;
     *offset = (sign == '-' ? -1 : 1) * (hours * HOUR_SECONDS + minutes * MINUTE_SECONDS);
-    return hours < 24 && minutes < 60;
+    return hours < 26 && minutes < 60;
 }
 
 /* Takes a moment, by RFC 3339 or in Go's form. */
@@ -6678,10 +6679,10 @@ struct run_record {
     char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
 };
 
-static void run_record_moment(struct text *t, const struct schedule *s, const char *name, int64_t at)
+static void run_record_moment(struct text *t, const char *name, int64_t at)
 {
     if (at != BALLOT_NEVER)
-        json_field(t, name, schedule_moment(s, at).data);
+        json_field(t, name, moment_string(at, 0).data);
 }
 
 static void run_record_number(struct text *t, const char *name, int64_t number)
@@ -6691,24 +6692,25 @@ static void run_record_number(struct text *t, const char *name, int64_t number)
     json_field(t, name, digits);
 }
 
-/* It also says what comes next: readers may be in another time zone. */
+/* It also says what comes next: readers may be in another time zone. No name is one of a candidate's: the
+ * earlier tool's `info` takes all children of the base for candidates. */
 static size_t run_record_json(const struct run_record *r, const struct schedule *s, int64_t now, char *out, size_t size)
 {
     struct text t = text_in(out, size);
     text_string(&t, "{");
     json_field(&t, "schedule", s->spec);
-    run_record_moment(&t, s, "nextActivation", activation_following(s, r->mark, now));
-    run_record_moment(&t, s, "activation", r->mark);
+    run_record_moment(&t, "nextActivation", activation_following(s, r->mark, now));
+    run_record_moment(&t, "activation", r->mark);
     run_record_number(&t, "skipped", r->skipped);
     if (r->run != BALLOT_NEVER) {
         int status = (int)r->status;
-        run_record_moment(&t, s, "lastRun", r->run);
-        json_field(&t, "candidateId", r->id);
-        json_field(&t, "hostname", r->host);
+        run_record_moment(&t, "lastRun", r->run);
+        json_field(&t, "id", r->id);
+        json_field(&t, "host", r->host);
         json_field(&t, "proposal", r->proposal);
         run_record_number(&t, "fencingToken", r->token);
-        run_record_moment(&t, s, "start", r->start);
-        run_record_moment(&t, s, "end", r->end);
+        run_record_moment(&t, "start", r->start);
+        run_record_moment(&t, "end", r->end);
         if (r->end != BALLOT_NEVER)
             run_record_number(&t, WIFSIGNALED(status) ? "signal" : "exitStatus",
                               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -6732,6 +6734,14 @@ static int64_t run_record_read_number(const char *data, size_t length, const cha
     return number >= 0 && number < INT64_MAX / 2 ? number : 0; /* a count may grow yet */
 }
 
+/* Earlier versions called whose the last run was, and where, as a candidate does. */
+static void run_record_name(const char *data, size_t length, const char *name, const char *earlier,
+                            char *out, size_t size)
+{
+    if (!json_get(data, length, name, out, size))
+        json_get(data, length, earlier, out, size);
+}
+
 /* Reads a record that was last changed at `changed`, by the servers' clock. A mark that a
  * wrong clock wrote must not keep all candidates from running: it counts as that moment. */
 static struct run_record run_record_read(const char *data, size_t length, nanos changed)
@@ -6739,9 +6749,9 @@ static struct run_record run_record_read(const char *data, size_t length, nanos 
     struct run_record r = { .spec = "" };
     int64_t latest = floor_divide(changed, SECOND);
     json_get(data, length, "schedule", r.spec, sizeof r.spec);
-    json_get(data, length, "candidateId", r.id, sizeof r.id);
-    json_get(data, length, "hostname", r.host, sizeof r.host);
     json_get(data, length, "proposal", r.proposal, sizeof r.proposal);
+    run_record_name(data, length, "id", "candidateId", r.id, sizeof r.id);
+    run_record_name(data, length, "host", "hostname", r.host, sizeof r.host);
     r.mark = run_record_read_moment(data, length, "activation");
     if (r.mark != BALLOT_NEVER && r.mark > latest + CLOCK_APART / SECOND)
         r.mark = latest;
@@ -8311,8 +8321,8 @@ static void viewer_complain(const struct viewer *v, struct log *log, nanos waite
 #define MEMBERS(ROW)                                                                                                   \
     ROW(MEMBER_SPEC, "schedule") ROW(MEMBER_NEXT, "nextActivation") ROW(MEMBER_ACTIVATION, "activation")               \
     ROW(MEMBER_SKIPPED, "skipped") ROW(MEMBER_RUN, "lastRun") ROW(MEMBER_START, "start") ROW(MEMBER_END, "end")        \
-    ROW(MEMBER_STATUS, "exitStatus") ROW(MEMBER_SIGNAL, "signal") ROW(MEMBER_RUNNER, "candidateId")                    \
-    ROW(MEMBER_RUNNER_HOST, "hostname") ROW(MEMBER_RUNNER_NODE, "proposal") ROW(MEMBER_TOKEN, "fencingToken")          \
+    ROW(MEMBER_STATUS, "exitStatus") ROW(MEMBER_SIGNAL, "signal") ROW(MEMBER_RUNNER, "id")                             \
+    ROW(MEMBER_RUNNER_HOST, "host") ROW(MEMBER_RUNNER_NODE, "proposal") ROW(MEMBER_TOKEN, "fencingToken")              \
     ROW(MEMBER_ID, "candidateId") ROW(MEMBER_HOST, "hostname") ROW(MEMBER_PID, "pid")                                  \
     ROW(MEMBER_TIME, "proposalTime") ROW(MEMBER_NODE, "proposalNode")                                                  \
     ROW(MEMBER_TIMEOUT, "sessionTimeout") ROW(MEMBER_HEARTBEAT, "lastSeenTime")
@@ -8428,6 +8438,8 @@ static void report_schedule(struct report *p)
         record_note(r, n->state == ZNODE_READ ? "unparseable" : "unreadable");
         return;
     }
+    run_record_name(n->data, n->length, "id", "candidateId", r->fields[MEMBER_RUNNER], sizeof r->fields[0]);
+    run_record_name(n->data, n->length, "host", "hostname", r->fields[MEMBER_RUNNER_HOST], sizeof r->fields[0]);
     report_next(p);
     report_run(p);
 }

@@ -35,7 +35,7 @@ refused "$T/bad.ini:3: schedule: \"@dayly\": " --config-file="$T/bad.ini"
 TZ=Mars/Phobos refused '--schedule: "@daily": it is for the time zone of this machine' --schedule=@daily
 
 describe "The command is told its activation, and info shows the run record"
-times='^20.*T.*\+05:30 20.*T.*\+05:30 20.*T.*\+05:30$'
+times='^20.*T.*Z 20.*T.*Z 20.*T.*Z$'
 last_run_times() { echo "$(yaml lastRun) $(yaml start) $(yaml end)"; }
 cron a "TZ=Asia/Kolkata * * * * * *" "${T2[@]}" -- sh -c 'env | grep ^BALLOT_ >>"$0"; sleep 0.3' "$RUNS"
 within 10 runs_least 8
@@ -49,17 +49,17 @@ is "$(json schedule)" "TZ=Asia/Kolkata * * * * * *" "... in JSON"
 stop a
 is "$(yaml exitStatus)" 0 "info: how the last run ended"
 is "$(yaml id)" a "... which candidate ran it"
-is "$(json candidateId)" a "... in JSON"
-check "... its activation, start and end" prints_like "$times" last_run_times
+is "$(json id)" a "... in JSON"
+check "... its activation, start and end, in UTC" prints_like "$times" last_run_times
 is "$(seconds_of "$(yaml nextActivation)")" $(($(seconds_of "$(yaml activation)") + 1)) "info: the next activation"
-check "... in the table" prints_like '^schedule TZ=Asia/Kolkata .*, next 20.*\+05:30 \(.*\)$' info -o table
+check "... in the table" prints_like '^schedule TZ=Asia/Kolkata .*, next 20.*Z \(.*\)$' info -o table
 check "... the last run, too" prints_like '^last run 20.* by a, ended with 0 at 20' info -o table
 
 goes_on "Another schedule for the same election: a warning, and the record follows it"
 cron a "TZ=Asia/Kolkata 0 2 * * *" "${T2[@]}" -- true
 check "a warning names both" within 10 logged a 'was "TZ=Asia/Kolkata [*] .*", ours is "TZ=Asia/Kolkata 0 2 .*"'
 check "info shows the new one" within 5 prints "TZ=Asia/Kolkata 0 2 * * *" yaml schedule
-check "... with what comes next" prints_like 'T02:00:00\+05:30$' yaml nextActivation
+check "... with what comes next" prints_like 'T20:30:00Z$' yaml nextActivation
 
 goes_on "A record that ballot did not write is shown as unparseable, and replaced"
 remarks() { info -o json | perl -MJSON::PP -0 -e 'print join " ", @{decode_json(<STDIN>)->{schedule}{notes}}'; }
