@@ -2802,7 +2802,7 @@ struct record_state {
     bool exists;
     bool pending;      /* `next` is to be written                            */
     int32_t version;
-    nanos changed;     /* the servers' wall clock at the last change that was read */
+    nanos changed;     /* the servers' wall clock at the last change         */
     unsigned reads;    /* counts them                                        */
     char data[DATA_MAX], next[DATA_MAX];
     size_t length, next_length;
@@ -3483,6 +3483,8 @@ static void on_write(struct ballot *b, const struct reply *reply)
     }
     b->refused = b->denied != DENIED_NOTHING;
     clocks_compare(b, reply->sent, stat->mtime);
+    if (lease_moment(&b->lease, PART_LEASE) < reply->sent)
+        b->record.pending = false; /* it waited longer than the lease under which it was to be written */
     b->lease = (struct ballot_lease){ reply->sent, b->sent_timeout, 0, 0 };
     b->beat_at = reply->sent + part(b->client.timeout, PART_HEARTBEAT);
     b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
@@ -3527,9 +3529,10 @@ static void on_save(struct ballot *b, const struct reply *reply)
 {
     struct record_state *r = &b->record;
     r->pending = false;
-    r->fresh = reply->rc == ZOK;
+    r->fresh = reply->rc == ZOK && r->exists; /* only reading tells when it was created */
     if (reply->rc == ZOK) {
         r->version = r->exists ? reply->stat->version : 0;
+        r->changed = r->exists ? clock_limit(reply->stat->mtime, MILLISECOND) : 0;
         r->exists = true;
         memcpy(r->data, r->next, r->next_length);
         r->length = r->next_length;
@@ -6646,15 +6649,15 @@ static int64_t activation_following(const struct schedule *s, int64_t mark, int6
     return mark > now ? mark + s->cron.every : mark + (floor_divide(now - mark, s->cron.every) + 1) * s->cron.every;
 }
 
-/* The last activation after `mark` and not before `oldest`, up to now; or BALLOT_NEVER.
- * As the next one never comes before that of an earlier moment, halving finds it. */
-static int64_t activation_latest(const struct schedule *s, int64_t mark, int64_t oldest, int64_t now)
+/* The last activation after `mark`, up to now; or BALLOT_NEVER. As the next one never comes before
+ * that of an earlier moment, halving finds it. */
+static int64_t activation_latest(const struct schedule *s, int64_t mark, int64_t now)
 {
     if (s->cron.every) { /* its cadence is counted from the mark */
         int64_t at = mark + floor_divide(now - mark, s->cron.every) * s->cron.every;
-        return at > mark && at >= oldest ? at : BALLOT_NEVER;
+        return at > mark ? at : BALLOT_NEVER;
     }
-    int64_t low = mark > oldest - 1 ? mark : oldest - 1, high = now;
+    int64_t low = mark, high = now;
     if (low >= now || ballot_cron_next(&s->cron, &s->zone, low, s->dst) > now)
         return BALLOT_NEVER;
     while (high - low > 1) {
@@ -6673,6 +6676,7 @@ static int64_t activation_latest(const struct schedule *s, int64_t mark, int64_t
 struct run_record {
     char spec[BALLOT_ID_MAX + 1]; /* as it was read                            */
     int64_t mark;             /* activations up to that one are dealt with     */
+    int64_t confirmed;        /* a mark that the servers' clock bore out; BALLOT_NEVER: none */
     int64_t run, start, end;  /* activation, start and end of the last run; BALLOT_NEVER: none */
     int64_t status;           /* as of waitpid()                               */
     int64_t token, skipped;   /* skipped: activations since it began           */
@@ -6701,6 +6705,7 @@ static size_t run_record_json(const struct run_record *r, const struct schedule 
     json_field(&t, "schedule", s->spec);
     run_record_moment(&t, "nextActivation", activation_following(s, r->mark, now));
     run_record_moment(&t, "activation", r->mark);
+    run_record_moment(&t, "confirmed", r->confirmed);
     run_record_number(&t, "skipped", r->skipped);
     if (r->run != BALLOT_NEVER) {
         int status = (int)r->status;
@@ -6742,8 +6747,16 @@ static void run_record_name(const char *data, size_t length, const char *name, c
         json_get(data, length, earlier, out, size);
 }
 
+/* A mark over a minute after `now` is that of a wrong clock, but for one that was confirmed: it counts as `now`. */
+static int64_t mark_limit(int64_t mark, int64_t confirmed, int64_t now)
+{
+    int64_t least = confirmed != BALLOT_NEVER && confirmed > now ? confirmed : now;
+    return mark > now + CLOCK_APART / SECOND ? least : mark;
+}
+
 /* Reads a record that was last changed at `changed`, by the servers' clock. A mark that a
- * wrong clock wrote must not keep all candidates from running: it counts as that moment. */
+ * wrong clock wrote must not keep all candidates from running: it counts as that moment. But
+ * the servers' clock may have been set back since it has confirmed a mark, which the record says. */
 static struct run_record run_record_read(const char *data, size_t length, nanos changed)
 {
     struct run_record r = { .spec = "" };
@@ -6753,8 +6766,8 @@ static struct run_record run_record_read(const char *data, size_t length, nanos 
     run_record_name(data, length, "id", "candidateId", r.id, sizeof r.id);
     run_record_name(data, length, "host", "hostname", r.host, sizeof r.host);
     r.mark = run_record_read_moment(data, length, "activation");
-    if (r.mark != BALLOT_NEVER && r.mark > latest + CLOCK_APART / SECOND)
-        r.mark = latest;
+    r.confirmed = run_record_read_moment(data, length, "confirmed");
+    r.confirmed = r.mark = r.mark == BALLOT_NEVER ? r.mark : mark_limit(r.mark, r.confirmed, latest);
     r.run = run_record_read_moment(data, length, "lastRun");
     r.start = run_record_read_moment(data, length, "start");
     r.end = run_record_read_moment(data, length, "end");
@@ -6770,8 +6783,12 @@ static struct run_record run_record_read(const char *data, size_t length, nanos 
 /* What is kept across rounds. */
 struct cron_memory {
     struct run_record record; /* what we have to say                                    */
+    struct run_record before; /* the same before the last start, which the guard may refuse */
     struct run_record sent;   /* what was sent to the schedule node last                */
-    int64_t recorded;         /* the activation to start, recorded as ours; BALLOT_NEVER: none */
+    int64_t recorded;         /* the activation to start: it was sent, and the node holds it; BALLOT_NEVER: none */
+    int64_t missed;           /* the last one that was warned of                        */
+    nanos early;              /* an activation of ours came so long before the servers' time that no reader
+                                 believes it; 0: none                                   */
     char other_spec[BALLOT_ID_MAX + 1]; /* another schedule, which was warned of        */
     unsigned reads;           /* the node's count of reads when it was read last        */
     bool unanswered;          /* whether `sent` was written is not known yet            */
@@ -6786,6 +6803,7 @@ struct cron_run {
     struct log *log;
     /* observed in each round */
     nanos wall;          /* our wall clock                                           */
+    nanos timeout;       /* T                                                        */
     nanos shift;         /* clock_shift()                                            */
     nanos ahead;         /* by so much it was ahead of the servers' at their last answer, */
     nanos jumped;        /* and by so much it has jumped since                       */
@@ -6802,8 +6820,8 @@ enum authority {
 };
 
 struct cron_step {
-    enum { CRON_NOTHING, CRON_BEGIN, CRON_WRITE, CRON_RECORD, CRON_START, CRON_SKIP, CRON_HAND_OVER } kind;
-    int64_t at; /* the activation of RECORD, START, SKIP */
+    enum { CRON_NOTHING, CRON_BEGIN, CRON_WRITE, CRON_RECORD, CRON_START, CRON_SKIP, CRON_MISS, CRON_HAND_OVER } kind;
+    int64_t at; /* the activation of RECORD, START, SKIP, MISS */
 };
 
 static bool far_apart(nanos difference)
@@ -6811,14 +6829,25 @@ static bool far_apart(nanos difference)
     return difference > CLOCK_APART || difference < -CLOCK_APART;
 }
 
-static bool activation_young(const struct cron_run *c, int64_t at)
+/* The first second whose activation is not older than catch-up, and `more`. */
+static int64_t activation_oldest(const struct cron_run *c, nanos more)
 {
-    return at != BALLOT_NEVER && at >= floor_divide(c->wall - nanos_max(c->schedule.catch_up, SECOND), SECOND);
+    return floor_divide(c->wall - nanos_max(c->schedule.catch_up, SECOND) - more + SECOND - 1, SECOND);
+}
+
+/* A mark for which only our clock speaks, which was wrong and has been set, counts as now. */
+static void cron_limit_mark(struct cron_run *c)
+{
+    struct run_record *r = &c->memory.record;
+    r->mark = mark_limit(r->mark, r->confirmed, floor_divide(c->wall, SECOND));
 }
 
 static void cron_learn_clock(struct cron_run *c, const struct ballot_status *e, nanos now)
 {
     nanos shift = clock_shift(), jump = shift - c->shift;
+    c->wall = now + shift;
+    if (e->role != BALLOT_UNSURE) /* out of contact only we know what has run: it is not run again */
+        cron_limit_mark(c);
     if (jump >= SECOND)
         LOG(c->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, "
             "if catch-up allows it", duration_string(jump / MILLISECOND * MILLISECOND).data);
@@ -6827,75 +6856,88 @@ static void cron_learn_clock(struct cron_run *c, const struct ballot_status *e, 
             duration_string(-jump / MILLISECOND * MILLISECOND).data,
             schedule_moment(&c->schedule, c->memory.record.mark).data);
     c->shift = shift;
-    c->wall = now + shift;
+    c->timeout = e->timeout;
     c->ahead = e->clock_ahead;
     c->jumped = e->token ? shift - e->clock_shift : 0;
 }
 
-/* The answer to what was sent last: the node says so, or it does not. */
+/* The answer to what was sent last: the node holds it, or it does not. What a reader of the
+ * node would not believe is not started: it would run it again. */
 static void cron_learn_answer(struct cron_run *c, const struct ballot_record *node)
 {
     struct cron_memory *m = &c->memory;
+    struct run_record read = run_record_read(node->data, node->length, node->changed);
     m->unanswered = false;
     if (!node->written)
         return;
     m->reads = node->reads;
     m->fits = true;
-    if (m->sent.mark > m->record.mark) { /* an activation; else it was about the last one */
-        m->record = m->sent;
-        m->recorded = m->sent.run;
-    }
-    m->written = m->sent.mark == m->record.mark && m->sent.end == m->record.end;
+    bool activation = m->sent.run != m->record.run; /* else it was about the last one */
+    bool same = m->sent.mark == m->record.mark, believed = read.mark == m->sent.mark;
+    m->written = same && m->sent.end == m->record.end;
+    if (believed)
+        m->sent.confirmed = m->sent.mark;
+    if (believed && same)
+        m->record.confirmed = m->record.mark;
+    if (activation && believed)
+        m->recorded = m->sent.mark;
+    else if (activation)
+        m->early = m->sent.mark * SECOND - node->changed;
 }
 
-/* Whether, and from when on, we go on with what another leader has written. */
+/* Whether we go on with what was read. A leader that knew the record goes on from what it knows. */
 static void cron_judge(struct cron_run *c, const struct run_record *read)
 {
     struct cron_memory *m = &c->memory;
     const struct schedule *s = &c->schedule;
-    int64_t now = floor_divide(c->wall, SECOND);
-    bool ours = !strcmp(read->spec, s->spec);
-    m->fits = ours && read->mark != BALLOT_NEVER;
-    if (*read->spec && !ours && strcmp(read->spec, m->other_spec) != 0) {
+    bool same = !strcmp(read->spec, s->spec), ours = same && read->mark != BALLOT_NEVER;
+    if (m->fits && !ours)
+        LOG(c->log, WARN, "%s/%s was deleted or overwritten by another client: "
+            "it is written again, and what comes after %s is run",
+            c->base_path, RECORD_NAME, schedule_moment(s, m->record.mark).data);
+    else if (*read->spec && !same && strcmp(read->spec, m->other_spec) != 0) {
         LOG(c->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
             "give all candidates the same", read->spec, s->spec);
         STRING_COPY(m->other_spec, read->spec);
     }
-    if (!m->fits)
-        return;
-    int64_t missed = activation_latest(s, read->mark, read->mark + 1, now);
-    if (missed != BALLOT_NEVER && !activation_young(c, missed))
-        LOG(c->log, WARN, "the activation of %s was missed, and is older than catch-up=%s: it is not run",
-            schedule_moment(s, missed).data, duration_string(s->catch_up).data);
-    if (read->mark > now + CLOCK_APART / SECOND)
+    m->fits = m->fits || ours;
+    if (ours && read->mark > floor_divide(c->wall, SECOND) + CLOCK_APART / SECOND)
         LOG(c->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
             "if the servers' clock was wrong then, delete that node, and let the leader step down",
             c->base_path, RECORD_NAME, schedule_moment(s, read->mark).data);
 }
 
+/* An older mark than ours is that of servers that went back. */
 static void cron_learn_node(struct cron_run *c, const struct ballot_record *node)
 {
     struct cron_memory *m = &c->memory;
-    struct run_record read = run_record_read(node->data, node->length, node->changed);
+    struct run_record read = run_record_read(node->data, node->length, node->changed), *r = &m->record;
     m->reads = node->reads;
     cron_judge(c, &read);
-    if (read.mark == BALLOT_NEVER)
-        return;
-    if (m->written || read.mark > m->record.mark || (read.mark == m->record.mark && read.token != m->record.token)) {
-        m->record = read;
-        m->written = true;
+    bool blank = m->written && r->confirmed != r->mark, newer = read.mark > r->mark;
+    bool same = read.mark == r->mark && (m->written || read.token != r->token);
+    bool unstarted = newer && read.token == m->sent.token && read.mark == m->sent.mark; /* ours, and withdrawn */
+    m->written = read.mark != BALLOT_NEVER && !unstarted && (blank || newer || same);
+    if (m->written)
+        *r = read;
+    else if (read.mark == BALLOT_NEVER) {
+        r->confirmed = BALLOT_NEVER;
+        cron_limit_mark(c);
     }
 }
 
-/* Without leadership: what was recorded as ours is not started any more. */
-static void cron_forget(struct cron_run *c)
+/* Without the lease nothing is started that was sent or recorded under it; if we lead on, it is written over. */
+static void cron_forget(struct cron_run *c, bool leads)
 {
     struct cron_memory *m = &c->memory;
     if (m->recorded != BALLOT_NEVER)
-        LOG(c->log, WARN, "the activation of %s was recorded as ours, but our leadership ended before its start: "
-            "it is not run", schedule_moment(&c->schedule, m->recorded).data);
+        LOG(c->log, WARN, "the activation of %s was recorded as ours, but our lease ended before its start: "
+            "it is not started", schedule_moment(&c->schedule, m->recorded).data);
+    m->written = m->written && !m->unanswered;
     m->recorded = BALLOT_NEVER;
-    m->fits = false;
+    m->unanswered = false;
+    m->fits = m->fits && leads;
+    m->early = leads ? m->early : 0;
 }
 
 /* --- a run by schedule: deciding and acting ---------------------------------------- */
@@ -6905,18 +6947,20 @@ static struct cron_step cron_due(const struct cron_run *c, bool leader, bool run
 {
     const struct cron_memory *m = &c->memory;
     const struct schedule *s = &c->schedule;
-    int64_t second = floor_divide(c->wall, SECOND), span = nanos_max(s->catch_up, SECOND);
-    int64_t at = activation_latest(s, m->record.mark, floor_divide(c->wall - span + SECOND - 1, SECOND), second);
-    if (at != BALLOT_NEVER)
+    int64_t second = floor_divide(c->wall, SECOND), at = activation_latest(s, m->record.mark, second);
+    if (at != BALLOT_NEVER && at >= activation_oldest(c, 0))
         return (struct cron_step){ running ? CRON_SKIP : leader ? CRON_RECORD : CRON_START, at };
+    if (at != BALLOT_NEVER && at > m->missed)
+        return (struct cron_step){ CRON_MISS, at };
     int64_t next = activation_following(s, m->record.mark, second);
     if (next <= second + 1)
         *wake = nanos_min(*wake, now + next * SECOND - c->wall);
     return (struct cron_step){ leader && c->known && !m->written ? CRON_WRITE : CRON_NOTHING, BALLOT_NEVER };
 }
 
-/* `run once` (no c) only starts. An activation is recorded first, and started when that is acknowledged. A leader that
- * goes on alone must have read the record: others may have led before. */
+/* `run once` (no c) only starts. An activation is recorded first, and started when that is acknowledged; slow servers
+ * must not make it too old. A leader that goes on alone must have read the record: others may have led before. Its clock
+ * is all that it has then. */
 static struct cron_step cron_decide(const struct cron_run *c, enum authority authority, bool running, nanos now,
                                     nanos *wake)
 {
@@ -6926,15 +6970,17 @@ static struct cron_step cron_decide(const struct cron_run *c, enum authority aut
         step.kind = !running && (leader || authority == AUTHORITY_ANYWAY) ? CRON_START : CRON_NOTHING;
         return step;
     }
-    if (authority == AUTHORITY_NONE || (authority == AUTHORITY_ALONE && !running && !c->memory.fits))
+    const struct cron_memory *m = &c->memory;
+    if (authority == AUTHORITY_NONE || (authority == AUTHORITY_ALONE && !running && !m->fits))
         return step;
     *wake = nanos_min(*wake, now + SECOND); /* the wall clock may jump, the lease end */
-    if (far_apart(c->ahead + c->jumped)) /* if it has jumped, the next answer tells whether theirs has, too */
-        step.kind = leader && !running && far_apart(c->ahead) ? CRON_HAND_OVER : CRON_NOTHING;
-    else if (leader && (!c->known || !c->memory.fits))
+    /* If our clock has jumped, the next answer tells whether the servers' has, too. */
+    if (leader && (m->early || far_apart(c->ahead + c->jumped)))
+        step.kind = !running && (m->early || far_apart(c->ahead)) ? CRON_HAND_OVER : CRON_NOTHING;
+    else if (leader && (!c->known || !m->fits))
         step.kind = c->known ? CRON_BEGIN : CRON_NOTHING;
-    else if (!running && activation_young(c, c->memory.recorded))
-        step = (struct cron_step){ CRON_START, c->memory.recorded };
+    else if (!running && m->recorded != BALLOT_NEVER && m->recorded >= activation_oldest(c, c->timeout))
+        step = (struct cron_step){ CRON_START, m->recorded };
     else
         step = cron_due(c, leader, running, now, wake);
     return step;
@@ -6955,7 +7001,8 @@ static bool cron_unwritten(const struct cron_run *c, struct cron_step *step)
 static struct run_record cron_record(const struct cron_run *c, const ballot *b, int64_t at)
 {
     struct run_record r = {
-        .mark = at, .run = at, .start = moment_now(), .end = BALLOT_NEVER, .token = ballot_token(b),
+        .mark = at, .confirmed = c->memory.record.confirmed, .run = at, .start = moment_now(), .end = BALLOT_NEVER,
+        .token = ballot_token(b),
     };
     STRING_COPY(r.id, c->id);
     gethostname(r.host, sizeof r.host - 1);
@@ -6967,8 +7014,13 @@ static void cron_send(struct cron_run *c, ballot *b, const struct run_record *re
 {
     char json[DATA_MAX];
     size_t length = run_record_json(record, &c->schedule, floor_divide(c->wall, SECOND), json, sizeof json);
-    c->memory.sent = *record;
-    c->memory.unanswered = true;
+    struct cron_memory *m = &c->memory;
+    if (m->recorded != BALLOT_NEVER)
+        LOG(c->log, WARN, "the activation of %s was recorded, but not started in time: its record is withdrawn",
+            schedule_moment(&c->schedule, m->recorded).data);
+    m->recorded = BALLOT_NEVER;
+    m->sent = *record;
+    m->unanswered = true;
     ballot_record_write(b, json, length);
 }
 
@@ -6978,11 +7030,11 @@ static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step
     if (!c)
         return;
     struct run_record next, *record = &c->memory.record;
+    nanos ahead = c->memory.early ? c->memory.early : c->ahead;
     int64_t now = floor_divide(c->wall, SECOND);
     switch (step->kind) {
     case CRON_BEGIN: /* no record of this schedule: it counts from now, and what was done stays done */
-        if (record->mark < now || record->mark > now + CLOCK_APART / SECOND) /* set by a clock that was wrong */
-            record->mark = now;
+        record->mark = record->mark > now ? record->mark : now;
         c->memory.written = false;
         cron_send(c, b, record);
         break;
@@ -7000,11 +7052,16 @@ static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step
         record->skipped++;
         c->memory.written = false;
         break;
+    case CRON_MISS:
+        LOG(c->log, WARN, "the activation of %s was missed, and is older than catch-up=%s: it is not run",
+            schedule_moment(&c->schedule, step->at).data, duration_string(c->schedule.catch_up).data);
+        c->memory.missed = step->at;
+        break;
     case CRON_HAND_OVER:
         LOG(c->log, ERROR, "our clock is %s %s the servers': handing over, standing again in 1m; "
             "set the clock that is wrong",
-            duration_string((nanos_max(c->ahead, -c->ahead) + SECOND / 2) / SECOND * SECOND).data,
-            c->ahead < 0 ? "behind" : "ahead of");
+            duration_string((nanos_max(ahead, -ahead) + SECOND / 2) / SECOND * SECOND).data,
+            ahead < 0 ? "behind" : "ahead of");
         break;
     case CRON_START:
     case CRON_NOTHING:
@@ -7028,7 +7085,8 @@ static struct cron_run *cron_open(const struct settings *s, struct log *log)
     c->memory.written = true;
     c->memory.recorded = BALLOT_NEVER;
     c->memory.record = (struct run_record){
-        .mark = moment_now(), .run = BALLOT_NEVER, .start = BALLOT_NEVER, .end = BALLOT_NEVER,
+        .mark = moment_now(), .confirmed = BALLOT_NEVER, .run = BALLOT_NEVER, .start = BALLOT_NEVER,
+        .end = BALLOT_NEVER,
     };
     return c;
 }
@@ -7040,8 +7098,8 @@ static void cron_learn(struct cron_run *c, const ballot *b, const struct ballot_
         return;
     cron_learn_clock(c, e, now);
     c->known = ballot_record(b, &node);
-    if (!e->token)
-        cron_forget(c);
+    if (e->role != BALLOT_LEADER)
+        cron_forget(c, e->token != 0);
     if (c->known && c->memory.unanswered)
         cron_learn_answer(c, &node);
     if (c->known && c->memory.reads != node.reads)
@@ -7055,11 +7113,11 @@ static void cron_start(struct cron_run *c, const ballot *b, struct message *star
     if (!c)
         return;
     start->offset = ballot_zone_offset(&c->schedule.zone, at);
-    if (at != c->memory.recorded) {
-        c->memory.record = cron_record(c, b, at);
-        c->memory.written = false;
-    }
-    c->memory.recorded = BALLOT_NEVER;
+    struct cron_memory *m = &c->memory;
+    m->before = m->record;
+    m->written = at == m->recorded;
+    m->record = m->written ? m->sent : cron_record(c, b, at);
+    m->recorded = BALLOT_NEVER;
 }
 
 /* The last run has ended. `never_started`: the guard has not started it. */
@@ -7068,12 +7126,13 @@ static void cron_ended(struct cron_run *c, int status, bool never_started)
     if (!c)
         return;
     struct run_record *r = &c->memory.record;
-    c->memory.recorded = never_started ? r->run : BALLOT_NEVER;
-    if (never_started)
+    c->memory.written = false;
+    if (never_started) {
+        *r = c->memory.before;
         return;
+    }
     r->end = moment_now();
     r->status = status;
-    c->memory.written = false;
 }
 
 /* ---------------------------------------------------------------------------

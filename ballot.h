@@ -277,7 +277,7 @@ BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out);
 struct ballot_record {
     const char *data;    /* until the next prepare or dispatch; not NUL terminated */
     size_t length;
-    int64_t changed;     /* the servers' wall clock at the last change that was read, ns since 1970 */
+    int64_t changed;     /* the servers' wall clock at the last change, ns since 1970 */
     unsigned reads;      /* counts the reads                                    */
     bool written;        /* it is what ballot_record_write() was given last     */
 };
@@ -287,7 +287,7 @@ struct ballot_record {
 BALLOT_API bool ballot_record(const ballot *b, struct ballot_record *out);
 
 /* Writes the record; ask ballot_record() for the outcome. Only while that returns true. More
- * than BALLOT_RECORD_MAX bytes are not written. */
+ * than BALLOT_RECORD_MAX bytes are not written, nor what has not been sent when the lease ends. */
 BALLOT_API void ballot_record_write(ballot *b, const void *data, size_t length);
 
 /* Breaks contact off, so that ballot_close() does not wait for a server that does not answer. */
