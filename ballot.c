@@ -2782,6 +2782,7 @@ struct base {
     bool ours;        /* a write of ours                                  */
     bool stop;        /* its leader stops before its lease ends           */
     bool revocable;   /* its leader advertises onDisconnect: it is no Go ballot */
+    bool unrecorded;  /* its leader says that the record does not count       */
     char named[NODE_MAX]; /* its leader's proposal; "": none below this base */
     nanos timeout;    /* the session timeout that its leader advertises   */
     int32_t version;
@@ -2860,6 +2861,8 @@ struct ballot {
     bool revoked;       /* lost because another client deleted our proposal  */
     bool step_down;     /* an operator asked us to hand over                 */
     bool resigning;     /* the servers may have carried out our resignation  */
+    bool unrecorded;    /* the leader before us kept no record, and ours is not written since: we say so in
+                           the base, as the next one must know if we die before */
     unsigned losses;    /* counts each loss of the leadership                */
     struct ballot_lease lease;
     bool cut_unseen;    /* the lease was cut: its owner must learn of it before the write goes out */
@@ -3016,6 +3019,8 @@ static size_t candidate_json(const struct ballot *b, char out[DATA_MAX], bool le
     json_field(&t, "version", BALLOT_VERSION);
     if (leader)
         json_field(&t, "lastSeenTime", when);
+    if (leader && b->unrecorded)
+        json_field(&t, "unrecorded", "true");
     text_string(&t, "}");
     assert(!t.cut); /* DATA_MAX holds the longest id, host and path, escaped */
     return t.length;
@@ -3040,6 +3045,7 @@ static void base_learn(const struct ballot *b, struct base *base, const char *da
     base->empty = length == 0;
     base->revocable = json_get(data, length, "onDisconnect", word, sizeof word);
     base->stop = base->revocable && !strcmp(word, "stop");
+    base->unrecorded = json_has(data, length, "unrecorded");
     /* Only we ever write our proposal's name: a late heartbeat of ours, whose
      * answer was lost, is told by it as well as the last one. */
     base->ours = base->named[0] && (!strcmp(base->named, b->wrote) || !strcmp(base->named, b->wrote_before));
@@ -3531,6 +3537,7 @@ static void on_save(struct ballot *b, const struct reply *reply)
     r->pending = false;
     r->fresh = reply->rc == ZOK && r->exists; /* only reading tells when it was created */
     if (reply->rc == ZOK) {
+        b->unrecorded = false;
         r->version = r->exists ? reply->stat->version : 0;
         r->changed = r->exists ? clock_limit(reply->stat->mtime, MILLISECOND) : 0;
         r->exists = true;
@@ -3913,6 +3920,8 @@ static void lease_cut(struct ballot *b)
 /* The claim and the heartbeat. Of two candidates that send the same version, only one succeeds. */
 static int write_send(struct ballot *b)
 {
+    if (!b->leading)
+        b->unrecorded = b->config.record && b->base.named[0] && (!b->base.revocable || b->base.unrecorded);
     b->sent_timeout = b->client.timeout;
     b->sent_length = candidate_json(b, b->sent, true);
     STRING_COPY(b->wrote, b->proposal);
@@ -4216,7 +4225,7 @@ BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
     *out = (struct ballot_status){
         .role = ballot_role(b), .connected = c->connected, .step_down = ballot_step_down(b), .resigning = b->resigning,
         .refused = b->refused || c->denied, .unnamed = b->leading && !base_names_us(b),
-        .losses = b->losses, .revoked = b->revoked, .token = b->token,
+        .losses = b->losses, .revoked = b->revoked, .unrecorded = b->unrecorded, .token = b->token,
         .lease = b->lease, .timeout = c->timeout, .clock_ahead = b->ahead, .clock_shift = b->ahead_shift,
         .session = c->session.client_id, .servers = c->addresses, .resolver = c->resolver.pid,
     };
@@ -6804,6 +6813,7 @@ struct cron_run {
     /* observed in each round */
     nanos wall;          /* our wall clock                                           */
     nanos timeout;       /* T                                                        */
+    bool unrecorded;     /* the last leader kept no record                           */
     nanos shift;         /* clock_shift()                                            */
     nanos ahead;         /* by so much it was ahead of the servers' at their last answer, */
     nanos jumped;        /* and by so much it has jumped since                       */
@@ -6857,6 +6867,7 @@ static void cron_learn_clock(struct cron_run *c, const struct ballot_status *e, 
             schedule_moment(&c->schedule, c->memory.record.mark).data);
     c->shift = shift;
     c->timeout = e->timeout;
+    c->unrecorded = e->unrecorded;
     c->ahead = e->clock_ahead;
     c->jumped = e->token ? shift - e->clock_shift : 0;
 }
@@ -6900,7 +6911,10 @@ static void cron_judge(struct cron_run *c, const struct run_record *read)
             "give all candidates the same", read->spec, s->spec);
         STRING_COPY(m->other_spec, read->spec);
     }
-    m->fits = m->fits || ours;
+    if (ours && c->unrecorded)
+        LOG(c->log, WARN, "the last leader was a Go ballot, which keeps no run record: what it has run is not known, "
+            "so activations count from now");
+    m->fits = m->fits || (ours && !c->unrecorded);
     if (ours && read->mark > floor_divide(c->wall, SECOND) + CLOCK_APART / SECOND)
         LOG(c->log, WARN, "%s/%s says that activations up to %s are done, which is to come: nothing is run before; "
             "if the servers' clock was wrong then, delete that node, and let the leader step down",
@@ -6990,10 +7004,10 @@ static struct cron_step cron_decide(const struct cron_run *c, enum authority aut
  * the next one would run the same activation again. */
 static bool cron_unwritten(const struct cron_run *c, struct cron_step *step)
 {
-    if (!c || c->memory.written || (c->known && !c->memory.fits))
+    if (!c || (c->memory.written && !c->unrecorded) || (c->known && !c->memory.fits && !c->unrecorded))
         return false;
     if (c->known && step->kind == CRON_NOTHING)
-        step->kind = CRON_WRITE;
+        step->kind = c->memory.fits ? CRON_WRITE : CRON_BEGIN;
     return true;
 }
 
@@ -7031,7 +7045,7 @@ static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step
         return;
     struct run_record next, *record = &c->memory.record;
     nanos ahead = c->memory.early ? c->memory.early : c->ahead;
-    int64_t now = floor_divide(c->wall, SECOND);
+    int64_t now = floor_divide(c->wall - (far_apart(ahead) ? ahead + c->jumped : 0), SECOND);
     switch (step->kind) {
     case CRON_BEGIN: /* no record of this schedule: it counts from now, and what was done stays done */
         record->mark = record->mark > now ? record->mark : now;

@@ -252,6 +252,7 @@ struct ballot_status {
                             candidates count our silence                        */
     unsigned losses;     /* counts each loss of the leadership                  */
     bool revoked;        /* the last one: another client deleted our proposal   */
+    bool unrecorded;     /* the leader before us kept no record, and ours was not written since */
     int64_t token;       /* as ballot_token(); 0: not leading                   */
     struct ballot_lease lease;
     int64_t timeout;     /* session timeout of the present or last connection, ns */
