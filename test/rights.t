@@ -108,3 +108,26 @@ for rights in wcd rcd; do
     check "... and hands over to one that has all rights ($rights)" within 8 grep -qs "$rights" "$T/runs"
 done
 stop {one,two}-{wcd,rcd}
+
+describe "A fleet that is given an identity, one candidate after the other, does not fall silent"
+zk create "$BASE" "" >/dev/null
+took_turns() { # NAME...: each has run since the first $n runs
+    local name
+    for name; do tail -n +$((n + 1)) "$RUNS" | grep -q " $name\$" || return; done
+}
+cron r1 "* * * * * *" "$(as one)" "${T1[@]}" "${RUN[@]}"
+within 10 runs_least 1
+cron r2 "* * * * * *" "${T1[@]}" "${RUN[@]}"
+cron r3 "* * * * * *" "${T1[@]}" "${RUN[@]}"
+within 10 logged r2 "reading $BASE/schedule is refused"
+n=$(runs)
+check "the record is closed to all but one: that one runs on" within 10 runs_least $((n + 4))
+stop r2
+cron r2 "* * * * * *" "$(as one)" "${T1[@]}" "${RUN[@]}"
+check "... the next one that is given the identity runs, too" within 10 took_turns r1 r2
+stop r3
+cron r3 "* * * * * *" "$(as one)" "${T1[@]}" "${RUN[@]}"
+n=$(runs)
+check "... and the last one" within 15 took_turns r1 r2 r3
+is "$(twice)" 0 "... none twice"
+stop r1 r2 r3
