@@ -1,5 +1,19 @@
 /* Unit tests of the pure parts; includes ballot.c to reach them. Prints TAP. */
 #define BALLOT_NO_ENTRY
+#define _POSIX_C_SOURCE 200809L
+#include <stdint.h>
+#include <time.h>
+
+/* The wall clock is set by tests, as far as it differs from the machine's. */
+static int64_t wall_offset;
+
+static int wall_gettime(clockid_t id, struct timespec *t)
+{
+    int rc = clock_gettime(id, t);
+    t->tv_sec += id == CLOCK_REALTIME ? (time_t)wall_offset : 0;
+    return rc;
+}
+#define clock_gettime wall_gettime
 #include "ballot.c"
 #include <sys/resource.h>
 
@@ -824,6 +838,12 @@ static void test_lease_pair(void)
     check(!memcmp(&cut, &b->lease, sizeof cut), "... if its answer is lost, the cut stays");
     answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK });
     check(b->lease.timeout == 3 * SECOND && !b->lease.cut_timeout, "... if it is acknowledged, it is the lease");
+    b->record.pending = true;
+    answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK });
+    check(b->record.pending, "what is to be written into the record waits for a heartbeat");
+    b->lease.sent -= MINUTE;
+    answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK });
+    check(!b->record.pending, "... but not longer than the lease under which it was to be written");
     ballot_close(b);
 }
 
@@ -1811,7 +1831,8 @@ static struct schedule schedule(const char *spec, nanos catch_up)
     struct schedule s = { .spec = spec, .catch_up = catch_up };
     struct ballot_cron_error error;
     ballot_zone_utc(&s.zone);
-    check(ballot_cron_parse(&s.cron, &s.zone, spec, &error) == BALLOT_OK, spec);
+    if (ballot_cron_parse(&s.cron, &s.zone, spec, &error) != BALLOT_OK)
+        check(false, spec);
     return s;
 }
 
@@ -1931,6 +1952,618 @@ static void test_run_record(void)
     memset(r.id, 1, sizeof r.id - 1);
     memset(r.host, 1, sizeof r.host - 1);
     check(run_record_json(&r, &s, 1800000000, data, sizeof data) < sizeof data, "the longest fits");
+}
+
+/* A candidate of `run cron` and the servers; the test sets both clocks, in seconds. */
+struct fleet {
+    ballot b;
+    struct cron_run c;
+    struct log log;
+    struct ballot_status e;
+    int64_t servers, wall, changed; /* changed: when the node was, by the servers */
+    int32_t version;
+};
+
+static void fleet_clock(struct fleet *f, int64_t wall)
+{
+    struct timespec real;
+    f->wall = wall;
+    wall_offset = 0;
+    clock_gettime(CLOCK_REALTIME, &real);
+    wall_offset = wall - real.tv_sec;
+}
+
+/* With both clocks at `wall`; nothing is known yet. */
+static struct fleet *fleet(const char *spec, nanos catch_up, int64_t wall)
+{
+    static struct fleet f;
+    memset(&f, 0, sizeof f);
+    f.servers = wall;
+    fleet_clock(&f, wall);
+    f.c.schedule = schedule(spec, catch_up);
+    f.c.id = "a";
+    f.c.base_path = "/e";
+    f.c.log = &f.log;
+    f.log.level = BALLOT_LOG_INFO;
+    f.log.err.fd = f.log.out.fd = -1;
+    f.b.config.base_path = "/e";
+    f.b.leading = true;
+    f.b.token = f.e.token = 77;
+    f.b.client.timeout = f.e.timeout = 6 * SECOND;
+    f.e.role = BALLOT_LEADER;
+    f.c.shift = f.e.clock_shift = clock_shift();
+    f.c.memory.written = true;
+    f.c.memory.recorded = BALLOT_NEVER;
+    f.c.memory.record = (struct run_record){ .mark = wall, .confirmed = BALLOT_NEVER, .run = BALLOT_NEVER,
+                                                .start = BALLOT_NEVER, .end = BALLOT_NEVER };
+    return &f;
+}
+
+/* The clock of the candidate is set: its heartbeats show by how much it is wrong, unless it is out of contact. */
+static void fleet_set(struct fleet *f, int64_t wall, bool shown)
+{
+    fleet_clock(f, wall);
+    if (!shown)
+        return;
+    f->e.clock_shift = clock_shift();
+    f->e.clock_ahead = (wall - f->servers) * SECOND;
+}
+
+/* The node is read, as another client wrote it; NULL: it is gone. */
+static void fleet_read(struct fleet *f, const char *json)
+{
+    struct Stat stat = { .version = ++f->version, .mtime = f->servers * 1000 };
+    f->changed = f->servers;
+    on_record(&f->b, &(struct reply){ .rc = json ? ZOK : ZNONODE, .data = json ? json : "",
+                                      .length = json ? strlen(json) : 0, .stat = &stat });
+}
+
+/* What was to be written is written, but for an answer that is lost. */
+static void fleet_save(struct fleet *f, bool answered)
+{
+    struct record_state *r = &f->b.record;
+    struct Stat stat = { .version = ++f->version, .mtime = f->servers * 1000 };
+    bool created = !r->exists;
+    if (!r->pending)
+        return;
+    f->changed = f->servers;
+    if (answered)
+        on_save(&f->b, &(struct reply){ .rc = ZOK, .data = "", .stat = &stat });
+    else
+        r->fresh = r->pending = false;
+    if (!answered || created)
+        on_record(&f->b, &(struct reply){ .rc = ZOK, .data = r->next, .length = r->next_length, .stat = &stat });
+}
+
+static struct cron_step fleet_round(struct fleet *f, enum authority authority, bool running)
+{
+    nanos wake = NEVER;
+    f->e.role = authority == AUTHORITY_LEADER ? BALLOT_LEADER : authority == AUTHORITY_ALONE ? BALLOT_UNSURE :
+                authority == AUTHORITY_NONE ? BALLOT_FOLLOWER : BALLOT_OUT;
+    f->e.token = f->e.role == BALLOT_LEADER || f->e.role == BALLOT_UNSURE ? f->b.token : 0;
+    cron_learn(&f->c, &f->b, &f->e, clock_now());
+    struct cron_step step = cron_decide(&f->c, authority, running, clock_now(), &wake);
+    cron_act(&f->c, &f->b, &step);
+    return step;
+}
+
+/* The lease is over, and it is not to go on alone. */
+static void fleet_silence(struct fleet *f)
+{
+    f->e.role = BALLOT_UNSURE;
+    cron_learn(&f->c, &f->b, &f->e, clock_now());
+}
+
+/* Rounds until nothing is to be written: what is done at last. */
+static struct cron_step fleet_settle(struct fleet *f, enum authority authority)
+{
+    struct cron_step step;
+    for (int i = 0; i < 9; i++) {
+        step = fleet_round(f, authority, false);
+        fleet_save(f, true);
+        if (step.kind == CRON_START || step.kind == CRON_HAND_OVER)
+            break;
+    }
+    return step;
+}
+
+static void fleet_run(struct fleet *f, int64_t at, bool ends)
+{
+    struct message start;
+    cron_start(&f->c, &f->b, &start, at);
+    if (ends)
+        cron_ended(&f->c, 0, false);
+}
+
+/* The activation that the next leader would find in the node; BALLOT_NEVER: none. */
+static int64_t fleet_mark(const struct fleet *f)
+{
+    const struct record_state *r = &f->b.record;
+    return run_record_read(r->data, r->length, f->changed * SECOND).mark;
+}
+
+static bool fleet_says(struct fleet *f, const char *name, const char *value)
+{
+    char word[300];
+    const struct record_state *r = &f->b.record;
+    return json_get(r->data, r->length, name, word, sizeof word) ? value && !strcmp(word, value) : !value;
+}
+
+static bool fleet_logged(struct fleet *f, const char *text)
+{
+    struct queue *q = &f->log.err;
+    q->data[q->end < sizeof q->data ? q->end : sizeof q->data - 1] = '\0';
+    bool found = strstr(q->data + q->start, text) != NULL;
+    q->start = q->end = 0;
+    return found;
+}
+
+#define RECORD_AT(mark) "{\"schedule\":\"* * * * *\",\"activation\":\"" mark "\"}"
+#define DAY1 INT64_C(1800000000) /* 2027-01-15T08:00:00Z */
+
+static void test_cron_clocks(void)
+{
+    describe("A clock that was wrong and is put right does not keep run-anyway, nor the fleet, from running");
+    struct fleet *f = fleet("* * * * *", MINUTE, DAY1 + 86400);
+    f->servers = DAY1;
+    fleet_run(f, DAY1 + 86400, true);
+    fleet_set(f, DAY1 + 30, false);
+    check(fleet_round(f, AUTHORITY_ANYWAY, false).kind == CRON_NOTHING,
+        "run-anyway, a clock a day ahead that is put right");
+    fleet_set(f, DAY1 + 61, false);
+    check(fleet_round(f, AUTHORITY_ANYWAY, false).at == DAY1 + 60, "... runs on by the right time");
+    f = fleet("* * * * *", MINUTE, DAY1 + 7200);
+    f->servers = DAY1;
+    fleet_run(f, DAY1 + 7200, true);
+    fleet_set(f, DAY1 + 30, true);
+    fleet_read(f, RECORD_AT("2027-01-15T08:00:00Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    check(f->c.memory.record.mark <= DAY1 + 30 && fleet_mark(f) <= DAY1 + 30,
+        "... elected after that, it does not record the future");
+    fleet_set(f, f->servers = DAY1 + 61, true);
+    check(fleet_settle(f, AUTHORITY_LEADER).at == DAY1 + 60, "... and the fleet runs what comes next");
+    f = fleet("* * * * *", MINUTE, DAY1 + 7200);
+    fleet_set(f, DAY1 + 30, false);
+    fleet_round(f, AUTHORITY_ANYWAY, false);
+    fleet_set(f, DAY1 + 61, false);
+    check(fleet_round(f, AUTHORITY_ANYWAY, false).kind == CRON_START, "... also if nothing has run yet");
+
+    describe("Under keep, out of contact, its own clock is all that a leader has");
+    f = fleet("* * * * *", MINUTE, DAY1 + 10);
+    fleet_read(f, RECORD_AT("2027-01-15T08:00:00Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    fleet_set(f, DAY1 + 3 * 3600 + 5, false);
+    check(fleet_round(f, AUTHORITY_ALONE, false).at == DAY1 + 3 * 3600,
+        "keep, out of contact: a clock that is set forward is followed");
+    fleet_run(f, DAY1 + 3 * 3600, true);
+    fleet_set(f, DAY1 + 3 * 3600 - 90, false);
+    check(fleet_round(f, AUTHORITY_ALONE, false).kind == CRON_NOTHING && fleet_logged(f, "do not come again"),
+        "... set back, what has run is not run again");
+    fleet_set(f, DAY1 + 3 * 3600 + 61, false);
+    check(fleet_round(f, AUTHORITY_ALONE, false).at == DAY1 + 3 * 3600 + 60, "... and what comes next is");
+
+    describe("What a reader of the record would not believe, its writer does not start");
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    f->servers = DAY1 - 61;
+    fleet_read(f, RECORD_AT("2027-01-15T07:58:00Z"));
+    check(fleet_settle(f, AUTHORITY_LEADER).kind == CRON_HAND_OVER && fleet_mark(f) < DAY1,
+        "a clock just over a minute ahead: its writer does not start what no reader believes, but hands over");
+    struct cron_step step = { CRON_NOTHING, BALLOT_NEVER };
+    check(cron_unwritten(&f->c, &step) && step.kind == CRON_WRITE, "... after it has withdrawn it");
+
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    f->servers = DAY1 - 99;
+    check(fleet_settle(f, AUTHORITY_LEADER).kind == CRON_HAND_OVER && fleet_mark(f) == DAY1 - 60,
+          "the servers' clock is set back before one is recorded: the one before is not run again, either");
+
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    check(fleet_settle(f, AUTHORITY_LEADER).kind == CRON_START, "an activation is started");
+    f->servers = DAY1 - 99;
+    fleet_run(f, DAY1, true);
+    fleet_settle(f, AUTHORITY_LEADER);
+    check(fleet_mark(f) == DAY1,
+        "... the servers' clock is set back while it runs: the next leader does not run it again");
+
+    f = fleet("*/1 * * * *", MINUTE, DAY1 - 50);
+    fleet_read(f, RECORD_AT("2027-01-15T08:00:30Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    check(fleet_mark(f) > DAY1 - 60, "another schedule");
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    fleet_read(f, RECORD_AT("2027-01-15T08:00:00Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    fleet_set(f, f->servers = DAY1 - 3590, true);
+    fleet_settle(f, AUTHORITY_LEADER);
+    fleet_set(f, f->servers = DAY1 - 3530, true);
+    check(fleet_settle(f, AUTHORITY_LEADER).kind == CRON_NOTHING && fleet_mark(f) == DAY1,
+        "all clocks are set back: what has run is not run again");
+
+    f = fleet("*/1 * * * *", MINUTE, DAY1 - 50);
+    f->servers = DAY1 + 5;
+    fleet_read(f, RECORD_AT("2027-01-15T08:00:20Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    check(fleet_mark(f) == DAY1 + 20,
+        "another schedule, and a clock behind the last leader's: what that has run is not run again");
+}
+
+static void test_cron_records(void)
+{
+    describe("What was sent or recorded, but not started under its lease, is withdrawn");
+    struct fleet *f = fleet("*/20 * * * * *", MINUTE, DAY1 + 1);
+    fleet_read(f, "{\"schedule\":\"*/20 * * * * *\",\"activation\":\"2027-01-15T07:59:40Z\"}");
+    check(fleet_round(f, AUTHORITY_LEADER, false).kind == CRON_RECORD, "an activation is sent");
+    fleet_silence(f);
+    fleet_save(f, false);
+    fleet_set(f, f->servers = DAY1 + 45, true);
+    struct cron_step step = fleet_settle(f, AUTHORITY_LEADER);
+    check(step.kind == CRON_START && step.at == DAY1 + 40,
+        "... not answered when the lease ends: on return the latest one is run");
+    check(fleet_says(f, "lastRun", "2027-01-15T08:00:40Z"), "... which the record says");
+
+    f = fleet("* * * * *", 0, DAY1 + 0);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    check(fleet_round(f, AUTHORITY_LEADER, false).kind == CRON_RECORD, "catch-up=0, slow servers");
+    fleet_set(f, f->servers = DAY1 + 2, true);
+    fleet_save(f, true);
+    check(fleet_round(f, AUTHORITY_LEADER, false).kind == CRON_START, "... it was on time, and is run");
+
+    f = fleet("* * * * *", 0, DAY1 + 0);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    fleet_round(f, AUTHORITY_LEADER, false);
+    fleet_silence(f);
+    fleet_save(f, false);
+    fleet_set(f, f->servers = DAY1 + 9, true);
+    check(fleet_settle(f, AUTHORITY_LEADER).kind != CRON_START,
+        "catch-up=0, no answer within the lease: it is not run");
+    check(fleet_says(f, "lastRun", NULL), "... and the record does not say that it runs");
+
+    f = fleet("* * * * *", 0, DAY1 + 0);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    fleet_round(f, AUTHORITY_LEADER, false);
+    fleet_silence(f);
+    fleet_save(f, true);
+    fleet_set(f, f->servers = DAY1 + 9, true);
+    check(fleet_settle(f, AUTHORITY_LEADER).kind != CRON_START && fleet_says(f, "lastRun", NULL),
+        "... the same if the answer comes after the lease");
+
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    step = (struct cron_step){ CRON_NOTHING, BALLOT_NEVER };
+    check(cron_unwritten(&f->c, &step) && step.kind == CRON_WRITE,
+        "recorded, but to leave before its start: that is withdrawn");
+    cron_act(&f->c, &f->b, &step);
+    fleet_save(f, true);
+    check(fleet_mark(f) == DAY1 - 60 && fleet_says(f, "lastRun", NULL), "... for the next leader to run it");
+
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    fleet_run(f, DAY1, false);
+    cron_ended(&f->c, 0, true);
+    step = fleet_settle(f, AUTHORITY_LEADER);
+    check(step.kind == CRON_START && step.at == DAY1, "one that the guard refuses is not done");
+    fleet_run(f, DAY1, false);
+    cron_ended(&f->c, 0, true);
+    fleet_set(f, f->servers = DAY1 + 70, true);
+    step = fleet_settle(f, AUTHORITY_LEADER);
+    check(step.kind == CRON_START && step.at == DAY1 + 60, "... but does not hide the next one");
+
+    describe("A leader goes on from what it knows, whatever becomes of the record");
+    f = fleet("0 8 * * *", MINUTE, DAY1 - 3600);
+    fleet_read(f, "{\"schedule\":\"0 8 * * *\",\"activation\":\"2027-01-14T08:00:00Z\"}");
+    fleet_settle(f, AUTHORITY_LEADER);
+    fleet_set(f, f->servers = DAY1 + 1, true);
+    fleet_read(f, NULL);
+    check(fleet_settle(f, AUTHORITY_LEADER).at == DAY1, "a record that is deleted under a leader costs no activation");
+    check(fleet_logged(f, "/e/schedule was deleted"), "... and is spoken of");
+    f = fleet("0 8 * * *", MINUTE, DAY1 - 3600);
+    fleet_read(f, "{\"schedule\":\"0 8 * * *\",\"activation\":\"2027-01-14T08:00:00Z\"}");
+    fleet_settle(f, AUTHORITY_LEADER);
+    fleet_set(f, f->servers = DAY1 + 1, true);
+    fleet_read(f, "{}");
+    check(fleet_settle(f, AUTHORITY_LEADER).at == DAY1, "... nor does one that is overwritten");
+
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    fleet_read(f, RECORD_AT("2027-01-15T08:00:00Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    fleet_round(f, AUTHORITY_NONE, false);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    check(fleet_settle(f, AUTHORITY_LEADER).kind == CRON_NOTHING && fleet_mark(f) == DAY1,
+        "servers that went back: what was known to have run is not run again");
+
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    f->servers = DAY1 + 365 * 86400;
+    fleet_read(f, RECORD_AT("2028-01-01T00:00:00Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    fleet_round(f, AUTHORITY_NONE, false);
+    f->servers = DAY1 + 1;
+    fleet_read(f, NULL);
+    fleet_settle(f, AUTHORITY_LEADER);
+    check(fleet_mark(f) == DAY1 + 1,
+        "a record from when the servers' clock was wrong: deleting it and a new leader help");
+
+    describe("After a Go ballot has led, everything counts from then on, and that is recorded");
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    f->b.unrecorded = f->e.unrecorded = true;
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    check(fleet_round(f, AUTHORITY_LEADER, false).kind == CRON_BEGIN && fleet_logged(f, "was a Go ballot"),
+        "a Go ballot led before: everything counts from now");
+    fleet_save(f, true);
+    check(!f->b.unrecorded && fleet_mark(f) == DAY1 + 1, "... until that is recorded, the next leader must know");
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    f->b.unrecorded = f->e.unrecorded = true;
+    fleet_set(f, DAY1 - 86400, true);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    check(fleet_round(f, AUTHORITY_LEADER, false).kind == CRON_HAND_OVER, "... also if a clock is wrong");
+    step = (struct cron_step){ CRON_NOTHING, BALLOT_NEVER };
+    check(cron_unwritten(&f->c, &step) && step.kind == CRON_BEGIN, "... it is recorded before we resign");
+    cron_act(&f->c, &f->b, &step);
+    fleet_save(f, true);
+    check(fleet_mark(f) == DAY1 + 1, "... by the servers' clock");
+
+    f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    fleet_read(f, RECORD_AT("2027-01-15T08:00:00Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    fleet_set(f, f->servers = DAY1 + 60 + 90 + 29, true);
+    f->c.schedule.catch_up = 10 * SECOND;
+    fleet_settle(f, AUTHORITY_LEADER);
+    check(fleet_logged(f, "was missed, and is older than catch-up"),
+        "after a standstill, what was missed is spoken of");
+    fleet_settle(f, AUTHORITY_LEADER);
+    check(!fleet_logged(f, "was missed"), "... once");
+}
+
+/* Three candidates, the servers and the node, at random: clocks that are set, answers that are late or lost, starts
+ * that are refused, crashes. With on-disconnect=stop, where no activation may ever start twice. */
+struct story {
+    uint64_t random;
+    struct fleet fleets[3];
+    int64_t ahead[3], servers_ahead, time; /* clocks: ahead of the true one, which is `time` */
+    bool connected, leaves;                /* of the leader                                   */
+    int leader, lease, run, delay;         /* rounds that are left; -1: no leader; 0: no run, nothing sent */
+    int64_t token;
+    bool exists, refused;                  /* the node; the last write of it                  */
+    int32_t version;
+    int64_t changed;
+    char node[DATA_MAX];
+    size_t length;
+    int64_t started[2000];
+    int count;
+};
+
+static unsigned draw(struct story *s, unsigned below)
+{
+    s->random ^= s->random << 13;
+    s->random ^= s->random >> 7;
+    s->random ^= s->random << 17;
+    return (unsigned)(s->random >> 20) % below;
+}
+
+static int64_t draw_clock(struct story *s)
+{
+    unsigned kind = draw(s, 6);
+    int64_t most = kind < 2 ? 70 : kind == 2 ? 10000 : 2;
+    return (int64_t)draw(s, (unsigned)(2 * most + 1)) - most;
+}
+
+/* What heartbeats show, whose round trips take up to 2 s. */
+static void story_heartbeat(struct story *s)
+{
+    struct fleet *f = &s->fleets[s->leader];
+    int64_t ahead = s->ahead[s->leader] - s->servers_ahead, trip = draw(s, 3);
+    f->e.clock_ahead = (ahead > trip ? ahead - trip : ahead < -trip ? ahead + trip : 0) * SECOND;
+    f->e.clock_shift = clock_shift();
+    s->lease = 4;
+}
+
+static void story_claim(struct story *s, int who)
+{
+    struct fleet *f = &s->fleets[who];
+    s->leader = who;
+    s->connected = f->b.leading = true;
+    s->leaves = f->b.record.fresh = f->b.record.pending = false;
+    s->delay = s->run = 0;
+    f->b.token = f->e.token = ++s->token;
+    fleet_clock(f, s->time + s->ahead[who]);
+    story_heartbeat(s);
+}
+
+static void story_lose(struct story *s, bool crash)
+{
+    struct fleet *f = &s->fleets[s->leader];
+    if (s->run && !crash)
+        cron_ended(&f->c, SIGTERM, false);
+    f->b.leading = f->b.record.fresh = f->b.record.pending = false;
+    f->b.token = f->e.token = f->e.clock_ahead = 0;
+    s->leader = -1;
+}
+
+/* The write of the record arrives at once, if its version is right; its answer late, or not at all. */
+static void story_save(struct story *s, struct fleet *f)
+{
+    struct record_state *r = &f->b.record;
+    if (!r->pending)
+        return;
+    if (s->delay == 0) {
+        s->delay = draw(s, 6) ? 1 : 1 + (int)draw(s, 4);
+        s->refused = r->exists != s->exists || (r->exists && r->version != s->version);
+        if (!s->refused) {
+            memcpy(s->node, r->next, s->length = r->next_length);
+            s->exists = true;
+            s->version++;
+            s->changed = s->time + s->servers_ahead;
+        }
+    }
+    if (--s->delay > 0)
+        return;
+    struct Stat stat = { .version = s->version, .mtime = s->changed * 1000 };
+    if (draw(s, 10) == 0)
+        r->fresh = r->pending = false;
+    else
+        on_save(&f->b, &(struct reply){ .rc = s->refused ? ZBADVERSION : ZOK, .data = "", .stat = &stat });
+}
+
+static void story_contact(struct story *s, struct fleet *f, int64_t passed)
+{
+    struct Stat stat = { .version = s->version, .mtime = s->changed * 1000 };
+    s->connected = draw(s, s->connected ? 25 : 4) != 0 ? s->connected : !s->connected;
+    if (!s->connected || s->delay)
+        s->lease -= (int)passed;
+    if (!s->connected && s->lease < -6) {
+        story_lose(s, false);
+        return;
+    }
+    if (!s->connected)
+        return;
+    if (s->lease <= 0 && !s->delay)
+        f->b.record.pending = false; /* as on_write() has it */
+    s->lease = s->delay ? s->lease : 4;
+    if (!s->delay && draw(s, 2))
+        story_heartbeat(s);
+    if (!f->b.record.fresh && !f->b.record.pending)
+        on_record(&f->b, &(struct reply){ .rc = s->exists ? ZOK : ZNONODE, .data = s->node,
+                                          .length = s->exists ? s->length : 0, .stat = &stat });
+    story_save(s, f);
+}
+
+/* Returns false if that activation had been started before. */
+static bool story_start(struct story *s, struct fleet *f, int64_t at)
+{
+    bool fresh = true;
+    fleet_run(f, at, false);
+    if (draw(s, 12) == 0) {
+        cron_ended(&f->c, 0, true); /* the guard refuses it */
+        return true;
+    }
+    for (int i = 0; i < s->count; i++)
+        fresh = fresh && s->started[i] != at;
+    s->started[s->count++] = at;
+    s->run = draw(s, 4) ? 1 : 1 + (int)draw(s, 90);
+    return fresh;
+}
+
+static bool story_lead(struct story *s, struct fleet *f)
+{
+    enum authority authority = s->lease > 0 ? AUTHORITY_LEADER : AUTHORITY_NONE;
+    struct cron_step step = { CRON_NOTHING, BALLOT_NEVER };
+    nanos wake = NEVER;
+    f->e.role = s->lease > 0 ? BALLOT_LEADER : BALLOT_UNSURE;
+    cron_learn(&f->c, &f->b, &f->e, clock_now());
+    if (s->run && --s->run == 0) {
+        cron_ended(&f->c, 0, false);
+        s->leaves = s->leaves || draw(s, 2);
+    }
+    if (!s->leaves || s->run)
+        step = cron_decide(&f->c, authority, s->run > 0, clock_now(), &wake);
+    else if (authority == AUTHORITY_LEADER && !cron_unwritten(&f->c, &step)) {
+        story_lose(s, false);
+        return true;
+    }
+    s->leaves = s->leaves || step.kind == CRON_HAND_OVER || draw(s, 80) == 0;
+    cron_act(&f->c, &f->b, &step);
+    return step.kind != CRON_START || story_start(s, f, step.at);
+}
+
+/* A new process. */
+static void story_boot(struct story *s, int who)
+{
+    s->fleets[who] = *fleet("* * * * *", s->random % 3 ? MINUTE : 0, s->time + s->ahead[who]);
+    s->fleets[who].b.leading = false;
+    s->fleets[who].b.token = s->fleets[who].e.token = 0;
+    s->fleets[who].c.log = &s->fleets[who].log;
+    s->fleets[who].log.level = BALLOT_LOG_PANIC;
+}
+
+static void story_fault(struct story *s)
+{
+    int who = (int)draw(s, 3);
+    if (draw(s, s->servers_ahead ? 15 : 60) == 0)
+        s->servers_ahead = s->servers_ahead ? 0 : draw(s, 2) ? 100 : -100;
+    if (draw(s, 40) == 0)
+        s->ahead[who] = draw_clock(s);
+    if (draw(s, 150) == 0) {
+        if (s->leader == who)
+            story_lose(s, true);
+        story_boot(s, who);
+    }
+}
+
+static bool story_play(struct story *s, uint64_t seed)
+{
+    bool once = true;
+    memset(s, 0, sizeof *s);
+    *s = (struct story){ .random = seed * UINT64_C(0x9e3779b97f4a7c15), .leader = -1, .time = DAY1 };
+    for (int i = 0; i < 3; i++)
+        story_boot(s, i);
+    for (int round = 0; once && round < 1000; round++) {
+        int64_t passed = draw(s, 3) ? draw(s, 3) : draw(s, 20);
+        s->time += passed;
+        for (int i = 0; i < 3; i++) { /* the steady clock stands still meanwhile */
+            s->fleets[i].c.shift += passed * SECOND;
+            s->fleets[i].e.clock_shift += passed * SECOND;
+        }
+        story_fault(s);
+        if (s->leader < 0)
+            story_claim(s, (int)draw(s, 3));
+        struct fleet *f = &s->fleets[s->leader];
+        fleet_clock(f, s->time + s->ahead[s->leader]);
+        story_contact(s, f, passed);
+        for (int i = 0; once && i < 2 && s->leader >= 0; i++)
+            once = story_lead(s, f);
+    }
+    return once;
+}
+
+static void test_cron_stories(void)
+{
+    describe("Whatever clocks, servers and processes do, no activation is started twice under stop");
+    static struct story s;
+    uint64_t first = getenv("STORY") ? strtoull(getenv("STORY"), NULL, 10) : 1;
+    uint64_t seed = first, count = getenv("STORIES") ? strtoull(getenv("STORIES"), NULL, 10) : 60;
+    long starts = 0;
+    bool once = true;
+    for (; once && seed < first + count; seed++) {
+        once = story_play(&s, seed);
+        starts += s.count;
+    }
+    check(once, "clocks that are set, lost answers, crashes: no activation is started twice");
+    if (!once)
+        printf("#   STORY=%" PRIu64 "\n", seed - 1);
+    check(starts > (long)count * 10, "... and many are started");
+    wall_offset = 0;
+}
+
+static void test_record_forms(void)
+{
+    describe("The record is in UTC, and of the names of today; those of earlier versions are read");
+    struct fleet *f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    f->c.schedule.zone.first = f->c.schedule.zone.standard = f->c.schedule.zone.summer = 24 * 3600;
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    fleet_settle(f, AUTHORITY_LEADER);
+    check(fleet_mark(f) == DAY1, "a zone 24 h from UTC: what the record says can be read");
+    static const char *const candidate[] = { "candidateId", "hostname", "pid", "proposalTime", "proposalNode",
+                                             "sessionTimeout", "lastSeenTime", "onDisconnect" };
+    bool apart = true;
+    for (size_t i = 0; i < COUNT(candidate); i++)
+        apart = apart && !json_has(f->b.record.data, f->b.record.length, candidate[i]);
+    check(apart, "no name in the record is one of a candidate's");
+    const char *old = "{\"schedule\":\"* * * * *\",\"activation\":\"2027-01-16T08:00:00+24:00\","
+                      "\"candidateId\":\"b\",\"hostname\":\"h\"}";
+    struct run_record r = run_record_read(old, strlen(old), DAY1 * SECOND);
+    check(r.mark == DAY1 && !strcmp(r.id, "b") && !strcmp(r.host, "h"), "a record of an earlier version is read");
+    describe("Times before 1970 and after 2262 do no harm");
+    char buffer[80];
+    struct text t = text_in(buffer, sizeof buffer);
+    text_wall(&t, -1500 * MILLISECOND, true);
+    same(buffer, "1969-12-31T23:59:58.500000000Z", "times before 1970");
+    fleet_clock(f, INT64_C(1) << 40);
+    check(clock_shift() > 0 && clock_shift() <= NEVER - clock_now(), "a clock after 2262 does not overflow");
+    struct Stat stat = { .mtime = INT64_MAX };
+    on_record(&f->b, &(struct reply){ .data = "", .stat = &stat });
+    check(f->b.record.changed > 0, "... nor that of the servers");
+    wall_offset = 0;
 }
 
 static void test_cron_policies(void)
@@ -2157,6 +2790,10 @@ int main(void)
     /* The schedule, the agent */
     test_activations();
     test_run_record();
+    test_cron_clocks();
+    test_cron_records();
+    test_cron_stories();
+    test_record_forms();
     test_decisions();
     test_policies();
     test_cron_policies();
