@@ -94,6 +94,18 @@ refusal="below /short-lived is refused: no children for ephemerals"
 refusal+="\|below /short-lived is refused: ephemeral nodes may not have children"
 check "the refusal is told with its place and cause" logged a "$refusal"
 
+describe "run-anyway: rerun runs again after restart-delay, reelect waits for an election each time"
+mkdir "$T/waits"
+again() { # POLICY FOLDER
+    SERVER=late candidate "$1" --zookeeper-session-timeout=1s --on-election-failure=run-anyway --restart-delay=50ms \
+        --on-child-success="$1" -- "$JOB" "$2" 1
+}
+again rerun "$JOBS"
+again reelect "$T/waits"
+check "rerun runs again and again" within 5 started_least 5
+below "$(grep -c ^start "$T/waits/record")" 2 "... reelect waits"
+stop rerun reelect
+
 describe "run-anyway, then contact: the command of the elected candidate is kept, and no other starts"
 anyway() { # NAME
     candidate "$1" --zookeeper-session-timeout=1s --on-election-failure=run-anyway --restart-delay=20ms -- \

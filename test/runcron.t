@@ -30,9 +30,25 @@ refused '--schedule: "0 61 * * *": hour: "61" is not a number from 0 to 23, at b
     --schedule="0 61 * * *"
 refused "--schedule: \"$(zeros 200)\" is not 1 to 1000 bytes of text" --schedule="$(zeros 1001)"
 refused '--schedule is missing: it says when the command is to run'
+refused '--schedule: "*-\xff * * * *": it is not UTF-8, at byte 3' --schedule=$'*-\xff * * * *'
 printf '[run cron]\n\nschedule = @dayly\n' >"$T/bad.ini"
 refused "$T/bad.ini:3: schedule: \"@dayly\": " --config-file="$T/bad.ini"
 TZ=Mars/Phobos refused '--schedule: "@daily": it is for the time zone of this machine' --schedule=@daily
+
+describe "A schedule for the machine's time zone, and a machine that has none: a warning"
+nowhere() { # OPTION...: what is logged without TZ and /etc/localtime
+    env -u TZ "${UNSHARE[@]}" --mount sh -c 'mount -t tmpfs none /etc && exec "$0" "$@"' "$BALLOT" run cron \
+        --candidate-id=a --zookeeper-servers=127.0.0.1:1 --zookeeper-session-timeout=100ms \
+        --on-election-failure=exit "$@" -- true 2>&1
+}
+if able_to_mount; then
+    for schedule in "@daily" "TZ=UTC @daily" "@every 1h"; do
+        count=$(nowhere --schedule="$schedule" | grep -c 'neither TZ nor /etc/localtime: the schedule is in UTC')
+        is "$count" "$([ "$schedule" = @daily ] && echo 1 || echo 0)" "$schedule: $count"
+    done
+else
+    skip "there is neither TZ nor /etc/localtime" "$WHY"
+fi
 
 describe "The command is told its activation, and info shows the run record"
 times='^20.*T.*Z 20.*T.*Z 20.*T.*Z$'
@@ -97,6 +113,7 @@ within 10 runs_least 2
 zk rm "$BASE/schedule"
 n=$(runs)
 check "the record is there again" within 10 recorded activation
+check "... with a word" logged a "$BASE/schedule was deleted or overwritten by another client"
 check "... and the schedule goes on" within 10 runs_least $((n + 2))
 is "$(twice)" 0 "... none twice"
 stop a
@@ -110,6 +127,11 @@ is "$(info | tail -n 2 | tr -d '\n')" "  notes:  - unreadable" "... and so does 
 pause 3
 stop a
 is "$(runs)" "$n" "... and nothing is run"
+
+describe "A record of an earlier version is shown"
+at=2026-01-01T00:00:00+01:00
+record_is '{"schedule":"@daily","activation":"'"$at"'","lastRun":"'"$at"'","candidateId":"c","hostname":"h"}'
+is "$(yaml id) $(yaml host) $(json id)" "c h c" "info says whose the last run was"
 
 describe "Activations that come while the command runs are skipped"
 cron a "* * * * * *" "${T2[@]}" --on-child-success=ignore -- sh -c "$write_time; sleep 2.5" "$RUNS"
@@ -252,6 +274,23 @@ cron a "TZ=UTC $minute */1 * * *" "${T2[@]}" --catch-up=10m "${RUN[@]}"
 check "the schedule is recorded" within 10 recorded 'UTC .. \*/1'
 stop a
 is "$(runs)" 0 "... and nothing is run"
+
+describe "After a Go ballot has led, which keeps no record, activations count from then on"
+gone="\"candidateId\":\"go\",\"proposalNode\":\"$BASE/proposal-0000000000\",\"sessionTimeout\":\"1s\""
+claimed_after() { # LAST-HEARTBEAT: a new leader claims a base that holds it
+    missed
+    zk set "$BASE" "$1" >/dev/null
+    cron a "TZ=UTC $hourly" "${T2[@]}" --catch-up=10m "${RUN[@]}"
+    check "a warning" within 15 logged a "the last leader was a Go ballot, which keeps no run record"
+    check "... activations count from now" within 5 recorded "\"activation\":\"$(date -u +%Y-%m-%dT%H:)"
+    refuse "... none is caught up, as it may have been run" within 1 runs_least 1
+    refuse "... and when that is written, the base says no more that it is not" prints_like unrecorded zk get "$BASE"
+    stop a
+    rm "$T/a.log"
+}
+claimed_after "{$gone,\"lastSeenTime\":\"x\"}"
+goes_on "... also if the leader after it died before it could record that"
+claimed_after "{$gone,\"onDisconnect\":\"stop\",\"unrecorded\":\"true\"}"
 
 describe "@every keeps its cadence over leaders, kills and restarts"
 phases() { # how many different rests of 3 s the activations have
