@@ -74,6 +74,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -4523,13 +4524,14 @@ static enum setting_id setting_option(const char *option)
     return !strncmp(option, "--", 2) ? setting_named(option + 2) : SETTING_COUNT;
 }
 
-/* The index of `word` among space separated words; -1: not there. */
+/* The index of `word` among space separated words, in any case; -1: not there. */
 static int choice_index(const char *choices, const char *word)
 {
     int index = 0;
+    size_t length = strlen(strcasecmp(word, "warning") ? word : "warn"); /* the Go ballot takes both */
     for (const char *p = choices + strspn(choices, " "); *p; index++) {
         size_t n = strcspn(p, " ");
-        if (strlen(word) == n && !memcmp(p, word, n))
+        if (length == n && !strncasecmp(p, word, n))
             return index;
         p += n + strspn(p + n, " ");
     }
@@ -4539,7 +4541,7 @@ static int choice_index(const char *choices, const char *word)
 /* The words that Go's strconv.ParseBool takes, by turns false and true; -1: none of them. */
 static int bool_parse(const char *word)
 {
-    int index = choice_index("0 1 f t F T false true FALSE TRUE False True", word);
+    int index = choice_index("0 1 f t false true", word);
     return index < 0 ? -1 : index % 2;
 }
 
@@ -4760,8 +4762,8 @@ static bool settings_settle_format(struct settings *s, int command)
 
 /* --- from the command line --------------------------------------------------- */
 
-/* Takes the option argv[*at]: "--name=value" or "--name value", "-n3" or "-n 3"; a boolean needs no value. Leaves *at
- * on the last word used. */
+/* Takes the option argv[*at]: "--name=value" or "--name value", "-n3", "-n=3" or "-n 3"; a boolean needs no value.
+ * Leaves *at on the last word used. */
 static bool setting_from_flag(struct settings *s, char **argv, int *at)
 {
     char option[80], on[] = "true", *word = argv[*at];
@@ -4776,7 +4778,7 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
         return close ? settings_fail(s, "unknown option %s; did you mean --%s?", option, close)
                      : settings_fail(s, "unknown option %s; `ballot help` lists them all", option);
     }
-    char *value = word[end] ? word + end + is_long : settings_table[id].type == TYPE_BOOL ? on : argv[++*at];
+    char *value = word[end] ? word + end + (word[end] == '=') : settings_table[id].type == TYPE_BOOL ? on : argv[++*at];
     if (!value)
         return settings_fail(s, "%s needs a value", option);
     bool fine = setting_set(s, id, value, ORIGIN_FLAG, option);
@@ -8609,7 +8611,6 @@ static void report_candidate(const struct report *p, const struct znode *n, stru
 static bool yaml_plain(const char *s)
 {
     static const char words[] = "y n yes no on off true false null";
-    char lower[8];
     size_t n = strlen(s);
     if (n == 0 || s[n - 1] == ' ' || s[n - 1] == ':' || !(isalnum((unsigned char)*s) || *s == '/'))
         return false;
@@ -8619,9 +8620,7 @@ static bool yaml_plain(const char *s)
             return false;
     if (isdigit((unsigned char)*s) && strspn(s, "0123456789abcdefABCDEFxXoOTtZz_.:+- ") == n)
         return false; /* it may be a number or a date */
-    for (size_t i = 0; i <= n && i < sizeof lower; i++)
-        lower[i] = (char)tolower((unsigned char)s[i]);
-    return n >= sizeof lower || strchr(lower, ' ') || choice_index(words, lower) < 0;
+    return choice_index(words, s) < 0;
 }
 
 static const char *yaml_name(const char *name)

@@ -87,6 +87,20 @@ DEBUG=yes-please gives log-level=info default
 DEBUG=yes-please try run once "${no_server[@]}" --on-election-failure=exit -- true
 check "a plain DEBUG that is not for ballot is a warning" grep -q 'warn .*DEBUG="yes-please"' "$T/out"
 
+describe "Words are taken as the Go ballot takes them: in any case, warning for warn, -o=json"
+for level in INFO Info WARN warn warning Warning; do
+    LOG_LEVEL=$level try next @daily -n 1
+    is "$STATUS" 0 "LOG_LEVEL=$level"
+done
+gives on-child-error=Exit --on-child-error --on-child-error=Exit
+LOG_LEVEL=warning try run once "${no_server[@]}" --on-election-failure=run-anyway --on-child-success=exit -- true
+check "warning is warn: a warning is logged" grep -q ' warn  .*anyway' "$T/out"
+refuse "no info line is" grep -q ' info ' "$T/out"
+try next @daily -n=2
+is "$(lines "$T/out")" 2 "-n=2 is -n 2"
+try info -o=table "${no_server[@]}" --debug
+check "-o=table is -o table" shows 'output-format=table (-o)'
+
 describe "Lists are separated by commas or white space, and a repeated option adds"
 quick=(run once --debug --candidate-id=a --zookeeper-session-timeout=100ms --on-election-failure=exit)
 BALLOT_ZOOKEEPER_SERVERS="h1 h2:2182,[::1]:2183" try "${quick[@]}" -- true
