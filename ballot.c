@@ -1917,8 +1917,11 @@ static bool server_parse(const char *text, struct server *server)
     const char *start = text + v6, *end = start + strcspn(start, v6 ? "]" : ":");
     const char *rest = end + (v6 && *end), *digits = *rest ? rest + 1 : "2181";
     size_t length = (size_t)(end - start), n = strspn(digits, "0123456789");
-    if ((v6 && *end != ']') || (*rest && *rest != ':') || length == 0 || memchr(start, ' ', length))
+    if ((v6 && *end != ']') || (*rest && *rest != ':') || length == 0)
         return false;
+    for (const char *p = start; p < end; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("-._:%", *p))
+            return false;
     if (n == 0 || n > 5 || digits[n] || atoi(digits) < 1 || atoi(digits) > 65535)
         return false;
     struct text host = TEXT_IN(server->host);
@@ -4805,7 +4808,9 @@ struct ini {
     const char *path;
     int command;       /* whose settings are wanted                        */
     int number;        /* of the line                                      */
-    bool indented;     /* it began with a blank                            */
+    bool indented;     /* it goes on with the value above                  */
+    bool list;         /* which is a list                                  */
+    size_t section;    /* in `sections`                                    */
     unsigned given[SETTING_COUNT]; /* bit by bit: in which sections         */
 };
 
@@ -4819,17 +4824,43 @@ static bool __attribute__((format(printf, 2, 3))) ini_fail(struct ini *ini, cons
     return settings_fail(ini->settings, "%s:%d: %s", ini->path, ini->number, message);
 }
 
-/* Indented settings are meant as settings; inih takes every indented line for more of the value above it. */
-static const char *ini_line_start(struct ini *ini, const char *line)
+/* What inih takes in silence is refused: an unknown section that is empty, and what stands behind a section's name. */
+static bool ini_section(struct ini *ini, const char *line)
 {
-    const char *start = line + strspn(line, " \t");
     char name[64];
     struct text t = TEXT_IN(name);
+    size_t n = strcspn(line, "]");
+    if (!line[n])
+        return false; /* inih says so */
+    text_bytes(&t, line + 1, n - 1);
+    ini->list = false;
+    for (ini->section = 0; ini->section < COUNT(sections) && strcmp(sections[ini->section].name, name) != 0;)
+        ini->section++;
+    if (ini->section == COUNT(sections) || !*name)
+        return ini_fail(ini, "unknown section [%s]; sections are called as commands are, such as [run once]", name);
+    const char *behind = line + n + 1 + strspn(line + n + 1, " \t\r\n");
+    return !*behind || strchr(";#", *behind) || ini_fail(ini, "more than a comment stands behind [%s]", name);
+}
+
+/* Indented settings and sections are meant as such; inih takes every indented line for more of the value above it, and
+ * a comment in it, too. */
+static void ini_line(struct ini *ini, char *line)
+{
+    char *start = line + (ini->number == 1 && !strncmp(line, "\xef\xbb\xbf", 3) ? 3 : 0), name[64];
+    struct text t = TEXT_IN(name);
+    start += strspn(start, " \t");
     text_bytes(&t, start, strcspn(start, " \t=:\r\n"));
     const char *behind = start + t.length + strspn(start + t.length, " \t");
     bool setting = setting_named(name) != SETTING_COUNT && (*behind == '=' || *behind == ':');
-    ini->indented = start > line && !setting;
-    return ini->indented ? line : start;
+    bool section = *start == '[' && !(start > line && ini->list); /* in a list it is an address */
+    ini->indented = start > line && !setting && !section;
+    for (char *p = start; ini->indented && *p; p++)
+        if (*p == ';' && isspace((unsigned char)p[-1]))
+            *p = '\0';
+    if (!ini->indented)
+        memmove(line, start, strlen(start) + 1);
+    if (section)
+        ini_section(ini, line);
 }
 
 /* Has the type of inih's reader: like fgets(). However long a line is, no more of it is read than it may have. */
@@ -4851,49 +4882,44 @@ static char *ini_read(char *out, int room, void *context)
                  "a list may go on in the next line, indented", room - 2);
     else if (ini->number > INI_LINES_MAX)
         ini_fail(ini, "is one line more than a file may have");
-    if (n == 0 || ini->settings->error[0])
-        return NULL;
-    const char *start = ini_line_start(ini, out);
-    memmove(out, start, strlen(start) + 1);
-    return out;
+    if (n > 0 && !ini->settings->error[0])
+        ini_line(ini, out);
+    return n > 0 && !ini->settings->error[0] ? out : NULL;
 }
 
-static bool ini_check(struct ini *ini, size_t section, const char *section_name, enum setting_id id, const char *name)
+static bool ini_check(struct ini *ini, enum setting_id id, const char *name)
 {
-    if (section == COUNT(sections))
-        return ini_fail(ini, "unknown section [%.100s]; sections are called as commands are, such as [run once]",
-                        section_name);
+    const struct section *section = &sections[ini->section];
     if (id == SETTING_COUNT) {
-        const char *close = setting_close(name, sections[section].commands);
+        const char *close = setting_close(name, section->commands);
         return close ? ini_fail(ini, "unknown setting \"%.100s\"; did you mean %s?", name, close)
                      : ini_fail(ini, "unknown setting \"%.100s\"", name);
     }
-    if (!(settings_table[id].commands & sections[section].commands))
-        return ini_fail(ini, "%s is not a setting of %s", name, section_name);
+    if (!(settings_table[id].commands & section->commands))
+        return ini_fail(ini, "%s is not a setting of %s", name, section->name);
     if (id == SET_CONFIG_FILE)
         return ini_fail(ini, "config-file cannot be set in a configuration file");
     if (ini->indented && settings_table[id].type != TYPE_SERVERS)
         return ini_fail(ini, "begins with a blank, so it goes on with %s above, which takes one line", name);
-    if (!ini->indented && (ini->given[id] & 1u << section))
+    if (!ini->indented && (ini->given[id] & 1u << ini->section))
         return ini_fail(ini, "%s is set twice in this section", name);
-    ini->given[id] |= 1u << section;
+    ini->given[id] |= 1u << ini->section;
+    ini->list = settings_table[id].type == TYPE_SERVERS;
     return true;
 }
 
 /* Has the type of inih's handler; 0 makes it an error, but the first one that settings_fail() heard of counts. */
-static int ini_setting(void *context, const char *section_name, const char *name, const char *text)
+static int ini_setting(void *context, const char *section, const char *name, const char *text)
 {
     struct ini *ini = context;
-    size_t section = 0;
     enum setting_id id = setting_named(name);
     char source[FILE_MAX + 16];
-    while (section < COUNT(sections) && strcmp(sections[section].name, section_name) != 0)
-        section++;
-    if (ini->settings->error[0] || !ini_check(ini, section, section_name, id, name))
+    (void)section;
+    if (ini->settings->error[0] || !ini_check(ini, id, name))
         return 0;
     snprintf(source, sizeof source, "%s:%d", ini->path, ini->number);
-    bool ours = sections[section].commands & ini->command;
-    return setting_set(ini->settings, id, text, ours ? (enum origin)(ORIGIN_FILE + section) : ORIGIN_NONE, source);
+    bool ours = sections[ini->section].commands & ini->command;
+    return setting_set(ini->settings, id, text, ours ? (enum origin)(ORIGIN_FILE + ini->section) : ORIGIN_NONE, source);
 }
 
 /* A secret in a file that others may read is none. */

@@ -180,7 +180,7 @@ gives 'candidate-id=no newline' ./ballot.ini:1
 
 block "A list is separated by commas, blanks and line ends"
 unset BALLOT_ZOOKEEPER_SERVERS
-for list in 'h1,h2,h3' 'h1 h2  h3' 'h1,\n  h2\n\th3' 'h1, h2 ; two\n  ; and a comment between\n  h3'; do
+for list in 'h1,h2,h3' 'h1 h2  h3' 'h1,\n  h2\n\th3' 'h1,\n  h2 ; two\n\th3\t;three' 'h1, h2 ; two\n  ; and a comment between\n  h3'; do
     ini "candidate-id = a\nzookeeper-servers = $list\n"
     try run once "${quick[@]}" -- true
     check "a list: ${list//$'\n'/ }" grep -qE 'setting zookeeper-servers=h1,+h2,+h3 ' "$T/out" ||
@@ -305,7 +305,13 @@ done <<'LIST'
 3: zookeeper-servers: "h3:x" is not HOST|candidate-id = a\nzookeeper-servers = h1,\n  h3:x\n
 2: zookeeper-base-path: "/a//b" is not a path|candidate-id = a\nzookeeper-base-path = /a//b\n
 3: begins with a blank, so it goes on with stop-timeout above, which takes one line|candidate-id=a\nstop-timeout=5s\n x
-3: unknown section [run twice]; sections are called as commands are|candidate-id = a\n[run twice]\nstop-timeout = 5s\n
+2: unknown section [run twice]; sections are called as commands are|candidate-id = a\n[run twice]\nstop-timeout = 5s\n
+2: unknown section [runn]; sections are called as commands are|candidate-id = a\n[runn]\n
+2: unknown section []; sections are called as commands are|candidate-id = a\n[]\n
+1: unknown section [runn]|\xef\xbb\xbf[runn]\n
+2: unknown section [::1]|zookeeper-base-path = /a\n  [::1]\n
+1: more than a comment stands behind [run]|[run] candidate-id = a\n
+4: zookeeper-servers: "h2 # two" is not HOST|candidate-id = a\nzookeeper-servers = h1,\n  # two\n h2 # two\n
 2: is neither [section] nor name = value|candidate-id = a\nwhat is this\n
 2: is neither [section] nor name = value|candidate-id = a\n[run\n
 1: config-file cannot be set in a configuration file|config-file = /etc/other.ini\n

@@ -44,7 +44,7 @@ run_fails "\"0s\" is not between 1ms and 298h" --zookeeper-session-timeout=0s
 for path in relative / /a/ //a /a//b /a/./b /a/../b $'/a\tb' $'/a\xff'; do
     run_fails "is not a path such as /ballot/election" --zookeeper-base-path="$path"
 done
-for list in '' , host: host:0 host:65536 host:port ::1 '[::1' '[::1]x' a:1:2; do
+for list in '' , 'h#1' 'h=1' $'h\xff' host: host:0 host:65536 host:port ::1 '[::1' '[::1]x' a:1:2; do
     run_fails "is not HOST, HOST:PORT or [V6]:PORT" --zookeeper-servers="$list"
 done
 run_fails "on-election-failure=run-anyway contradicts on-disconnect=stop" \
