@@ -4305,10 +4305,10 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 #define COMMANDS(ROW)                                                                                                  \
     ROW(ONCE, "run once", true, NULL, run, "[--] COMMAND [ARG...]",                                                    \
         "run COMMAND on one of the machines that run this line",                                                       \
-        "ballot run once --candidate-id=\"$(hostname)\" -- make-backup --full")                                        \
+        "ballot run once --candidate-id=\"$(hostname)\" -- backup --full")                                             \
     ROW(CRON, "run cron", true, NULL, run, "--schedule=SPEC [--] COMMAND [ARG...]",                                    \
         "run COMMAND by a schedule, each time on one of the machines",                                                 \
-        "ballot run cron --candidate-id=\"$(hostname)\" --schedule=@daily -- make-backup")                             \
+        "ballot run cron --candidate-id=\"$(hostname)\" --schedule=@daily -- backup")                                  \
     ROW(NEXT, "next", false, "SPEC", next_run, "SPEC",                                                                 \
         "print when a schedule's next activations are, in its time zone", "ballot next '30 2 * * mon-fri' -n 10")      \
     ROW(INFO, "info", false, NULL, info, "", "show the leader and the waiting candidates", "ballot info -o table")     \
@@ -4630,13 +4630,35 @@ static void __attribute__((format(printf, 2, 3))) settings_warn(struct settings 
         s->warnings[used] = '\0';
 }
 
-/* The name of a setting that is close to what was typed; NULL: none is. */
+/* How far `typed` is from a setting's name, or from that name without one of its parts, as in --servers; SIZE_MAX: too
+ * far. */
+static size_t name_distance(const char *typed, const char *name)
+{
+    size_t least = word_close(typed, name) ? word_distance(typed, name) : SIZE_MAX;
+    for (const char *part = name, *end; *part; part = end) {
+        char rest[64];
+        end = part + strcspn(part, "-");
+        end += *end == '-';
+        int before = (int)(part - name) - (!*end && part > name);
+        snprintf(rest, sizeof rest, "%.*s%s", before, name, end);
+        size_t distance = word_distance(typed, rest);
+        if (distance <= strlen(rest) / 5 && distance < least)
+            least = distance;
+    }
+    return least;
+}
+
+/* The name of the setting that is closest to what was typed; NULL: none is close. */
 static const char *setting_close(const char *typed, int commands)
 {
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
-        if ((settings_table[id].commands & commands) && word_close(typed, settings_table[id].name))
-            return settings_table[id].name;
-    return NULL;
+    const char *close = NULL;
+    size_t least = SIZE_MAX - 1;
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
+        size_t distance = settings_table[id].commands & commands ? name_distance(typed, settings_table[id].name) : SIZE_MAX;
+        close = distance <= least ? settings_table[id].name : close;
+        least = distance < least ? distance : least;
+    }
+    return close;
 }
 
 /* Checks a value and gives its number; NULL, or what was expected instead. */
@@ -4733,7 +4755,7 @@ static void settings_from_environment(struct settings *s, int commands)
     for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
         const struct setting *row = &settings_table[id];
         setting_variable(variable, sizeof variable, "BALLOT_", row->name);
-        if ((row->commands & commands) || setting_secret(id))
+        if (row->commands & commands)
             setting_from_variable(s, id, variable, false);
         setting_variable(variable, sizeof variable, "", row->name);
         if ((row->commands & commands) && row->plain_variable && s->values[id].origin < ORIGIN_ENVIRONMENT)
@@ -4766,8 +4788,8 @@ static bool settings_settle_format(struct settings *s, int command)
 /* --- from the command line --------------------------------------------------- */
 
 /* Takes the option argv[*at]: "--name=value" or "--name value", "-n3", "-n=3" or "-n 3"; a boolean needs no value.
- * Leaves *at on the last word used. */
-static bool setting_from_flag(struct settings *s, char **argv, int *at)
+ * Leaves *at on the last word used. `commands`: to which of them it may belong. */
+static bool setting_from_flag(struct settings *s, char **argv, int *at, int commands)
 {
     char option[80], on[] = "true", *word = argv[*at];
     bool is_long = word[1] == '-';
@@ -4777,7 +4799,7 @@ static bool setting_from_flag(struct settings *s, char **argv, int *at)
     if (id == SETTING_COUNT && !is_long)
         return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
     if (id == SETTING_COUNT) {
-        const char *close = setting_close(option + 2, FOR_ALL);
+        const char *close = setting_close(option + 2, commands);
         return close ? settings_fail(s, "unknown option %s; did you mean --%s?", option, close)
                      : settings_fail(s, "unknown option %s; `ballot help` lists them all", option);
     }
@@ -9721,10 +9743,11 @@ static void ini_setting_show(const struct setting *row)
 
 static void help_ini(void)
 {
-    puts("; ballot's settings and their defaults. Copy it to /etc/ballot/ballot.ini, and take the\n"
-         "; semicolon away in front of what you change. Lines before any section hold for\n"
-         "; all commands, those below [run] or [run once] for that one. A list may go on\n"
-         "; in the next lines, indented. The command line and the environment are stronger.");
+    puts("; ballot's settings and their defaults. Copy it to /etc/ballot/ballot.ini, and\n"
+         "; take the semicolon away in front of what you change. Lines before any section\n"
+         "; hold for all commands, those below [run] or [run once] for that one. A list\n"
+         "; may go on in the next lines, indented. The command line and the environment\n"
+         "; are stronger.");
     settings_show(FOR_ALL, "\n; --- ", ini_setting_show);
 }
 
@@ -9919,7 +9942,7 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
         else if (in->help && !strncmp(word, "--completion", strlen("--completion")))
             return settings_fail(s, "--completion is for bash, zsh or fish");
         else if (word[0] == '-' && word[1]) {
-            if (!setting_from_flag(s, argv, &i))
+            if (!setting_from_flag(s, argv, &i, in->command ? in->command->bit : FOR_ALL))
                 return false;
         } else if (in->command && in->command->operand) {
             if (in->rest)

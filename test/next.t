@@ -28,7 +28,7 @@ TZ=":Europe/Berlin" gives "2026-07-01T00:00:00+02:00" @monthly -n 1 --from 2026-
 TZ="" gives "2026-07-01T00:00:00Z" @monthly -n 1 --from 2026-06-15T00:00:00Z
 TZ=No/Zone gives "2026-07-01T00:00:00Z" "TZ=UTC @monthly" -n 1 --from 2026-06-15T00:00:00Z
 BALLOT_DST=wall BALLOT_COUNT=1 gives "2026-03-09T02:30:00-04:00" "30 2 * * *" --from 2026-03-08T01:00:00-05:00
-BALLOT_ZOOKEEPER_SERVERS=: gives never "0 0 30 2 *" # settings of the others do not matter
+BALLOT_ZOOKEEPER_AUTH=x BALLOT_ZOOKEEPER_SERVERS=: gives never "0 0 30 2 *" # settings of the others do not matter
 
 describe "By default five are printed, from now"
 is "$("$BALLOT" next "* * * * *" | wc -l)" 5 "five"

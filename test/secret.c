@@ -94,7 +94,7 @@ int main(void)
     same(setting_text(&settings, SET_AUTH), config.auth, "zookeeper-auth-file is read");
     check(!stays, "... and does not stay on the stack");
     settings.values[SET_AUTH_FILE] = (struct value){ .text = NULL };
-    check(setting_from_flag(&settings, argv, &at) && !holds(flag, sizeof flag), "the flag is overwritten");
+    check(setting_from_flag(&settings, argv, &at, FOR_ALL) && !holds(flag, sizeof flag), "the flag is overwritten");
     setenv("BALLOT_ZOOKEEPER_AUTH", config.auth, 1);
     char *variable = getenv("BALLOT_ZOOKEEPER_AUTH");
     settings_from_environment(&settings, FOR_INFO);

@@ -31,6 +31,14 @@ fails "which COMMAND?" run once --candidate-id=a --
 fails "--candidate-id is missing" run once -- true
 fails "unknown option --candidate; " run once --candidate=a -- true
 fails "did you mean --log-level?" --log-leve=debug run once --candidate-id=a -- true
+fails "did you mean --output-format?" info --output=json
+fails "did you mean --output-format?" info --format=json
+fails "did you mean --log-format?" run once --format=json
+fails "did you mean --zookeeper-servers?" info --servers=a
+fails "did you mean --zookeeper-auth-file?" info --zookeeper-auth-fil=a
+fails "did you mean --zookeeper-base-path?" info --base-path=/a
+fails "did you mean --on-child-success?" run once --on-sucess=exit -- true
+fails "unknown option --if; \`ballot help\` lists them all" info --if=a
 fails "--log-level needs a value" run once --candidate-id=a --log-level
 fails "options are long" run once -x --candidate-id=a -- true
 
