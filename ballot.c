@@ -4787,16 +4787,22 @@ static bool settings_settle_format(struct settings *s, int command)
 
 /* --- from the command line --------------------------------------------------- */
 
+/* The setting of an option, named in front of "=value", or of "value" behind a letter; SETTING_COUNT: of none. */
+static enum setting_id option_split(const char *word, char name[80], size_t *end)
+{
+    *end = strncmp(word, "--", 2) ? strnlen(word, 2) : strcspn(word, "=");
+    snprintf(name, 80, "%.*s", (int)*end, word);
+    return setting_option(name);
+}
+
 /* Takes the option argv[*at]: "--name=value" or "--name value", "-n3", "-n=3" or "-n 3"; a boolean needs no value.
  * Leaves *at on the last word used. `commands`: to which of them it may belong. */
 static bool setting_from_flag(struct settings *s, char **argv, int *at, int commands)
 {
     char option[80], on[] = "true", *word = argv[*at];
-    bool is_long = word[1] == '-';
-    size_t end = is_long ? strcspn(word, "=") : 2;
-    snprintf(option, sizeof option, "%.*s", (int)end, word);
-    enum setting_id id = setting_option(option);
-    if (id == SETTING_COUNT && !is_long)
+    size_t end;
+    enum setting_id id = option_split(word, option, &end);
+    if (id == SETTING_COUNT && word[1] != '-')
         return settings_fail(s, "unknown option %.60s; options are long, as in --log-level=debug", word);
     if (id == SETTING_COUNT) {
         const char *close = setting_close(option + 2, commands);
@@ -10081,6 +10087,8 @@ static bool complete_learn(struct completion *c, char **words, int last)
             c->command_at = i + dashes;
             return true;
         }
+        if (dashes && !(c->in.command && c->in.command->operand))
+            return false; /* nothing can follow */
         if (i < last && words[i][0] == '-') {
             enum setting_id id = setting_option(words[i]);
             if (id < SETTING_COUNT && settings_table[id].type != TYPE_BOOL && ++i == last)
@@ -10094,14 +10102,14 @@ static bool complete_learn(struct completion *c, char **words, int last)
 static int complete(char **words, int count)
 {
     struct completion c = { .typed = count > 0 ? words[count - 1] : "", .value = SETTING_COUNT, .command_at = -1 };
-    char option[80] = "", before[80] = ""; /* "--name", "--name=" */
-    size_t n = strcspn(c.typed, "=");
+    char option[80] = "", before[80] = ""; /* "--name", "--name=" or "-n" */
+    size_t n;
     if (count < 1 || !complete_learn(&c, words, count - 1))
         return 0;
-    if (c.typed[n] && c.value == SETTING_COUNT) {
-        snprintf(option, sizeof option, "%.*s", (int)n, c.typed);
-        snprintf(before, sizeof before, "%.*s=", (int)n, c.typed);
-        c.value = setting_option(option);
+    enum setting_id named = option_split(c.typed, option, &n);
+    if (c.value == SETTING_COUNT && (c.typed[n] || option[1] != '-')) {
+        snprintf(before, sizeof before, "%.*s", (int)n + (c.typed[n] == '='), c.typed);
+        c.value = named;
     }
     if (c.command_at >= 0)
         printf(":command %d\n", c.command_at);

@@ -89,6 +89,15 @@ run once --on-disconnect |keep stop
 run once --stop-timeout=|
 info -o |yaml json table
 watch -o |human json
+info -o|-oyaml -ojson -otable
+info -oj|-ojson
+watch -o=|-o=human -o=json
+step-down -o|
+next -n|
+info --debug t|
+info -- --|
+help -- --|
+next -- --d|--debug --dst=
 watch --output-format=|--output-format=human --output-format=json
 run once --config-file=x|:files
 info --zookeeper-auth-file |:files
