@@ -8960,7 +8960,7 @@ static bool viewer_read(struct viewer *v, nanos limit)
     return viewer_whole(v);
 }
 
-/* Returns false, and errno, if it could not be printed. */
+/* Returns false if there is no memory. */
 static bool report_print(const struct viewer *v, nanos format)
 {
     static void (*const writers[])(struct report *) = { INFO_FORMATS(MEANING) };
@@ -8970,7 +8970,7 @@ static bool report_print(const struct viewer *v, nanos format)
     report_open(p, v);
     writers[format](p);
     free(p);
-    return fflush(stdout) == 0;
+    return true;
 }
 
 static int info(const struct settings *s, struct log *log, char **command)
@@ -8991,10 +8991,10 @@ static int info(const struct settings *s, struct log *log, char **command)
         ; /* it is said */
     else if (check)
         status = viewer_leader(v) ? 0 : EXIT_NO_LEADER;
-    else if (report_print(v, setting_number(s, SET_OUTPUT_FORMAT)) || errno == EPIPE)
-        status = 0; /* a reader that has seen enough is no error */
+    else if (report_print(v, setting_number(s, SET_OUTPUT_FORMAT)))
+        status = 0;
     else
-        LOG(log, FATAL, "cannot write to stdout: %s", strerror(errno));
+        LOG(log, FATAL, "out of memory");
     viewer_free(v);
     return status;
 }
@@ -9539,7 +9539,7 @@ static int next_run(const struct settings *s, struct log *log, char **spec)
         at = ballot_cron_next(&cron, &zone, at, (enum ballot_dst)setting_number(s, SET_DST));
         next_print(at, &zone, isatty(STDOUT_FILENO));
     }
-    return fflush(stdout) == 0 ? 0 : EXIT_BALLOT;
+    return 0;
 }
 
 #define COMMAND_ROW(id, words, takes_command, operand, run, arguments, summary, example) \
@@ -10133,6 +10133,16 @@ static void standard_descriptors(void)
     fd_close(&fd);
 }
 
+/* Says if what was printed has not arrived. A reader that has seen enough is no error. */
+static bool stdout_flushed(void)
+{
+    errno = EIO;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
+        return true;
+    fprintf(stderr, "ballot: cannot write to stdout: %s\n", strerror(errno));
+    return false;
+}
+
 static int invocation_main(int argc, char **argv)
 {
     struct invocation in = { .rest = NULL };
@@ -10163,7 +10173,7 @@ static int invocation_main(int argc, char **argv)
         fprintf(stderr, "ballot: %s\n", s->error);
     settings_free(s);
     free(s);
-    return status;
+    return stdout_flushed() ? status : EXIT_BALLOT;
 }
 
 BALLOT_API int ballot_main(int argc, char **argv)

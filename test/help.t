@@ -34,6 +34,14 @@ is "$? $(cat "$T/out")" "125 ballot: --completion is for bash, zsh or fish" "...
 describe "--version names ballot, the ZooKeeper client and inih"
 check "all three" prints_like '^ballot [0-9.]+ \(ZooKeeper client [0-9.]+, inih [0-9.a-z ]+\)$' "$BALLOT" --version
 
+describe "What cannot be printed is an error"
+for words in help 'help run once' 'help --man' 'help --ini' 'help --completion=zsh' --version \
+    'next @daily' 'next @daily -n 1000'; do
+    # shellcheck disable=SC2086
+    "$BALLOT" $words >/dev/full 2>"$T/err"
+    is "$? $(cat "$T/err")" "125 ballot: cannot write to stdout: No space left on device" "a full disk: $words"
+done
+
 describe "Help, man page, example and README name the settings of the table, all of them"
 ini_names() { sed -n 's/^; \?\([a-z-]*\) = .*/\1/p' "$here/../ballot.ini.example"; }
 readme_names() { sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$here/../README.md" | grep -v '^make'; }
