@@ -8985,6 +8985,8 @@ static int info(const struct settings *s, struct log *log, char **command)
     int status = EXIT_BALLOT;
     bool whole = viewer_read(v, limit);
     viewer_end(v, whole);
+    if (whole && !check && !v->base_exists)
+        LOG(log, WARN, "%s does not exist: there has never been a candidate", setting_text(s, SET_BASE_PATH));
     if (!whole)
         viewer_complain(v, log, limit);
     else if (viewer_lost(v, log))

@@ -8,7 +8,7 @@ info() { # OPTION...
 }
 # What real parsers make of it: EXPRESSION sees the YAML as $y, the JSON as $j.
 says() { # DESCRIPTION EXPRESSION
-    info >"$T/yaml" && info -o json >"$T/json" && perl -MYAML::XS=LoadFile -MJSON::PP -e '
+    info >"$T/yaml" 2>"$T/err" && info -o json >"$T/json" 2>"$T/err" && perl -MYAML::XS=LoadFile -MJSON::PP -e '
         my $y = LoadFile($ARGV[0]);
         open my $f, "<", $ARGV[1]; local $/; my $j = JSON::PP->new->utf8->decode(<$f>);
         sub has { my ($r, $n) = @_; scalar grep { /^$n/ } @{$r->{notes} // []} }
@@ -22,7 +22,7 @@ health() { # STATUS DESCRIPTION
     is "$(wc -c <"$T/out")" 0 "... and prints nothing"
 }
 table() { # DESCRIPTION TEXT
-    info -o table >"$T/table"
+    info -o table >"$T/table" 2>"$T/err"
     check "table: $1" table_has "$2" || cat "$T/table"
 }
 table_has() { grep -qE -- "$1" "$T/table" && [ "$(wc -L <"$T/table")" -le 100 ]; } # TEXT: and fits 100 columns
@@ -35,10 +35,12 @@ describe "Where no candidate stands: an empty picture"
 says "no base node" '!%$l && !@c && !%{$j->{leader}} && !@{$j->{candidates}}'
 health 3 "... --check: no candidate leads"
 table "no base node" 'it does not exist'
+check "... is said on stderr" holds "$T/err" "warn  $BASE does not exist: there has never been a candidate"
 refuse "... info makes none" exists "$BASE"
 zk create "$BASE" "" >/dev/null
 says "an empty base" '!%$l && !@c'
 table "an empty base" 'has no candidates'
+is "$(cat "$T/err")" "" "... is nothing to be said on stderr"
 
 describe "Leader and candidates: the same in YAML and JSON, in the order of the queue"
 zk create "$BASE" "" >/dev/null

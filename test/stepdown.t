@@ -49,6 +49,8 @@ for i in 1 2 3 4; do
     within 5 started_least $((i + 2)) # asked sooner, the next one would hand over before it starts anything
 done
 check "six starts" started_least 6
+"$BALLOT" step-down --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" >/dev/full 2>"$T/err"
+is "$? $(cat "$T/err")" "125 ballot: cannot write to stdout: No space left on device" "a full disk is an error"
 is "$(overlaps)" 0 "... without overlap"
 check "... with growing fencing tokens" tokens_grow
 check "... both candidates are alive" all_live a b
