@@ -9930,6 +9930,19 @@ static bool invocation_unknown(struct settings *s, const struct invocation *in, 
     return settings_fail(s, "unknown command \"%s%s%.60s\"; `ballot help` lists them", in->words, space, word);
 }
 
+/* The Go ballot takes options behind COMMAND for its own; here they are COMMAND's. */
+static void invocation_warn_behind(const struct invocation *in, struct settings *s)
+{
+    for (char **word = in->rest + 1; word[0] && strcmp(word[0], "--") != 0; word++) {
+        char option[80];
+        size_t end;
+        enum setting_id id = option_split(*word, option, &end);
+        if (id < SETTING_COUNT && (settings_table[id].commands & in->command->bit))
+            settings_warn(s, "%s stands behind the command, %.100s, and is passed on to it: ballot's own options stand in front; "
+                          "if that is meant, put -- in front of the command", option, *in->rest);
+    }
+}
+
 /* Sorts the words of the command line into options, command words and COMMAND. */
 static bool invocation_parse(struct invocation *in, struct settings *s, char **argv)
 {
@@ -9959,6 +9972,7 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
             in->rest = argv + i;
         } else if (in->command && in->command->takes_command) {
             in->rest = argv + i;
+            invocation_warn_behind(in, s);
             return true;
         } else if (!invocation_word(in, word))
             return invocation_unknown(s, in, word);

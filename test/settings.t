@@ -124,3 +124,13 @@ try "${runs[@]}" run once --wrap-child-logs=false echo --debug "a  b"
 check "before and after the command words; COMMAND keeps its own" grep -qx -- '--debug a  b' "$T/out"
 try "${runs[@]}" run --wrap-child-logs=false once -- echo done
 check "between them too, and --" grep -qx done "$T/out"
+
+describe "Options of ballot's behind COMMAND are COMMAND's; where no -- stands in front of it, a warning names them"
+runs=(--log-level=warn "${no_server[@]}" --on-election-failure=run-anyway --on-child-success=exit)
+behind="warn  %s stands behind the command, echo, and is passed on to it"
+try "${runs[@]}" run once echo --on-child-error exit --on-disconnect=stop --count=3 -o json -- --dst=wall
+check "--on-child-error exit" holds "$T/out" "${behind/\%s/--on-child-error}"
+check "--on-disconnect=stop" holds "$T/out" "${behind/\%s/--on-disconnect}"
+is "$(grep -c 'stands behind' "$T/out")" 2 "no other is"
+try "${runs[@]}" run once -- echo --on-child-error=exit
+refuse "none is behind --" grep -q 'stands behind' "$T/out"
