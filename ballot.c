@@ -5072,22 +5072,76 @@ static bool file_foreign(const char *path)
     return false;
 }
 
-/* What the Go ballot would have read here is not read, and that is said. */
-static void settings_warn_foreign(struct settings *s, const char *path)
+/* What the Go ballot would have read here is not read, and that is said. The first one goes to `found`. */
+static void settings_warn_foreign(struct settings *s, const char *path, enum file_kind kind, char found[FILE_MAX])
 {
     for (size_t i = 0; i < COUNT(foreign_ends); i++) {
         char other[FILE_MAX];
+        const char *why;
         struct text t = TEXT_IN(other);
         text_format(&t, "%.*s%s", (int)(strlen(path) - strlen(".ini")), path, foreign_ends[i]);
-        if (!t.cut && access(other, F_OK) == 0)
-            settings_warn(s, "%s is not read; write each `name: value` of it as a line `name = value` into %s",
-                          other, path);
+        FILE *file = file_open(other, kind, &why);
+        if (!file && errno != EINVAL)
+            continue;
+        settings_warn(s, "%s is not read; write each `name: value` of it as a line `name = value` into %s", other, path);
+        if (file && !*found)
+            string_copy(found, FILE_MAX, other);
+        if (file)
+            fclose(file);
     }
+}
+
+/* A line of YAML, JSON or TOML without its quotes, brackets and comment. */
+static void foreign_plain(struct text *t, const char *line)
+{
+    char quote = '\0';
+    for (; *line && (quote || !strchr("#\r\n", *line)); line++)
+        if (quote ? *line == quote : *line == '"' || *line == '\'')
+            quote = quote ? '\0' : *line;
+        else if (quote || !strchr(t->length ? "[]{}" : "[]{} \t-", *line))
+            text_bytes(t, line, 1);
+    while (t->length > 0 && strchr(" \t\r\n,", t->data[t->length - 1]))
+        t->data[--t->length] = '\0';
+}
+
+/* Adds it as a line of ours: a setting, an item of the list above it, or a comment. */
+static void foreign_line(struct text *t, const char *line, bool *list)
+{
+    char name[64], plain[1024];
+    struct text p = TEXT_IN(plain), n = TEXT_IN(name);
+    foreign_plain(&p, line);
+    text_bytes(&n, plain, strcspn(plain, " \t:="));
+    enum setting_id id = setting_named(name);
+    const char *value = plain + n.length + strspn(plain + n.length, " \t:=");
+    bool ours = id < SETTING_COUNT, item = *list && !ours && !strstr(plain, ": ");
+    *list = item || (ours && settings_table[id].type == TYPE_SERVERS);
+    if (!*plain)
+        return;
+    text_string(t, !item ? "\n    " : t->data[t->length - 2] == '=' ? "" : ", ");
+    text_format(t, "%s%s", ours ? name : item ? "" : "; ", ours ? " = " : "");
+    text_visible(t, ours ? value : plain, strlen(ours ? value : plain));
+}
+
+/* Refuses a Go ballot's file, and says how to translate what stands in it. */
+static bool settings_refuse_foreign(struct settings *s, const char *source, const char *path, const char *otherwise)
+{
+    const char *why;
+    char line[1024];
+    bool list = false;
+    FILE *file = file_open(path, FILE_FOUND, &why);
+    settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with commas, into a "
+                  "file such as /etc/ballot/ballot.ini%s%s", source, path, otherwise, file ? ":" : "");
+    struct text t = { s->error, sizeof s->error, strlen(s->error), false };
+    while (file && fgets(line, sizeof line, file))
+        foreign_line(&t, line, &list);
+    if (file)
+        fclose(file);
+    return false;
 }
 
 /* Opens the first of the usual files that exists; NULL: there is none, or an error: one that is there and cannot be
  * read may say what matters. One in the working folder that others may have planted is not read. */
-static FILE *file_usual(struct settings *s, char path[FILE_MAX])
+static FILE *file_usual(struct settings *s, char path[FILE_MAX], char foreign[FILE_MAX])
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *why;
     char home[FILE_MAX];
@@ -5095,15 +5149,16 @@ static FILE *file_usual(struct settings *s, char path[FILE_MAX])
     const char *const places[] = { home, "/etc/ballot/ballot.ini", "./ballot.ini" };
     for (size_t i = 0; i < COUNT(places) && !s->error[0]; i++) {
         bool here = i == COUNT(places) - 1;
+        enum file_kind kind = here ? FILE_HERE : FILE_FOUND;
         if (!file_path(places[i], path))
             continue;
-        FILE *file = file_open(path, here ? FILE_HERE : FILE_FOUND, &why);
+        FILE *file = file_open(path, kind, &why);
         if (file) {
             setting_set(s, SET_CONFIG_FILE, path, ORIGIN_DEFAULT, "found");
             return file;
         }
         if (errno == ENOENT || errno == ENOTDIR)
-            settings_warn_foreign(s, path);
+            settings_warn_foreign(s, path, kind, foreign);
         else if (here && errno == EINVAL)
             settings_warn(s, "%s is not read: %s; --config-file=%s reads it", path, why, path);
         else
@@ -5115,11 +5170,14 @@ static FILE *file_usual(struct settings *s, char path[FILE_MAX])
 static bool settings_from_file(struct settings *s, int command)
 {
     const struct value *named = &s->values[SET_CONFIG_FILE];
-    char path[FILE_MAX];
+    char path[FILE_MAX], foreign[FILE_MAX] = "";
     if (named->text && file_foreign(named->text))
-        return settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists "
-                             "with commas, into a file such as /etc/ballot/ballot.ini", named->source, named->text);
-    FILE *file = named->text ? file_named(s, named, FILE_NAMED, path) : file_usual(s, path);
+        return settings_refuse_foreign(s, named->source, named->text, "");
+    FILE *file = named->text ? file_named(s, named, FILE_NAMED, path) : file_usual(s, path, foreign);
+    bool says_where = setting_text(s, SET_SERVERS) && setting_text(s, SET_BASE_PATH);
+    if (!file && *foreign && (command & FOR_ELECTION) && !says_where)
+        return settings_refuse_foreign(s, "no INI file is found", foreign,
+                                       ", or give zookeeper-servers and zookeeper-base-path, without which this is the default election");
     if (file) {
         settings_read_ini(s, file, path, command);
         fclose(file);

@@ -158,9 +158,50 @@ block "A Go ballot's configuration file is told apart"
 for end in yaml yml json toml; do
     fails "is not an INI file; write each \`name: value\` as a line \`name = value\`" --config-file="ballot.$end"
 done
-echo 'candidate-id: x' >ballot.yaml
+translates() { # LINE...: the message has these lines, in the form of an INI file
+    is "$STATUS $(sed -n '2,$s/^    //p' "$T/out")" "125 $(printf '%s\n' "$@")" "its lines in ours"
+}
+printf '{\n  "candidate-id": "x",\n  "zookeeper-servers": [\n    "zk1",\n    "[::1]:2181"\n  ],\n  "debug": true\n}\n' >ballot.json
+try info --config-file=ballot.json
+translates 'candidate-id = x' 'zookeeper-servers = zk1, [::1]:2181' 'debug = true'
+printf 'candidate-id = "\e[2J"\nzookeeper-servers = ["zk1", "zk2"]\n' >ballot.toml
+try info --config-file=ballot.toml
+translates 'candidate-id = \x1b[2J' 'zookeeper-servers = zk1, zk2'
+
+block "A Go ballot's configuration file in its usual place does not lead into the default election"
+cat >ballot.yaml <<'YAML'
+# of a Go ballot
+candidate-id: "x"
+zookeeper-servers:
+  - zk1:2181
+  - "zk2:2181" # the second
+
+log-level: 'warn'
+no-such-setting: 5s
+schedule: "30 2 * * *"
+YAML
+told() { grep -q 'warn .*\./ballot.yaml is not read' "$T/out"; }
+unset BALLOT_ZOOKEEPER_SERVERS
+for words in 'run once --candidate-id=a true' info 'info --zookeeper-servers=h' 'watch --zookeeper-base-path=/a'; do
+    # shellcheck disable=SC2086
+    try $words
+    check "refused: $words" holds "$T/out" "no INI file is found: ./ballot.yaml is not an INI file; write each"
+    translates 'candidate-id = x' 'zookeeper-servers = zk1:2181, zk2:2181' 'log-level = warn' '; no-such-setting: 5s' \
+        'schedule = 30 2 * * *'
+done
+try next @daily
+is "$STATUS" 0 "not where no election is meant"
+no_server
+try run once "${quick[@]}" --candidate-id=a --zookeeper-base-path=/a -- true
+check "a warning where servers and base path are given" told
+put "$T/home/.config/ballot/ballot.ini" home
+try run once "${quick[@]}" -- true
+check "nothing where an INI file is found" shows candidate-id=home "$T/home/.config/ballot/ballot.ini:1"
+rm "$T/home/.config/ballot/ballot.ini"
+chmod 777 .
 try run once "${quick[@]}" --candidate-id=a -- true
-check "a Go ballot's file that is not read is told" grep -q 'warn .*\./ballot.yaml is not read' "$T/out"
+check "a warning where others may have planted it" told
+chmod 755 .
 
 block "Sections, comments, blanks, line ends: what a file may have"
 ini 'candidate-id = everywhere\n[run]\ncandidate-id=run\n[run once]\ncandidate-id = once\n'
