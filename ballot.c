@@ -7263,6 +7263,11 @@ static void cron_ended(struct cron_run *c, int status, bool never_started)
     r->status = status;
 }
 
+static struct short_text cron_upcoming(const struct cron_run *c)
+{
+    return schedule_moment(&c->schedule, activation_following(&c->schedule, c->memory.record.mark, moment_now()));
+}
+
 /* ---------------------------------------------------------------------------
  * Agent: what should be true now, and making it so
  *
@@ -7461,7 +7466,7 @@ static void decide_ending(const struct facts *f, struct decision *d)
     d->candidacy = CANDIDACY_LEAVE;
     bool overdue = m->leaving_since && due(m->leaving_since + LEAVING_MAX, o->now, &d->wake);
     bool left = o->election.role == BALLOT_OUT || overdue, pending = o->output_pending || o->log_pending;
-    d->finish = left && (!pending || (m->end_signals && overdue));
+    d->finish = left && !m->ended && (!pending || (m->end_signals && overdue)); /* an end is logged first */
 }
 
 /* What may be started. After a stall (frozen, asleep) a candidate does not go on alone: others may have led. */
@@ -7556,6 +7561,7 @@ struct agent {
     pid_t command_pid;     /* of its first process; 0: not known                         */
     bool end_unreported;   /* the guard died while it ran one: we find out ourselves how it ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
+    char end[512];         /* how it ended, in words; "": it was not started            */
     struct ending ending;  /* of what a dead guard left                                 */
     struct spared spared;
     int64_t told_session;  /* that the guard knows                                      */
@@ -7609,20 +7615,20 @@ static void agent_learn_cause(struct memory *m, bool ours)
         m->cause = CAUSE_BALLOT; /* else agent_stop() has said why */
 }
 
-static void agent_log_end(const struct agent *a, int status, struct exec_failure failure, nanos ran)
+static void agent_describe_end(struct agent *a, int status, struct exec_failure failure)
 {
-    const struct short_text after = duration_string(ran / MILLISECOND * MILLISECOND);
+    nanos ran = (clock_now() - a->facts.memory.started_at) / MILLISECOND * MILLISECOND;
+    const struct short_text after = duration_string(ran);
+    struct text t = text_in(a->end, sizeof a->end);
     if (failure.error && failure.no_input)
-        LOG(a->log, ERROR, "cannot open /dev/null, the command's standard input: %s; %s was not executed. In a chroot "
-            "or container it has to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's",
-            strerror(failure.error), a->plan.command[0]);
+        text_format(&t, "cannot open /dev/null, the command's standard input: %s; %.100s was not executed. In a chroot or container it has "
+            "to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's", strerror(failure.error), a->plan.command[0]);
     else if (failure.error)
-        LOG(a->log, ERROR, "cannot execute %s: %s", a->plan.command[0], strerror(failure.error));
+        text_format(&t, "cannot execute %.300s: %s", a->plan.command[0], strerror(failure.error));
     else if (WIFSIGNALED(status))
-        LOG(a->log, INFO, "the command was ended by signal %d (%s) after %s",
-            WTERMSIG(status), strsignal(WTERMSIG(status)), after.data);
+        text_format(&t, "the command was ended by signal %d (%s) after %s", WTERMSIG(status), strsignal(WTERMSIG(status)), after.data);
     else
-        LOG(a->log, INFO, "the command ended with status %d after %s", WEXITSTATUS(status), after.data);
+        text_format(&t, "the command ended with status %d after %s", WEXITSTATUS(status), after.data);
 }
 
 /* All of the command is dead, and it is known how it ended. */
@@ -7630,10 +7636,11 @@ static void agent_ended(struct agent *a, int status, struct exec_failure failure
 {
     struct memory *m = &a->facts.memory;
     bool never_started = m->life == LIFE_ASKED && ours;
+    a->end[0] = '\0';
     if (never_started)
         LOG(a->log, WARN, "the command was not started: the lease ran out first");
     else
-        agent_log_end(a, status, failure, clock_now() - m->started_at);
+        agent_describe_end(a, status, failure);
     agent_learn_cause(m, ours);
     m->life = LIFE_NONE;
     m->ended = true;
@@ -7903,9 +7910,32 @@ static void agent_candidacy(struct agent *a, enum candidacy candidacy)
     }
 }
 
+/* How the command ended, what comes next, and when. */
+static void agent_log_end(const struct agent *a, const struct decision *d)
+{
+    const struct facts *f = &a->facts;
+    nanos pause = nanos_max(d->after.next_start - f->observed.now, 0) / MILLISECOND * MILLISECOND;
+    bool failed = f->memory.cause != CAUSE_BALLOT && f->memory.status != 0;
+    char next[128];
+    struct text t = text_in(next, sizeof next);
+    if (f->memory.cause == CAUSE_BALLOT || f->memory.end_signals)
+        text_string(&t, f->memory.cause == CAUSE_BALLOT ? "; ballot stopped it" : "");
+    else if (d->after.ending)
+        text_format(&t, "; ending with status %d", d->after.exit_status);
+    else if (f->cron)
+        text_format(&t, "; %sthe next activation is %s", d->after.reelect ? "handing over; " : "", cron_upcoming(f->cron).data);
+    else
+        text_format(&t, "; %s in %s", d->after.reelect || f->observed.election.role == BALLOT_OUT ? "standing again" : "running it again",
+                    duration_string(pause).data);
+    if (a->end[0])
+        log_say(a->log, failed ? BALLOT_LOG_ERROR : BALLOT_LOG_INFO, __LINE__, "%s%s", a->end, next);
+}
+
 static void agent_act(struct agent *a, const struct decision *d)
 {
     struct memory *m = &a->facts.memory;
+    if (m->ended)
+        agent_log_end(a, d);
     m->ended = false;
     m->after = d->after;
     if (d->replace_guard)

@@ -67,6 +67,23 @@ for ((i = 0; i < 7; i++)); do
     [ "$i" -gt 4 ] || check "${levels[i]}: its stderr too" grep -q '\] err' "$T/a.log"
 done
 
+describe "The end of a command is logged with what comes next; at error where it failed and ballot did not stop it"
+ends() { # TEXT OPTION... -- COMMAND...: how the end is logged at log level error
+    run --log-level=error "${@:2}"
+    check "error: ${*:2}" grep -qE "^[^a-z]+error $1\$" "$T/a.log" || cat "$T/a.log"
+}
+after='after [0-9m.]+s'
+ends "the command ended with status 3 $after; ending with status 3" -- sh -c 'exit 3'
+ends "the command ended with status 3 $after; ending with status 0" --on-child-error=ignore -- sh -c 'exit 3'
+ends "the command was ended by signal 9 \\(Killed\\) $after; ending with status 137" -- sh -c 'kill -9 $$'
+ends "the command was ended by signal 15 \\(Terminated\\) $after; ending with status 143" --max-runtime=100ms -- sleep 9
+ends "cannot execute /nowhere: No such file or directory; ending with status 127" -- /nowhere
+run -- true
+check "info: status 0" grep -qE " info  the command ended with status 0 $after; ending with status 0\$" "$T/a.log"
+run -- sh -c 'kill -INT $(ps -o ppid= -p $PPID); exec sleep 9'
+check "info: ballot stopped it" \
+    grep -qE " info  the command was ended by signal 2 \\(Interrupt\\) $after; ballot stopped it\$" "$T/a.log"
+
 describe "log-level=trace shows each request; --debug the place in the source, the library's log, the settings"
 run --log-level=trace -- true
 check "trace: the first request" grep -q 'trace request: propose' "$T/a.log"

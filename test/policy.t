@@ -18,10 +18,12 @@ cell() { # OPTION POLICY END STATUS: END is a word for job; STATUS is what `exit
     case $2 in
     rerun)
         check "$1, $3, rerun: it runs again" within 10 started_least 3
-        is "$(tokens)" 1 "... without resigning" ;;
+        is "$(tokens)" 1 "... without resigning"
+        check "... as the log says" logged a "; running it again in [0-9]*ms" ;;
     reelect)
         check "$1, $3, reelect: it runs again" within 10 started_least 3
-        is "$(tokens)" 3 "... each time elected anew" ;;
+        is "$(tokens)" 3 "... each time elected anew"
+        check "... as the log says" logged a "; standing again in [0-9]*ms" ;;
     exit)
         ended a
         is "$STATUS" "$4" "$1, $3, exit: ballot ends with the command's status"

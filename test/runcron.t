@@ -160,6 +160,8 @@ for policy in ignore rerun; do
         sh -c 'echo x >>"$0"; exit $(($(wc -l <"$0") % 2))' "$RUNS"
     check "$policy: it runs on, whatever the end" within 10 runs_least 4
     is "$(times_logged a 'leading, with')" 1 "... and stays the leader"
+    check "... as the log says" logged a ' info  the command ended with status 0 after .*; the next activation is 2[-0-9T:]*'
+    check "... at error where it failed" logged a ' error the command ended with status 1 after .*; the next activation is 2'
     stop a
 done
 
@@ -170,6 +172,7 @@ ran_on() { grep -qs " $1\$" "$RUNS"; } # CANDIDATE
 ran_on_both() { ran_on a && ran_on b; }
 check "both have run it" within 10 ran_on_both
 stop a b
+check "... as the log says" logged b "; handing over; the next activation is 2[-0-9T:]*"
 is "$(twice)" 0 "... none twice"
 
 describe "step-down stops a scheduled command, and another candidate leads"
