@@ -1779,6 +1779,7 @@ struct reply {
     size_t length;
     const struct Stat *stat; /* of the node that was read or set; never NULL    */
     const struct String_vector *names; /* of a list; never NULL                 */
+    bool open;               /* of an access list: any client may change the node */
 };
 
 /* A request on its way. */
@@ -1800,7 +1801,7 @@ struct op {
 };
 
 /* A request about one node that sends no data. */
-enum ask { ASK_SYNC, ASK_DATA, ASK_STAT, ASK_LIST, ASK_DELETE };
+enum ask { ASK_SYNC, ASK_DATA, ASK_STAT, ASK_LIST, ASK_ACCESS, ASK_DELETE };
 
 /* Names turned into addresses by a child, because libc can only block. */
 struct resolver {
@@ -2229,7 +2230,7 @@ static int request_sent(struct request *r, int rc)
     return rc;
 }
 
-/* Every answer comes here, through one of the five below. */
+/* Every answer comes here, through one of the six below. */
 static void request_answered(const void *data, struct reply reply)
 {
     static const struct String_vector no_names = { .count = 0 };
@@ -2288,6 +2289,17 @@ static void answered_names(int rc, const struct String_vector *listed, const str
     request_answered(data, (struct reply){ .rc = rc, .names = &names, .stat = stat });
 }
 
+static void answered_access(int rc, struct ACL_vector *list, struct Stat *stat, const void *data)
+{
+    bool open = false;
+    for (int32_t i = 0; rc == ZOK && list && list->data && i < list->count; i++) {
+        const struct ACL *entry = &list->data[i];
+        bool world = entry->id.scheme && !strcmp(entry->id.scheme, "world");
+        open = open || (world && (entry->perms & ~ZOO_PERM_READ));
+    }
+    request_answered(data, (struct reply){ .rc = rc, .stat = stat, .open = open });
+}
+
 /* The requests. ZOK: sent, and `learn` will be called once, with outcome_unknown() if the
  * connection breaks first. Else it was not sent: a ZooKeeper error. */
 
@@ -2325,6 +2337,7 @@ static int client_ask(struct client *c, int request, enum ask what, const char *
     case ASK_DATA:   rc = zoo_awget(c->handle, path, watcher, c, answered_data, r); break;
     case ASK_STAT:   rc = zoo_awexists(c->handle, path, watcher, c, answered_stat, r); break;
     case ASK_LIST:   rc = zoo_awget_children2(c->handle, path, watcher, c, answered_names, r); break;
+    case ASK_ACCESS: rc = zoo_aget_acl(c->handle, path, answered_access, r); break;
     case ASK_DELETE: rc = zoo_adelete(c->handle, path, -1, answered_void, r); break;
     }
     return request_sent(r, rc);
@@ -2739,6 +2752,7 @@ enum {
     ROW(PROPOSE,  "propose",      SETS,  on_propose(b, r),    propose_send(b))                                         \
     /* our proposal, with its name; nothing depends on it. Refused: an operator has written since, and that stays */   \
     ROW(SIGN,     "sign",         ASKS,  b->signed_own = true, sign_send(b))                                           \
+    ROW(ACCESS,   "read access",  ASKS,  on_access(b, r),     client_ask(c, n, ASK_ACCESS, b->path, false))            \
     /* claim and heartbeat: the same transaction */                                                                    \
     ROW(WRITE,    "write base",   SETS,  on_write(b, r),      write_send(b))                                           \
     ROW(RESIGN,   "resign",       SETS,  on_resign(b, r),     resign_send(b))                                          \
@@ -2874,6 +2888,7 @@ struct ballot {
     int64_t token;
     bool token_old;     /* the servers went back since: the next write gives another token */
     bool warned_differs, warned_strangers, warned_unreadable;
+    bool access_read;   /* of the base, once                                 */
     nanos sent_shift;   /* clock_shift() at the last write of the base,      */
     nanos ahead_shift;  /* and when its answer came;                         */
     nanos ahead;        /* our wall clock less the servers', as far as that proves it */
@@ -3614,6 +3629,15 @@ static void on_revoke(struct ballot *b, const struct reply *reply)
         election_denied(b, "deleting a mute candidate's proposal below", b->path, reply->rc, "delete");
 }
 
+/* With credentials, a base that was made without them is most likely a mistake. */
+static void on_access(struct ballot *b, const struct reply *reply)
+{
+    b->access_read = true;
+    if (reply->open)
+        SAY(&b->config, WARN, "any client may change %s, although zookeeper-auth is set: the node was made without it; to give it "
+            "to that identity alone, in zkCli.sh: addauth digest USER:PASSWORD, then setAcl %s auth::cdrwa", b->path, b->path);
+}
+
 static const struct {
     const char *text;
     enum kind kind;
@@ -3682,7 +3706,9 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
         return STEP_NONE;
     if (!b->signed_own)
         return once(b, REQUEST_SIGN);
-    return b->own_fresh ? STEP_NONE : once(b, REQUEST_OWN);
+    if (!b->own_fresh)
+        return once(b, REQUEST_OWN);
+    return b->config.auth && !b->access_read ? once(b, REQUEST_ACCESS) : STEP_NONE;
 }
 
 /* When the first in the queue may claim a base that it knows to be up to date.
@@ -3821,6 +3847,8 @@ static enum step follower_step(const struct ballot *b, nanos now, nanos *wake)
         return once(b, REQUEST_SIGN);
     if (!b->own_fresh) /* watched: it may be deleted by hand, or revoked */
         return once(b, REQUEST_OWN);
+    if (b->config.auth && !b->access_read)
+        return once(b, REQUEST_ACCESS);
     return place > 1 ? patient_step(b, place, now, wake) : STEP_NONE;
 }
 

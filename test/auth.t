@@ -35,6 +35,25 @@ is "$STATUS" 125 "one with a wrong identity fails too"
 check "... and says why" logged d "gives our zookeeper-auth no right \"create\""
 refuse "... without showing it" logged d wrong
 
+goes_on "A base that was made without the identity is warned of"
+warns() { # CANDIDATE BASE
+    grep -q "warn  any client may change $2, although zookeeper-auth is set: .*setAcl $2 auth::cdrwa" "$T/$1.log"
+}
+refuse "not one for that identity alone: a" warns a "$BASE"
+refuse "not one for that identity alone: b" warns b "$BASE"
+mine=$BASE
+BASE=/open
+zk create $BASE "" >/dev/null
+for c in f g; do
+    candidate $c "${me[@]}" --log-level=trace -- sleep 1000
+    check "one that is open to all: $c" within 5 warns $c $BASE
+done
+stop f
+within 5 logged g leading
+is "$(times_logged f 'request: read access') $(times_logged g 'request: read access')" "1 1" "each candidate reads it once"
+stop g
+BASE=$mine
+
 goes_on "The leader is killed: its last will has the identity as well"
 kill -KILL "${PID[a]}"
 check "another takes over without waiting for its session" within 5 started_least 2

@@ -572,6 +572,7 @@ struct message {
     struct request *request;
     struct bytes *data, *path;
     struct Stat stat;
+    struct access access;
     char **names;
     struct session *touched;
     struct tree tree;
@@ -1049,6 +1050,7 @@ static int answer_read(struct connection *c, const struct tree *t, const struct 
     if (r->act != ACT_EXISTS && r->watch)
         connection_watch(c, r->act != ACT_GET, path);
     m->stat = node_stat(n);
+    m->access = n->access;
     if (r->act == ACT_GET)
         m->data = bytes_keep(n->data);
     else if (r->act != ACT_EXISTS)
@@ -2236,6 +2238,7 @@ struct completion {
     strings_completion_t on_names;
     strings_stat_completion_t on_names_stat;
     string_completion_t on_string;
+    acl_completion_t on_access;
     const void *data;
     watcher_fn fn;
     void *context;
@@ -2399,6 +2402,14 @@ static void results_fill(struct completion *c, const struct request *r, int rc)
     }
 }
 
+static void completion_access(struct completion *c, const struct message *m, int rc)
+{
+    const struct access none = { 0, 0, NULL }, *a = m ? &m->access : &none;
+    struct ACL entries[] = { { a->world, { (char[]){ "world" }, (char[]){ "anyone" } } }, { a->owner, { (char[]){ "auth" }, (char[]){ "" } } } };
+    struct Stat stat = { 0 };
+    c->on_access(rc, rc == ZOK ? &(struct ACL_vector){ 2, entries } : NULL, &stat, c->data);
+}
+
 /* `m`: the answer; NULL: there will be none, because of `rc`. */
 static void completion_run(zhandle_t *zh, struct completion *c, const struct message *m, int rc)
 {
@@ -2422,6 +2433,8 @@ static void completion_run(zhandle_t *zh, struct completion *c, const struct mes
         c->on_names(rc, fine ? &names : NULL, c->data);
     else if (c->on_names_stat)
         c->on_names_stat(rc, fine ? &names : NULL, stat, c->data);
+    else if (c->on_access)
+        completion_access(c, m, rc);
     else if (c->on_string)
         c->on_string(rc, fine ? op->path->at : NULL, c->data);
     request_drop(c->request);
@@ -2915,6 +2928,11 @@ int zoo_aset_acl(zhandle_t *zh, const char *path, int version, struct ACL_vector
     struct op op = { .act = ACT_ACCESS, .version = version };
     op_access(&op, access);
     return submit_one(zh, op, path, false, (struct completion){ .on_nothing = completion, .data = data });
+}
+
+int zoo_aget_acl(zhandle_t *zh, const char *path, acl_completion_t completion, const void *data)
+{
+    return submit_one(zh, (struct op){ .act = ACT_GET }, path, false, (struct completion){ .on_access = completion, .data = data });
 }
 
 int zoo_awexists(zhandle_t *zh, const char *path, watcher_fn fn, void *context, stat_completion_t completion, const void *data)
