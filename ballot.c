@@ -3634,8 +3634,9 @@ static void on_access(struct ballot *b, const struct reply *reply)
 {
     b->access_read = true;
     if (reply->open)
-        SAY(&b->config, WARN, "any client may change %s, although zookeeper-auth is set: the node was made without it; to give it "
-            "to that identity alone, in zkCli.sh: addauth digest USER:PASSWORD, then setAcl %s auth::cdrwa", b->path, b->path);
+        SAY(&b->config, WARN, "any client may change %s, although zookeeper-auth is set: the node was made without it; "
+            "to give it to that identity alone, in zkCli.sh: addauth digest USER:PASSWORD, then setAcl %s auth::cdrwa",
+            b->path, b->path);
 }
 
 static const struct {
@@ -4682,8 +4683,9 @@ static const char *setting_close(const char *typed, int commands)
     const char *close = NULL;
     size_t least = SIZE_MAX - 1;
     for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
-        size_t distance = settings_table[id].commands & commands ? name_distance(typed, settings_table[id].name) : SIZE_MAX;
-        close = distance <= least ? settings_table[id].name : close;
+        const struct setting *row = &settings_table[id];
+        size_t distance = row->commands & commands ? name_distance(typed, row->name) : SIZE_MAX;
+        close = distance <= least ? row->name : close;
         least = distance < least ? distance : least;
     }
     return close;
@@ -5111,7 +5113,8 @@ static void settings_warn_foreign(struct settings *s, const char *path, enum fil
         FILE *file = file_open(other, kind, &why);
         if (!file && errno != EINVAL)
             continue;
-        settings_warn(s, "%s is not read; write each `name: value` of it as a line `name = value` into %s", other, path);
+        settings_warn(s, "%s is not read; write each `name: value` of it as a line `name = value` into %s", other,
+                      path);
         if (file && !*found)
             string_copy(found, FILE_MAX, other);
         if (file)
@@ -5157,8 +5160,8 @@ static bool settings_refuse_foreign(struct settings *s, const char *source, cons
     char line[1024];
     bool list = false;
     FILE *file = file_open(path, FILE_FOUND, &why);
-    settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with commas, into a "
-                  "file such as /etc/ballot/ballot.ini%s%s", source, path, otherwise, file ? ":" : "");
+    settings_fail(s, "%s: %s is not an INI file; write each `name: value` as a line `name = value`, lists with "
+                  "commas, into a file such as /etc/ballot/ballot.ini%s%s", source, path, otherwise, file ? ":" : "");
     struct text t = { s->error, sizeof s->error, strlen(s->error), false };
     while (file && fgets(line, sizeof line, file))
         foreign_line(&t, line, &list);
@@ -5204,8 +5207,8 @@ static bool settings_from_file(struct settings *s, int command)
     FILE *file = named->text ? file_named(s, named, FILE_NAMED, path) : file_usual(s, path, foreign);
     bool says_where = setting_text(s, SET_SERVERS) && setting_text(s, SET_BASE_PATH);
     if (!file && *foreign && (command & FOR_ELECTION) && !says_where)
-        return settings_refuse_foreign(s, "no INI file is found", foreign,
-                                       ", or give zookeeper-servers and zookeeper-base-path, without which this is the default election");
+        return settings_refuse_foreign(s, "no INI file is found", foreign, ", or give zookeeper-servers and "
+                                       "zookeeper-base-path, without which this is the default election");
     if (file) {
         settings_read_ini(s, file, path, command);
         fclose(file);
@@ -7649,12 +7652,14 @@ static void agent_describe_end(struct agent *a, int status, struct exec_failure 
     const struct short_text after = duration_string(ran);
     struct text t = text_in(a->end, sizeof a->end);
     if (failure.error && failure.no_input)
-        text_format(&t, "cannot open /dev/null, the command's standard input: %s; %.100s was not executed. In a chroot or container it has "
-            "to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's", strerror(failure.error), a->plan.command[0]);
+        text_format(&t, "cannot open /dev/null, the command's standard input: %s; %.100s was not executed. In a chroot "
+                    "or container it has to be there: mknod -m 666 /dev/null c 1 3, or a bind mount of the host's",
+                    strerror(failure.error), a->plan.command[0]);
     else if (failure.error)
         text_format(&t, "cannot execute %.300s: %s", a->plan.command[0], strerror(failure.error));
     else if (WIFSIGNALED(status))
-        text_format(&t, "the command was ended by signal %d (%s) after %s", WTERMSIG(status), strsignal(WTERMSIG(status)), after.data);
+        text_format(&t, "the command was ended by signal %d (%s) after %s", WTERMSIG(status),
+                    strsignal(WTERMSIG(status)), after.data);
     else
         text_format(&t, "the command ended with status %d after %s", WEXITSTATUS(status), after.data);
 }
@@ -7944,6 +7949,7 @@ static void agent_log_end(const struct agent *a, const struct decision *d)
     const struct facts *f = &a->facts;
     nanos pause = nanos_max(d->after.next_start - f->observed.now, 0) / MILLISECOND * MILLISECOND;
     bool failed = f->memory.cause != CAUSE_BALLOT && f->memory.status != 0;
+    bool stands = d->after.reelect || f->observed.election.role == BALLOT_OUT;
     char next[128];
     struct text t = text_in(next, sizeof next);
     if (f->memory.cause == CAUSE_BALLOT || f->memory.end_signals)
@@ -7951,10 +7957,10 @@ static void agent_log_end(const struct agent *a, const struct decision *d)
     else if (d->after.ending)
         text_format(&t, "; ending with status %d", d->after.exit_status);
     else if (f->cron)
-        text_format(&t, "; %sthe next activation is %s", d->after.reelect ? "handing over; " : "", cron_upcoming(f->cron).data);
+        text_format(&t, "; %sthe next activation is %s", d->after.reelect ? "handing over; " : "",
+                    cron_upcoming(f->cron).data);
     else
-        text_format(&t, "; %s in %s", d->after.reelect || f->observed.election.role == BALLOT_OUT ? "standing again" : "running it again",
-                    duration_string(pause).data);
+        text_format(&t, "; %s again in %s", stands ? "standing" : "running it", duration_string(pause).data);
     if (a->end[0])
         log_say(a->log, failed ? BALLOT_LOG_ERROR : BALLOT_LOG_INFO, __LINE__, "%s%s", a->end, next);
 }
@@ -10054,8 +10060,8 @@ static void invocation_warn_behind(const struct invocation *in, struct settings 
         size_t end;
         enum setting_id id = option_split(*word, option, &end);
         if (id < SETTING_COUNT && (settings_table[id].commands & in->command->bit))
-            settings_warn(s, "%s stands behind the command, %.100s, and is passed on to it: ballot's own options stand in front; "
-                          "if that is meant, put -- in front of the command", option, *in->rest);
+            settings_warn(s, "%s stands behind the command, %.100s, and is passed on to it: ballot's own options stand "
+                          "in front; if that is meant, put -- in front of the command", option, *in->rest);
     }
 }
 

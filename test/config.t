@@ -161,7 +161,8 @@ done
 translates() { # LINE...: the message has these lines, in the form of an INI file
     is "$STATUS $(sed -n '2,$s/^    //p' "$T/out")" "125 $(printf '%s\n' "$@")" "its lines in ours"
 }
-printf '{\n  "candidate-id": "x",\n  "zookeeper-servers": [\n    "zk1",\n    "[::1]:2181"\n  ],\n  "debug": true\n}\n' >ballot.json
+printf '%s\n' '{' '  "candidate-id": "x",' '  "zookeeper-servers": [' '    "zk1",' '    "[::1]:2181"' '  ],' \
+    '  "debug": true' '}' >ballot.json
 try info --config-file=ballot.json
 translates 'candidate-id = x' 'zookeeper-servers = zk1, [::1]:2181' 'debug = true'
 printf 'candidate-id = "\e[2J"\nzookeeper-servers = ["zk1", "zk2"]\n' >ballot.toml
@@ -221,7 +222,8 @@ gives 'candidate-id=no newline' ./ballot.ini:1
 
 block "A list is separated by commas, blanks and line ends"
 unset BALLOT_ZOOKEEPER_SERVERS
-for list in 'h1,h2,h3' 'h1 h2  h3' 'h1,\n  h2\n\th3' 'h1,\n  h2 ; two\n\th3\t;three' 'h1, h2 ; two\n  ; and a comment between\n  h3'; do
+for list in 'h1,h2,h3' 'h1 h2  h3' 'h1,\n  h2\n\th3' 'h1,\n  h2 ; two\n\th3\t;three' \
+    'h1, h2 ; two\n  ; and a comment between\n  h3'; do
     ini "candidate-id = a\nzookeeper-servers = $list\n"
     try run once "${quick[@]}" -- true
     check "a list: ${list//$'\n'/ }" grep -qE 'setting zookeeper-servers=h1,+h2,+h3 ' "$T/out" ||

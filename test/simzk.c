@@ -2405,7 +2405,10 @@ static void results_fill(struct completion *c, const struct request *r, int rc)
 static void completion_access(struct completion *c, const struct message *m, int rc)
 {
     const struct access none = { 0, 0, NULL }, *a = m ? &m->access : &none;
-    struct ACL entries[] = { { a->world, { (char[]){ "world" }, (char[]){ "anyone" } } }, { a->owner, { (char[]){ "auth" }, (char[]){ "" } } } };
+    struct ACL entries[] = {
+        { a->world, { (char[]){ "world" }, (char[]){ "anyone" } } },
+        { a->owner, { (char[]){ "auth" }, (char[]){ "" } } },
+    };
     struct Stat stat = { 0 };
     c->on_access(rc, rc == ZOK ? &(struct ACL_vector){ 2, entries } : NULL, &stat, c->data);
 }
@@ -2932,7 +2935,8 @@ int zoo_aset_acl(zhandle_t *zh, const char *path, int version, struct ACL_vector
 
 int zoo_aget_acl(zhandle_t *zh, const char *path, acl_completion_t completion, const void *data)
 {
-    return submit_one(zh, (struct op){ .act = ACT_GET }, path, false, (struct completion){ .on_access = completion, .data = data });
+    return submit_one(zh, (struct op){ .act = ACT_GET }, path, false,
+                      (struct completion){ .on_access = completion, .data = data });
 }
 
 int zoo_awexists(zhandle_t *zh, const char *path, watcher_fn fn, void *context, stat_completion_t completion, const void *data)
