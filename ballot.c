@@ -5337,7 +5337,8 @@ struct log {
     const char *id;
     char host[256];
     char wall[40];         /* when the lines that are being logged were read */
-    struct queue out, err;
+    struct queue out, own_err;
+    struct queue *err;     /* where lines for stderr go: stdout's queue if both are one file */
     struct stream library; /* the client library's own log, with debug      */
     char entry[ENTRY_MAX];
 };
@@ -5419,7 +5420,10 @@ static nanos queue_retry(const struct queue *q)
 
 static ssize_t queue_write(struct queue *q)
 {
-    size_t left = q->end - q->start, count = left < PIPE_BUF ? left : PIPE_BUF;
+    size_t left = q->end - q->start, count = left < PIPE_BUF ? left : PIPE_BUF, lines = count;
+    while (lines > 0 && q->data[q->start + lines - 1] != '\n')
+        lines--;
+    count = lines ? lines : count; /* whole lines: other processes may write into the same pipe */
     if (q->socket)
         return send(q->fd, q->data + q->start, count, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (!q->waits)
@@ -5542,11 +5546,11 @@ static bool log_entry(struct log *l, struct queue *q, enum ballot_log_level leve
 static void log_dropped(struct log *l)
 {
     char line[80];
-    if (l->err.dropped == 0)
+    if (l->err->dropped == 0)
         return;
-    int n = snprintf(line, sizeof line, "%lu lines of this log were dropped: its reader was too slow", l->err.dropped);
-    if (log_entry(l, &l->err, BALLOT_LOG_WARN, NULL, line, (size_t)n))
-        l->err.dropped = 0;
+    int n = snprintf(line, sizeof line, "%lu lines of this log were dropped: its reader was too slow", l->err->dropped);
+    if (log_entry(l, l->err, BALLOT_LOG_WARN, NULL, line, (size_t)n))
+        l->err->dropped = 0;
 }
 
 /* Has the type of ballot_config.log, for the library to speak through. */
@@ -5562,9 +5566,9 @@ static void log_message(void *log, enum ballot_log_level level, int where, const
         text_format(&t, " (ballot.c:%d)", where);
     log_clock(l);
     log_dropped(l);
-    if (l->err.dropped || !log_entry(l, &l->err, level, NULL, t.data, t.length))
-        l->err.dropped++;
-    queue_flush(&l->err);
+    if (l->err->dropped || !log_entry(l, l->err, level, NULL, t.data, t.length))
+        l->err->dropped++;
+    queue_flush(l->err);
 }
 
 static void __attribute__((format(printf, 4, 5)))
@@ -5634,7 +5638,7 @@ static void log_library_open(struct log *l)
     for (int i = 0; i < 2; i++)
         fcntl(ends[i], F_SETFL, O_NONBLOCK);
     FILE *in = fdopen(ends[1], "w");
-    l->library = (struct stream){ .fd = ends[0], .name = "zookeeper", .level = BALLOT_LOG_INFO, .queue = &l->err };
+    l->library = (struct stream){ .fd = ends[0], .name = "zookeeper", .level = BALLOT_LOG_INFO, .queue = l->err };
     if (!in)
         return;
     setvbuf(in, NULL, _IOLBF, 0);
@@ -5647,7 +5651,18 @@ static void log_turn(struct log *l)
     if (l->library.fd >= 0)
         stream_read(&l->library, l);
     queue_flush(&l->out);
-    queue_flush(&l->err);
+    queue_flush(l->err);
+}
+
+/* In two queues the lines for one file would tear each other: a write ends where there is no more room. */
+static void log_outputs_open(struct log *l)
+{
+    struct stat out, err;
+    bool both = fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0;
+    l->err = both && out.st_dev == err.st_dev && out.st_ino == err.st_ino ? &l->out : &l->own_err;
+    queue_open(&l->out, STDOUT_FILENO);
+    if (l->err != &l->out)
+        queue_open(l->err, STDERR_FILENO);
 }
 
 static struct log *log_open(const struct settings *s)
@@ -5660,8 +5675,7 @@ static struct log *log_open(const struct settings *s)
     l->debug = setting_number(s, SET_DEBUG);
     l->id = setting_text(s, SET_CANDIDATE_ID) ? setting_text(s, SET_CANDIDATE_ID) : "";
     l->library.fd = -1;
-    queue_open(&l->out, STDOUT_FILENO);
-    queue_open(&l->err, STDERR_FILENO);
+    log_outputs_open(l);
     gethostname(l->host, sizeof l->host - 1);
     log_library_open(l);
     return l;
@@ -6686,8 +6700,7 @@ static void __attribute__((noreturn)) guard_main(struct guard *g)
     static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2,
                                 SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ, SIGWINCH, 0 };
     fd_close_all(g->pair);
-    queue_open(&g->plan->log->out, STDOUT_FILENO);
-    queue_open(&g->plan->log->err, STDERR_FILENO);
+    log_outputs_open(g->plan->log);
     log_library_open(g->plan->log); /* the candidate's went with its descriptors */
     setsid();
     g->adopts = process_adopt_orphans();
@@ -7783,7 +7796,7 @@ static void agent_learn_output(struct agent *a)
     struct log *l = a->log;
     if (a->streams[0].last || m->after.ending || m->end_signals) {
         size_t lost = queue_give_up(&l->out, LEAVING_MAX);
-        queue_give_up(&l->err, LEAVING_MAX);
+        queue_give_up(l->err, LEAVING_MAX);
         if (lost)
             LOG(l, ERROR, "stdout takes nothing (is its disk full?): %zu bytes of output are lost", lost);
     }
@@ -7795,7 +7808,7 @@ static void agent_learn_output(struct agent *a)
         o->output_pending = o->output_pending || s->fd >= 0;
     }
     log_turn(l);
-    o->log_pending = queue_waits(&l->out) || queue_waits(&l->err);
+    o->log_pending = queue_waits(&l->out) || queue_waits(l->err);
 }
 
 /* --- acting --------------------------------------------------------------------------- */
@@ -8010,14 +8023,14 @@ static void agent_wait(struct agent *a, nanos wake)
     const struct memory *m = &a->facts.memory;
     struct log *l = a->log;
     nanos now = clock_now();
-    int timeout = poll_timeout(nanos_min(wake, nanos_min(queue_retry(&l->out), queue_retry(&l->err))), now);
+    int timeout = poll_timeout(nanos_min(wake, nanos_min(queue_retry(&l->out), queue_retry(l->err))), now);
     struct pollfd slots[SLOT_COUNT] = {
         [SLOT_SIGNAL] = { signal_pipe[0], POLLIN, 0 },
         [SLOT_GUARD] = { m->life == LIFE_ORPHANED ? -1 : a->pair, POLLIN, 0 },
         [SLOT_STDOUT] = { stream_wants(&a->streams[0]) ? a->streams[0].fd : -1, POLLIN, 0 },
         [SLOT_STDERR] = { stream_wants(&a->streams[1]) ? a->streams[1].fd : -1, POLLIN, 0 },
         [SLOT_OUT] = { queue_waits(&l->out) && !l->out.retry_at ? l->out.fd : -1, POLLOUT, 0 },
-        [SLOT_ERR] = { queue_waits(&l->err) && !l->err.retry_at ? l->err.fd : -1, POLLOUT, 0 },
+        [SLOT_ERR] = { queue_waits(l->err) && !l->err->retry_at ? l->err->fd : -1, POLLOUT, 0 },
     };
     /* A guard that could not be told of a cut lease is killed before the heartbeat is sent. */
     bool untold = m->guard_dead && (m->life == LIFE_ASKED || m->life == LIFE_RUNNING);
@@ -8092,7 +8105,7 @@ static void agent_configure(struct agent *a, const struct settings *s, char **co
         .fd = -1, .name = "cmd-run-stdout", .level = BALLOT_LOG_INFO, .queue = &a->log->out,
     };
     a->streams[1] = (struct stream){
-        .fd = -1, .name = "cmd-run-stderr", .level = BALLOT_LOG_ERROR, .queue = &a->log->err,
+        .fd = -1, .name = "cmd-run-stderr", .level = BALLOT_LOG_ERROR, .queue = a->log->err,
     };
 }
 

@@ -163,6 +163,30 @@ is "$? $(grep -c '\] line' "$T/one")" "7 5" "... of the log: its status, and all
 { five 2>"$T/five.log"; echo $? >"$T/status"; } | true
 is "$(cat "$T/status")" 7 "a pipe that is not read any more: its status"
 
+describe "Stdout and stderr are one pipe, socket or terminal: no line is torn by a line of the other"
+both() { # the command's lines on both
+    "$BALLOT" run once --candidate-id=a "${once[@]}" --zookeeper-servers="$(servers zk)" --log-format=json -- \
+        perl -e '$| = 1; for (1 .. 20_000) { print "x" x 80, "\n"; print STDERR "y" x 80, "\n" }' 2>&1
+}
+whole() { # FILE: 40,000 lines of the command, each line an object
+    not grep -qvE '^\{"time":"[^{}]*"\}$' "$1" && [ "$(grep -c '"name":"cmd-run-' "$1")" = 40000 ]
+}
+both | cat >"$T/one.pipe"
+perl -MSocket -e '
+    socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, 0;
+    if (!fork) { open STDOUT, ">&", $theirs; exec "bash", "-c", @ARGV }
+    close $theirs;
+    print while <$ours>' "$(declare -p BALLOT PORT once); $(declare -f servers both); both" >"$T/one.socket"
+check "a pipe" whole "$T/one.pipe"
+check "a socket" whole "$T/one.socket"
+if able_to_pty; then
+    script -qfec "$(declare -p BALLOT PORT once); $(declare -f servers both); both" /dev/null </dev/null |
+        tr -d '\r' >"$T/one.terminal"
+    check "a terminal" whole "$T/one.terminal"
+else
+    skip "a terminal" "$WHY"
+fi
+
 describe "A log into a full pipe disturbs neither the election nor the heartbeats"
 version() { zk stat "$BASE" | sed 's/version=\([0-9]*\).*/\1/'; }
 mkfifo "$T/stuck"

@@ -2703,6 +2703,10 @@ static void test_writing(void)
     check(read(ends[0], page, sizeof page) > 0 && (q->retry_at = 0) == 0, "once there is room");
     queue_flush(q);
     check(!queue_waits(q), "... it is written");
+    check(read(ends[0], page, sizeof page) > 0, "with room again");
+    page[99] = '\n';
+    queue_add(q, &(struct text){ page, sizeof page, sizeof page, false });
+    check(queue_write(q) == 100, "... a write ends with a line, so that no other process tears one");
     close(quiet);
     close(ends[0]);
     close(ends[1]);
