@@ -5589,6 +5589,15 @@ static bool stream_wants(const struct stream *s)
     return s->fd >= 0 && (s->queue->dead || queue_room(s->queue) > ENTRY_MAX);
 }
 
+/* The length of what is whole: less the beginning of a character in the last bytes. */
+static size_t utf8_cut(const char *bytes, size_t count)
+{
+    for (size_t k = 1; k < 4; k++)
+        if ((unsigned char)bytes[count - k] >= 0x100 - (0x80 >> k)) /* it begins one of more than k bytes */
+            return count - k;
+    return count;
+}
+
 /* Logs the complete lines; at the end, or when the buffer is full, the rest too. */
 static void stream_lines(struct stream *s, struct log *l, bool all)
 {
@@ -5596,9 +5605,10 @@ static void stream_lines(struct stream *s, struct log *l, bool all)
     while (start < s->length && stream_wants(s)) {
         size_t left = s->length - start;
         const char *newline = memchr(s->data + start, '\n', left);
-        if (!newline && !all && left < sizeof s->data)
+        bool full = left == sizeof s->data;
+        if (!newline && !all && !full)
             break;
-        size_t n = newline ? (size_t)(newline - (s->data + start)) : left;
+        size_t n = newline ? (size_t)(newline - (s->data + start)) : full ? utf8_cut(s->data, left) : left;
         if (s->level >= l->level)
             log_entry(l, s->queue, s->level, s->name, s->data + start, n);
         start += n + (newline != NULL);

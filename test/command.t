@@ -49,6 +49,14 @@ is "$(tr -cd x <"$T/a.out" | wc -c)" 10000001 "a line of 10 MB: every byte is th
 check "... in pieces of 64 KiB" awk 'length($0) > 66000 { exit 1 }' "$T/a.out"
 is "$(tail -n 1 "$T/a.out" | sed 's/^[^]]*\] //')" next "... and the line behind it is whole"
 
+describe "Wrapped output: a long line is cut between two characters"
+for character in '\xc3\xa9' '\xe2\x82\xac' '\xf0\x9f\x98\x80'; do # of 2, 3 and 4 bytes
+    run perl -e 'print "'$character'" x 100_000, "x", "'$character'" x 100_000'
+    check "characters of $((${#character} / 4)) bytes: every one is whole" \
+        perl -Ci -ne 's/^[^]]*\] //; /[^\n\x{e9}\x{20ac}\x{1f600}x]/ and exit 1; $n += length; END { exit($n != 200_001 + $.) }' \
+        "$T/a.out"
+done
+
 describe "log-format=json: each line is JSON, whatever bytes the command writes"
 json() { # FILE: the command's lines; fails if one line has not all that it should have
     perl -CO -MJSON::PP -ne '
