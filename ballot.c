@@ -8870,8 +8870,10 @@ static void report_yaml(struct report *p)
         report_candidate(p, &v->nodes[i], &p->candidate);
         print_record(false, "\n- ", "\n  ", &p->candidate);
     }
-    fputs(record_there(&p->schedule) ? "\nschedule:" : "", stdout);
-    print_record(false, "\n  ", "\n  ", &p->schedule);
+    if (record_there(&p->schedule)) {
+        fputs("\nschedule:", stdout);
+        print_record(false, "\n  ", "\n  ", &p->schedule);
+    }
     putchar('\n');
 }
 

@@ -158,6 +158,9 @@ says "... all that are no object of candidates" 'grep({ has($_, "unparseable\$")
 says "... and what is no ephemeral proposal is said to be ignored" '
     grep({ has($_, "not an ephemeral proposal, ignored") } @c) == 2'
 says "... which is not the lowest" '!has($c[0], "election may be") && has($c[1], "election may be")'
+zk create "$BASE/schedule" '{"lastRun":"2026-01-07T00:00:00Z","exitStatus":"0"}' >/dev/null
+says "a run record without its schedule is left out, and is not a candidate's" \
+    '!exists $y->{schedule} && !exists $j->{schedule} && !grep { exists $_->{exitStatus} } @c'
 table "broken znodes" 'ignored: not an ephemeral proposal'
 for i in "${!hostile[@]}"; do kill -KILL "${PID[h$i]}"; done
 kill -KILL "${PID[big]}"
