@@ -8467,8 +8467,8 @@ static enum query viewer_step(const struct viewer *v)
         return QUERY_LIST;
     if (!v->base_fresh || !v->list_fresh)
         return v->list_fresh && nodes_in_state(v, ZNODE_UNREAD) ? QUERY_NODE : QUERY_NOTHING;
-    if (!v->watching && viewer_torn(v))
-        return QUERY_ANEW;
+    if (v->watching ? v->base.stat.czxid != v->list_stat.czxid : viewer_torn(v))
+        return QUERY_ANEW; /* (one of them found no base, which leaves no watch) */
     if (v->watching && !v->base_exists && !v->creation_watched)
         return v->client.flying[QUERY_CREATION] ? QUERY_NOTHING : QUERY_CREATION;
     return nodes_in_state(v, ZNODE_UNREAD) ? QUERY_NODE : QUERY_NOTHING;
@@ -9181,6 +9181,7 @@ struct watch {
     bool connected;      /* as shown                                           */
     bool leads;          /* `leader` leads, as shown; else it was the last     */
     struct candidate leader;
+    int64_t led;         /* czxid of the base that it led: another has other proposals, though of the same names */
     nanos since;         /* of the present state of `leads`; 0: not known      */
     nanos began_at, lost_contact_at;
 };
@@ -9209,6 +9210,8 @@ static bool node_showable(const struct znode *n)
 static enum change watch_end(const struct watch *w, const char *named)
 {
     const struct viewer *v = w->viewer;
+    if (v->base.stat.czxid != w->led)
+        return CHANGE_LOST;
     if (!strcmp(named, w->leader.node))
         return !node_find(v, named) && !viewer_torn(v) ? CHANGE_LOST : CHANGE_NONE;
     if (v->base_exists && v->base.length == 0)
@@ -9221,7 +9224,7 @@ static enum change watch_claim(const struct watch *w, const char *named, bool *w
 {
     const struct viewer *v = w->viewer;
     const struct znode *n = node_find(v, named);
-    bool same = !strcmp(named, w->leader.node);
+    bool same = !strcmp(named, w->leader.node) && v->base.stat.czxid == w->led;
     if (!*named || (same && (w->leads || !n)))
         return CHANGE_NONE;
     bool unknown = n && !n->shown && (n->state == ZNODE_UNREAD || n->state == ZNODE_ASKED || node_showable(n));
@@ -9234,6 +9237,8 @@ static enum change watch_queue(const struct watch *w, struct znode **about)
 {
     const struct viewer *v = w->viewer;
     enum change change = CHANGE_NONE;
+    if (v->list_stat.czxid != v->base.stat.czxid)
+        return CHANGE_NONE; /* is the leader in this queue, or was it in the last? Both are read again */
     for (size_t i = 0; i < v->count && change != CHANGE_LEFT; i++) {
         struct znode *n = &v->nodes[i];
         bool gone = n->shown && !n->listed && !(w->leads && !strcmp(n->name, w->leader.node));
@@ -9363,6 +9368,7 @@ static void watch_lead(struct watch *w, struct notice *n, nanos now)
     } else
         w->begun = w->greeting = true;
     w->leads = n->change != CHANGE_VACANT;
+    w->led = v->base.stat.czxid;
     if (v->named[0])
         w->leader = n->who = candidate_read(&v->base, v->named);
 }

@@ -1611,6 +1611,9 @@ static void test_asking(void)
     check(!viewer_whole(v) && viewer_step(v) == QUERY_NOTHING, "... but watch says so");
     v->base_exists = false;
     check(viewer_step(v) == QUERY_CREATION, "no base: wait for it");
+    v->list_stat.czxid = 0;
+    check(viewer_step(v) == QUERY_ANEW, "a base and the list of none: both are read anew");
+    v->list_stat.czxid = 1;
     v->client.contact_since++;
     check(viewer_step(v) == QUERY_ANEW, "a new contact: all is read anew");
     v->client.connected = false;
@@ -1695,6 +1698,15 @@ static void test_watching(void)
     same(told(&w, log), "elected c6", "elected");
     base_data(v, "garbage");
     same(told(&w, log), "lost c6", "the base is overwritten: lost");
+    leads(v, 6, 0);
+    same(told(&w, log), "elected c6", "elected");
+    struct Stat again = { .czxid = 200, .mzxid = 210, .pzxid = 205 }; /* deleted and made again meanwhile */
+    v->base.stat = again;
+    same(told(&w, log), "lost c6", "a base that was made again names a proposal of the same name: another leader");
+    v->list_stat = again;
+    listed(v, (const int[]){ -1 });
+    LISTED(v, 6);
+    same(told(&w, log), "left 6, joined 6, elected c6", "... whose proposal is another one, too");
     viewer_free(v);
     free(log);
 }

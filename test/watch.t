@@ -155,6 +155,23 @@ tells "... then it goes on with a new one" \
     "leader a, candidate a, disconnected, connected, joined b, disconnected, connected, elected b, left a"
 stop w b
 
+describe "The base is deleted and made again out of contact: its leader is told, though its proposal has the old name"
+lead a "${T2[@]}"
+within 10 leader_is a
+mode pass
+SERVER=proxy watcher w -o json
+tells "behind a proxy" "leader a, candidate a"
+mode cut
+tells "contact is lost" "leader a, candidate a, disconnected"
+stop a
+zk rm "$BASE"
+lead b "${T2[@]}"
+within 10 leader_is b
+is "$(zk ls "$BASE")" proposal-0000000000 "the next leader's proposal has the name of the last one's"
+mode pass
+tells "... and is another one" "leader a, candidate a, disconnected, connected, lost a, left a, joined b, elected b"
+stop w b
+
 describe "Without a server a watcher says so, and goes on"
 SERVER=none PORT[none]=$(port_choose)
 watcher w -o json --zookeeper-session-timeout=1s
