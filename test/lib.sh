@@ -317,6 +317,46 @@ twice() { cut -d ' ' -f 1 "$RUNS" | sort | uniq -d | wc -l; }
 record() { zk get "$BASE/schedule" 2>/dev/null; }
 recorded() { record | grep -q -- "$1"; }
 
+# --- watchers
+
+watcher() { # NAME OPTION...: lines to $T/NAME.out
+    setsid "$BALLOT" watch --zookeeper-servers="$(servers "$SERVER")" --zookeeper-base-path="$BASE" "${@:2}" \
+        >"$T/$1.out" 2>"$T/$1.log" &
+    PID[$1]=$!
+}
+# A reader that believes every line of the watcher w: prints which candidates it sees in the
+# end as leader and in the queue, and fails where a line contradicts what it saw.
+believe() {
+    perl -MJSON::PP -ne '
+        my $o = decode_json($_);
+        my ($e, $n) = @$o{qw(event proposalNode)};
+        join(" ", sort keys %$o) eq "awayFor candidateId event hostname pid previousId previousNode " .
+            "proposalNode time vacantFor" or die "other keys: $_";
+        sub wrong { die "it $_[0], but line $. says: $_" }
+        if ($e eq "joined" or $e eq "candidate") { wrong("is in the queue") if $in{$n}; $in{$n} = "$n=$o->{candidateId}" }
+        elsif ($e eq "left") { wrong("is not in the queue") if !delete $in{$n}; wrong("leads") if $leader eq $n }
+        elsif ($e eq "elected" or $e eq "leader") {
+            wrong("leads already") if $leader eq $n;
+            wrong("after another") if $e eq "elected" and $o->{previousNode} ne $last;
+            $last = $leader = $n; $led++;
+        }
+        elsif ($e eq "resigned" or $e eq "lost") { wrong("does not lead") if $leader ne $n; $leader = "" }
+        BEGIN { $leader = $last = "" }
+        END { print join(" ", "leader $leader", sort values %in), "\n"; print STDERR "# $led leaders\n" }' "$T/w.out"
+}
+truth() { # the same, as info has it
+    timeout 10 "$BALLOT" info -o json --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" |
+        perl -MJSON::PP -0 -ne '
+            my $i = decode_json($_);
+            my ($leader, %in) = $i->{leader}{proposalNode} // "";
+            $in{$_->{proposalNode}} = "$_->{proposalNode}=$_->{candidateId}"
+                for grep { !grep /ignored/, @{$_->{notes} // []} } @{$i->{candidates}};
+            $leader = "" if !$in{$leader};
+            print join(" ", "leader $leader", sort values %in), "\n"'
+}
+consistent() { believe >"$T/seen" 2>"$T/err"; }
+true_in_the_end() { consistent && [ "$(cat "$T/seen")" = "$(truth)" ]; }
+
 # --- what the commands recorded (see job.c)
 
 JOBS=$T/jobs

@@ -3,11 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 zk_start zk
 T2=(--zookeeper-session-timeout=2s --restart-delay=0s)
-watcher() { # NAME OPTION...: lines to $T/NAME.out
-    setsid "$BALLOT" watch --zookeeper-servers="$(servers "$SERVER")" --zookeeper-base-path="$BASE" "${@:2}" \
-        >"$T/$1.out" 2>"$T/$1.log" &
-    PID[$1]=$!
-}
 events() { # those of the watcher w so far, as words: "joined a, elected a"
     perl -MJSON::PP -ne '
         my $o = decode_json($_);
@@ -22,34 +17,6 @@ count_is() { [ "$(lines "$T/w.out")" = "$1" ]; } # NUMBER: of the watcher w's li
 lead() { # NAME OPTION...: a candidate that waits, or leads
     candidate "$1" "${@:2}" -- sleep 1000
 }
-# A reader that believes every line of the watcher w: prints which candidates it sees in the
-# end as leader and in the queue, and fails where a line contradicts what it saw.
-believe() {
-    perl -MJSON::PP -ne '
-        my $o = decode_json($_);
-        my ($e, $n) = @$o{qw(event proposalNode)};
-        join(" ", sort keys %$o) eq "awayFor candidateId event hostname pid previousId previousNode " .
-            "proposalNode time vacantFor" or die "other keys: $_";
-        sub wrong { die "line $.: $e $n, but $_[0]\n" }
-        if ($e eq "joined" or $e eq "candidate") { wrong("is in the queue") if $in{$n}++ }
-        elsif ($e eq "left") { wrong("is not in the queue") if !delete $in{$n}; wrong("leads") if $leader eq $n }
-        elsif ($e eq "elected" or $e eq "leader") {
-            wrong("leads already") if $leader eq $n;
-            wrong("after another") if $e eq "elected" and $o->{previousNode} ne $last;
-            $last = $leader = $n; $led++;
-        }
-        elsif ($e eq "resigned" or $e eq "lost") { wrong("does not lead") if $leader ne $n; $leader = "" }
-        BEGIN { $leader = $last = "" }
-        END { print "$leader ", join(" ", sort keys %in), "\n"; print STDERR "# $led leaders\n" }' "$T/w.out"
-}
-truth() { # the same, from the servers
-    local queue named
-    queue=$(zk ls "$BASE" | grep ^proposal- | sort | sed "s|^|$BASE/|" | tr '\n' ' ')
-    named=$(zk get "$BASE" | perl -MJSON::PP -0 -ne 'print decode_json($_)->{proposalNode}')
-    echo "$named ${queue% }"
-}
-consistent() { believe >"$T/seen" 2>"$T/err"; }
-true_in_the_end() { consistent && [ "$(cat "$T/seen")" = "$(truth)" ]; }
 session() { sed -n 's/.*session \(0x[0-9a-f]*\).*/\1/p' "$T/w.log" | tail -n 1; } # of the watcher w
 
 describe "An election begins: candidates join, one is elected, it resigns, the next is elected"
