@@ -2006,7 +2006,8 @@ static struct fleet *fleet(const char *spec, nanos catch_up, int64_t wall)
     f.c.base_path = "/e";
     f.c.log = &f.log;
     f.log.level = BALLOT_LOG_INFO;
-    f.log.err.fd = f.log.out.fd = -1;
+    f.log.own_err.fd = f.log.out.fd = -1;
+    f.log.err = &f.log.own_err;
     f.b.config.base_path = "/e";
     f.b.leading = true;
     f.b.token = f.e.token = 77;
@@ -2112,7 +2113,7 @@ static bool fleet_says(struct fleet *f, const char *name, const char *value)
 
 static bool fleet_logged(struct fleet *f, const char *text)
 {
-    struct queue *q = &f->log.err;
+    struct queue *q = &f->log.own_err;
     q->data[q->end < sizeof q->data ? q->end : sizeof q->data - 1] = '\0';
     bool found = strstr(q->data + q->start, text) != NULL;
     q->start = q->end = 0;
