@@ -1719,7 +1719,7 @@ enum part {
     PART_HEARTBEAT = 12,  /* T/5: from one heartbeat to the next                                  */
     PART_GAP = 12,        /* no answer to a request, or no round of ours, so long: nothing heard  */
     PART_ATTEMPT = 12,    /* a connect without an answer for so long is given up                  */
-    PART_LOOK = 19,       /* a candidate farther behind looks at the base: just before the ping at T/3 */
+    PART_LOOK = 20,       /* T/3, less LOOK_AHEAD: a candidate farther behind looks at the base   */
     PART_PAUSE = 20,      /* T/3: the longest pause between two connects                          */
     PART_STALL = 20,      /* we were stalled for so long: answers may be waiting                  */
     PART_STOP_TERM = 30,  /* T/2: on-disconnect=stop: SIGTERM, unless the lease was renewed       */
@@ -1732,7 +1732,9 @@ enum part {
     PART_REVOKE = 120,    /* a leader that is there and writes nothing is revoked                 */
 };
 
-/* Compiles only if what must end comes before what may begin after it. */
+static const nanos LOOK_AHEAD = 2 * MILLISECOND; /* before the library, which counts whole ones, would ping */
+
+/* What ends comes before what may begin then, whatever T is. */
 typedef char part_order[PART_ASK < PART_HEARTBEAT && PART_HEARTBEAT < PART_STOP_TERM &&
                         PART_STOP_TERM < PART_STOP_KILL && PART_STOP_KILL < PART_LEASE &&
                         PART_LEASE < PART_CLAIM_STOP && PART_CLAIM_STOP < PART_CLAIM &&
@@ -2664,8 +2666,9 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  *  1 Queue. Children of the base that are called proposal-NNNNNNNNNN and are ephemeral, in the order of strcmp().
  *    All else is ignored, and warned of once. A waiting candidate watches the proposal before it and the one before
  *    that. The first and the next, if they wait, also watch the base and ask every T/10 whether the servers answer;
- *    those farther behind look at the base's version just before the library would send a ping. So a handover costs
- *    the same number of requests however many wait, and silence is counted while the leader's session still expires.
+ *    those farther behind look at the base's version just before the library would send a ping. So all know how long
+ *    the base has been silent, a handover costs the same number of requests however many wait, and silence is counted
+ *    while sessions still expire.
  *  2 Claim. Only the first may, and only if the base
  *      (a) is empty; or
  *      (b) names a proposal that is gone, of a leader with `stop`, and has not changed for 5/6 of the advertised T;
@@ -2708,8 +2711,8 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  *    those that have the rights.
  * 16 A server with a session timeout that is too short to lead with, or too long for the library to count, is not
  *    used.
- * 17 A reconnect of a candidate that is neither first nor next costs one read, of its own proposal: what else is in
- *    doubt is read when it comes to the front.
+ * 17 A reconnect of a candidate that is neither first nor next costs one read, of its own proposal, and a sync before
+ *    its next look at the base, from which the time of (c) counts: all else is read when it comes to the front.
  * 18 Mute candidates. A leader that keeps its session while its base has not changed for 2 T (the clock of (c))
  *    gets no answers: the first that waits deletes its proposal, in one transaction with a check of the base's
  *    version, or each one behind, T later than the one before it. The next alone does so to a first that does not
@@ -3318,20 +3321,15 @@ static void on_look(struct ballot *b, const struct reply *reply)
 {
     struct base *base = &b->base;
     const struct Stat *stat = reply->stat;
-    if (base->moved_at == 0)
-        base->moved_at = base->silent_since = clock_now();
-    if (reply->rc != ZOK || !base->seen || stat->mzxid == base->mzxid)
-        return;
-    base->fresh = false;
-    if (stat->czxid != base->czxid || base_reverted(base, stat)) {
+    bool moved = reply->rc == ZOK && (!base->seen || stat->mzxid != base->mzxid);
+    if (moved && base->seen && (stat->czxid != base->czxid || base_reverted(base, stat))) {
         election_doubt(b);
         return;
     }
-    base_stamp(base, stat);
-    base->moved_at = base->silent_since = clock_now();
-    base->restarted = false;
-    if (reply->sent >= b->broke_at)
-        b->broke_at = 0;
+    if (moved)
+        base_stamp(base, stat);
+    base->fresh = base->fresh && !moved;
+    base_clock(b, moved, reply->sent, clock_now());
 }
 
 static void on_own(struct ballot *b, const struct reply *reply)
@@ -3811,13 +3809,16 @@ static enum step front_step(const struct ballot *b, long place, nanos now, nanos
 static enum step patient_step(const struct ballot *b, long place, nanos now, nanos *wake)
 {
     const struct base *base = &b->base;
-    nanos T = b->client.timeout, asked = nanos_max(b->client.sent[REQUEST_LOOK], b->client.sent[REQUEST_BASE]);
-    if (base->moved_at == 0 || due(asked + part(T, PART_LOOK), now, wake))
-        return once(b, REQUEST_LOOK);
+    const nanos *sent = b->client.sent, T = b->client.timeout;
+    nanos look_at = nanos_max(sent[REQUEST_LOOK], sent[REQUEST_BASE]) + part(T, PART_LOOK) - LOOK_AHEAD;
+    if (base->moved_at == 0 || due(look_at, now, wake)) {
+        bool behind = b->broke_at && sent[REQUEST_PROBE] < b->broke_at; /* this server may be: the clock begins anew with the look */
+        return once(b, behind ? REQUEST_PROBE : REQUEST_LOOK);
+    }
     if (b->want != WANT_STAND)
         return STEP_NONE;
     /* the first two are watched, not all that have left since */
-    bool old = b->client.sent[REQUEST_LIST] < base->silent_since;
+    bool old = sent[REQUEST_LIST] < base->silent_since;
     if (old && due(base->silent_since + part(T, PART_REVOKE), now, wake))
         return once(b, REQUEST_LIST);
     if (!due(base->silent_since + (1 + place) * T, now, wake))

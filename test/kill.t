@@ -153,3 +153,22 @@ check "it takes over" within 10 started_least 2
 below $((($(requests) - before) * 1000 / $(ms_since "$at"))) 50 \
     "... and leaves the servers in peace meanwhile, in requests a second"
 stop c
+
+describe "The first two are killed in an outage: the third, which has waited, takes over after it, 2 T and a look later"
+all=()
+for n in a b c; do
+    candidate $n --zookeeper-session-timeout=2s -- "$JOB" "$JOBS" -1
+    within 10 logged $n "standing as"
+    all+=("${PID[$n]}" "$(guard_of $n)")
+done
+within 10 started_least 1
+zk_kill zk
+kill_both "${all[@]:0:4}"
+wait "${PID[a]}" "${PID[b]}" 2>/dev/null
+zk_restart zk
+at=$(now)
+check "it takes over" within 10 started_least 2
+took=$((($(last_start) - at) / 1000000))
+below $took 5300 "... 2 T, T/3, and what the machine takes, after the outage, in ms"
+check "... not before a leader that lives could have said so ($took ms)" test $took -ge 3500
+stop c

@@ -146,13 +146,12 @@ static struct world {
 /* From the last change of the world (a fault that begins or ends, a start, a death), while a candidate is well
  * and a majority of the servers serves. Of several faults the longest counts. A command that is being ended
  * still runs: stop-timeout is in none of the rows. */
-enum row { ENDED, GONE, TWO_GONE, TWO_GONE_KEEP, MUTE, TWO_MUTE, OUTAGE, OUTAGE_KEEP, FORGOTTEN, DENIED, ROWS };
+enum row { ENDED, GONE, TWO_GONE, MUTE, TWO_MUTE, OUTAGE, OUTAGE_KEEP, FORGOTTEN, DENIED, ROWS };
 
 static const struct { const char *name; int thirds, ticks; } rows[ROWS] = {
     [ENDED] = { "command ended, or candidate alone killed", 0, 0 },        /* d                           */
     [GONE] = { "killed with its guard, cut off, frozen", 3, 1 },           /* T + tick + d                */
     [TWO_GONE] = { "the first two at once", 4, 1 },                        /* T + T/3 + tick + d          */
-    [TWO_GONE_KEEP] = { "the first two at once, and an outage, keep", 9, 1 },
     [MUTE] = { "answers alone lost", 9, 0 },                               /* 3 T + d; also if requests of before it died reach a
                                                                               server late, and keep its session        */
     [TWO_MUTE] = { "answers alone lost, of the first two", 16, 0 },        /* 3 T from a look, each T/3, and 2 T for the second */
@@ -1502,7 +1501,7 @@ static enum row gap_row(const struct causes *c)
     const enum row also[] = { c->gone_hosts > 1 ? TWO_GONE : c->gone_hosts ? GONE : ENDED,
                               c->mute_hosts > 1 || (c->mute_hosts && (c->gone_hosts > 1 || (c->keep && waits)))
                                   ? TWO_MUTE : c->mute_hosts ? MUTE : ENDED,
-                              c->keep && waits ? c->gone_hosts > 1 ? TWO_GONE_KEEP : OUTAGE_KEEP : ENDED };
+                              c->keep && waits ? OUTAGE_KEEP : ENDED };
     enum row row = c->row;
     for (size_t i = 0; i < COUNT(also); i++)
         row = row_bound(also[i]) > row_bound(row) ? also[i] : row;

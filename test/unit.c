@@ -347,7 +347,7 @@ static void test_mute(void)
     string_copy(b->watched[1], NODE_MAX, "proposal-1");
     b->base.read_at = 0;
     b->client.sent[REQUEST_LOOK] = 100 * SECOND;
-    check(begins_at(b, 1900 * MILLISECOND, REQUEST_LOOK),
+    check(begins_at(b, 1998 * MILLISECOND, REQUEST_LOOK),
         "the third in the queue looks at the base just before a ping is due");
     b->client.sent[REQUEST_LOOK] = 117 * SECOND;
     check(begins_at(b, 12 * SECOND, REQUEST_LIST), "... counts anew after 2 T how many stand before it");
@@ -555,27 +555,31 @@ static void test_looks(void)
     describe("From behind the first two, a look at the base's version alone keeps the clock of (c)");
     ballot *b = member(BALLOT_KEEP);
     b->base.seen = false;
+    looked(b, 1, 7, 7);
+    nanos since = b->base.silent_since;
     base_reads(b, 1, 7, GONE);
-    nanos since = b->base.silent_since = clock_now() - 3 * SECOND;
+    check(b->base.silent_since == since, "the silence of a base that was never read counts from the first look at it");
+    since = b->base.silent_since = clock_now() - 3 * SECOND;
     looked(b, 1, 7, 7);
     check(b->base.fresh && b->base.silent_since == since, "a look at a base that has not moved changes nothing");
-    b->base.restarted = true;
     b->broke_at = clock_now();
     looked(b, 1, 8, 8);
-    check(!b->base.fresh && b->base.silent_since > since && !b->base.restarted && !b->broke_at,
-        "... at one that has: the clock of (c) begins anew");
+    check(!b->base.fresh && b->base.silent_since > since && b->base.restarted && !b->broke_at,
+        "... at one that moved before or after a break: the clock of (c) begins anew, and takes 2 T");
+    looked(b, 1, 9, 9);
+    check(!b->base.restarted, "... unless it moves again: then T");
     since = b->base.silent_since;
-    base_reads(b, 1, 8, GONE);
+    base_reads(b, 1, 9, GONE);
     check(b->base.silent_since == since && !b->base.lost_until, "... and goes on when it is read in our turn");
     proposal_adopt(b, "proposal-6");
     check(!b->base.fresh, "... and is read anew when we stand again");
-    base_reads(b, 1, 8, GONE);
+    base_reads(b, 1, 9, GONE);
     check(b->base.silent_since > since && claim_time(b) > clock_now() + 5 * SECOND,
         "... with a clock that begins anew");
     proposal_adopt(b, "proposal-7");
-    looked(b, 1, 8, 8);
+    looked(b, 1, 9, 9);
     check(b->base.moved_at && !b->unsettled, "... which is begun by a look, too");
-    looked(b, 1, 8, 9);
+    looked(b, 1, 9, 10);
     check(b->unsettled && !b->base.fresh, "... at one that went back: all is read again");
     base_reads(b, 1, 8, "");
     b->unsettled = false;
@@ -596,6 +600,8 @@ static enum step proceeds(ballot *b, nanos after, const char *leader)
         b->client.sent[step] = now;
     if (step == REQUEST_BASE)
         base_reads(b, 1, 7, leader);
+    else if (step == REQUEST_LOOK)
+        looked(b, 1, 7, 7);
     else if (step < REQUEST_COUNT)
         answer(b, step, now, (struct reply){ .rc = ZOK, .names = step == REQUEST_LIST ? &names : NULL,
             .stat = step == REQUEST_OWN ? &own : NULL });
@@ -640,6 +646,22 @@ static void test_far_behind(void)
     reconnects(b);
     check(proceeds(b, 0, "") == REQUEST_OWN && proceeds(b, 0, "") == STEP_SETTLE && proceeds(b, 0, "") == STEP_NONE,
         "after a reconnect a candidate far behind reads its own proposal, and nothing else");
+    check(proceeds(b, 2 * SECOND, "") == REQUEST_PROBE && proceeds(b, 2 * SECOND, "") == REQUEST_LOOK &&
+        proceeds(b, 0, "") == STEP_NONE,
+        "... but for the look that is due, at a server that has been asked to catch up");
+    check(b->base.restarted && !b->broke_at, "... from where the time of (c) counts, twice as long");
+    nanos since = b->base.silent_since;
+    election_event(b, ZOO_DELETED_EVENT, "/b/proposal-0000000001");
+    election_event(b, ZOO_DELETED_EVENT, "/b/proposal-0000000003");
+    check(proceeds(b, SECOND, GONE) == REQUEST_BASE && b->base.silent_since == since &&
+        claim_time(b) == since + 12 * SECOND,
+        "... and goes on where it comes to the front");
+    ballot_close(b);
+
+    b = third("");
+    reconnects(b);
+    proceeds(b, 0, "");
+    proceeds(b, 0, "");
     election_event(b, ZOO_DELETED_EVENT, "/b/proposal-0000000001");
     check(proceeds(b, SECOND, "") == STEP_DOUBT && proceeds(b, SECOND, "") == REQUEST_SYNC &&
         proceeds(b, SECOND, "") == REQUEST_LIST &&
