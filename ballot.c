@@ -1734,7 +1734,7 @@ enum part {
 
 static const nanos LOOK_AHEAD = 2 * MILLISECOND; /* before the library, which counts whole ones, would ping */
 
-/* What ends comes before what may begin then, whatever T is. */
+/* Compiles only if what must end comes before what may begin after it. */
 typedef char part_order[PART_ASK < PART_HEARTBEAT && PART_HEARTBEAT < PART_STOP_TERM &&
                         PART_STOP_TERM < PART_STOP_KILL && PART_STOP_KILL < PART_LEASE &&
                         PART_LEASE < PART_CLAIM_STOP && PART_CLAIM_STOP < PART_CLAIM &&
@@ -1789,6 +1789,8 @@ struct request {
     struct client *client;
     int number;
     nanos sent;
+    const char *data;        /* of client_create_like()                         */
+    size_t length;
     zoo_op_result_t results[OPS_MAX];
     struct Stat stat;        /* of the node that a transaction sets             */
     char path[];
@@ -2291,15 +2293,40 @@ static void answered_names(int rc, const struct String_vector *listed, const str
     request_answered(data, (struct reply){ .rc = rc, .names = &names, .stat = stat });
 }
 
-static void answered_access(int rc, struct ACL_vector *list, struct Stat *stat, const void *data)
+static bool access_open(const struct ACL_vector *access)
 {
     bool open = false;
-    for (int32_t i = 0; rc == ZOK && list && list->data && i < list->count; i++) {
-        const struct ACL *entry = &list->data[i];
+    for (int32_t i = 0; i < access->count; i++) {
+        const struct ACL *entry = &access->data[i];
         bool world = entry->id.scheme && !strcmp(entry->id.scheme, "world");
         open = open || (world && (entry->perms & ~ZOO_PERM_READ));
     }
-    request_answered(data, (struct reply){ .rc = rc, .stat = stat, .open = open });
+    return open;
+}
+
+/* A server names no digest to a client without the right "admin": such a list cannot be given to another node. */
+static bool access_complete(const struct ACL_vector *access)
+{
+    for (int32_t i = 0; i < access->count; i++) {
+        const char *id = access->data[i].id.id, *scheme = access->data[i].id.scheme;
+        if (!id || !scheme || (!strcmp(scheme, AUTH_SCHEME) && strlen(id) > 2 && !strcmp(id + strlen(id) - 2, ":x")))
+            return false;
+    }
+    return true;
+}
+
+/* Of ASK_ACCESS, or of client_create_like(), which goes on with the node itself. What a server counts, but has not
+ * sent, is not there. */
+static void answered_access(int rc, struct ACL_vector *listed, struct Stat *stat, const void *data)
+{
+    struct request *r = (struct request *)(uintptr_t)data;
+    const struct ACL_vector none = { 0, NULL }, *access = rc == ZOK && listed && listed->data ? listed : &none;
+    bool create = r->data && rc == ZOK;
+    if (create)
+        rc = !access_complete(access) ? ZNOAUTH
+             : zoo_acreate(r->client->handle, r->path, r->data, (int)r->length, access, 0, answered_string, r);
+    if (!create || rc != ZOK)
+        request_answered(r, (struct reply){ .rc = rc, .stat = stat, .open = access_open(access) });
 }
 
 /* The requests. ZOK: sent, and `learn` will be called once, with outcome_unknown() if the
@@ -2657,6 +2684,7 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  *
  *     <base>                       data: the leader's JSON, or empty
  *     <base>/proposal-NNNNNNNNNN   ephemeral, sequential; data: the candidate's
+ *     <base>/requests              what operators ask of leaders
  *     <base>/schedule              what leaders hand on: the record, see ballot.h
  *
  * The rules. T is the session timeout that the servers grant, counted as 10 min at most: a candidate's own, or the
@@ -2703,8 +2731,11 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  *    connections that end, a new handle forgets what was seen. A base whose version or mzxid is smaller than one
  *    that was seen, or a proposal with a smaller number than our last, shows the same: nothing is claimed for the
  *    greater T, the next write gives a new fencing token, and a leader with `stop` whose lease is over has lost.
- * 13 Step-down. A field "stepDown" in the leader's own proposal: the owner ends its work and resigns. If the
- *    proposal is deleted by hand, the leadership is lost at once.
+ * 13 Operators' requests. JSON in one persistent node, written by its version: "stepDown" names the proposal of a
+ *    leader that is to end its work and resign; it counts for no other. The leader reads the node behind its claim,
+ *    on the same connection, again after each reconnect, and watches it; its heartbeats repeat the mzxid that it acts
+ *    on. Nothing is written into a leader's proposal: a Go ballot that watches it would fail. If the proposal is
+ *    deleted by hand, the leadership is lost at once.
  * 14 Mismatch. A leader with another `onDisconnect` or T than ours is warned of once.
  * 15 Rights. A candidate that is refused something that leading needs leaves the queue: by resigning, else by
  *    deleting its proposal, else by closing the session; and stands again after 2 T, 30 s at most. It never blocks
@@ -2721,10 +2752,13 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
 
 #define NODE_PREFIX   "proposal-"
 #define RECORD_NAME   "schedule"
+#define ORDERS_NAME   "requests" /* orders: what operators ask of the leader; not requests to the servers */
+#define ORDER_STEP_DOWN "stepDown"
 
 enum {
-    NODE_MAX = 64,                /* "proposal-2147483647" and what a stranger may add */
-    NODE_PATH_MAX = BALLOT_PATH_MAX + NODE_MAX + 2,
+    NODE_MAX = 64,                /* of a candidate: "proposal-2147483647"; a longer name is cut, and is none's */
+    CHILD_MAX = 1024,             /* of any child of the base                          */
+    NODE_PATH_MAX = BALLOT_PATH_MAX + CHILD_MAX + 2,
     DATA_MAX = BALLOT_RECORD_MAX, /* our JSON: every byte of id, host, path escaped    */
 };
 
@@ -2753,7 +2787,7 @@ enum {
     ROW(GHOST,    "find ghost",   ASKS,  on_ghost(b, r),      ghost_send(b))                                           \
     ROW(PATH,     "make path",    SETS,  on_path(b, r),       path_send(b))                                            \
     ROW(PROPOSE,  "propose",      SETS,  on_propose(b, r),    propose_send(b))                                         \
-    /* our proposal, with its name; nothing depends on it. Refused: an operator has written since, and that stays */   \
+    /* our proposal, with its name; nothing depends on it. Refused: it was written to since, and that stays */         \
     ROW(SIGN,     "sign",         ASKS,  b->signed_own = true, sign_send(b))                                           \
     ROW(ACCESS,   "read access",  ASKS,  on_access(b, r),     client_ask(c, n, ASK_ACCESS, b->path, false))            \
     /* claim and heartbeat: the same transaction */                                                                    \
@@ -2762,7 +2796,12 @@ enum {
     ROW(WITHDRAW, "withdraw",     SETS,  on_withdraw(b, r),   client_ask(c, n, ASK_DELETE, own_path(b), false))        \
     ROW(RECORD,   "read record",  READS, on_record(b, r),                                                              \
         client_ask(c, n, ASK_DATA, child_path(b, RECORD_NAME), false))                                                 \
-    ROW(SAVE,     "write record", SETS,  on_save(b, r),       save_send(b))
+    ROW(SAVE,     "write record", SETS,  on_save(b, r),       save_send(b))                                            \
+    /* what operators ask; then, if there is no such node, a watch for it */                                           \
+    ROW(ORDERS,   "read orders",  ASKS,  on_orders(b, r),                                                              \
+        client_ask(c, n, ASK_DATA, child_path(b, ORDERS_NAME), true))                                                  \
+    ROW(AWAIT,    "await orders", ASKS,  on_await(b, r),                                                               \
+        client_ask(c, n, ASK_STAT, child_path(b, ORDERS_NAME), true))
 
 /* The next thing to do: a request, or something of our own. */
 enum step {
@@ -2841,6 +2880,7 @@ struct ballot {
     struct ballot_config config; /* its strings are the copies above */
     char host[256];
     nanos born;
+    char proposed[128]; /* the wall time of the proposal, as time_string() writes it */
     enum { WANT_LEAVE, WANT_HOLD, WANT_STAND } want;
 
     struct client client;
@@ -2890,8 +2930,11 @@ struct ballot {
     nanos beat_at;      /* the next heartbeat                                */
     int64_t token;
     bool token_old;     /* the servers went back since: the next write gives another token */
-    bool warned_differs, warned_strangers, warned_unreadable;
+    bool orders_fresh;  /* what operators ask is read in this contact, and watched */
+    bool orders_missing; /* there is no such node, and it is not watched for yet */
+    int64_t orders;     /* the mzxid of what we act on; 0: there is no such node; -1: not read since the claim */
     bool access_read;   /* of the base, once                                 */
+    bool warned_differs, warned_strangers, warned_unreadable, warned_orders;
     nanos sent_shift;   /* clock_shift() at the last write of the base,      */
     nanos ahead_shift;  /* and when its answer came;                         */
     nanos ahead;        /* our wall clock less the servers', as far as that proves it */
@@ -3001,7 +3044,7 @@ static const char *node_name(const char *base, const char *node)
 {
     size_t n = strlen(base);
     bool below = !strncmp(node, base, n) && node[n] == '/' && !strchr(node + n + 1, '/');
-    return below && strlen(node + n + 1) < NODE_MAX ? node + n + 1 : "";
+    return below ? node + n + 1 : "";
 }
 
 /* The path of a child of the base. */
@@ -3029,31 +3072,34 @@ static size_t candidate_json(const struct ballot *b, char out[DATA_MAX], bool le
     struct text t = text_in(out, DATA_MAX), time = TEXT_IN(when);
     snprintf(number, sizeof number, "%ld", (long)getpid());
     snprintf(node, sizeof node, "%s/%s", b->path, b->proposal);
-    time_string(&time, b->born);
     text_string(&t, "{");
     json_field(&t, "candidateId", b->id);
     json_field(&t, "hostname", b->host);
     json_field(&t, "pid", number);
-    json_field(&t, "proposalTime", when);
+    json_field(&t, "proposalTime", b->proposed);
     json_field(&t, "proposalNode", b->proposal[0] ? node : "");
     json_field(&t, "sessionTimeout", duration_string(b->client.timeout).data);
     json_field(&t, "onDisconnect", b->config.mode == BALLOT_STOP ? "stop" : "keep");
     json_field(&t, "version", BALLOT_VERSION);
-    if (leader)
+    if (leader) {
+        snprintf(number, sizeof number, "%" PRId64, b->leading && b->orders > 0 ? b->orders : 0);
+        json_field(&t, ORDERS_NAME, number);
+        time_string(&time, b->born);
         json_field(&t, "lastSeenTime", when);
-    if (leader && b->unrecorded)
-        json_field(&t, "unrecorded", "true");
+        if (b->unrecorded)
+            json_field(&t, "unrecorded", "true");
+    }
     text_string(&t, "}");
     assert(!t.cut); /* DATA_MAX holds the longest id, host and path, escaped */
     return t.length;
 }
 
 /* The proposal of the base at `path` that a heartbeat names, "" if it names none. */
-static void leader_named(char named[NODE_MAX], const char *path, const char *data, size_t length)
+static void leader_named(char *named, size_t size, const char *path, const char *data, size_t length)
 {
     char node[NODE_PATH_MAX];
     bool found = json_get(data, length, "proposalNode", node, sizeof node);
-    string_copy(named, NODE_MAX, found ? node_name(path, node) : "");
+    string_copy(named, size, found ? node_name(path, node) : "");
 }
 
 /* What the base's data say, a heartbeat or whatever a stranger wrote. */
@@ -3062,7 +3108,7 @@ static void base_learn(const struct ballot *b, struct base *base, const char *da
     char word[64];
     nanos timeout;
     bool timed = json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &timeout);
-    leader_named(base->named, b->path, data, length);
+    leader_named(base->named, sizeof base->named, b->path, data, length);
     base->timeout = timed && timeout > 0 ? nanos_min(timeout, TIMEOUT_COUNTED) : b->client.timeout;
     base->empty = length == 0;
     base->revocable = json_get(data, length, "onDisconnect", word, sizeof word);
@@ -3146,6 +3192,7 @@ static void contact_doubt(struct ballot *b)
         b->ghost = true;
     election_doubt(b);
     b->own_only = b->synced = b->list_fresh = own_only;
+    b->orders_fresh = false;
 }
 
 static void on_contact(struct ballot *b, int event)
@@ -3174,6 +3221,8 @@ static void on_node(struct ballot *b, int event, const char *name)
             b->watched[i][0] = '\0';
     if (!strcmp(name, b->proposal))
         b->own_fresh = false;
+    else if (!strcmp(name, ORDERS_NAME))
+        b->orders_fresh = false;
     else if (event == ZOO_DELETED_EVENT) { /* none can come in before us: no need to list again */
         names_remove(&b->queue, name);
         queue_changed(b);
@@ -3207,7 +3256,7 @@ static void on_list(struct ballot *b, const struct reply *reply)
     for (int32_t i = 0; reply->rc == ZOK && i < reply->names->count; i++) {
         const char *name = reply->names->data[i];
         if (!name_numbered(name))
-            strangers = strangers || strcmp(name, RECORD_NAME) != 0;
+            strangers = strangers || (strcmp(name, RECORD_NAME) != 0 && strcmp(name, ORDERS_NAME) != 0);
         else if (names_place(&b->ignored, name) < 0 || !strcmp(name, b->proposal))
             complete = names_add(&b->queue, name) && complete;
     }
@@ -3337,10 +3386,6 @@ static void on_own(struct ballot *b, const struct reply *reply)
     /* Only its owner makes it ours: a node of that name made by another session, or by hand, is another node. */
     b->own_exists = reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id;
     b->own_fresh = true;
-    if (b->own_exists && b->leading && !b->step_down && json_has(reply->data, reply->length, "stepDown")) {
-        b->step_down = true;
-        SAY(&b->config, WARN, "asked to step down");
-    }
     if (!b->own_exists && !b->unsettled) {
         election_doubt(b);
         b->own_fresh = false;
@@ -3523,8 +3568,41 @@ static void on_write(struct ballot *b, const struct reply *reply)
         b->broke_at = 0;
 }
 
+/* What operators ask of the leader. Without the right to read it, nothing is asked of us: that is no reason not to
+ * lead. To add a kind of request: a field, which is read here. */
+static void on_orders(struct ballot *b, const struct reply *reply)
+{
+    char name[NODE_MAX];
+    bool there = reply->rc == ZOK, known = b->orders >= 0;
+    int64_t before = b->orders;
+    if (!b->leading) /* the claim before it was refused */
+        return;
+    b->orders_fresh = true;
+    b->orders_missing = reply->rc == ZNONODE;
+    b->orders = there ? reply->stat->mzxid : 0;
+    if (known && b->orders != before)
+        b->beat_at = 0; /* an operator waits for it */
+    if (!there && !b->orders_missing && !b->warned_orders) {
+        b->warned_orders = true;
+        SAY(&b->config, WARN, "reading %s is refused: %s; what operators ask there, such as step-down, is not done",
+            reply->path, zerror(reply->rc));
+    }
+    bool us = json_get(reply->data, reply->length, ORDER_STEP_DOWN, name, sizeof name) && !strcmp(name, b->proposal);
+    if (us && !b->step_down)
+        SAY(&b->config, WARN, "asked to step down");
+    b->step_down = b->step_down || us;
+}
+
+static void on_await(struct ballot *b, const struct reply *reply)
+{
+    b->orders_missing = false;
+    b->orders_fresh = b->orders_fresh && reply->rc == ZNONODE; /* else it was made meanwhile */
+}
+
 static void leadership_ends(struct ballot *b)
 {
+    b->orders = -1;
+    b->orders_fresh = b->orders_missing = false;
     b->leading = b->step_down = b->resigning = false;
     b->token = b->client.hurry_until = b->ahead = b->ahead_shift = 0;
     b->lease = (struct ballot_lease){ 0 };
@@ -3699,12 +3777,16 @@ static enum step leader_step(const struct ballot *b, nanos now, nanos *wake)
         return REQUEST_SAVE;
     if (b->want == WANT_LEAVE)
         return REQUEST_RESIGN;
+    if (!b->orders_fresh && !flying(b, REQUEST_ORDERS))
+        return REQUEST_ORDERS;
     if (b->config.record && !b->record.fresh)
         return once(b, REQUEST_RECORD);
     if (!due(b->calm_at, now, wake))
         return STEP_NONE;
     if (!b->signed_own)
         return once(b, REQUEST_SIGN);
+    if (b->orders_missing)
+        return once(b, REQUEST_AWAIT);
     if (!b->own_fresh)
         return once(b, REQUEST_OWN);
     return b->config.auth && !b->access_read ? once(b, REQUEST_ACCESS) : STEP_NONE;
@@ -3812,7 +3894,7 @@ static enum step patient_step(const struct ballot *b, long place, nanos now, nan
     const nanos *sent = b->client.sent, T = b->client.timeout;
     nanos look_at = nanos_max(sent[REQUEST_LOOK], sent[REQUEST_BASE]) + part(T, PART_LOOK) - LOOK_AHEAD;
     if (base->moved_at == 0 || due(look_at, now, wake)) {
-        bool behind = b->broke_at && sent[REQUEST_PROBE] < b->broke_at; /* this server may be: the clock begins anew with the look */
+        bool behind = b->broke_at && sent[REQUEST_PROBE] < b->broke_at; /* the server, perhaps: a sync comes first */
         return once(b, behind ? REQUEST_PROBE : REQUEST_LOOK);
     }
     if (b->want != WANT_STAND)
@@ -3951,7 +4033,8 @@ static void lease_cut(struct ballot *b)
     b->cut_unseen = b->client.news = true;
 }
 
-/* The claim and the heartbeat. Of two candidates that send the same version, only one succeeds. */
+/* The claim and the heartbeat. Of two candidates that send the same version, only one succeeds. Right behind it,
+ * without waiting for its answer, goes the read of what operators ask: nothing is started before that is known. */
 static int write_send(struct ballot *b)
 {
     if (!b->leading)
@@ -3962,7 +4045,10 @@ static int write_send(struct ballot *b)
     b->sent_shift = clock_shift();
     const struct op ops[] = { { OP_CHECK, own_path(b), NULL, 0, -1 },
                               { OP_SET, b->path, b->sent, b->sent_length, b->base.version } };
-    return client_commit(&b->client, REQUEST_WRITE, ops, COUNT(ops));
+    int rc = client_commit(&b->client, REQUEST_WRITE, ops, COUNT(ops));
+    if (rc == ZOK && b->client.connected && !b->orders_fresh && !flying(b, REQUEST_ORDERS))
+        client_ask(&b->client, REQUEST_ORDERS, ASK_DATA, child_path(b, ORDERS_NAME), true);
+    return rc;
 }
 
 static int resign_send(struct ballot *b)
@@ -3986,6 +4072,8 @@ static int save_send(struct ballot *b)
 static int propose_send(struct ballot *b)
 {
     char json[DATA_MAX];
+    struct text time = TEXT_IN(b->proposed);
+    time_string(&time, b->born);
     size_t n = candidate_json(b, json, false);
     b->refused = false; /* what the answer will say counts, not what was refused before */
     b->denied = DENIED_NOTHING;
@@ -3996,7 +4084,7 @@ static int sign_send(struct ballot *b)
 {
     char json[DATA_MAX];
     size_t n = candidate_json(b, json, false);
-    /* Only as it was created: what an operator has written since stays. */
+    /* Only as it was created: what was written since stays. */
     return client_set(&b->client, REQUEST_SIGN, own_path(b), json, n, 0);
 }
 
@@ -4178,6 +4266,7 @@ BALLOT_API int ballot_open(ballot **out, const struct ballot_config *config)
     b->born = clock_now();
     b->path_length = strlen(b->path);
     b->planned_at = NEVER;
+    b->orders = -1;
     client_open(&b->client, &b->config, b, election_learn, election_event);
     *out = b;
     return BALLOT_OK;
@@ -4258,8 +4347,9 @@ BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
     const struct client *c = &b->client;
     *out = (struct ballot_status){
         .role = ballot_role(b), .connected = c->connected, .step_down = ballot_step_down(b), .resigning = b->resigning,
-        .refused = b->refused || c->denied, .unnamed = b->leading && !base_names_us(b),
-        .losses = b->losses, .revoked = b->revoked, .unrecorded = b->unrecorded, .token = b->token,
+        .requests_known = b->orders_fresh, .refused = b->refused || c->denied,
+        .unnamed = b->leading && !base_names_us(b), .losses = b->losses, .revoked = b->revoked,
+        .unrecorded = b->unrecorded, .token = b->token,
         .lease = b->lease, .timeout = c->timeout, .clock_ahead = b->ahead, .clock_shift = b->ahead_shift,
         .session = c->session.client_id, .servers = c->addresses, .resolver = c->resolver.pid,
     };
@@ -6602,7 +6692,7 @@ static void will_learn(void *owner, const struct reply *reply)
     w->rc = reply->rc;
     if (reply->request == WILL_READ) {
         w->version = reply->stat->version;
-        leader_named(w->named, w->config.base_path, reply->data, reply->length);
+        leader_named(w->named, sizeof w->named, w->config.base_path, reply->data, reply->length);
     } else if (reply->request == WILL_OWNER)
         w->owner = reply->stat->ephemeralOwner;
     else
@@ -7528,7 +7618,7 @@ static void decide_ending(const struct facts *f, struct decision *d)
 static enum authority decide_authority(const struct facts *f, const struct decision *d, nanos *wake)
 {
     const struct observed *o = &f->observed;
-    if (o->election.role == BALLOT_LEADER && o->now < o->start_until)
+    if (o->election.role == BALLOT_LEADER && o->election.requests_known && o->now < o->start_until)
         return AUTHORITY_LEADER;
     if (d->anyway)
         return AUTHORITY_ANYWAY;
@@ -8189,7 +8279,7 @@ enum znode_state { ZNODE_UNREAD, ZNODE_ASKED, ZNODE_READ, ZNODE_GONE, ZNODE_REFU
 
 /* A znode as it was read. */
 struct znode {
-    char name[NODE_MAX];
+    char name[CHILD_MAX];
     enum znode_state state;
     bool listed;       /* in the last list; else kept only to show its end    */
     bool shown;        /* `watch` has shown it                                 */
@@ -8198,13 +8288,13 @@ struct znode {
     struct Stat stat;
 };
 
-enum reading { READ_NO_PROPOSAL, READ_LEADERS, READ_ALL, READ_SCHEDULE_TOO };
+enum reading { READ_NO_PROPOSAL, READ_ORDERS, READ_ALL, READ_ORDERS_AND_SCHEDULE };
 
 /* What is asked of the servers. */
 enum query {
     QUERY_SYNC, QUERY_BASE, QUERY_LIST, QUERY_NODE,
     QUERY_CREATION,      /* where there is no base: a watch for it              */
-    QUERY_ASK,           /* the step-down's: write into the leader's proposal   */
+    QUERY_ASK,           /* the step-down's: write what is asked of the leader  */
     QUERY_NOTHING,
     QUERY_ANEW,          /* forget, and read all again                          */
 };
@@ -8221,22 +8311,37 @@ struct viewer {
     bool base_exists;
     bool hold_base;     /* what the base said is not shown yet: do not read over it */
     struct znode base;
-    char named[NODE_MAX]; /* the proposal that it names; "": none              */
+    char named[CHILD_MAX]; /* the proposal that it names; "": none             */
     struct Stat list_stat; /* of the base, with the list                       */
     struct znode schedule; /* the node of the run record                       */
+    struct znode orders;   /* what operators ask of the leader                  */
     struct znode *nodes; /* sorted as by znode_compare()                        */
     size_t count;
     bool lost;          /* there was no memory for what was read               */
     int refused;        /* what no waiting mends: a ZooKeeper error, or 0      */
     const char *refused_what;
-    bool asked;         /* QUERY_ASK was carried out                           */
-    int ask_refused;    /* ... or refused: a ZooKeeper error                   */
+    int ask_refused;    /* why QUERY_ASK is refused: a ZooKeeper error, or 0   */
     char node[NODE_PATH_MAX]; /* of viewer_path()                              */
 };
 
 static const char *viewer_path(struct viewer *v, const char *name)
 {
     return node_path(v->node, v->config.base_path, name);
+}
+
+/* The node beside the proposals that has this name; NULL: there is none of that name. */
+static struct znode *node_beside(struct viewer *v, const char *name)
+{
+    return !strcmp(name, v->schedule.name) ? &v->schedule : !strcmp(name, v->orders.name) ? &v->orders : NULL;
+}
+
+/* Whether the candidate with that proposal is asked to step down. */
+static bool step_down_asked(const struct viewer *v, const char *proposal)
+{
+    const struct znode *n = &v->orders;
+    char name[CHILD_MAX];
+    return n->state == ZNODE_READ && n->data && json_get(n->data, n->length, ORDER_STEP_DOWN, name, sizeof name) &&
+           !strcmp(name, proposal);
 }
 
 /* Whether `bytes` are one object and nothing else; what is nested in it is read as leniently as by json_skip(). */
@@ -8340,7 +8445,7 @@ static void on_query_base(struct viewer *v, const struct reply *reply)
     v->base_fresh = true;
     v->base_exists = reply->rc == ZOK;
     znode_keep(v, &v->base, reply);
-    leader_named(v->named, v->config.base_path, reply->data, reply->length);
+    leader_named(v->named, sizeof v->named, v->config.base_path, reply->data, reply->length);
 }
 
 /* Puts a new list in the place of the old one. What stayed keeps what was read
@@ -8353,13 +8458,14 @@ static bool nodes_replace(struct viewer *v, const struct String_vector *names, c
     size_t count = 0;
     if (!nodes)
         return false;
-    v->schedule.listed = false;
-    v->schedule.state = ZNODE_UNREAD;
+    v->schedule.listed = v->orders.listed = false;
+    v->schedule.state = v->orders.state = ZNODE_UNREAD;
     for (int32_t i = 0; i < listed; i++) {
         const char *name = names->data[i];
-        bool record = !strcmp(name, RECORD_NAME);
-        v->schedule.listed = v->schedule.listed || record;
-        if (record || strlen(name) >= NODE_MAX)
+        struct znode *beside = node_beside(v, name);
+        if (beside)
+            beside->listed = true;
+        if (beside || strlen(name) >= CHILD_MAX)
             continue;
         struct znode *old = same_base ? node_find(v, name) : NULL;
         if (old) {
@@ -8367,7 +8473,7 @@ static bool nodes_replace(struct viewer *v, const struct String_vector *names, c
             old->listed = old->shown = false;
             old->data = NULL;
         } else
-            string_copy(nodes[count].name, NODE_MAX, name);
+            string_copy(nodes[count].name, CHILD_MAX, name);
         nodes[count++].listed = true;
     }
     for (size_t i = 0; i < v->count; i++)
@@ -8396,20 +8502,20 @@ static void on_query_list(struct viewer *v, const struct reply *reply)
 static void on_query_node(struct viewer *v, const struct reply *reply)
 {
     const char *name = node_name(v->config.base_path, reply->path);
-    struct znode *n = !strcmp(name, RECORD_NAME) ? &v->schedule : node_find(v, name);
+    struct znode *beside = node_beside(v, name), *n = beside ? beside : node_find(v, name);
     if (n && reply->rc == ZOK)
         znode_keep(v, n, reply);
     else if (n)
         n->state = outcome_unknown(reply->rc) ? ZNODE_UNREAD : reply->rc == ZNONODE ? ZNODE_GONE : ZNODE_REFUSED;
 }
 
+/* Refused, or the answer is lost: what is there now? */
 static void on_query_ask(struct viewer *v, const struct reply *reply)
 {
-    struct znode *n = node_find(v, node_name(v->config.base_path, reply->path));
-    v->asked = reply->rc == ZOK;
-    if (n && !v->asked) /* written meanwhile, or the answer is lost: what is there now? */
-        n->state = ZNODE_UNREAD;
-    if (!v->asked && !outcome_unknown(reply->rc) && reply->rc != ZBADVERSION && reply->rc != ZNONODE)
+    v->orders.state = ZNODE_UNREAD;
+    if (reply->rc == ZNODEEXISTS || reply->rc == ZNONODE)
+        v->list_fresh = false;
+    if (reply->rc != ZOK && !outcome_unknown(reply->rc) && !outdated(reply->rc))
         v->ask_refused = reply->rc;
 }
 
@@ -8439,19 +8545,22 @@ static bool node_wanted(const struct viewer *v, const struct znode *n)
 {
     if (!n->listed || n->state != ZNODE_UNREAD)
         return false;
-    if (n == &v->schedule)
-        return v->reading == READ_SCHEDULE_TOO;
-    return v->reading >= READ_ALL || (v->reading == READ_LEADERS && n == viewer_leader(v));
+    if (n == &v->orders)
+        return v->reading == READ_ORDERS || v->reading == READ_ORDERS_AND_SCHEDULE;
+    return n == &v->schedule ? v->reading == READ_ORDERS_AND_SCHEDULE : v->reading >= READ_ALL;
+}
+
+static bool node_in_state(const struct viewer *v, const struct znode *n, enum znode_state state)
+{
+    return state == ZNODE_UNREAD ? node_wanted(v, n) : n->state == state;
 }
 
 static bool nodes_in_state(const struct viewer *v, enum znode_state state)
 {
-    for (size_t i = 0; i <= v->count; i++) {
-        const struct znode *n = i < v->count ? &v->nodes[i] : &v->schedule;
-        if (state == ZNODE_UNREAD ? node_wanted(v, n) : n->state == state)
+    for (size_t i = 0; i < v->count; i++)
+        if (node_in_state(v, &v->nodes[i], state))
             return true;
-    }
-    return false;
+    return node_in_state(v, &v->schedule, state) || node_in_state(v, &v->orders, state);
 }
 
 static enum query viewer_step(const struct viewer *v)
@@ -8484,16 +8593,34 @@ static bool viewer_whole(const struct viewer *v)
 
 /* --- asking --------------------------------------------------------------------- */
 
+/* With the access list that the node `like` has; `data` must stay until the reply. */
+static int client_create_like(struct client *c, int request, const char *path, const char *data, size_t length,
+                              const char *like)
+{
+    struct request *r = request_new(c, request, path);
+    if (!r)
+        return ZSYSTEMERROR;
+    r->data = data;
+    r->length = length;
+    return request_sent(r, zoo_aget_acl(c->handle, like, answered_access, r));
+}
+
+static int query_node_send(struct viewer *v, struct znode *n)
+{
+    if (!node_wanted(v, n))
+        return ZOK;
+    int rc = client_ask(&v->client, QUERY_NODE, ASK_DATA, viewer_path(v, n->name), false);
+    n->state = rc == ZOK ? ZNODE_ASKED : ZNODE_UNREAD;
+    return rc;
+}
+
 static int query_nodes_send(struct viewer *v)
 {
-    int rc = ZOK;
-    for (size_t i = 0; i <= v->count && rc == ZOK; i++) {
-        struct znode *n = i < v->count ? &v->nodes[i] : &v->schedule;
-        if (!node_wanted(v, n))
-            continue;
-        rc = client_ask(&v->client, QUERY_NODE, ASK_DATA, viewer_path(v, n->name), false);
-        n->state = rc == ZOK ? ZNODE_ASKED : ZNODE_UNREAD;
-    }
+    int rc = query_node_send(v, &v->schedule);
+    if (rc == ZOK)
+        rc = query_node_send(v, &v->orders);
+    for (size_t i = 0; i < v->count && rc == ZOK; i++)
+        rc = query_node_send(v, &v->nodes[i]);
     return rc;
 }
 
@@ -8535,6 +8662,7 @@ static void viewer_free(struct viewer *v)
     free(v->nodes);
     free(v->base.data);
     free(v->schedule.data);
+    free(v->orders.data);
     free(v);
 }
 
@@ -8572,7 +8700,8 @@ static struct viewer *viewer_open(const struct settings *s, struct log *log, enu
     v->born = clock_now();
     v->reading = reading;
     v->watching = watching;
-    string_copy(v->schedule.name, NODE_MAX, RECORD_NAME);
+    string_copy(v->schedule.name, CHILD_MAX, RECORD_NAME);
+    string_copy(v->orders.name, CHILD_MAX, ORDERS_NAME);
     client_open(&v->client, &v->config, v, viewer_learn, viewer_event);
     return v;
 }
@@ -8608,7 +8737,7 @@ static const char member_names[][16] = { MEMBERS(SPELLING) };
 
 /* What is shown of the leader, a candidate or the schedule: fields that are empty are not. */
 struct record {
-    char fields[MEMBER_COUNT][BALLOT_PATH_MAX + NODE_MAX + 8];
+    char fields[MEMBER_COUNT][NODE_PATH_MAX];
     char notes[8][128];
     size_t note_count;
     const char *brief; /* a candidate's, for the table; NULL: none */
@@ -8760,16 +8889,15 @@ static void report_lowest(const struct report *p, struct record *r)
 static void report_times(const struct report *p, struct record *r, const struct znode *n)
 {
     nanos proposed;
-    bool asked = json_has(n->data, n->length, "stepDown");
-    if (asked) {
+    if (step_down_asked(p->viewer, n->name)) {
         record_note(r, "asked to step down");
         r->brief = "asked to step down";
     }
     if (!time_parse(r->fields[MEMBER_TIME], &proposed))
         return;
     record_note(r, "proposal node created %s ago", duration_string(p->now - proposed).data);
-    nanos drift = clock_limit(n->stat.mtime, MILLISECOND) - proposed;
-    if (!asked && (drift > MILLISECOND || drift < -MILLISECOND)) /* the last write was the request */
+    nanos drift = clock_limit(n->stat.ctime, MILLISECOND) - proposed;
+    if (drift > MILLISECOND || drift < -MILLISECOND)
         record_note(r, "time drift of %s between proposal and zookeeper write", duration_string(drift).data);
 }
 
@@ -9143,7 +9271,7 @@ static int info(const struct settings *s, struct log *log, char **command)
 {
     bool check = setting_number(s, SET_CHECK);
     nanos limit = setting_number(s, SET_SESSION_TIMEOUT);
-    struct viewer *v = viewer_open(s, log, check ? READ_NO_PROPOSAL : READ_SCHEDULE_TOO, false);
+    struct viewer *v = viewer_open(s, log, check ? READ_NO_PROPOSAL : READ_ORDERS_AND_SCHEDULE, false);
     (void)command;
     if (!v)
         return EXIT_BALLOT;
@@ -9190,7 +9318,7 @@ static const char change_names[][16] = { CHANGES(SPELLING) };
 
 /* A candidate as a line names it: "" for what is not known. */
 struct candidate {
-    char id[BALLOT_ID_MAX + 1], host[256], pid[32], node[NODE_MAX];
+    char id[BALLOT_ID_MAX + 1], host[256], pid[32], node[CHILD_MAX];
 };
 
 struct watch {
@@ -9477,22 +9605,25 @@ static int watch(const struct settings *s, struct log *log, char **command)
 /* ---------------------------------------------------------------------------
  * Step-down: asking the present leader to hand over
  *
- * The request is a field "stepDown" in the leader's proposal, which it watches. handover_next() is a pure function of
- * what was read.
+ * The request is a field "stepDown" of the node "requests" (rule 13), which names the leader's proposal.
+ * handover_next() is a pure function of what was read.
  * ------------------------------------------------------------------------ */
 
 struct handover {
     struct viewer *viewer;
     struct log *log;
     bool begun;           /* `old` is known                              */
-    struct candidate old; /* the leader when we came                     */
-    char name[512];       /* ... in words                                */
+    struct candidate old; /* the leader when we came; node "": none      */
+    char name[8 * BALLOT_ID_MAX]; /* ... in words                        */
     bool gone_said;       /* that it cannot be asked                     */
+    char json[DATA_MAX];  /* what is asked, until it is written          */
+    bool unfit;           /* it cannot be added to what the node holds   */
 };
 
 enum handover_step {
     HANDOVER_WAIT, HANDOVER_BEGIN, HANDOVER_ASK, HANDOVER_TELL_GONE, HANDOVER_DONE,
-    HANDOVER_NO_LEADER, HANDOVER_NO_OTHER, HANDOVER_AGAIN, HANDOVER_FOREIGN, HANDOVER_REFUSED,
+    HANDOVER_NO_LEADER, HANDOVER_NO_OTHER, HANDOVER_AGAIN, HANDOVER_FOREIGN, HANDOVER_OLDER, HANDOVER_UNFIT,
+    HANDOVER_REFUSED,
 };
 
 /* Whether there is a candidate besides the one with the proposal `node`. */
@@ -9504,63 +9635,115 @@ static bool handover_others(const struct viewer *v, const char *node)
     return false;
 }
 
+static bool base_says(const struct viewer *v, const char *name)
+{
+    return v->base.data && json_has(v->base.data, v->base.length, name);
+}
+
 static enum handover_step handover_next(const struct handover *d)
 {
     const struct viewer *v = d->viewer;
-    if (v->ask_refused)
-        return HANDOVER_REFUSED;
+    if (v->ask_refused || d->unfit)
+        return d->unfit ? HANDOVER_UNFIT : HANDOVER_REFUSED;
     if (v->client.flying[QUERY_ASK] || !viewer_whole(v))
         return HANDOVER_WAIT;
     const char *named = v->named;
-    const struct znode *n = viewer_leader(v);
-    if (!d->begun)
-        return *named ? HANDOVER_BEGIN : HANDOVER_NO_LEADER;
+    if (!d->begun) /* no leader, but candidates: one of them is about to lead */
+        return *named || handover_others(v, "") ? HANDOVER_BEGIN : HANDOVER_NO_LEADER;
     if (*named && strcmp(named, d->old.node) != 0) {
         const struct candidate now = candidate_read(&v->base, named);
         return candidate_same(&now, &d->old) ? HANDOVER_AGAIN : HANDOVER_DONE;
     }
     if (!*named)
         return HANDOVER_WAIT;
-    if (!n)
-        return d->gone_said || v->asked ? HANDOVER_WAIT : HANDOVER_TELL_GONE;
-    if (!n->data || !json_has(n->data, n->length, "onDisconnect"))
+    if (!viewer_leader(v))
+        return d->gone_said || step_down_asked(v, d->old.node) ? HANDOVER_WAIT : HANDOVER_TELL_GONE;
+    if (!base_says(v, "onDisconnect"))
         return HANDOVER_FOREIGN;
-    if (v->asked || json_has(n->data, n->length, "stepDown"))
+    if (!base_says(v, ORDERS_NAME))
+        return HANDOVER_OLDER;
+    if (step_down_asked(v, d->old.node))
         return HANDOVER_WAIT;
     return handover_others(v, d->old.node) ? HANDOVER_ASK : HANDOVER_NO_OTHER;
 }
 
-/* Adds the field before the end of the leader's JSON, which is an object: it has a field. */
+/* Copies the fields of an object, but for those whose names begin with `but`. */
+static void json_copy(struct text *t, const char *bytes, size_t count, const char *but)
+{
+    struct json j = { bytes, bytes + count };
+    char key[64];
+    if (!json_take(&j, '{') || json_take(&j, '}'))
+        return;
+    do {
+        json_space(&j);
+        const char *field = j.at;
+        struct text name = TEXT_IN(key);
+        if (!json_read_string(&j, &name) || !json_take(&j, ':') || !json_skip(&j))
+            return;
+        if (!strncmp(key, but, strlen(but)))
+            continue;
+        text_string(t, t->length > 1 ? "," : "");
+        text_bytes(t, field, (size_t)(j.at - field));
+    } while (json_take(&j, ','));
+}
+
+/* Writes the request into what else is asked, which stays. */
 static void handover_ask(struct handover *d)
 {
     struct viewer *v = d->viewer;
-    const struct znode *n = node_find(v, d->old.node);
-    char json[DATA_MAX + 4096], when[128], host[256] = "", by[512];
-    struct text t = TEXT_IN(json), time = TEXT_IN(when);
-    size_t end = n->length;
-    while (end > 0 && n->data[end - 1] != '}')
-        end--;
+    const struct znode *n = &v->orders;
+    char when[128], host[256] = "", by[512];
+    struct text t = TEXT_IN(d->json), time = TEXT_IN(when);
+    bool there = n->listed && n->state == ZNODE_READ;
+    d->unfit = there && n->length > 0 && (!n->data || !json_is_object(n->data, n->length));
+    v->ask_refused = n->listed && n->state == ZNODE_REFUSED ? ZNOAUTH : 0;
     time_string(&time, v->born);
     gethostname(host, sizeof host - 1);
-    snprintf(by, sizeof by, "%s by %s, pid %ld", when, host, (long)getpid());
-    text_bytes(&t, n->data, end ? end - 1 : 0);
-    json_field(&t, "stepDown", by);
+    snprintf(by, sizeof by, "%s, pid %ld, at %s", host, (long)getpid(), when);
+    text_string(&t, "{");
+    if (there && n->data)
+        json_copy(&t, n->data, n->length, ORDER_STEP_DOWN);
+    json_field(&t, ORDER_STEP_DOWN, d->old.node);
+    json_field(&t, ORDER_STEP_DOWN "By", by);
     text_string(&t, "}");
-    client_set(&v->client, QUERY_ASK, viewer_path(v, n->name), json, t.length, n->stat.version);
+    d->unfit = d->unfit || t.cut;
+    if (d->unfit || v->ask_refused)
+        return;
+    const char *base = v->config.base_path, *path = viewer_path(v, ORDERS_NAME);
+    int rc = there ? client_set(&v->client, QUERY_ASK, path, d->json, t.length, n->stat.version)
+                   : client_create_like(&v->client, QUERY_ASK, path, d->json, t.length, base);
+    if (rc != ZOK)
+        client_hang_up(&v->client);
+}
+
+/* Why the leader was not asked, and what to do. */
+static const char *handover_refusal(enum handover_step end)
+{
+    switch (end) {
+    case HANDOVER_FOREIGN:
+        return "it says no \"onDisconnect\", so it is a Go ballot, which knows no step-down; end it to make it hand "
+               "over";
+    case HANDOVER_OLDER:
+        return "it says no \"" ORDERS_NAME "\", so it is an earlier ballot, which does not read that node; end it "
+               "(SIGTERM) to make it hand over, and start the present version in its place";
+    default:
+        return "what the node \"" ORDERS_NAME "\" below the base holds is too long, or no JSON object; delete that "
+               "node, then ask again";
+    }
 }
 
 /* What the end is, in words; the exit status. */
 static int handover_report(const struct handover *d, enum handover_step end)
 {
     const char *path = d->viewer->config.base_path, *old = d->name;
-    char leader[512], buffer[4 * BALLOT_PATH_MAX + 1];
+    char leader[sizeof d->name], buffer[4 * BALLOT_PATH_MAX + 1];
     struct text shown = TEXT_IN(buffer), name = TEXT_IN(leader);
     const struct candidate now = candidate_read(&d->viewer->base, d->viewer->named);
     candidate_text(&name, &now);
     switch (end) {
     case HANDOVER_DONE:
         text_visible(&shown, path, strlen(path));
-        printf("%s leads %s now, after %s\n", leader, shown.data, old);
+        printf("%s leads %s now, %s%s\n", leader, shown.data, *old ? "after " : "where no candidate led", old);
         return 0;
     case HANDOVER_NO_LEADER:
         LOG(d->log, FATAL, "no candidate leads %s: none can step down", path);
@@ -9571,36 +9754,43 @@ static int handover_report(const struct handover *d, enum handover_step end)
     case HANDOVER_AGAIN:
         LOG(d->log, FATAL, "no other candidate took over in %s: %s leads again", path, leader);
         break;
-    case HANDOVER_FOREIGN:
-        LOG(d->log, FATAL, "%s cannot be asked: it says no \"onDisconnect\", so it is a Go ballot, which knows no "
-            "step-down; end it to make it hand over", old);
+    case HANDOVER_REFUSED:
+        LOG(d->log, FATAL, "asking %s to step down is refused: %s (the right to read %s and its access list, and to "
+            "read and write %s/" ORDERS_NAME " or to create it, is needed)", old,
+            zerror(d->viewer->ask_refused), path, path);
         break;
     default:
-        LOG(d->log, FATAL, "asking %s to step down is refused: %s", old, zerror(d->viewer->ask_refused));
+        LOG(d->log, FATAL, "%s cannot be asked: %s", old, handover_refusal(end));
     }
     return EXIT_BALLOT;
 }
 
+/* Whether the leader's heartbeats say that it acts on what is asked. */
+static bool handover_acknowledged(const struct viewer *v)
+{
+    char number[24];
+    return v->base.data && json_get(v->base.data, v->base.length, ORDERS_NAME, number, sizeof number) &&
+           strtoll(number, NULL, 10) >= v->orders.stat.mzxid;
+}
+
 /* Why it took too long: what is known of the leader that was asked. */
-static int handover_late(const struct handover *d, const struct settings *s, nanos waited)
+static int handover_late(const struct handover *d, nanos waited)
 {
     const struct viewer *v = d->viewer;
-    char last[128] = "";
     const struct short_text within = duration_string(waited);
-    nanos heartbeat;
-    bool silent = v->base.data && json_get(v->base.data, v->base.length, "lastSeenTime", last, sizeof last) &&
-                  time_parse(last, &heartbeat) &&
-                  clock_read(CLOCK_REALTIME) - heartbeat > setting_number(s, SET_SESSION_TIMEOUT);
     if (!v->client.connected || !d->begun)
         viewer_complain(v, d->log, waited);
+    else if (!*v->named && !d->name[0])
+        LOG(d->log, FATAL, "no candidate leads %s, and none has begun to within %s", v->config.base_path, within.data);
     else if (!*v->named)
         LOG(d->log, FATAL, "%s has resigned, but no candidate has taken over within %s", d->name, within.data);
     else if (!viewer_leader(v))
         LOG(d->log, FATAL, "%s is gone or cut off, and no candidate has taken over within %s: the others wait until "
             "it has been silent for long enough", d->name, within.data);
     else
-        LOG(d->log, FATAL, "%s has not handed over within %s%s; it stays asked", d->name, within.data,
-            silent ? ": it is silent, and most likely out of contact" : ": its command may still be ending");
+        LOG(d->log, FATAL, "%s has not handed over within %s: %s; it stays asked", d->name, within.data,
+            handover_acknowledged(v) ? "its command may still be ending"
+            : "it has not acknowledged the request, and most likely is out of contact");
     return EXIT_BALLOT;
 }
 
@@ -9608,16 +9798,19 @@ static void handover_begin(struct handover *d)
 {
     struct text name = TEXT_IN(d->name);
     d->begun = true;
+    d->old = (struct candidate){ .node = "" };
+    if (!d->viewer->named[0])
+        return;
     d->old = candidate_read(&d->viewer->base, d->viewer->named);
     candidate_text(&name, &d->old);
 }
 
 /* Follows the election to its end, or to the deadline. */
-static int handover_run(struct handover *d, const struct settings *s)
+static int handover_run(struct handover *d, nanos limit)
 {
     struct viewer *v = d->viewer;
     struct pollfd slots[BALLOT_POLLFDS];
-    nanos limit = setting_number(s, SET_TIMEOUT), deadline = clock_now() + limit;
+    nanos deadline = clock_now() + limit;
     while (!v->refused && clock_now() < deadline) {
         if (viewer_lost(v, d->log))
             return EXIT_BALLOT;
@@ -9635,21 +9828,26 @@ static int handover_run(struct handover *d, const struct settings *s)
             viewer_round(v, slots, 0, deadline);
     }
     if (!v->refused)
-        return handover_late(d, s, limit);
+        return handover_late(d, limit);
     viewer_complain(v, d->log, limit);
     return EXIT_BALLOT;
 }
 
 static int step_down(const struct settings *s, struct log *log, char **command)
 {
-    struct handover d = { .viewer = viewer_open(s, log, READ_LEADERS, true), .log = log };
+    struct handover *d = calloc(1, sizeof *d);
+    struct viewer *v = d ? viewer_open(s, log, READ_ORDERS, true) : NULL;
+    int status = EXIT_BALLOT;
     (void)command;
-    if (!d.viewer)
-        return EXIT_BALLOT;
-    signal_handle(SIGPIPE, SIG_IGN);
-    int status = handover_run(&d, s);
-    viewer_end(d.viewer, viewer_whole(d.viewer));
-    viewer_free(d.viewer);
+    if (v) {
+        d->viewer = v;
+        d->log = log;
+        signal_handle(SIGPIPE, SIG_IGN);
+        status = handover_run(d, setting_number(s, SET_TIMEOUT));
+        viewer_end(v, viewer_whole(v));
+        viewer_free(v);
+    }
+    free(d);
     return status;
 }
 
@@ -10399,5 +10597,7 @@ int main(int argc, char **argv)
 #undef SAY
 #undef NODE_PREFIX
 #undef RECORD_NAME
+#undef ORDERS_NAME
+#undef ORDER_STEP_DOWN
 #undef REQUESTS
 #endif

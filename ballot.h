@@ -215,7 +215,8 @@ BALLOT_API int64_t ballot_lease_ms(const ballot *b);
 BALLOT_API int64_t ballot_token(const ballot *b);
 
 /* True when we are to hand over: because an operator asks for it (`ballot step-down`,
- * or a field "stepDown" in the leader's proposal), or because the ensemble refuses what
+ * or a field "stepDown" with the name of our proposal in the node "requests" beside the
+ * proposals), or because the ensemble refuses what
  * leading needs, which ballot_trouble() names. End what you do as leader, call
  * ballot_leave(), wait for BALLOT_OUT, then ballot_stand() again if you like, at the
  * end of the queue. A candidate that does not lead, and is refused what leading needs,
@@ -245,6 +246,8 @@ struct ballot_status {
     enum ballot_role role;
     bool connected;      /* in contact with a server                            */
     bool step_down;      /* as ballot_step_down()                               */
+    bool requests_known; /* a leader has read what operators ask, since it came into contact:
+                            start nothing before                                */
     bool resigning;      /* the ensemble may have carried out our resignation: do not go on
                             without contact                                     */
     bool refused;        /* the ensemble refuses something: ballot_trouble()    */

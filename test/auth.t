@@ -87,6 +87,10 @@ within 5 logged g "standing as"
 refuse "the flag is overwritten in ps" \
     grep -q "$secret" "/proc/${PID[f]}/cmdline" "/proc/${PID[g]}/cmdline" "/proc/$(guard_of g)/cmdline"
 check "... which still shows that there was one" grep -qa 'zookeeper-auth=\*\*\*' "/proc/${PID[g]}/cmdline"
+timeout 20 "$BALLOT" step-down --zookeeper-auth-file="$T/identity" --zookeeper-servers="$(servers zk)" \
+    --zookeeper-base-path="$BASE" >"$T/down.out"
+is $? 0 "step-down, with the identity"
+check "... what it asks is for that identity alone, as the base is" refused get "$BASE/requests"
 stop f g
 refuse "no log ever shows it, at --debug --log-level=trace" grep -rqa "$secret" "$T" --include='*.log' --include='*.out'
 check "... which logs that there is one" logged f "setting zookeeper-auth=(not shown) (--zookeeper-auth)"

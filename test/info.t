@@ -61,6 +61,11 @@ says "the remarks on the leader" \
 says "... on its proposal" \
     'has($c[0], "this proposal node claimed leadership\$") && has($c[0], "this candidate id claimed leadership\$")'
 says "... on a waiting candidate" 'has($c[1], "proposal node created [0-9.]+m?s ago\$") && !has($c[1], "this ")'
+version() { zk stat "$BASE" | grep -o 'version=[0-9]*'; }
+before=$(version)
+within 10 prints_other "$before" version
+says "the leader's proposalTime is that of the proposal, also after a heartbeat" '
+    $l->{proposalTime} eq $c[0]{proposalTime} && $l->{lastSeenTime} ne $l->{proposalTime}'
 says "JSON says the same, by the names of the znodes" '
     $j->{leader}{candidateId} eq "a" && $j->{leader}{lastSeenTime} && !exists $j->{candidates}[0]{lastSeenTime} &&
     $j->{candidates}[0]{sessionTimeout} eq "20s" && $j->{candidates}[1]{hostname} eq $c[1]{host} &&
@@ -162,6 +167,15 @@ zk create "$BASE/schedule" '{"lastRun":"2026-01-07T00:00:00Z","exitStatus":"0"}'
 says "a run record without its schedule is left out, and is not a candidate's" \
     '!exists $y->{schedule} && !exists $j->{schedule} && !grep { exists $_->{exitStatus} } @c'
 table "broken znodes" 'ignored: not an ephemeral proposal'
+long=proposal-$(printf '%0*d' 300 7)
+heartbeat='{"candidateId":"long","proposalNode":"'$BASE/$long'"}'
+ephemeral long "$long" "$heartbeat"
+within 10 proposals_are 11
+zk set "$BASE" "$heartbeat" >/dev/null
+says "a name of 309 bytes: it leads" 'has($l, "is leader\$") && !has($l, "possibly") &&
+    grep({ $_->{proposalNode} eq "'"$BASE/$long"'" && has($_, "this proposal node claimed leadership") } @c) == 1'
+health 0 "... --check says so"
+kill -KILL "${PID[long]}"
 for i in "${!hostile[@]}"; do kill -KILL "${PID[h$i]}"; done
 kill -KILL "${PID[big]}"
 

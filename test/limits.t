@@ -169,9 +169,15 @@ else
         check "... says so" grep -q 'fatal out of memory' "$T/out"
     done
     check "info --check does not read the proposals" looks 0 781 info --check
-    for words in info watch 'step-down --timeout=2s'; do
+    for words in info watch; do
         # shellcheck disable=SC2086
         check "no memory for a proposal: $words" looks 125 781 $words
+        check "... says so" grep -q 'fatal out of memory' "$T/out"
+    done
+    zk create $BASE/requests "$(padded 790)" >/dev/null
+    for words in info 'step-down --timeout=2s'; do
+        # shellcheck disable=SC2086
+        check "no memory for what operators ask: $words" looks 125 791 $words
         check "... says so" grep -q 'fatal out of memory' "$T/out"
     done
     check "none is missing: a candidate leads" looks 0 1000001 info --check

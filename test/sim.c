@@ -1371,9 +1371,10 @@ static void lease_learn(int host, bool acknowledged)
 void sim_request(enum sim_moment moment, enum sim_request request, int host, int server, const char *path)
 {
     (void)server;
-    (void)path;
     const struct process *p = os_current();
     bool ours = p && p->family && p->family->instance;
+    if (p && !ours && moment == SIM_SENT && request == SIM_SET && strstr(path, "/proposal-"))
+        sim_violation("written by an operator: %s, which a Go ballot may watch", path);
     if (ours)
         rules_request(moment, request, host);
     if (moment == SIM_LEARNED && ours)

@@ -2402,15 +2402,16 @@ static void results_fill(struct completion *c, const struct request *r, int rc)
     }
 }
 
-static void completion_access(struct completion *c, const struct message *m, int rc)
+static void completion_access(const struct completion *c, const struct message *m, int rc)
 {
-    const struct access none = { 0, 0, NULL }, *a = m ? &m->access : &none;
-    struct ACL entries[] = {
-        { a->world, { (char[]){ "world" }, (char[]){ "anyone" } } },
-        { a->owner, { (char[]){ "auth" }, (char[]){ "" } } },
-    };
-    struct Stat stat = { 0 };
-    c->on_access(rc, rc == ZOK ? &(struct ACL_vector){ 2, entries } : NULL, &stat, c->data);
+    static char world[] = "world", anyone[] = "anyone", digest[] = "digest";
+    struct ACL list[2];
+    struct ACL_vector access = { 0, list };
+    if (m && rc == ZOK && m->access.world)
+        list[access.count++] = (struct ACL){ m->access.world, { world, anyone } };
+    if (m && rc == ZOK && m->access.owner)
+        list[access.count++] = (struct ACL){ m->access.owner, { digest, (char *)(uintptr_t)m->access.identity } };
+    c->on_access(rc, rc == ZOK ? &access : NULL, NULL, c->data);
 }
 
 /* `m`: the answer; NULL: there will be none, because of `rc`. */

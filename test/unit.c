@@ -254,7 +254,7 @@ static void test_leading(void)
     ballot *b = member(BALLOT_KEEP);
     nanos wake = NEVER;
     names(b, "proposal-5", false);
-    b->leading = true;
+    b->leading = b->orders_fresh = true;
     b->lease = (struct ballot_lease){ .sent = 99 * SECOND, .timeout = b->client.timeout };
     b->beat_at = 100 * SECOND;
     check(election_step(b, 100 * SECOND, &wake) == REQUEST_WRITE, "a heartbeat when it is due");
@@ -695,6 +695,63 @@ static void test_far_behind(void)
     ballot_close(b);
 }
 
+static void orders(ballot *b, int rc, int64_t mzxid, const char *json)
+{
+    const struct Stat stat = { .mzxid = mzxid };
+    answer(b, REQUEST_ORDERS, clock_now(),
+        (struct reply){ .rc = rc, .stat = &stat, .data = json, .length = strlen(json) });
+}
+
+static const char *acknowledged(ballot *b)
+{
+    static char number[24];
+    char json[DATA_MAX];
+    number[0] = '\0';
+    json_get(json, candidate_json(b, json, true), "requests", number, sizeof number);
+    return number;
+}
+
+static void test_orders(void)
+{
+    describe("Rule 13: a leader knows what operators ask before it starts anything, and says what it acts on");
+    struct ballot_status status;
+    ballot *b = member(BALLOT_KEEP);
+    orders(b, ZOK, 8, "{\"stepDown\":\"proposal-5\"}");
+    same(acknowledged(b), "0", "a claim acts on no request, whatever was read");
+    b->client.met = true;
+    const struct Stat written = { .czxid = 1, .ctime = 1, .version = 3, .mzxid = 3 };
+    b->sent_timeout = b->client.timeout;
+    b->sent_length = candidate_json(b, b->sent, true);
+    answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK, .stat = &written });
+    ballot_status(b, &status);
+    check(status.role == BALLOT_LEADER && !status.requests_known,
+        "behind a claim, what operators ask is not known yet");
+    nanos beat = b->beat_at;
+    orders(b, ZOK, 9, "{\"stepDown\":\"proposal-4\"}");
+    ballot_status(b, &status);
+    check(status.requests_known && !status.step_down && b->beat_at == beat,
+        "... then it is: a request for another proposal, which counts for nothing");
+    same(acknowledged(b), "9", "... and heartbeats repeat it");
+    election_event(b, ZOO_CHANGED_EVENT, "/b/requests");
+    nanos wake = NEVER;
+    check(election_step(b, clock_now(), &wake) == REQUEST_ORDERS, "another request is read at once");
+    orders(b, ZOK, 10, "{\"stepDown\":\"proposal-5\"}");
+    check(b->step_down && b->beat_at == 0, "... and acknowledged at once, if it is for us");
+    orders(b, ZNONODE, 0, "");
+    check(b->step_down && b->orders_missing, "a request that was acted on is not taken back with its node");
+    same(acknowledged(b), "0", "... which is not acknowledged any more");
+    answer(b, REQUEST_AWAIT, clock_now(), (struct reply){ .rc = ZNONODE });
+    check(!b->orders_missing && b->orders_fresh, "... it is waited for");
+    orders(b, ZNOAUTH, 0, "");
+    check(b->orders_fresh && !b->orders_missing && b->warned_orders && !b->denied,
+        "a leader that may not read it leads on, and does nothing that is asked there");
+    reconnects(b);
+    check(!b->orders_fresh && b->leading, "after a reconnect it is read again");
+    leadership_ends(b);
+    check(b->orders == -1 && !b->step_down, "a later leadership begins anew");
+    ballot_close(b);
+}
+
 static void test_base_made_again(void)
 {
     describe("Rule 11: a base that was made again is another one, whatever it says");
@@ -1103,8 +1160,8 @@ static void test_session_timeouts(void)
 static struct facts facts(void)
 {
     return (struct facts){
-        .observed = { .now = 1000 * SECOND, .election.role = BALLOT_LEADER, .timeout = 6 * SECOND,
-            .start_until = 1004 * SECOND },
+        .observed = { .now = 1000 * SECOND, .election.role = BALLOT_LEADER, .election.requests_known = true,
+            .timeout = 6 * SECOND, .start_until = 1004 * SECOND },
         .memory.lease = { .sent = 1000 * SECOND, .timeout = 6 * SECOND },
     };
 }
@@ -1116,6 +1173,9 @@ static void test_decisions(void)
     check(agent_decide(&f).command == COMMAND_START, "a leader starts the command");
     f.observed.start_until = f.observed.now;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... not when the lease is over");
+    f = facts();
+    f.observed.election.requests_known = false;
+    check(agent_decide(&f).command == COMMAND_AS_IT_IS, "... nor before it knows what operators ask");
     f = facts();
     f.memory.after.next_start = f.observed.now + 1;
     check(agent_decide(&f).command == COMMAND_AS_IT_IS && agent_decide(&f).wake <= f.memory.after.next_start,
@@ -1488,7 +1548,7 @@ static void data(struct viewer *v, struct znode *n, const char *json, nanos mtim
 static void base_data(struct viewer *v, const char *json)
 {
     data(v, &v->base, json, 0);
-    leader_named(v->named, "/b", json, strlen(json));
+    leader_named(v->named, sizeof v->named, "/b", json, strlen(json));
 }
 
 static void leads(struct viewer *v, int number, nanos seen)
@@ -1785,15 +1845,43 @@ static void test_notes(void)
     viewer_free(v);
 }
 
+/* The leader's heartbeat, with more than leads() has. */
+static void speaks(struct viewer *v, const char *more)
+{
+    char json[256];
+    const struct Stat stat = v->base.stat;
+    snprintf(json, sizeof json, "{\"candidateId\":\"c1\",\"proposalNode\":\"/b/proposal-1\"%s}", more);
+    base_data(v, json);
+    v->base.stat = stat;
+}
+
+static void test_orders_copied(void)
+{
+    describe("step-down leaves what else is asked as it was written");
+    static const char *const cases[][2] = {
+        { "", "{" }, { "{}", "{" }, { "[]", "{" }, { "{\"stepDown\":\"proposal-1\",\"stepDownBy\":\"x\"}", "{" },
+        { " { \"a\" : [1, {\"b\":\"}\"}] ,\"stepDown\":7, \"until\":\"x\" } ",
+            "{\"a\" : [1, {\"b\":\"}\"}],\"until\":\"x\"" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char out[128];
+        struct text t = text_in(out, sizeof out);
+        text_string(&t, "{");
+        json_copy(&t, cases[i][0], strlen(cases[i][0]), ORDER_STEP_DOWN);
+        same(out, cases[i][1], "the other requests");
+    }
+}
+
 static void test_stepping_down(void)
 {
     describe("step-down asks the present leader, once, if another candidate stands");
     struct viewer *v = viewer();
     struct handover d = { .viewer = v };
-    v->reading = READ_LEADERS;
+    v->reading = READ_ORDERS;
     check(handover_next(&d) == HANDOVER_NO_LEADER, "no candidate leads");
     LISTED(v, 1);
     leads(v, 1, 0);
+    speaks(v, ",\"onDisconnect\":\"keep\",\"requests\":\"0\"");
     check(handover_next(&d) == HANDOVER_BEGIN, "... one does");
     handover_begin(&d);
     check(handover_next(&d) == HANDOVER_NO_OTHER, "... but no other stands: not asked");
@@ -1801,19 +1889,31 @@ static void test_stepping_down(void)
     check(handover_next(&d) == HANDOVER_ASK, "... it is asked");
     v->base_fresh = false;
     check(handover_next(&d) == HANDOVER_WAIT, "... when all is known");
-    v->base_fresh = v->asked = true;
-    check(handover_next(&d) == HANDOVER_WAIT, "... once");
-    v->asked = false;
-    data(v, &v->nodes[0], "{\"onDisconnect\":\"keep\",\"stepDown\":\"x\"}", 0);
-    check(handover_next(&d) == HANDOVER_WAIT, "... whichever operator asked");
-    data(v, &v->nodes[0], "{\"candidateId\":\"c1\"}", 0);
-    check(handover_next(&d) == HANDOVER_FOREIGN, "a Go ballot cannot be asked");
+    v->base_fresh = v->orders.listed = true;
+    check(handover_next(&d) == HANDOVER_WAIT, "... what others have asked, too");
+    data(v, &v->orders, "{\"stepDown\":\"proposal-1\"}", 0);
+    check(handover_next(&d) == HANDOVER_WAIT, "... once, by any client");
+    v->orders.stat.mzxid = 7;
+    check(!handover_acknowledged(v), "... which it has not acknowledged");
+    speaks(v, ",\"onDisconnect\":\"keep\",\"requests\":\"7\"");
+    check(handover_acknowledged(v), "... and now has");
+    data(v, &v->orders, "{\"stepDown\":\"proposal-0\"}", 0);
+    check(handover_next(&d) == HANDOVER_ASK, "a request for another proposal does not count");
+    speaks(v, ",\"onDisconnect\":\"keep\"");
+    check(handover_next(&d) == HANDOVER_OLDER, "an earlier ballot of ours cannot be asked");
+    speaks(v, "");
+    check(handover_next(&d) == HANDOVER_FOREIGN, "a Go ballot cannot either");
     LISTED(v, 2);
-    check(handover_next(&d) == HANDOVER_TELL_GONE, "one whose proposal is gone cannot either");
+    v->orders.state = ZNODE_READ;
+    check(handover_next(&d) == HANDOVER_TELL_GONE, "nor can one whose proposal is gone");
     d.gone_said = true;
     check(handover_next(&d) == HANDOVER_WAIT, "... but another will lead");
     nobody_leads(v);
     check(handover_next(&d) == HANDOVER_WAIT, "resigned: wait");
+    d.begun = false;
+    check(handover_next(&d) == HANDOVER_BEGIN, "... also where it resigned just before we came");
+    handover_begin(&d);
+    check(handover_next(&d) == HANDOVER_WAIT && !d.name[0], "... no candidate is asked then");
     leads(v, 2, 0);
     check(handover_next(&d) == HANDOVER_DONE, "another leads");
     string_copy(d.old.id, sizeof d.old.id, "c2");
@@ -2822,6 +2922,7 @@ int main(void)
     test_silence();
     test_looks();
     test_far_behind();
+    test_orders();
     test_base_made_again();
     test_rolled_back();
     test_earlier_proposal();
@@ -2851,6 +2952,7 @@ int main(void)
     test_remarks();
     test_notes();
     test_watching();
+    test_orders_copied();
     test_stepping_down();
     printf("1..%d\n", tests);
     return failures != 0;
