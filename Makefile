@@ -40,6 +40,10 @@ test/bin/zk: test/zk.c
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -O2 -o $@ $< $(LDLIBS)
 
+test/bin/peer: test/peer.c
+	@mkdir -p test/bin
+	$(CC) $(STRICT) -O2 -o $@ $< $(LDLIBS)
+
 test/bin/nomem.so: test/nomem.c
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -O2 -shared -fPIC -o $@ $<
@@ -101,7 +105,7 @@ conform: needs
 	@$(MAKE) -s tools test/bin/conform test/bin/simconform
 	@prove -v test/conform.t
 
-tools: ballot test/bin/job test/bin/zk test/bin/nomem.so
+tools: ballot test/bin/job test/bin/zk test/bin/peer test/bin/nomem.so
 
 # Installs, from Debian's packages, what building, testing and checking need. Everything
 # else installs nothing, but says what is missing.
