@@ -7232,8 +7232,8 @@ static struct cron_step cron_due(const struct cron_run *c, bool leader, bool run
 }
 
 /* `run once` (no c) only starts. An activation is recorded first, and started when that is acknowledged; slow servers
- * must not make it too old. A leader that goes on alone must have read the record: others may have led before. Its clock
- * is all that it has then. */
+ * must not make it too old. A leader that goes on alone must have read the record: others may have led before. Its
+ * clock is all that it has then. */
 static struct cron_step cron_decide(const struct cron_run *c, enum authority authority, bool running, nanos now,
                                     nanos *wake)
 {
@@ -7636,7 +7636,7 @@ static void decide_idle(const struct facts *f, struct decision *d)
     }
     bool rested = due(d->after.next_start, o->now, &d->wake), able = rested && !o->output_pending && !d->replace_guard;
     if (o->election.role == BALLOT_OUT && (!rested || o->output_pending) && !m->standing_since)
-        return; /* HOLD: out, and may not start yet: standing would only make others wait; not so if no election is on */
+        return; /* HOLD: out, and may not start yet: others would only wait for us; not so if no election is on */
     d->candidacy = CANDIDACY_STAND;
     bool failed = m->standing_since && (o->election.refused || due(m->standing_since + o->timeout, o->now, &d->wake));
     if (failed && f->rules.on_failure == FAILURE_EXIT) {
@@ -9040,8 +9040,8 @@ static bool range_has(const struct range *ranges, size_t count, unsigned c)
     return count > 0;
 }
 
-/* The columns that a terminal gives to a character: none to marks of the commonest scripts, which stand on the character
- * before them, two to those of East Asia and to pictures. */
+/* The columns that a terminal gives to a character: none to marks of the commonest scripts, which stand on the
+ * character before them, two to those of East Asia and to pictures. */
 static size_t character_columns(unsigned c)
 {
     static const struct range marks[] = {

@@ -53,7 +53,8 @@ describe "Wrapped output: a long line is cut between two characters"
 for character in '\xc3\xa9' '\xe2\x82\xac' '\xf0\x9f\x98\x80'; do # of 2, 3 and 4 bytes
     run perl -e 'print "'$character'" x 100_000, "x", "'$character'" x 100_000'
     check "characters of $((${#character} / 4)) bytes: every one is whole" \
-        perl -Ci -ne 's/^[^]]*\] //; /[^\n\x{e9}\x{20ac}\x{1f600}x]/ and exit 1; $n += length; END { exit($n != 200_001 + $.) }' \
+        perl -Ci -ne 's/^[^]]*\] //; /[^\n\x{e9}\x{20ac}\x{1f600}x]/ and exit 1; $n += length;
+            END { exit($n != 200_001 + $.) }' \
         "$T/a.out"
 done
 

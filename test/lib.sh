@@ -333,7 +333,10 @@ believe() {
         join(" ", sort keys %$o) eq "awayFor candidateId event hostname pid previousId previousNode " .
             "proposalNode time vacantFor" or die "other keys: $_";
         sub wrong { die "it $_[0], but line $. says: $_" }
-        if ($e eq "joined" or $e eq "candidate") { wrong("is in the queue") if $in{$n}; $in{$n} = "$n=$o->{candidateId}" }
+        if ($e eq "joined" or $e eq "candidate") {
+            wrong("is in the queue") if $in{$n};
+            $in{$n} = "$n=$o->{candidateId}";
+        }
         elsif ($e eq "left") { wrong("is not in the queue") if !delete $in{$n}; wrong("leads") if $leader eq $n }
         elsif ($e eq "elected" or $e eq "leader") {
             wrong("leads already") if $leader eq $n;

@@ -111,7 +111,9 @@ zk create "$BASE" "${stranger/\"pid/\"proposalNode\":\"$BASE/proposal-0000000000
 "$ZK" "$(servers zk)" ephemeral "$BASE/proposal-0000000000" "$stranger" >/dev/null &
 PID[stranger]=$!
 within 5 proposals_are 1
-for format in $("$BALLOT" __complete info -o ''); do "$BALLOT" info "${look[@]}" -o "$format" >"$T/seen.$format" 2>&1; done
+for format in $("$BALLOT" __complete info -o ''); do
+    "$BALLOT" info "${look[@]}" -o "$format" >"$T/seen.$format" 2>&1
+done
 for format in $("$BALLOT" __complete watch -o ''); do
     "$BALLOT" watch "${look[@]}" -o "$format" >"$T/seen.watch-$format" 2>&1 &
     PID[$format]=$!

@@ -15,8 +15,8 @@ while IFS='|' read -r _ name default _; do
     [ -z "$default" ] || check "$name: the default is $default" grep -qxF -- ";$name = $default" "$T/help"
 done < <(grep '^| `[a-z-]*` | .* | .* |$' "$readme")
 while IFS=';' read -r words name; do
-    is "$(grep "^| .$name. |" "$readme" | cut -d '|' -f 4 | grep -o '`[a-z-]*`' | tr -d '`' | paste -sd ' ')" "$(xargs <<<"$words")" \
-        "$name: its words"
+    is "$(grep "^| .$name. |" "$readme" | cut -d '|' -f 4 | grep -o '`[a-z-]*`' | tr -d '`' | paste -sd ' ')" \
+        "$(xargs <<<"$words")" "$name: its words"
 done < <(sed 's/^; //' "$T/help" | tr '\n' ' ' | grep -o 'one of: [^;]*;[a-z-]*' | sed 's/^one of: //')
 
 describe "The first pages tell what is promised"

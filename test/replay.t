@@ -42,8 +42,8 @@ action() { # KIND: what does not apply is refused, or does nothing
     led) within 3 prints_like '^leader /' truth ;;
     esac >/dev/null 2>&1
 }
-kinds=(join join leave kill-candidate kill-both step-down wipe wipe wipe overwrite empty revoke stop-watcher go-on cut cut
-    pass led led led pause)
+kinds=(join join leave kill-candidate kill-both step-down wipe wipe wipe overwrite empty revoke stop-watcher go-on cut
+    cut pass led led led pause)
 survivors() { # as names: those that live; at least one
     local name all=("${names[@]}")
     names=()

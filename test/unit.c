@@ -1932,7 +1932,8 @@ static void test_stepping_down(void)
     f.observed.election.refused = true;
     check(agent_decide(&f).command == COMMAND_KILL, "... which is 3/2 T if heartbeats are refused: it will be revoked");
     f.observed.now -= 4 * SECOND;
-    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).wake <= f.observed.now + SECOND, "... not before");
+    check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).wake <= f.observed.now + SECOND,
+          "... not before");
     f.observed.election.unnamed = true;
     check(agent_decide(&f).command == COMMAND_KILL,
         "... 5/6 T in a new session, which the base does not name: others claim after T");
