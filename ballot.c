@@ -8145,7 +8145,7 @@ static void agent_wait(struct agent *a, nanos wake)
     agent_learn_time(a);
     for (int number; (number = signals_next());)
         agent_learn_signal(a, number);
-    if (slots[SLOT_GUARD].revents)
+    if (slots[SLOT_GUARD].fd >= 0) /* whatever poll() said: if we stood still behind it, the guard has said more since */
         agent_learn_guard(a);
     ballot_dispatch(a->ballot, slots + SLOT_ELECTION, count);
     for (int i = 0; i < 2; i++)
