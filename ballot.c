@@ -2733,9 +2733,9 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  *    greater T, the next write gives a new fencing token, and a leader with `stop` whose lease is over has lost.
  * 13 Operators' requests. JSON in one persistent node, written by its version: "stepDown" names the proposal of a
  *    leader that is to end its work and resign; it counts for no other. The leader reads the node behind its claim,
- *    on the same connection, again after each reconnect, and watches it; its heartbeats repeat the mzxid that it acts
- *    on. Nothing is written into a leader's proposal: a Go ballot that watches it would fail. If the proposal is
- *    deleted by hand, the leadership is lost at once.
+ *    on the same connection, again after each reconnect, and watches it; if that is refused, it reads again with each
+ *    heartbeat. Heartbeats repeat the mzxid that it acts on. Nothing is written into a leader's proposal: a Go ballot
+ *    that watches it would fail. If the proposal is deleted by hand, the leadership is lost at once.
  * 14 Mismatch. A leader with another `onDisconnect` or T than ours is warned of once.
  * 15 Rights. A candidate that is refused something that leading needs leaves the queue: by resigning, else by
  *    deleting its proposal, else by closing the session; and stands again after 2 T, 30 s at most. It never blocks
@@ -2932,7 +2932,7 @@ struct ballot {
     bool token_old;     /* the servers went back since: the next write gives another token */
     bool orders_fresh;  /* what operators ask is read in this contact, and watched */
     bool orders_missing; /* there is no such node, and it is not watched for yet */
-    int64_t orders;     /* the mzxid of what we act on; 0: there is no such node; -1: not read since the claim */
+    int64_t orders;     /* the mzxid of what we act on; 0: there is no such node; -1: not read, or refused */
     bool access_read;   /* of the base, once                                 */
     bool warned_differs, warned_strangers, warned_unreadable, warned_orders;
     nanos sent_shift;   /* clock_shift() at the last write of the base,      */
@@ -3579,7 +3579,7 @@ static void on_orders(struct ballot *b, const struct reply *reply)
         return;
     b->orders_fresh = true;
     b->orders_missing = reply->rc == ZNONODE;
-    b->orders = there ? reply->stat->mzxid : 0;
+    b->orders = there ? reply->stat->mzxid : b->orders_missing ? 0 : -1;
     if (known && b->orders != before)
         b->beat_at = 0; /* an operator waits for it */
     if (!there && !b->orders_missing && !b->warned_orders) {
@@ -4046,7 +4046,8 @@ static int write_send(struct ballot *b)
     const struct op ops[] = { { OP_CHECK, own_path(b), NULL, 0, -1 },
                               { OP_SET, b->path, b->sent, b->sent_length, b->base.version } };
     int rc = client_commit(&b->client, REQUEST_WRITE, ops, COUNT(ops));
-    if (rc == ZOK && b->client.connected && !b->orders_fresh && !flying(b, REQUEST_ORDERS))
+    bool unread = !b->orders_fresh || b->orders < 0; /* refused: no watch tells when it may be read */
+    if (rc == ZOK && b->client.connected && unread && !flying(b, REQUEST_ORDERS))
         client_ask(&b->client, REQUEST_ORDERS, ASK_DATA, child_path(b, ORDERS_NAME), true);
     return rc;
 }

@@ -79,6 +79,20 @@ check "... with growing fencing tokens" tokens_grow
 check "... both candidates are alive" all_live a b
 stop a b
 
+describe "A leader that could not read what is asked when it claimed reads it once it can"
+zk create "$BASE" "" >/dev/null
+zk create "$BASE/requests" "{}" >/dev/null
+zk seal "$BASE/requests"
+job a "${T2[@]}"
+check "it leads without" within 10 started_least 1
+job b "${T2[@]}"
+within 10 proposals_are 2
+check "... with a warning" logged a "reading $BASE/requests is refused"
+zk rm "$BASE/requests"
+step_down --timeout=5s
+is "$STATUS" 0 "the node is deleted, and made anew by step-down: the leader sees it"
+stop a b
+
 describe "restart-delay does not double with each step-down"
 for c in a b; do job $c --zookeeper-session-timeout=2s --restart-delay=100ms --on-child-error=exit; done
 within 10 started_least 1
