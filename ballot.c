@@ -3711,8 +3711,8 @@ static void on_access(struct ballot *b, const struct reply *reply)
     b->access_read = true;
     if (reply->open)
         SAY(&b->config, WARN, "any client may change %s, although zookeeper-auth is set: the node was made without it; "
-            "to give it to that identity alone, in zkCli.sh: addauth digest USER:PASSWORD, then setAcl %s auth::cdrwa",
-            b->path, b->path);
+            "to give it to that identity alone, in zkCli.sh: addauth digest USER:PASSWORD, then setAcl %s auth::cdrwa, "
+            "likewise for its children " ORDERS_NAME " and " RECORD_NAME ", if they are there", b->path, b->path);
 }
 
 static const struct {
