@@ -9615,6 +9615,7 @@ struct handover {
     struct log *log;
     bool begun;           /* `old` is known                              */
     struct candidate old; /* the leader when we came; node "": none      */
+    int64_t led;          /* czxid of the base that it led, as `watch` has it */
     char name[8 * BALLOT_ID_MAX]; /* ... in words                        */
     bool gone_said;       /* that it cannot be asked                     */
     char json[DATA_MAX];  /* what is asked, until it is written          */
@@ -9651,7 +9652,7 @@ static enum handover_step handover_next(const struct handover *d)
     const char *named = v->named;
     if (!d->begun) /* no leader, but candidates: one of them is about to lead */
         return *named || handover_others(v, "") ? HANDOVER_BEGIN : HANDOVER_NO_LEADER;
-    if (*named && strcmp(named, d->old.node) != 0) {
+    if (*named && (strcmp(named, d->old.node) != 0 || v->base.stat.czxid != d->led)) {
         const struct candidate now = candidate_read(&v->base, named);
         return candidate_same(&now, &d->old) ? HANDOVER_AGAIN : HANDOVER_DONE;
     }
@@ -9803,6 +9804,7 @@ static void handover_begin(struct handover *d)
     if (!d->viewer->named[0])
         return;
     d->old = candidate_read(&d->viewer->base, d->viewer->named);
+    d->led = d->viewer->base.stat.czxid;
     candidate_text(&name, &d->old);
 }
 

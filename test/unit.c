@@ -1899,6 +1899,9 @@ static void test_stepping_down(void)
     check(handover_acknowledged(v), "... and now has");
     data(v, &v->orders, "{\"stepDown\":\"proposal-0\"}", 0);
     check(handover_next(&d) == HANDOVER_ASK, "a request for another proposal does not count");
+    v->base.stat.czxid++;
+    check(handover_next(&d) == HANDOVER_AGAIN, "a base that was made again has another leader of that number");
+    v->base.stat.czxid--;
     speaks(v, ",\"onDisconnect\":\"keep\"");
     check(handover_next(&d) == HANDOVER_OLDER, "an earlier ballot of ours cannot be asked");
     speaks(v, "");
