@@ -2711,7 +2711,8 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
  *    was read or written last. The first is the claim. A leader starts nothing unless its answer comes within the
  *    lease.
  *  4 Resignation. One transaction: empty the base with that version, delete the own proposal. Only after the
- *    command and all that it started are dead. The next one claims at once.
+ *    command and all that it started are dead. The next one claims at once. A base that says "unrecorded" is not
+ *    emptied: the next one must read that, and claims by (b) or (c).
  *  5 Lost answers. After a reconnect sync, then read what is in doubt. Bytes in the base that name our proposal
  *    were written by us: their version counts, but the lease does not grow by a read: a heartbeat must be
  *    acknowledged first. A transaction that was refused means loss only if the base shows bytes that are not ours,
@@ -2923,7 +2924,7 @@ struct ballot {
     bool step_down;     /* an operator asked us to hand over                 */
     bool resigning;     /* the servers may have carried out our resignation  */
     bool unrecorded;    /* the leader before us kept no record, and ours is not written since: we say so in
-                           the base, as the next one must know if we die before */
+                           the base, which we leave as it is if we resign or die before: the next must know */
     unsigned losses;    /* counts each loss of the leadership                */
     struct ballot_lease lease;
     bool cut_unseen;    /* the lease was cut: its owner must learn of it before the write goes out */
@@ -4054,7 +4055,7 @@ static int write_send(struct ballot *b)
 
 static int resign_send(struct ballot *b)
 {
-    const struct op ops[] = { { OP_SET, b->path, "", 0, b->base.version },
+    const struct op ops[] = { { b->unrecorded ? OP_CHECK : OP_SET, b->path, "", 0, b->base.version },
                               { OP_DELETE, own_path(b), NULL, 0, -1 } };
     b->resigning = true;
     return client_commit(&b->client, REQUEST_RESIGN, ops, COUNT(ops));
@@ -6673,6 +6674,7 @@ struct will {
     bool answered;              /* that step has its answer                             */
     int rc, refusals;
     int32_t version;            /* of the base                                          */
+    bool unrecorded;            /* it says so: it is not emptied, as the next leader must know */
     int64_t candidate, owner;   /* sessions: the dead candidate's; of the proposal that the base names */
     char named[NODE_MAX];       /* that proposal                                        */
 };
@@ -6693,6 +6695,7 @@ static void will_learn(void *owner, const struct reply *reply)
     w->rc = reply->rc;
     if (reply->request == WILL_READ) {
         w->version = reply->stat->version;
+        w->unrecorded = json_has(reply->data, reply->length, "unrecorded");
         leader_named(w->named, sizeof w->named, w->config.base_path, reply->data, reply->length);
     } else if (reply->request == WILL_OWNER)
         w->owner = reply->stat->ephemeralOwner;
@@ -6730,7 +6733,7 @@ static enum will_step will_next(const struct will *w)
     if (w->step == WILL_ATTACH)
         return WILL_READ;
     if (w->step == WILL_READ)
-        return w->named[0] ? WILL_OWNER : WILL_CLOSE;
+        return w->named[0] && !w->unrecorded ? WILL_OWNER : WILL_CLOSE;
     if (w->step == WILL_OWNER)
         return w->rc == ZOK && w->owner == w->candidate ? WILL_RESIGN : WILL_CLOSE;
     return w->rc != ZOK && w->refusals < 2 ? WILL_READ : WILL_CLOSE;

@@ -295,6 +295,14 @@ claimed_after() { # LAST-HEARTBEAT: a new leader claims a base that holds it
 claimed_after "{$gone,\"lastSeenTime\":\"x\"}"
 goes_on "... also if the leader after it died before it could record that"
 claimed_after "{$gone,\"onDisconnect\":\"stop\",\"unrecorded\":\"true\"}"
+goes_on "... also if the leader after it resigned because it may not read the record"
+missed
+zk acl "$BASE/schedule" world:anyone:wa
+zk set "$BASE" "{$gone,\"lastSeenTime\":\"x\"}" >/dev/null
+cron a "TZ=UTC $hourly" "${T2[@]}" --catch-up=10m "${RUN[@]}"
+check "it resigns" within 15 logged a "resigned"
+stop a
+check "... and leaves what the base says" prints_like '"unrecorded":"true"' zk get "$BASE"
 
 describe "@every keeps its cadence over leaders, kills and restarts"
 phases() { # how many different rests of 3 s the activations have

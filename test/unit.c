@@ -1872,6 +1872,24 @@ static void test_orders_copied(void)
     }
 }
 
+static enum will_step will_reads(struct will *w, const char *json)
+{
+    static const struct Stat stat = { .version = 3 };
+    w->step = WILL_READ;
+    will_learn(w, &(struct reply){ .request = WILL_READ, .rc = ZOK, .stat = &stat, .data = json, .length = strlen(json) });
+    return will_next(w);
+}
+
+static void test_will(void)
+{
+    describe("The last will empties a base that names the dead candidate, but for one that the next leader must read");
+    static struct will w = { .config.base_path = "/b", .client.connected = true };
+    check(will_reads(&w, OURS) == WILL_OWNER, "a base that names a candidate: is it the dead one?");
+    check(will_reads(&w, "{\"proposalNode\":\"/b/proposal-5\",\"unrecorded\":\"true\"}") == WILL_CLOSE,
+        "... that the record does not count: the session is closed, and that is all");
+    check(will_reads(&w, "") == WILL_CLOSE, "no candidate leads: the session is closed");
+}
+
 static void test_stepping_down(void)
 {
     describe("step-down asks the present leader, once, if another candidate stands");
@@ -2957,6 +2975,7 @@ int main(void)
     test_notes();
     test_watching();
     test_orders_copied();
+    test_will();
     test_stepping_down();
     printf("1..%d\n", tests);
     return failures != 0;
