@@ -3295,7 +3295,7 @@ static void base_warn(struct ballot *b)
         return;
     b->warned_differs = true;
     SAY(&b->config, WARN, "the leader has on-disconnect=%s and a session timeout of %s, we have %s and %s; "
-        "give all candidates the same, else takeovers are slower than they could be or less safe",
+        "give all candidates the same, else takeovers are slower or less safe",
         base->stop ? "stop" : "keep", duration_string(base->timeout).data,
         b->config.mode == BALLOT_STOP ? "stop" : "keep", duration_string(b->client.timeout).data);
 }
@@ -3399,7 +3399,7 @@ static void watch_denied(struct ballot *b, const char *name, int rc)
     nanos pause = nanos_min(part(b->client.timeout, PART_HEARTBEAT), SECOND);
     b->retry_at = clock_now() + pause;
     if (!b->warned_unreadable)
-        SAY(&b->config, WARN, "%s/%s, which is before us in the queue, cannot be watched: %s; listing the queue every "
+        SAY(&b->config, WARN, "%s/%s, before us in the queue, cannot be watched: %s; listing the queue every "
             "%s until it is gone; give all candidates the same zookeeper-auth",
             b->path, name, zerror(rc), duration_string(pause).data);
     b->warned_unreadable = true;
@@ -3408,7 +3408,7 @@ static void watch_denied(struct ballot *b, const char *name, int rc)
 static void name_ignore(struct ballot *b, const char *name)
 {
     if (b->ignored.count == 0)
-        SAY(&b->config, WARN, "%s/%s is not ephemeral: no candidate made it, it is ignored, like any other of its kind",
+        SAY(&b->config, WARN, "%s/%s is not ephemeral: no candidate made it; all such nodes are ignored",
             b->path, name);
     if (names_add(&b->ignored, name))
         names_remove(&b->queue, name);
@@ -3711,9 +3711,9 @@ static void on_access(struct ballot *b, const struct reply *reply)
 {
     b->access_read = true;
     if (reply->open)
-        SAY(&b->config, WARN, "any client may change %s, although zookeeper-auth is set: the node was made without it; "
-            "to give it to that identity alone, in zkCli.sh: addauth digest USER:PASSWORD, then setAcl %s auth::cdrwa, "
-            "likewise for its children " ORDERS_NAME " and " RECORD_NAME ", if they are there", b->path, b->path);
+        SAY(&b->config, WARN, "any client may change %s, although zookeeper-auth is set; to give it to "
+            "that identity alone, in zkCli.sh: addauth digest USER:PASSWORD, then setAcl %s auth::cdrwa, likewise for "
+            "its children " ORDERS_NAME " and " RECORD_NAME ", if they are there", b->path, b->path);
 }
 
 static const struct {
@@ -4109,7 +4109,7 @@ static int revoke_send(struct ballot *b)
     const struct op ops[] = { { OP_CHECK, b->path, NULL, 0, b->base.version },
                               { OP_DELETE, child_path(b, name), NULL, 0, -1 } };
     SAY(&b->config, WARN, "%s/%s keeps its session but writes nothing, for %s: it seems that no answer reaches it; "
-        "deleting it, as if the session had expired", b->path, name,
+        "deleting it", b->path, name,
         duration_string((clock_now() - b->base.moved_at) / MILLISECOND * MILLISECOND).data);
     return client_commit(&b->client, REQUEST_REVOKE, ops, COUNT(ops));
 }
@@ -9729,8 +9729,8 @@ static const char *handover_refusal(enum handover_step end)
         return "it says no \"onDisconnect\", so it is a Go ballot, which knows no step-down; end it to make it hand "
                "over";
     case HANDOVER_OLDER:
-        return "it says no \"" ORDERS_NAME "\", so it is an earlier ballot, which does not read that node; end it "
-               "(SIGTERM) to make it hand over, and start the present version in its place";
+        return "it says no \"" ORDERS_NAME "\", so it is an earlier ballot; end it (SIGTERM) to make it hand over, and "
+               "start the present version in its place";
     default:
         return "what the node \"" ORDERS_NAME "\" below the base holds is too long, or no JSON object; delete that "
                "node, then ask again";

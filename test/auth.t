@@ -37,8 +37,8 @@ refuse "... without showing it" logged d wrong
 
 goes_on "A base that was made without the identity is warned of"
 warns() { # CANDIDATE BASE
-    local which="likewise for its children requests and schedule, if"
-    grep -q "warn  any client may change $2, although zookeeper-auth is set: .*setAcl $2 auth::cdrwa, $which" "$T/$1.log"
+    local which="setAcl $2 auth::cdrwa, likewise for its children requests and schedule, if"
+    grep -q "warn  any client may change $2, although zookeeper-auth is set; .*$which" "$T/$1.log"
 }
 refuse "not one for that identity alone: a" warns a "$BASE"
 refuse "not one for that identity alone: b" warns b "$BASE"

@@ -180,7 +180,7 @@ zk create "$BASE" "" >/dev/null
 zk create "$BASE/proposal-0000000000" "" >/dev/null
 candidate a "${T2[@]}" -- sleep 100
 within 10 leader_is a
-check "a persistent proposal is ignored" logged a "is not ephemeral: no candidate made it, it is ignored"
+check "a persistent proposal is ignored" logged a "is not ephemeral: no candidate made it; all such nodes are ignored"
 delete_all a
 check "there is a new election" within 15 prints 2 times_logged a 'leading, with'
 check "... in which that name is ours" prints proposal-0000000000 zk ls "$BASE"

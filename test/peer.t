@@ -76,6 +76,6 @@ zk set "$BASE" '{"proposalNode":"'"$BASE"'/proposal-0000000000",'"$heartbeat"'}'
 step_down
 is $? 125 "it cannot be asked"
 check "... which is said, and what to do" \
-    grep -q 'old (h, pid 7, .* cannot be asked: .* an earlier ballot, .*; end it (SIGTERM)' "$T/said.err"
+    grep -q 'old (h, pid 7, .* cannot be asked: .* an earlier ballot; end it (SIGTERM)' "$T/said.err"
 refuse "... nothing is written into its proposal" says go broken
 gone earlier go

@@ -1876,7 +1876,7 @@ static enum will_step will_reads(struct will *w, const char *json)
 {
     static const struct Stat stat = { .version = 3 };
     w->step = WILL_READ;
-    will_learn(w, &(struct reply){ .request = WILL_READ, .rc = ZOK, .stat = &stat, .data = json, .length = strlen(json) });
+    will_learn(w, &(struct reply){ .request = WILL_READ, .stat = &stat, .data = json, .length = strlen(json) });
     return will_next(w);
 }
 
