@@ -5237,13 +5237,15 @@ static void foreign_line(struct text *t, const char *line, bool *list)
     text_bytes(&n, plain, strcspn(plain, " \t:="));
     enum setting_id id = setting_named(name);
     const char *value = plain + n.length + strspn(plain + n.length, " \t:=");
-    bool ours = id < SETTING_COUNT, item = *list && !ours && !strstr(plain, ": ");
+    bool ours = id < SETTING_COUNT, key = strstr(plain, ": ") || (p.length && plain[p.length - 1] == ':');
+    bool item = *list && !ours && !key, secret = (ours && setting_secret(id)) || strstr(plain, AUTH_SCHEME ":");
     *list = item || (ours && settings_table[id].type == TYPE_SERVERS);
     if (!*plain)
         return;
     text_string(t, !item ? "\n    " : t->data[t->length - 2] == '=' ? "" : ", ");
     text_format(t, "%s%s", ours ? name : item ? "" : "; ", ours ? " = " : "");
-    text_visible(t, ours ? value : plain, strlen(ours ? value : plain));
+    const char *shown = secret ? "(not shown)" : ours ? value : plain;
+    text_visible(t, shown, strlen(shown));
 }
 
 /* Refuses a Go ballot's file, and says how to translate what stands in it. */

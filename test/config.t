@@ -169,6 +169,10 @@ printf 'candidate-id = "\e[2J"\nzookeeper-servers = ["zk1", "zk2"]\n' >ballot.to
 try info --config-file=ballot.toml
 translates 'candidate-id = \x1b[2J' 'zookeeper-servers = zk1, zk2'
 
+printf 'zookeeper-servers:\n  - zk1\nrun:\n  zookeeper-auth: digest:u:deep\n  zookeeper_auth: "digest:u:deep"\n' >ballot.yaml
+try info --config-file=ballot.yaml
+translates 'zookeeper-servers = zk1' '; run:' 'zookeeper-auth = (not shown)' '; (not shown)'
+
 block "A Go ballot's configuration file in its usual place does not lead into the default election"
 cat >ballot.yaml <<'YAML'
 # of a Go ballot
