@@ -8069,7 +8069,8 @@ static void agent_log_end(const struct agent *a, const struct decision *d)
     const struct facts *f = &a->facts;
     nanos pause = nanos_max(d->after.next_start - f->observed.now, 0) / MILLISECOND * MILLISECOND;
     bool failed = f->memory.cause != CAUSE_BALLOT && f->memory.status != 0;
-    bool stands = d->after.resign || f->observed.election.role == BALLOT_OUT;
+    bool leaves = d->candidacy == CANDIDACY_LEAVE || d->candidacy == CANDIDACY_LAST_WORD;
+    bool out = f->observed.election.role == BALLOT_OUT;
     char next[128];
     struct text t = text_in(next, sizeof next);
     if (f->memory.cause == CAUSE_BALLOT || f->memory.end_signals)
@@ -8077,10 +8078,10 @@ static void agent_log_end(const struct agent *a, const struct decision *d)
     else if (d->after.ending)
         text_format(&t, "; ending with status %d", d->after.exit_status);
     else if (f->cron)
-        text_format(&t, "; %sthe next activation is %s", d->after.resign ? "handing over; " : "",
+        text_format(&t, "; %sthe next activation is %s", leaves && !out ? "handing over; " : "",
                     cron_upcoming(f->cron).data);
     else
-        text_format(&t, "; %s again in %s", stands ? "standing" : "running it", duration_string(pause).data);
+        text_format(&t, "; %s again in %s", leaves || out ? "standing" : "running it", duration_string(pause).data);
     if (a->end[0])
         log_say(a->log, failed ? BALLOT_LOG_ERROR : BALLOT_LOG_INFO, __LINE__, "%s%s", a->end, next);
 }

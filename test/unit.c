@@ -1166,6 +1166,34 @@ static struct facts facts(void)
     };
 }
 
+static void test_end_told(void)
+{
+    describe("How the command ended is told with what comes next, also where that is no policy's doing");
+    static const struct { enum candidacy candidacy; enum ballot_role role; const char *next; } cases[] = {
+        { CANDIDACY_STAND, BALLOT_LEADER, "; running it again in 0s" },
+        { CANDIDACY_LEAVE, BALLOT_LEADER, "; standing again in 0s" }, /* asked to step down; without a guard */
+        { CANDIDACY_HOLD, BALLOT_OUT, "; standing again in 0s" },
+    };
+    struct agent *a = calloc(1, sizeof *a);
+    struct log *log = calloc(1, sizeof *log);
+    if (!a || !log)
+        abort();
+    a->log = log;
+    log->err = &log->out;
+    log->out.fd = -1;
+    log->id = "a";
+    string_copy(a->end, sizeof a->end, "the end");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        a->facts.observed.election.role = cases[i].role;
+        agent_log_end(a, &(struct decision){ .candidacy = cases[i].candidacy });
+        log->out.data[log->out.end] = '\0';
+        check(strstr(log->out.data, cases[i].next) != NULL, cases[i].next);
+        log->out.start = log->out.end = 0;
+    }
+    free(log);
+    free(a);
+}
+
 static void test_decisions(void)
 {
     describe("A leader starts the command within its lease, after restart-delay; a waiting candidate waits");
@@ -2965,6 +2993,7 @@ int main(void)
     test_cron_records();
     test_cron_stories();
     test_record_forms();
+    test_end_told();
     test_decisions();
     test_policies();
     test_cron_policies();
