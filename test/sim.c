@@ -44,6 +44,8 @@ struct instance {
     int64_t lease_end;      /* as far as acknowledged writes show; by its host's clock */
     bool killed;            /* both were: what lives on belongs to nobody          */
     int64_t started;
+    int64_t told_at;        /* of the base, or of its own proposal, last               */
+    bool told_lost;         /* so since what the servers went back to                  */
 };
 
 struct run {
@@ -620,10 +622,12 @@ static bool tampered(const struct host *h)
     return meddled(h) || rolled_back(h);
 }
 
-/* Rule 12: whoever has seen what the servers have lost waits until a leader of `stop` has stopped. */
+/* Rule 12: whoever has seen what the servers have lost waits until a leader of `stop` has stopped. Who was cut off
+ * from its start until then has seen nothing. */
 static bool must_know(const struct instance *i, const struct run *older)
 {
-    return world.host[older->host].stop && world.rolled_at && older->started < world.rolled_at && i->started < world.rolled_at - 3 * world.longest;
+    return world.host[older->host].stop && world.rolled_at && older->started < world.rolled_at && i->told_lost &&
+           i->started < world.rolled_at - 3 * world.longest;
 }
 
 /* Also where a Go ballot took the lead: it counts the silence of an outage, too, and may resign before a
@@ -645,6 +649,8 @@ static void rollback_look(void)
         return;
     world.rollbacks = zk_counts()->rollbacks;
     world.rolled_at = world.calm_since = sim_now();
+    for (struct instance *i = world.instances; i; i = i->next)
+        i->told_lost = i->told_at > zk_counts()->rolled_to;
     world.last_token = 0;
     world.go.frozen = true; /* it ends, and what is back of its proposals expires again */
     sim_at(sim_now() + world.asked, go_expire, (void *)(intptr_t)world.go.life);
@@ -1379,6 +1385,9 @@ void sim_request(enum sim_moment moment, enum sim_request request, int host, int
         rules_request(moment, request, host);
     if (moment == SIM_LEARNED && ours)
         world.host[host].unheard = false;
+    if (moment == SIM_LEARNED && ours && request < SIM_SYNC && !strncmp(path, BASE, strlen(BASE)) &&
+        zk_counts()->rollbacks == world.rollbacks)
+        p->family->instance->told_at = sim_now();
     if (request == SIM_MULTI && moment == SIM_SENT && ours)
         world.host[host].sent = os_boot_clock(host);
     if (request == SIM_MULTI && (moment == SIM_LEARNED ? ours : moment == SIM_APPLIED && host < world.hosts))

@@ -1512,6 +1512,8 @@ static void leader_serve(struct server *s)
     bool lost = s->tree.zxid < committed || s->tree.time < committed_time;
     sim_tell("server %d leads, epoch %" PRId64 "%s", s->index, s->epoch, lost ? ", and what was committed is lost" : "");
     counts.rollbacks += lost;
+    if (lost)
+        counts.rolled_to = s->tree.time ? s->tree.time * SIM_MS - options.wall : 0;
     committed = s->tree.zxid;
     committed_time = s->tree.time;
     for (int i = 0; i < options.servers; i++)

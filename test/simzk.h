@@ -140,6 +140,7 @@ struct zk_counts {                  /* since zk_begin()                         
     uint64_t connects, requests, writes, lost_answers, expiries, elections, renegotiated,
              moved,     /* connections that ended because their session was at another server */
              rollbacks; /* a leader of servers that lacks what was committed             */
+    int64_t rolled_to;  /* the true time of the last transaction that such a leader has, 0: none */
 };
 const struct zk_counts *zk_counts(void);
 
