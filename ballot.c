@@ -2919,7 +2919,7 @@ struct ballot {
     /* leading */
     bool leading;
     char wrote[NODE_MAX];        /* the proposal that the last write named      */
-    char wrote_before[NODE_MAX]; /* and the one that the acknowledged one named */
+    char wrote_before[NODE_MAX]; /* and the one of ours that the base named before */
     bool revoked;       /* lost because another client deleted our proposal  */
     bool step_down;     /* an operator asked us to hand over                 */
     bool resigning;     /* the servers may have carried out our resignation  */
@@ -3104,7 +3104,7 @@ static void leader_named(char *named, size_t size, const char *path, const char 
 }
 
 /* What the base's data say, a heartbeat or whatever a stranger wrote. */
-static void base_learn(const struct ballot *b, struct base *base, const char *data, size_t length)
+static void base_learn(struct ballot *b, struct base *base, const char *data, size_t length)
 {
     char word[64];
     nanos timeout;
@@ -3118,6 +3118,8 @@ static void base_learn(const struct ballot *b, struct base *base, const char *da
     /* Only we ever write our proposal's name: a late heartbeat of ours, whose
      * answer was lost, is told by it as well as the last one. */
     base->ours = base->named[0] && (!strcmp(base->named, b->wrote) || !strcmp(base->named, b->wrote_before));
+    if (base->ours) /* what may still be there if our next write is not carried out */
+        STRING_COPY(b->wrote_before, base->named);
 }
 
 /* --- facts ------------------------------------------------------------------ */
@@ -3558,7 +3560,6 @@ static void on_write(struct ballot *b, const struct reply *reply)
     b->beat_at = reply->sent + part(b->client.timeout, PART_HEARTBEAT);
     b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
     b->client.hurry_timeout = b->sent_timeout;
-    STRING_COPY(b->wrote_before, b->wrote);
     struct base *base = &b->base;
     base_learn(b, base, b->sent, b->sent_length);
     base_stamp(base, stat);

@@ -787,6 +787,29 @@ static void test_base_made_again(void)
     ballot_close(b);
 }
 
+/* The answer to the write of each proposal is lost, and so is the session. */
+static void test_own_bytes(void)
+{
+    describe("Rule 10: whichever of our proposals the base names, it shows our bytes");
+    static const char sixth[] = "{\"proposalNode\":\"/b/proposal-6\",\"onDisconnect\":\"keep\"}";
+    ballot *b = member(BALLOT_KEEP);
+    base_reads(b, 1, 6, GONE);
+    string_copy(b->wrote, NODE_MAX, "proposal-5");
+    base_reads(b, 1, 7, OURS);
+    check(b->base.ours, "what the last write wrote");
+    string_copy(b->wrote, NODE_MAX, "proposal-6");
+    base_reads(b, 1, 7, OURS);
+    check(b->base.ours, "... the write before it, if the last was not carried out");
+    base_reads(b, 1, 8, sixth);
+    check(b->base.ours, "... the last");
+    string_copy(b->wrote, NODE_MAX, "proposal-7");
+    base_reads(b, 1, 8, sixth);
+    check(b->base.ours, "... and again the one before it, which was never acknowledged either");
+    base_reads(b, 1, 9, GONE);
+    check(!b->base.ours, "another candidate's are not ours");
+    ballot_close(b);
+}
+
 /* The servers hold an earlier state than the one that was seen. */
 static void test_rolled_back(void)
 {
@@ -2974,6 +2997,7 @@ int main(void)
     test_far_behind();
     test_orders();
     test_base_made_again();
+    test_own_bytes();
     test_rolled_back();
     test_earlier_proposal();
     test_own();
