@@ -4351,7 +4351,7 @@ BALLOT_API void ballot_status(const ballot *b, struct ballot_status *out)
     *out = (struct ballot_status){
         .role = ballot_role(b), .connected = c->connected, .step_down = ballot_step_down(b), .resigning = b->resigning,
         .requests_known = b->orders_fresh, .refused = b->refused || c->denied,
-        .unnamed = b->leading && !base_names_us(b), .losses = b->losses, .revoked = b->revoked,
+        .unnamed = b->leading && !(session_same(b) && base_names_us(b)), .losses = b->losses, .revoked = b->revoked,
         .unrecorded = b->unrecorded, .token = b->token,
         .lease = b->lease, .timeout = c->timeout, .clock_ahead = b->ahead, .clock_shift = b->ahead_shift,
         .session = c->session.client_id, .servers = c->addresses, .resolver = c->resolver.pid,

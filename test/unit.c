@@ -808,6 +808,18 @@ static void test_own_bytes(void)
     base_reads(b, 1, 9, GONE);
     check(!b->base.ours, "another candidate's are not ours");
     ballot_close(b);
+
+    describe("A leader whose session has expired is named by nothing, whatever was read of the base before");
+    struct ballot_status s;
+    b = member(BALLOT_KEEP);
+    b->leading = true;
+    names(b, "proposal-5", false);
+    ballot_status(b, &s);
+    check(!s.unnamed, "the base names our proposal");
+    b->client.session.client_id++;
+    ballot_status(b, &s);
+    check(s.unnamed, "... and it is gone, with its session");
+    ballot_close(b);
 }
 
 /* The servers hold an earlier state than the one that was seen. */
