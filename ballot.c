@@ -3598,7 +3598,7 @@ static void on_orders(struct ballot *b, const struct reply *reply)
 static void on_await(struct ballot *b, const struct reply *reply)
 {
     b->orders_missing = false;
-    b->orders_fresh = b->orders_fresh && reply->rc == ZNONODE; /* else it was made meanwhile */
+    b->orders_fresh = b->orders_fresh && reply->rc != ZOK; /* it was made meanwhile */
 }
 
 static void leadership_ends(struct ballot *b)
@@ -8153,7 +8153,7 @@ static void agent_wait(struct agent *a, nanos wake)
     agent_learn_time(a);
     for (int number; (number = signals_next());)
         agent_learn_signal(a, number);
-    if (slots[SLOT_GUARD].fd >= 0) /* whatever poll() said: if we stood still behind it, the guard has said more since */
+    if (slots[SLOT_GUARD].fd >= 0) /* whatever poll() said: if we stalled behind it, the guard has said more since */
         agent_learn_guard(a);
     ballot_dispatch(a->ballot, slots + SLOT_ELECTION, count);
     for (int i = 0; i < 2; i++)
