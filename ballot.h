@@ -246,8 +246,8 @@ struct ballot_status {
     enum ballot_role role;
     bool connected;      /* in contact with a server                            */
     bool step_down;      /* as ballot_step_down()                               */
-    bool requests_known; /* a leader has read what operators ask, since it came into contact:
-                            start nothing before                                */
+    bool requests_known; /* a leader has read what operators ask, since it came into contact;
+                            an owner that obeys them waits for it before a start */
     bool resigning;      /* the ensemble may have carried out our resignation: do not go on
                             without contact                                     */
     bool refused;        /* the ensemble refuses something: ballot_trouble()    */
