@@ -2040,12 +2040,14 @@ void zk_timeouts(int server, int64_t least, int64_t most)
     }
 }
 
+/* The newest: one that was replaced while it was frozen or cut off leads on until it notices. */
 static struct server *ensemble_leader(void)
 {
-    for (int i = 0; i < options.servers; i++)
-        if (servers[i].role == LEADING && servers[i].serving && !servers[i].frozen)
-            return &servers[i];
-    return NULL;
+    struct server *newest = NULL;
+    for (struct server *s = servers; s < servers + options.servers; s++)
+        if (s->role == LEADING && s->serving && !s->frozen && (!newest || s->accepted > newest->accepted))
+            newest = s;
+    return newest;
 }
 
 bool zk_serves(void)
