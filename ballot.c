@@ -1324,7 +1324,7 @@ enum {
     MONTHS_OF_31 = 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 12,
 };
 
-/* Takes the months away in which no day can match; without a month, a schedule never fires, and nobody need search. */
+/* Takes the months away in which no day can match; without a month, a schedule never fires, and no search is needed. */
 static void cron_prune(struct ballot_cron *c)
 {
     if (!c->seconds || !c->minutes || !c->hours || (c->both ? !c->days || !c->weekdays : !c->days && !c->weekdays))
@@ -1533,7 +1533,7 @@ static int64_t cron_search(const struct ballot_cron *c, const struct ballot_zone
 BALLOT_API int64_t ballot_cron_next(const struct ballot_cron *cron, const struct ballot_zone *zone, int64_t after,
                                     enum ballot_dst dst)
 {
-    const int64_t most = INT64_C(1) << 40; /* seconds from 1970, either way: nobody asks beyond */
+    const int64_t most = INT64_C(1) << 40; /* seconds from 1970, either way: no caller asks beyond */
     if (after < -most || after > most)
         return BALLOT_NEVER;
     if (cron->every > 0)
