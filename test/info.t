@@ -82,8 +82,7 @@ health 0 "--check: a candidate leads"
 
 goes_on "In the table the leader is marked, on a terminal in colour"
 terminal_table() {
-    script -qec "$BALLOT info -o table --zookeeper-servers=$(servers zk) --zookeeper-base-path=$BASE" /dev/null \
-        </dev/null >"$T/out" 2>&1
+    on_screen "$T/out" "$BALLOT info -o table --zookeeper-servers=$(servers zk) --zookeeper-base-path=$BASE"
 }
 table "the leader is marked" '^\* a  .* [0-9]+s +leads$'
 is "$(grep -c '^\*' "$T/table")" 1 "... it alone"

@@ -282,6 +282,23 @@ guard_of() { # NAME: the pid of its guard
     return 1
 }
 
+# --- a terminal
+
+# Soon after the shell's end script(1) takes no more of what the terminal still holds: the shell
+# ends once what it says last has arrived.
+on_screen() { # FILE COMMAND-LINE: what bash's COMMAND-LINE shows on a terminal, to FILE; its status
+    SHELL=$BASH script -qfec "$2
+        status=\$?
+        for _ in {1..1200}; do
+            echo 'end of screen'
+            tail -c 99 ${1@Q} | grep -q 'end of screen' && exit \$status
+            sleep 0.05
+        done" /dev/null </dev/null >"$1" 2>&1
+    local status=$?
+    sed -i -e '/^end of screen/d' -e 's/\r$//' "$1"
+    return $status
+}
+
 # --- activations
 
 # Whose clock is to be off: CLOCK=+0.5s cron ... (as libfaketime has it); a file's

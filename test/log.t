@@ -17,7 +17,7 @@ check "human: time, level, message" grep -qE \
 is "$(grep -cvE '^[-0-9]{10} [0-9:.]{12} (info |warn |error|debug) .' "$T/a.log")" 0 "... all lines aligned alike"
 refuse "no colours where there is no terminal" grep -q $'\x1b' "$T/a.log" "$T/a.out"
 words="run once --candidate-id=a --on-child-success=exit --zookeeper-servers=$(servers zk) -- true"
-coloured() { script -qfec "$*" /dev/null </dev/null 2>&1 | grep -q $'\x1b\\[32minfo '; }
+coloured() { on_screen "$T/screen" "$1"; grep -q $'\x1b\\[32minfo ' "$T/screen"; } # COMMAND-LINE
 if able_to_pty; then
     check "colours on a terminal" coloured "'$BALLOT' $words"
     refuse "... not with NO_COLOR" coloured "NO_COLOR=1 '$BALLOT' $words"
@@ -171,7 +171,12 @@ both() { # the command's lines on both
         perl -e '$| = 1; for (1 .. 20_000) { print "x" x 80, "\n"; print STDERR "y" x 80, "\n" }' 2>&1
 }
 whole() { # FILE: 40,000 lines of the command, each line an object
-    not grep -qvE '^\{"time":"[^{}]*"\}$' "$1" && [ "$(grep -c '"name":"cmd-run-' "$1")" = 40000 ]
+    local count torn
+    count=$(grep -ac '"name":"cmd-run-' "$1")
+    torn=$(grep -anvE '^\{"time":"[^{}]*"\}$' "$1" | head -n 1 | cut -c1-300)
+    [ "$count" = 40000 ] && [ -z "$torn" ] && return
+    complain "$count lines of the command; the first that is no object: $torn; the last: $(tail -n 1 "$1")"
+    return 1
 }
 both | cat >"$T/one.pipe"
 perl -MSocket -e '
@@ -182,8 +187,7 @@ perl -MSocket -e '
 check "a pipe" whole "$T/one.pipe"
 check "a socket" whole "$T/one.socket"
 if able_to_pty; then
-    script -qfec "$(declare -p BALLOT PORT once); $(declare -f servers both); both" /dev/null </dev/null |
-        tr -d '\r' >"$T/one.terminal"
+    on_screen "$T/one.terminal" "$(declare -p BALLOT PORT once); $(declare -f servers both); both"
     check "a terminal" whole "$T/one.terminal"
 else
     skip "a terminal" "$WHY"

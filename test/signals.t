@@ -159,12 +159,12 @@ command_line() { # OPTION...: of a candidate that leads
 describe "Ctrl-C ends ballot and its command"
 terminal tty "$(command_line --on-disconnect=stop)"
 check "at a terminal" within 10 started_least 1
+check "... the levels are coloured" within 5 grep -q $'\033\\[32minfo' "$T/tty.tty"
 printf '\003' >&7
 check "Ctrl-C ends it" within 5 dead "${PID[tty]}"
 exec 7>&-
 check "... and the command" lock_free
 is "$(proposals)" 0 "... in good order"
-check "... the levels are coloured on a terminal" grep -q $'\033\\[32minfo' "$T/tty.tty"
 
 describe "Ctrl-Z freezes ballot: its guard ends the command within the lease; after fg it leads again"
 terminal tty "bash --norc -i"
