@@ -7592,16 +7592,16 @@ static void decide_alive(const struct facts *f, struct decision *d)
         d->wake = nanos_min(d->wake, m->orphans_due);
         return;
     }
-    if (m->end_signals > 1 || (o->lost && o->revoked))
+    /* Of a leader whose heartbeats are refused: others revoke it after 2 T; if its proposal is gone, they claim
+     * after T. */
+    nanos latest = lease_moment(&m->lease, o->election.unnamed ? PART_CLAIM_STOP : PART_REFUSED);
+    bool asked = o->election.step_down && leads;
+    bool overdue = asked && o->election.refused && due(latest, o->now, &d->wake);
+    if (m->end_signals > 1 || (o->lost && o->revoked) || overdue)
         d->command = COMMAND_KILL;
-    else if (m->end_signals || o->lost)
+    else if (m->end_signals || o->lost || asked)
         d->command = COMMAND_STOP;
-    else if (o->election.step_down && leads) {
-        /* Of a leader whose heartbeats are refused: others revoke it after 2 T; if its proposal is gone, they claim
-         * after T. */
-        nanos latest = lease_moment(&m->lease, o->election.unnamed ? PART_CLAIM_STOP : PART_REFUSED);
-        d->command = o->election.refused && due(latest, o->now, &d->wake) ? COMMAND_KILL : COMMAND_STOP;
-    } else if (f->rules.max_runtime && due(m->started_at + f->rules.max_runtime, o->now, &d->wake)) {
+    else if (f->rules.max_runtime && due(m->started_at + f->rules.max_runtime, o->now, &d->wake)) {
         d->command = COMMAND_STOP;
         d->cause = CAUSE_RUNTIME;
     }

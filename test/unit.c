@@ -2015,6 +2015,9 @@ static void test_stepping_down(void)
     check(agent_decide(&f).command == COMMAND_STOP, "... in the time that it has");
     f.observed.election.refused = true;
     check(agent_decide(&f).command == COMMAND_KILL, "... which is 3/2 T if heartbeats are refused: it will be revoked");
+    f.memory.end_signals = 1;
+    check(agent_decide(&f).command == COMMAND_KILL, "... also if it was told to end before");
+    f.memory.end_signals = 0;
     f.observed.now -= 4 * SECOND;
     check(agent_decide(&f).command == COMMAND_STOP && agent_decide(&f).wake <= f.observed.now + SECOND,
           "... not before");
