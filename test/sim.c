@@ -137,6 +137,7 @@ static struct world {
     bool rights_taken;      /* else they are given back, until the servers have committed it */
     uint64_t rollbacks;     /* of the servers,                                     */
     int64_t rolled_at;      /* the last; 0: never                                  */
+    int64_t unknown_until;  /* the same; see outage_look()                         */
     uint64_t moved;         /* connections that ended because their session was elsewhere: */
     int64_t moved_at;       /* a request to connect had arrived late. The last; 0: never   */
     char violation[256];
@@ -614,7 +615,7 @@ static bool meddled(const struct host *h)
 static bool rolled_back(const struct host *h)
 {
     bool unseen = zk_counts()->rollbacks != world.rollbacks; /* see rollback_look() */
-    return unseen || (world.rolled_at && sim_now() - world.rolled_at <= 3 * excuse_span(h));
+    return unseen || (world.unknown_until && sim_now() - world.unknown_until <= 3 * excuse_span(h));
 }
 
 static bool tampered(const struct host *h)
@@ -648,7 +649,7 @@ static void rollback_look(void)
     if (zk_counts()->rollbacks == world.rollbacks)
         return;
     world.rollbacks = zk_counts()->rollbacks;
-    world.rolled_at = world.calm_since = sim_now();
+    world.rolled_at = world.unknown_until = world.calm_since = sim_now();
     for (struct instance *i = world.instances; i; i = i->next)
         i->told_lost = i->told_at > zk_counts()->rolled_to;
     world.last_token = 0;
@@ -1659,12 +1660,24 @@ static void judge_queue(bool *stands)
     }
 }
 
+/* What was done to the tree is not found while the servers do not serve, and excuses as long afterwards. */
+static void outage_look(void)
+{
+    int64_t *const done[] = { &world.tampered_at, &world.unknown_until, &world.go_took_at };
+    for (size_t i = 0; i < COUNT(done) && !zk_serves(); i++) {
+        int64_t later = *done[i] + world.longest / 10;
+        if (*done[i] > 0)
+            *done[i] = later < sim_now() ? later : sim_now();
+    }
+}
+
 static void judge_often(void *arg)
 {
     bool stands[HOSTS];
     struct zk_view base;
     (void)arg;
     rollback_look();
+    outage_look();
     if (!tampered(&world.host[0]))
         judge_queue(stands); /* rule 9: never, not only in the end */
     for (struct host *h = world.host; h < world.host + world.hosts; h++)
