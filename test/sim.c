@@ -1147,14 +1147,16 @@ static void go_expire(void *arg)
     sim_at(sim_now() + (waits ? 10 * SIM_MS : world.asked / 10), go_expire, arg);
 }
 
-/* It resigns: the base first, then its proposal. Or it dies, or is frozen: the proposal is gone T later. */
+/* It resigns: the base first, if nobody has written it since, then its proposal. Or it dies, or is frozen: the
+ * proposal is gone T later. */
 static void go_leave(struct fault *f)
 {
     struct go *go = &world.go;
+    struct zk_view base;
     if (go->of != f)
         return;
     bool resigns = f->amount % 2 && zk_serves();
-    if (resigns && go->leads && !go->silent)
+    if (resigns && go->leads && !go->silent && zk_look(BASE, &base) && base.version == go->version)
         zk_stranger_set(BASE, "");
     go->frozen = true;
     sim_at(sim_now() + (resigns ? 0 : world.asked), go_expire, (void *)(intptr_t)go->life);
