@@ -68,6 +68,9 @@ struct host {
     int disturbances;       /* faults at work on it                                */
     bool unheard;           /* cut off, or a process of it frozen, and no answer has come since */
     int64_t lost_at;        /* when that was so last; -1: never                    */
+    int denials;            /* faults at work that take its rights                 */
+    bool denied;            /* there are such, or no answer has come since         */
+    int64_t denied_at;      /* when that was so last                               */
     char evicted[256];      /* the proposal that it lost early, until the base names its next one; "": none */
     int trips;              /* which it needs until then, at most;                 */
     int64_t unable, looked_at, deaf_until; /* for so long nothing could be written meanwhile; as of then; */
@@ -499,8 +502,11 @@ static void instances_look(void)
         instance_look(i);
     for (struct host *h = world.host; h < world.host + world.hosts; h++) {
         h->unheard = h->unheard || host_lost(h);
+        h->denied = h->denials || (h->denied && h->unheard);
         if (h->unheard)
             h->lost_at = sim_now();
+        if (h->denied)
+            h->denied_at = sim_now();
         evicted_look(h);
     }
 }
@@ -1054,15 +1060,37 @@ static void empty_base(struct fault *f) { (void)f; overwrite_base(""); }
 static void rewrite_base(struct fault *f) { (void)f; overwrite_base("{\"candidateId\":7"); }
 static void odd_child(struct fault *f) { (void)f; zk_stranger_create(BASE "/proposal-", "x", true, false); }
 
+static void deny(int host, int more)
+{
+    for (int h = 0; h < world.hosts; h++)
+        world.host[h].denials += host == h || host < 0 ? more : 0;
+}
+
 static void refuse(struct fault *f)
 {
+    deny(-1, 1);
     world.rights_taken = true;
     zk_stranger_access(BASE, (enum zk_access)(ZK_READ_ONLY + f->amount % 4));
 }
 
-static void allow(struct fault *f) { (void)f; world.rights_taken = false; }
-static void refuse_one(struct fault *f) { zk_host_refuse(f->struck, true); }
-static void allow_one(struct fault *f) { zk_host_refuse(f->struck, false); }
+static void allow(struct fault *f)
+{
+    (void)f;
+    deny(-1, -1);
+    world.rights_taken = false;
+}
+
+static void refuse_one(struct fault *f)
+{
+    deny(f->struck, 1);
+    zk_host_refuse(f->struck, true);
+}
+
+static void allow_one(struct fault *f)
+{
+    deny(f->struck, -1);
+    zk_host_refuse(f->struck, false);
+}
 
 /* --- a Go ballot in the queue: one at a time ------------------------------------------------------- */
 
@@ -1521,15 +1549,18 @@ static enum row gap_row(const struct causes *c)
     return row;
 }
 
-/* A leader that was denied a right leaves the queue once its command has ended, which takes stop-timeout; the
- * pause of rule 15 begins then, though the fault may have ended long before. */
+/* A leader that was denied a right leaves the queue once it reads so, which it does not while it is frozen, and its
+ * command has ended, which takes stop-timeout; the pause of rule 15 begins then, though the fault may have ended long
+ * before. */
 static int64_t fault_lingers(const struct fault *f)
 {
     const struct kind *k = &kinds[f->kind];
     int64_t span = 0;
     for (const struct host *h = world.host; k->row == DENIED && h < world.host + world.hosts; h++)
-        if ((k->flags & GLOBAL || h == &world.host[f->struck]) && h->stop_timeout > span)
-            span = h->stop_timeout;
+        if (k->flags & GLOBAL || h == &world.host[f->struck]) {
+            int64_t later = h->stop_timeout + (h->denied_at > f->ended_at ? h->denied_at - f->ended_at : 0);
+            span = later > span ? later : span;
+        }
     return span;
 }
 
