@@ -44,6 +44,21 @@ make deps demo
 make deps test
 sudo make install' "these are its commands"
 
+describe "A resource with the three lines refuses a smaller token than it has seen (fence.t: an older leader's)"
+mkdir "$T/srv"
+lines=$(sed -n '/^```sh$/,/^```$/p' "$readme" | grep -v '^```')
+printf '#!/bin/sh\n%s\n' "${lines//\/srv/$T/srv}" >"$T/resource"
+echo 0 >"$T/srv/resource.token"
+is "$(wc -l <<<"$lines")" 3 "they are three"
+accesses() { # STATUS TOKEN
+    BALLOT_FENCING_TOKEN=$2 sh "$T/resource" touch "$T/srv/at-$2" 2>/dev/null
+    is "$?$([ -e "$T/srv/at-$2" ] && echo " done")" "$1" "token ${2:-(none)}: ${1/75/refused}"
+    rm -f "$T/srv/at-$2"
+}
+for token in 7 7 1234567890123; do accesses "0 done" $token; done
+for token in 8 '' x; do accesses 75 "$token"; done
+is "$(cat "$T/srv/resource.token")" 1234567890123 "... which is remembered"
+
 describe "make demo shows three candidates, the kill and the takeover"
 make -s -C "$here/.." demo >"$T/demo" 2>&1
 is $? 0 "make demo"
