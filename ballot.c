@@ -413,6 +413,12 @@ static struct short_text duration_string(nanos value)
     return out;
 }
 
+/* As people read it: no finer than a millisecond. */
+static struct short_text duration_round(nanos value)
+{
+    return duration_string((value + MILLISECOND / 2) / MILLISECOND * MILLISECOND);
+}
+
 /* No command inherits it. */
 static void fd_private(int fd)
 {
@@ -1985,7 +1991,7 @@ trouble_say(const struct ballot_config *config, char trouble[TROUBLE_MAX], nanos
     text_vformat(&t, format, args);
     va_end(args);
     if (strcmp(before, trouble) != 0)
-        SAY(config, ERROR, "%s; trying again in %s", trouble, duration_string(pause).data);
+        SAY(config, ERROR, "%s; trying again in %s", trouble, duration_round(pause).data);
     return clock_now() + pause;
 }
 
@@ -2150,7 +2156,7 @@ static void on_connected(struct client *c)
 {
     const clientid_t *id = zoo_client_id(c->handle);
     nanos asked = c->config->timeout_ms * MILLISECOND, negotiated = zoo_recv_timeout(c->handle) * MILLISECOND;
-    nanos now = clock_now(), away = (now - c->contact_since) / MILLISECOND * MILLISECOND;
+    nanos now = clock_now();
     if (!timeout_fit(negotiated)) {
         on_unfit(c, negotiated);
         return;
@@ -2160,7 +2166,7 @@ static void on_connected(struct client *c)
             duration_string(negotiated).data, duration_string(asked).data);
     SAY(c->config, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
         zoo_get_current_server(c->handle), id->client_id, duration_string(negotiated).data,
-        c->met ? ", after " : "", c->met ? duration_string(away).data : "");
+        c->met ? ", after " : "", c->met ? duration_round(now - c->contact_since).data : "");
     c->resumed = c->session.client_id == id->client_id;
     c->session = *id;
     c->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
@@ -3160,7 +3166,7 @@ static void election_denied(struct ballot *b, const char *what, const char *path
     if (!b->denied) {
         STRING_COPY(b->trouble, why);
         SAY(&b->config, ERROR, "%s; %s, and standing again after %s", why, b->leading ? "handing over the leadership"
-            : "leaving the queue, so that it does not wait for us", duration_string(denial_pause(b)).data);
+            : "leaving the queue, so that it does not wait for us", duration_round(denial_pause(b)).data);
         b->denied = DENIED_LEADING;
     }
     b->step_down = true;
@@ -3403,7 +3409,7 @@ static void watch_denied(struct ballot *b, const char *name, int rc)
     if (!b->warned_unreadable)
         SAY(&b->config, WARN, "%s/%s, before us in the queue, cannot be watched: %s; listing the queue every "
             "%s until it is gone; give all candidates the same zookeeper-auth",
-            b->path, name, zerror(rc), duration_string(pause).data);
+            b->path, name, zerror(rc), duration_round(pause).data);
     b->warned_unreadable = true;
 }
 
@@ -4111,7 +4117,7 @@ static int revoke_send(struct ballot *b)
                               { OP_DELETE, child_path(b, name), NULL, 0, -1 } };
     SAY(&b->config, WARN, "%s/%s keeps its session but writes nothing, for %s: it seems that no answer reaches it; "
         "deleting it", b->path, name,
-        duration_string((clock_now() - b->base.moved_at) / MILLISECOND * MILLISECOND).data);
+        duration_round(clock_now() - b->base.moved_at).data);
     return client_commit(&b->client, REQUEST_REVOKE, ops, COUNT(ops));
 }
 
@@ -4227,7 +4233,7 @@ static void election_watchdog(struct ballot *b, nanos now, nanos *wake)
     if (!waiting || !due(c->sent[awaited] + patience, now, wake))
         return;
     SAY(&b->config, WARN, "no answer to a %s for %s; trying another server",
-        awaited == REQUEST_WRITE || awaited == REQUEST_SAVE ? "write" : "request", duration_string(patience).data);
+        awaited == REQUEST_WRITE || awaited == REQUEST_SAVE ? "write" : "request", duration_round(patience).data);
     client_next_server(c);
     b->watchdog_lease = b->lease.sent;
 }
@@ -5358,10 +5364,10 @@ static bool settings_check_together(struct settings *s, int commands)
         return settings_fail(s, "on-election-failure=run-anyway contradicts on-disconnect=stop: "
                              "the one runs the command without an election, the other never does");
     nanos grace = part(timeout, PART_STOP_KILL - PART_STOP_TERM);
-    if (stop && setting_number(s, SET_STOP_TIMEOUT) > grace)
+    if (stop && s->values[SET_STOP_TIMEOUT].origin > ORIGIN_DEFAULT && setting_number(s, SET_STOP_TIMEOUT) > grace)
         settings_warn(s, "stop-timeout=%s cannot be honoured when contact is lost: with on-disconnect=stop "
                       "the command then has %s between SIGTERM and SIGKILL",
-                      setting_text(s, SET_STOP_TIMEOUT), duration_string(grace).data);
+                      setting_text(s, SET_STOP_TIMEOUT), duration_round(grace).data);
     return true;
 }
 
@@ -7126,10 +7132,10 @@ static void cron_learn_clock(struct cron_run *c, const struct ballot_status *e, 
         cron_limit_mark(c);
     if (jump >= SECOND)
         LOG(c->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, "
-            "if catch-up allows it", duration_string(jump / MILLISECOND * MILLISECOND).data);
+            "if catch-up allows it", duration_round(jump).data);
     else if (jump <= -SECOND)
         LOG(c->log, WARN, "the wall clock has jumped backward by %s: activations up to %s do not come again",
-            duration_string(-jump / MILLISECOND * MILLISECOND).data,
+            duration_round(-jump).data,
             schedule_moment(&c->schedule, c->memory.record.mark).data);
     c->shift = shift;
     c->timeout = e->timeout;
@@ -7769,8 +7775,7 @@ static void agent_learn_cause(struct memory *m, bool ours)
 
 static void agent_describe_end(struct agent *a, int status, struct exec_failure failure)
 {
-    nanos ran = (clock_now() - a->facts.memory.started_at) / MILLISECOND * MILLISECOND;
-    const struct short_text after = duration_string(ran);
+    const struct short_text after = duration_round(clock_now() - a->facts.memory.started_at);
     struct text t = text_in(a->end, sizeof a->end);
     if (failure.error && failure.no_input)
         text_format(&t, "cannot open /dev/null, the command's standard input: %s; %.100s was not executed. In a chroot "
@@ -8068,7 +8073,7 @@ static void agent_candidacy(struct agent *a, enum candidacy candidacy)
 static void agent_log_end(const struct agent *a, const struct decision *d)
 {
     const struct facts *f = &a->facts;
-    nanos pause = nanos_max(d->after.next_start - f->observed.now, 0) / MILLISECOND * MILLISECOND;
+    nanos pause = nanos_max(d->after.next_start - f->observed.now, 0);
     bool failed = f->memory.cause != CAUSE_BALLOT && f->memory.status != 0;
     bool leaves = d->candidacy == CANDIDACY_LEAVE || d->candidacy == CANDIDACY_LAST_WORD;
     bool out = f->observed.election.role == BALLOT_OUT;
@@ -8082,7 +8087,7 @@ static void agent_log_end(const struct agent *a, const struct decision *d)
         text_format(&t, "; %sthe next activation is %s", leaves && !out ? "handing over; " : "",
                     cron_upcoming(f->cron).data);
     else
-        text_format(&t, "; %s again in %s", leaves || out ? "standing" : "running it", duration_string(pause).data);
+        text_format(&t, "; %s again in %s", leaves || out ? "standing" : "running it", duration_round(pause).data);
     if (a->end[0])
         log_say(a->log, failed ? BALLOT_LOG_ERROR : BALLOT_LOG_INFO, __LINE__, "%s%s", a->end, next);
 }
@@ -9434,7 +9439,7 @@ struct notice {
 
 static const char *span_string(struct short_text *buffer, nanos span)
 {
-    *buffer = duration_string(span / MILLISECOND * MILLISECOND);
+    *buffer = duration_round(span);
     return span < 0 ? "" : buffer->data;
 }
 

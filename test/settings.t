@@ -61,15 +61,17 @@ BALLOT_STOP_TIMEOUT=soon run_fails "BALLOT_STOP_TIMEOUT in the environment: \"so
 LOG_LEVEL=loud run_fails "LOG_LEVEL in the environment: \"loud\" is not one of trace debug"
 
 describe "A stop-timeout for which a lease that ends leaves no time: warned, with the time that there is"
-stops() { # STOP_TIMEOUT
-    try run once "${no_server[@]}" --zookeeper-session-timeout=600ms --on-election-failure=exit \
-        --on-disconnect=stop "--stop-timeout=$1" --candidate-id=a -- true
+stops() { # OPTION...
+    try run once "${no_server[@]}" --zookeeper-session-timeout=500ms --on-election-failure=exit \
+        --on-disconnect=stop --candidate-id=a "$@" -- true
 }
-stops 81ms
-check "over 2/15 of the session timeout" \
-    grep -q "stop-timeout=81ms cannot be honoured when contact is lost: .* has 80ms between" "$T/out"
-stops 80ms
-refuse "... as much: nothing is said" grep -q "cannot be honoured" "$T/out"
+stops --stop-timeout=80ms
+check "over 2/15 of the session timeout, in milliseconds" \
+    grep -q "stop-timeout=80ms cannot be honoured when contact is lost: .* has 67ms between" "$T/out"
+stops --stop-timeout=66ms
+refuse "... no more than that: nothing is said" grep -q "cannot be honoured" "$T/out"
+stops
+refuse "... nor where it is not set: what there is follows from the session timeout" grep -q "cannot be honoured" "$T/out"
 
 describe "Precedence: the flag, BALLOT_NAME, the Go ballot's plain NAME, the default"
 export BALLOT_STOP_TIMEOUT=7s BALLOT_CANDIDATE_ID=ours BALLOT_WRAP_CHILD_LOGS=false
