@@ -7977,7 +7977,7 @@ static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
 {
     struct memory *m = &a->facts.memory;
     int level = kill_now ? 2 : 1;
-    if (m->stop_sent >= level)
+    if (m->life == LIFE_NONE || m->stop_sent >= level) /* NONE: dead since that was decided, with its guard */
         return;
     if (m->stop_sent == 0 && a->command_status < 0)
         m->cause = cause;

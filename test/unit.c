@@ -1229,6 +1229,23 @@ static void test_end_told(void)
     free(a);
 }
 
+static void test_late_stop(void)
+{
+    describe("A stop of a command that has died with its guard since it was decided is not one of the next command");
+    struct agent *a = calloc(1, sizeof *a);
+    if (!a)
+        abort();
+    a->pair = -1;
+    agent_stop(a, false, CAUSE_BALLOT);
+    a->facts.memory = (struct memory){ .life = LIFE_RUNNING, .stop_sent = a->facts.memory.stop_sent,
+        .stop_due = a->facts.memory.stop_due };
+    a->facts.observed = facts().observed;
+    a->facts.observed.now = clock_now() + MINUTE;
+    check(!agent_decide(&a->facts).replace_guard, "the next one's guard is not replaced when that stop would be due");
+    check(a->facts.memory.stop_sent == 0, "... and the next stop is sent");
+    free(a);
+}
+
 static void test_decisions(void)
 {
     describe("A leader starts the command within its lease, after restart-delay; a waiting candidate waits");
@@ -3033,6 +3050,7 @@ int main(void)
     test_cron_stories();
     test_record_forms();
     test_end_told();
+    test_late_stop();
     test_decisions();
     test_policies();
     test_cron_policies();
