@@ -678,7 +678,9 @@ static void judge_start(const struct run *new)
         sim_violation("two commands (Go): the Go ballot's, host%d's since now", new->host);
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
-        if (r == new || !r->alive || instance_excused(r->instance) || thawed(new->instance) || (tampered(older) && !emptied_alone(r) && (meddled(older) || !must_know(new->instance, r))))
+        bool knows = emptied_alone(r) && new->instance->started < world.emptied_at - 3 * world.longest; /* who led before */
+        if (r == new || !r->alive || instance_excused(r->instance) || thawed(new->instance) ||
+            (tampered(older) && !knows && (meddled(older) || !must_know(new->instance, r))))
             continue;
         if (older->stop || !disturbed(r))
             sim_violation("two commands (%s): host%d's since %.3f, host%d's since now", older->stop ? "stop" : "keep",
