@@ -2618,7 +2618,8 @@ static void client_open(struct client *c, const struct ballot_config *config, vo
     nanos now = clock_now(), timeout = config->timeout_ms * MILLISECOND;
     *c = (struct client){
         .config = config, .owner = owner, .learn = learn, .event = event, .timeout = timeout, .fd = -1,
-        .contact_since = now, .remind_at = now + timeout, .seed = (unsigned)now ^ (unsigned)getpid() << 16,
+        .contact_since = now, .remind_at = now + timeout + SECOND, /* later than an owner that gives up */
+        .seed = (unsigned)now ^ (unsigned)getpid() << 16,
         .resolver = { .since = now - 5 * SECOND, .fd = -1 },
     };
 }
@@ -2851,6 +2852,7 @@ struct base {
     bool revocable;   /* its leader advertises onDisconnect: it is no Go ballot */
     bool unrecorded;  /* its leader says that the record does not count       */
     char named[NODE_MAX]; /* its leader's proposal; "": none below this base */
+    char leader[256]; /* its id, host and pid, in words; "": none         */
     nanos timeout;    /* the session timeout that its leader advertises   */
     int32_t version;
     int64_t czxid, ctime, mzxid; /* ctime, too: an ensemble that lost its data counts anew */
@@ -3109,6 +3111,20 @@ static void leader_named(char *named, size_t size, const char *path, const char 
     string_copy(named, size, found ? node_name(path, node) : "");
 }
 
+/* Who leads, in words, and without control characters. */
+static void leader_describe(struct base *base, const char *data, size_t length)
+{
+    char id[101], host[101] = "", pid[21] = "";
+    struct text t = TEXT_IN(base->leader);
+    if (!base->named[0] || !json_get(data, length, "candidateId", id, sizeof id))
+        return;
+    json_get(data, length, "hostname", host, sizeof host);
+    json_get(data, length, "pid", pid, sizeof pid);
+    text_format(&t, "%s (%s, pid %s)", id, host, pid);
+    for (char *p = base->leader; *p; p++)
+        *p = (unsigned char)*p < 0x20 ? '?' : *p;
+}
+
 /* What the base's data say, a heartbeat or whatever a stranger wrote. */
 static void base_learn(struct ballot *b, struct base *base, const char *data, size_t length)
 {
@@ -3116,6 +3132,7 @@ static void base_learn(struct ballot *b, struct base *base, const char *data, si
     nanos timeout;
     bool timed = json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &timeout);
     leader_named(base->named, sizeof base->named, b->path, data, length);
+    leader_describe(base, data, length);
     base->timeout = timed && timeout > 0 ? nanos_min(timeout, TIMEOUT_COUNTED) : b->client.timeout;
     base->empty = length == 0;
     base->revocable = json_get(data, length, "onDisconnect", word, sizeof word);
@@ -3580,7 +3597,7 @@ static void on_write(struct ballot *b, const struct reply *reply)
  * lead. To add a kind of request: a field, which is read here. */
 static void on_orders(struct ballot *b, const struct reply *reply)
 {
-    char name[NODE_MAX];
+    char name[NODE_MAX], by[512] = "an unknown client";
     bool there = reply->rc == ZOK, known = b->orders >= 0;
     int64_t before = b->orders;
     if (!b->leading) /* the claim before it was refused */
@@ -3596,8 +3613,9 @@ static void on_orders(struct ballot *b, const struct reply *reply)
             reply->path, zerror(reply->rc));
     }
     bool us = json_get(reply->data, reply->length, ORDER_STEP_DOWN, name, sizeof name) && !strcmp(name, b->proposal);
+    json_get(reply->data, reply->length, ORDER_STEP_DOWN "By", by, sizeof by);
     if (us && !b->step_down)
-        SAY(&b->config, WARN, "asked to step down");
+        SAY(&b->config, WARN, "asked to step down by %s", by);
     b->step_down = b->step_down || us;
 }
 
@@ -4001,10 +4019,13 @@ static void election_lose(struct ballot *b, bool own)
         b->losses++;
         b->client.news = true; /* the owner must learn of it at once */
         b->want = WANT_HOLD;
-        SAY(&b->config, ERROR, "lost the leadership: %s",
-            b->revoked ? "another client deleted our proposal" : !base->exists ? "the base node was deleted"
+        const char *why = b->revoked ? "another client deleted our proposal"
+            : !base->exists ? "the base node was deleted"
             : clock_now() < base->lost_until ? "the base was made again, or the servers went back to an earlier state"
-            : base->empty ? "another client emptied the base" : "another candidate leads, or the base was overwritten");
+            : base->empty ? "another client emptied the base" : NULL;
+        SAY(&b->config, ERROR, "lost the leadership: %s%s",
+            why ? why : *base->leader ? "another candidate leads, " : "another client overwrote the base",
+            why ? "" : base->leader);
     }
     leadership_ends(b);
 }
@@ -7719,7 +7740,9 @@ struct agent {
     pid_t command_pid;     /* of its first process; 0: not known                         */
     bool end_unreported;   /* the guard died while it ran one: we find out ourselves how it ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
-    char end[512];         /* how it ended, in words; "": it was not started            */
+    struct short_text activation; /* for which it is started; "": none                    */
+    char end[640];         /* how it ended, and what comes next: said behind its last output; "": not started */
+    bool failed;           /* that is an error                                          */
     struct ending ending;  /* of what a dead guard left                                 */
     struct spared spared;
     int64_t told_session;  /* that the guard knows                                      */
@@ -7827,7 +7850,8 @@ static void agent_learn_message(struct agent *a, const struct message *message)
             m->life = LIFE_RUNNING;
             m->started_at = now;
         }
-        LOG(a->log, INFO, "the command runs, pid %d", message->number);
+        LOG(a->log, INFO, "starting %s%s%s, pid %d", a->plan.command[0],
+            a->activation.data[0] ? " for the activation of " : "", a->activation.data, message->number);
         break;
     case MESSAGE_REAPED:
         a->command_pid = 0;
@@ -7900,6 +7924,13 @@ static void agent_learn_election(struct agent *a)
     o->revoked = o->lost && e->revoked;
 }
 
+static void agent_say_end(struct agent *a)
+{
+    if (a->end[0])
+        log_say(a->log, a->failed ? BALLOT_LOG_ERROR : BALLOT_LOG_INFO, __LINE__, "%s", a->end);
+    a->end[0] = '\0';
+}
+
 /* Once the command has ended, or ballot ends, output that a full disk does not take is given
  * up: nothing but the status is left to be told. */
 static void agent_learn_output(struct agent *a)
@@ -7920,6 +7951,8 @@ static void agent_learn_output(struct agent *a)
             stream_read(s, l);
         o->output_pending = o->output_pending || s->fd >= 0;
     }
+    if (!m->ended && !o->output_pending)
+        agent_say_end(a);
     log_turn(l);
     o->log_pending = queue_waits(&l->out) || queue_waits(l->err);
 }
@@ -7963,8 +7996,7 @@ static void agent_start(struct agent *a, bool anyway, int64_t activation)
     if (anyway)
         LOG(a->log, WARN, "no election is possible; running the command anyway, "
             "as on-election-failure=run-anyway demands");
-    LOG(a->log, INFO, "starting %s%s%s", a->plan.command[0], scheduled ? " for the activation of " : "",
-        scheduled ? moment_string(start.scheduled, start.offset).data : "");
+    a->activation = scheduled ? moment_string(start.scheduled, start.offset) : (struct short_text){ "" };
     if (a->plan.wrap && !agent_pipes(a, passed)) {
         agent_ended(a, EXIT_CANNOT_EXEC << 8, (struct exec_failure){ .error = errno }, false);
         return;
@@ -8069,16 +8101,17 @@ static void agent_candidacy(struct agent *a, enum candidacy candidacy)
     }
 }
 
-/* How the command ended, what comes next, and when. */
-static void agent_log_end(const struct agent *a, const struct decision *d)
+/* Adds to how the command ended what comes next, and when. */
+static void agent_describe_next(struct agent *a, const struct decision *d)
 {
     const struct facts *f = &a->facts;
     nanos pause = nanos_max(d->after.next_start - f->observed.now, 0);
-    bool failed = f->memory.cause != CAUSE_BALLOT && f->memory.status != 0;
     bool leaves = d->candidacy == CANDIDACY_LEAVE || d->candidacy == CANDIDACY_LAST_WORD;
     bool out = f->observed.election.role == BALLOT_OUT;
-    char next[128];
-    struct text t = text_in(next, sizeof next);
+    struct text t = { a->end, sizeof a->end, strlen(a->end), false };
+    a->failed = f->memory.cause != CAUSE_BALLOT && f->memory.status != 0;
+    if (!t.length)
+        return;
     if (f->memory.cause == CAUSE_BALLOT || f->memory.end_signals)
         text_string(&t, f->memory.cause == CAUSE_BALLOT ? "; ballot stopped it" : "");
     else if (d->after.ending)
@@ -8088,15 +8121,13 @@ static void agent_log_end(const struct agent *a, const struct decision *d)
                     cron_upcoming(f->cron).data);
     else
         text_format(&t, "; %s again in %s", leaves || out ? "standing" : "running it", duration_round(pause).data);
-    if (a->end[0])
-        log_say(a->log, failed ? BALLOT_LOG_ERROR : BALLOT_LOG_INFO, __LINE__, "%s%s", a->end, next);
 }
 
 static void agent_act(struct agent *a, const struct decision *d)
 {
     struct memory *m = &a->facts.memory;
     if (m->ended)
-        agent_log_end(a, d);
+        agent_describe_next(a, d);
     m->ended = false;
     m->after = d->after;
     if (d->replace_guard)
@@ -8127,6 +8158,8 @@ static void agent_learn_time(struct agent *a)
     struct memory *m = &a->facts.memory;
     nanos now = a->facts.observed.now = clock_now();
     if (a->poll_due != NEVER && now > a->poll_due + part(a->facts.observed.timeout, PART_STALL)) {
+        LOG(a->log, WARN, "this process stood still for over %s: it was stopped, or the machine asleep",
+            duration_round(now - a->poll_due).data);
         m->stalled_at = now;
         m->unacknowledged_since = m->unacknowledged_since ? now : 0; /* the guard may have been stopped, too */
     }
@@ -8182,8 +8215,10 @@ static int agent_run(struct agent *a)
         agent_learn_election(a);
         cron_learn(f->cron, a->ballot, &f->observed.election, f->observed.now);
         struct decision decision = agent_decide(f);
-        if (decision.finish)
+        if (decision.finish) {
+            agent_say_end(a); /* a reader that is too slow has not taken all of the output */
             return f->memory.after.exit_status;
+        }
         memcpy(&before, &f->memory, sizeof before);
         if (f->cron)
             memcpy(&cron_before, &f->cron->memory, sizeof cron_before);
@@ -10368,9 +10403,7 @@ static bool invocation_parse(struct invocation *in, struct settings *s, char **a
 static bool invocation_check(const struct invocation *in, struct settings *s)
 {
     if (!in->command)
-        return in->words[0] ? settings_fail(s, "\"%s\" is not the whole command: "
-                                            "it goes on as in \"run once\"", in->words)
-                            : settings_fail(s, "what to do? `ballot help` lists the commands");
+        return settings_fail(s, "\"%s\" is not the whole command: it goes on as in \"run once\"", in->words);
     if (in->command->takes_command && (!in->rest || !in->rest[0]))
         return settings_fail(s, "%s: which COMMAND? As in: %s", in->words, in->command->example);
     if (in->command->operand && !in->rest)
@@ -10560,8 +10593,9 @@ static int invocation_main(int argc, char **argv)
     }
     int status = EXIT_BALLOT;
     bool parsed = invocation_parse(&in, s, argv);
-    if ((in.help || in.page) && !s->error[0]) {
-        status = 0;
+    bool bare = !in.command && !in.words[0];
+    if ((in.help || in.page || bare) && !s->error[0]) {
+        status = bare && !in.help && !in.page ? EXIT_BALLOT : 0;
         if (in.page)
             in.page();
         else if (in.command)

@@ -21,7 +21,10 @@ below "$(ms_since "$at")" 4900 "... before another may start, after five sixths 
 check "... then another takes over" within 12 started_least 2
 is "$(overlaps)" 0 "... without overlap"
 kill -CONT "${PID[a]}"
-check "thawed, it notices the loss" within 5 logged a "lost the leadership"
+check "thawed, it says how long it stood still" \
+    within 5 logged a "this process stood still for over [0-9.]*s: it was stopped, or the machine asleep"
+check "... and which candidate leads now" \
+    within 5 logged a "lost the leadership: another candidate leads, b ($(hostname), pid ${PID[b]})"
 check "... and stands again" within 5 proposals_are 2
 refuse "... and finds its guard well" logged a "does not answer"
 stop b

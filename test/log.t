@@ -84,6 +84,16 @@ run -- sh -c 'kill -INT $(ps -o ppid= -p $PPID); exec sleep 9'
 check "info: ballot stopped it" \
     grep -qE " info  the command was ended by signal 2 \\(Interrupt\\) $after; ballot stopped it\$" "$T/a.log"
 
+describe "One line tells how a start went, and the end of a command comes behind its last line, however slow the reader"
+run -- true
+is "$(grep -cE 'starting|runs' "$T/a.log")" 1 "one line tells of the start"
+check "... with the pid" grep -qE ' info  starting true, pid [0-9]+$' "$T/a.log"
+"$BALLOT" run once --candidate-id=a "${once[@]}" --zookeeper-servers="$(servers zk)" -- \
+    perl -e 'print "x" x 99, "\n" for 1 .. 20_000' 2>&1 |
+    perl -e 'while (sysread STDIN, my $some, 20_000) { print $some; select undef, undef, undef, 0.005 }' >"$T/slow"
+is "$(grep -c cmd-run "$T/slow") $(sed "1,/the command ended/d" "$T/slow" | grep -c cmd-run)" "20000 0" \
+    "the end is told behind the last of 20,000 lines"
+
 describe "log-level=trace shows each request; --debug the place in the source, the library's log, the settings"
 run --log-level=trace -- true
 check "trace: the first request" grep -q 'trace request: propose' "$T/a.log"

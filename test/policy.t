@@ -91,6 +91,8 @@ for how in absent refused; do
     ended a
     is "$STATUS" 125 "status 125"
     check "... with a reason" grep -q 'no election is possible' "$T/a.log"
+    check "... which is the last word: no line says that it tries on" \
+        prints_like '; ending, as on-election-failure=exit demands$' tail -n 1 "$T/a.log"
     is "$(started)" 0 "... and nothing was run"
 
     describe "on-election-failure=retry, servers $how: the candidate is still trying, and nothing is run"

@@ -31,7 +31,7 @@ for case in ${missing//,/ }; do
 done
 for case in ${missing//,/ }; do
     right=${case#*=}
-    check "... and one behind it that has all rights leads ($right)" within 10 logged "after-$right" "the command runs"
+    check "... and one behind it that has all rights leads ($right)" within 10 logged "after-$right" "starting /"
 done
 stop {no,after}-{read,write,create,delete}
 

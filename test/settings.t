@@ -21,7 +21,8 @@ gives() { # SETTING=VALUE SOURCE OPTION...: what --debug lists
 }
 
 describe "Usage errors name what is wrong, and what was probably meant"
-fails "what to do? \`ballot help\` lists the commands"
+try
+is "$STATUS $(cat "$T/out")" "125 $("$BALLOT" help)" "ballot alone shows its usage"
 fails "\"run\" is not the whole command" run
 fails "unknown command \"rum\"; did you mean \"run once\"?" rum once
 fails "unknown command \"run onec\"; did you mean \"run once\"?" run onec

@@ -39,7 +39,7 @@ is "$(wc -c <"$T/said.err")" 0 "... and nothing else"
 check "the old command is dead" dead "$command"
 check "the new one runs" within 5 started_least 2
 check "the old leader stands again, at the end: no policy applies" within 5 proposals_are 2
-check "... and says why" logged a "asked to step down"
+check "... and says by whom it was asked" logged a "asked to step down by $(hostname), pid [0-9]*, at 2"
 
 goes_on "The leadership goes back and forth, as often as it is asked for"
 for i in 1 2 3 4; do

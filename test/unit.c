@@ -1217,10 +1217,11 @@ static void test_end_told(void)
     log->err = &log->out;
     log->out.fd = -1;
     log->id = "a";
-    string_copy(a->end, sizeof a->end, "the end");
     for (size_t i = 0; i < COUNT(cases); i++) {
         a->facts.observed.election.role = cases[i].role;
-        agent_log_end(a, &(struct decision){ .candidacy = cases[i].candidacy });
+        string_copy(a->end, sizeof a->end, "the end");
+        agent_describe_next(a, &(struct decision){ .candidacy = cases[i].candidacy });
+        agent_say_end(a);
         log->out.data[log->out.end] = '\0';
         check(strstr(log->out.data, cases[i].next) != NULL, cases[i].next);
         log->out.start = log->out.end = 0;
