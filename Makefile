@@ -18,11 +18,11 @@ override CPPFLAGS += $(if $(INIH),-DINIH_VERSION='"$(INIH)"')
 STRICT = -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 
 PACKAGES = bash bsdutils faketime fish gcc groff-base libc6-dev libinih-dev libyaml-libyaml-perl libzookeeper-st-dev perl pkgconf procps util-linux zookeeper zsh default-jre-headless
-LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev
+LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev openssl stunnel4
 
 # The longest first, so that none of them is left at the end.
 SLOW = $(patsubst %,test/%.t,lease outage cronfault runcron watch crontime election)
-TESTS = $(SLOW) $(filter-out test/soak.t $(SLOW), $(sort $(wildcard test/*.t)))
+TESTS = $(SLOW) $(filter-out test/soak.t test/tls.t $(SLOW), $(sort $(wildcard test/*.t)))
 JOBS = 4
 
 all: ballot
@@ -128,7 +128,7 @@ ASAN_REPORT = $(CURDIR)/test/bin/asan/report
 SANITIZED = $(patsubst %,test/%.t,kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
 soak: needs-lint
 	@$(MAKE) -s tools test/bin/asan/ballot test/bin/conform test/bin/simconform
-	@SOAK=1 prove -j 2 test/conform.t test/sim.t test/soak.t test/watch.t test/replay.t test/cronfault.t test/race.t test/kill.t test/election.t test/command.t
+	@SOAK=1 prove -j 2 test/conform.t test/sim.t test/soak.t test/tls.t test/watch.t test/replay.t test/cronfault.t test/race.t test/kill.t test/election.t test/command.t
 	@rm -f $(ASAN_REPORT).*
 	@ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:log_path=$(ASAN_REPORT) UBSAN_OPTIONS=log_path=$(ASAN_REPORT) \
 	    BALLOT=$(CURDIR)/test/bin/asan/ballot \

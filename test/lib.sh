@@ -192,7 +192,7 @@ zk_mine() { # NAME: it serves, and it is ours
 zk_launch() { # NAME: (again) with the data it has
     "${ZK_JAVA[@]}" -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel="${ZK_TIER:-1}" -Xshare:auto \
         -Dzookeeper.forceSync=no -Dzookeeper.preAllocSize=64 \
-        -cp /usr/share/java/zookeeper.jar:/usr/share/java/slf4j-nop.jar \
+        -cp "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-nop.jar${ZK_JARS:+:$ZK_JARS}" \
         org.apache.zookeeper.server.quorum.QuorumPeerMain "$T/$1/zoo.cfg" >"$T/$1/out" 2>&1 &
     PID[$1]=$!
 }
