@@ -87,7 +87,7 @@ for mode in keep stop; do
     check "... and leads by that" within 10 leads_by_another latch-$mode-a
     refuse "... the next candidate does not" logged latch-$mode-b "leading, with"
     stop latch-$mode-a
-    check "... until the first has ended" within 10 logged latch-$mode-b "the command runs"
+    check "... until the first has ended" within 10 logged latch-$mode-b "starting .*, pid"
     is "$(overlaps)" 0 "... and no two commands ran at once"
     stop latch-$mode-b
 done
