@@ -2227,13 +2227,22 @@ static struct request *request_new(struct client *c, int number, const char *pat
     return r;
 }
 
+/* With this error the library, out of memory, may have kept what it did not send, to answer it when contact is lost. */
+static void request_free(struct request *r, int rc)
+{
+    if (rc == ZMARSHALLINGERROR)
+        r->client = NULL;
+    else
+        free(r);
+}
+
 /* `rc`: of the library's function, which keeps the request if it is ZOK. */
 static int request_sent(struct request *r, int rc)
 {
     struct client *c = r->client;
     if (rc != ZOK) {
         c->flying[r->number]--;
-        free(r);
+        request_free(r, rc);
     }
     if (zoo_state(c->handle) != ZOO_CONNECTED_STATE) /* a send that fails closes the socket without an event */
         on_disconnected(c);
@@ -2246,6 +2255,10 @@ static void request_answered(const void *data, struct reply reply)
     static const struct String_vector no_names = { .count = 0 };
     struct request *r = (struct request *)(uintptr_t)data;
     struct client *c = r->client;
+    if (!c) {
+        free(r);
+        return;
+    }
     reply.request = r->number;
     reply.path = r->path;
     reply.sent = r->sent;
@@ -2261,7 +2274,7 @@ static void request_answered(const void *data, struct reply reply)
     c->news = true;
     c->flying[r->number]--;
     c->learn(c->owner, &reply);
-    free(r);
+    request_free(r, reply.rc);
 }
 
 static void answered_void(int rc, const void *data)

@@ -998,6 +998,12 @@ static void test_lies(void)
     check(learned.data && learned.length == 0 && learned.stat, "data that is NULL");
     answered_data(ZOK, "abc", -9, NULL, request_new(c, REQUEST_BASE, "/b"));
     check(learned.length == 0 && c->flying[REQUEST_BASE] == 0, "a length below 0");
+    learned.rc = ZOK;
+    struct request *kept = request_new(c, REQUEST_BASE, "/b");
+    check(request_sent(kept, ZMARSHALLINGERROR) == ZMARSHALLINGERROR && c->flying[REQUEST_BASE] == 0,
+        "a request for which there is no memory is not sent");
+    answered_data(ZCONNECTIONLOSS, NULL, 0, NULL, kept);
+    check(learned.rc == ZOK && c->flying[REQUEST_BASE] == 0, "... and nothing is learnt of the answer to it");
     c->learn = election_learn;
     b->proposal[0] = '\0';
     answer(b, REQUEST_PROPOSE, clock_now(), (struct reply){ .rc = ZOK, .data = "" });
