@@ -5,12 +5,14 @@
  *     job spew MB               writes lines of 80 bytes
  *     job beside N deep|flat    N processes, each the child of the last, or all of one;
  *                               prints "ready", ends when its input does
+ *     job witness FOLDER        records the end of each job, its children's included, however they die
  *     job FOLDER MS [WORD...]   runs MS milliseconds (-1: until it is stopped)
  *
- * FOLDER/record gets lines of "start|ready|end|term NS PID TOKEN": ready when all
- * WORDs are done. FOLDER/lock and FOLDER/one are held from the first moment to the
+ * FOLDER/record gets lines of "start|ready|end|term NS PID TOKEN CANDIDATE ACTIVATION": ready when
+ * all WORDs are done. FOLDER/lock and FOLDER/one are held from the first moment to the
  * last, by the children too; the kernel frees them with the last of them, however
  * they die. A job that finds one held while it starts writes "OVERLAP": two ran at a time.
+ * A witness writes "gone NS PID".
  *
  * WORDs: ignore-term, fork (a child in the group), daemon (one that leaves it),
  * children (100 of them), exit=N, signal=N, silent (closes stdout and stderr).
@@ -18,13 +20,16 @@
 #define _POSIX_C_SOURCE 200809L
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,13 +52,68 @@ static int64_t now(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static const char *given(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value && *value ? value : "-";
+}
+
 static void record(int fd, const char *what, int64_t when)
 {
-    char line[200];
-    const char *token = getenv("BALLOT_FENCING_TOKEN");
-    int n = snprintf(line, sizeof line, "%s %" PRId64 " %ld %s\n", what, when, (long)getpid(), token ? token : "-");
+    char line[400];
+    int n = snprintf(line, sizeof line, "%s %" PRId64 " %ld %s %.99s %.99s\n", what, when, (long)getpid(),
+                     given("BALLOT_FENCING_TOKEN"), given("BALLOT_LEADER_ID"), given("BALLOT_SCHEDULED_TIME"));
     if (write(fd, line, (size_t)n) != n)
         _exit(99);
+}
+
+static int witness_socket(const char *folder, struct sockaddr_un *address)
+{
+    address->sun_family = AF_UNIX;
+    snprintf(address->sun_path, sizeof address->sun_path, "%.90s/witness", folder);
+    return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+/* Each job and its children share a connection to it, which the kernel closes with the last of them. */
+static int witness(const char *folder)
+{
+    enum { MOST = 1000 };
+    static struct pollfd fds[MOST];
+    static int32_t pid[MOST];
+    struct sockaddr_un address;
+    char path[512], line[100];
+    snprintf(path, sizeof path, "%s/record", folder);
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600), count = 1;
+    fds[0] = (struct pollfd){ witness_socket(folder, &address), POLLIN, 0 };
+    if (bind(fds[0].fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fds[0].fd, 100) < 0)
+        return 1;
+    while (poll(fds, (nfds_t)count, -1) >= 0) {
+        int64_t at = now();
+        for (int i = count - 1; i > 0; i--) {
+            if (!fds[i].revents || read(fds[i].fd, &pid[i], sizeof *pid) > 0)
+                continue;
+            int n = snprintf(line, sizeof line, "gone %" PRId64 " %ld\n", at, (long)pid[i]);
+            if (write(log, line, (size_t)n) != n)
+                return 1;
+            close(fds[i].fd);
+            fds[i] = fds[--count];
+            pid[i] = pid[count];
+        }
+        if (fds[0].revents && count < MOST)
+            fds[count++] = (struct pollfd){ accept(fds[0].fd, NULL, NULL), POLLIN, 0 };
+    }
+    return 1;
+}
+
+static void witness_tell(const char *folder)
+{
+    struct sockaddr_un address;
+    int fd = witness_socket(folder, &address);
+    int32_t pid = (int32_t)getpid();
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        close(fd); /* there is none */
+    else if (write(fd, &pid, sizeof pid) != (ssize_t)sizeof pid)
+        _exit(97);
 }
 
 /* A FIFO has a reader as long as one of those that share it lives: a lock that can
@@ -174,6 +234,8 @@ int main(int argc, char **argv)
         return printf("%" PRId64 "\n", begun - (int64_t)strtoll(argv[2], NULL, 10)) < 0;
     if (argc == 3 && !strcmp(argv[1], "spew"))
         return spew(atol(argv[2]) * 1000000);
+    if (argc == 3 && !strcmp(argv[1], "witness"))
+        return witness(argv[2]);
     if (argc == 4 && !strcmp(argv[1], "beside"))
         return beside(argv[0], atol(argv[2]), argv[3][0] == 'd');
     if (argc < 3)
@@ -181,6 +243,7 @@ int main(int argc, char **argv)
     char path[512];
     snprintf(path, sizeof path, "%s/record", argv[1]);
     int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600), status = 0, number = 0;
+    witness_tell(argv[1]);
     hold(argv[1], log);
     record(log, "start", begun);
     struct sigaction action = { .sa_handler = on_term };
