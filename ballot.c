@@ -1377,7 +1377,7 @@ static bool cron_parse_every(struct cron_reader *r, struct ballot_cron *c, const
     text_bytes(&t, r->at, (size_t)(end - r->at));
     if (t.cut || !duration_parse(duration, &every))
         return cron_fail(r, r->at, end, "is not a duration such as 90s or 1h30m");
-    *c = (struct ballot_cron){ .every = every < SECOND ? 1 : every / SECOND };
+    *c = (struct ballot_cron){ .every = every < SECOND ? 1 : every / SECOND, .cut = every < SECOND || every % SECOND };
     return true;
 }
 
@@ -4523,12 +4523,15 @@ static const char *format_words(int commands)
     return commands & FOR_INFO ? WORDS(INFO_FORMATS) : commands & FOR_WATCH ? WORDS(WATCH_FORMATS) : NULL;
 }
 
+#define SERVERS_ARE "HOST, HOST:PORT or [V6]:PORT, separated by commas"
+
 /* Types: name, what a message says is expected, whether `text` is a value of the setting `row` (its number goes to
  * *number). */
 #define TYPES(ROW)                                                                                                     \
     ROW(TEXT, "TEXT", "1 to 1000 bytes of text", *text && strlen(text) <= BALLOT_ID_MAX)                               \
     ROW(FILE, "FILE", "the path of a file", *text && strlen(text) < FILE_MAX)                                          \
-    ROW(SERVERS, "LIST", "HOST, HOST:PORT or [V6]:PORT, separated by commas", servers_valid(text))                     \
+    ROW(SERVERS, "LIST", strchr(text, '/') ? SERVERS_ARE "; a path behind them belongs in front of "                   \
+        "zookeeper-base-path" : SERVERS_ARE, servers_valid(text))                                                      \
     ROW(PATH, "PATH", "a path such as /ballot/election: absolute, no \"//\", \".\" or \"..\", no / at its end",        \
         path_valid(text))                                                                                              \
     ROW(DURATION, "DURATION", "a duration such as 300ms, 5s or 1h30m, at most 10000h",                                 \
@@ -4567,7 +4570,7 @@ enum group { GROUPS(MEANING) GROUP_COUNT };
     X(DEBUG, "debug", LOG, BOOL, "false", NULL, FOR_ALL, true,                                                         \
       "log source lines, the settings, and the ZooKeeper client's own log")                                            \
     X(SERVERS, "zookeeper-servers", ELECTION, SERVERS, "localhost", NULL, FOR_ELECTION, true,                          \
-      "servers of the ensemble: HOST, HOST:PORT or [V6]:PORT, separated by commas")                                    \
+      "servers of the ensemble: " SERVERS_ARE)                                                                         \
     X(BASE_PATH, "zookeeper-base-path", ELECTION, PATH, "/ballot/election", NULL, FOR_ELECTION, true,                  \
       "znode of the election; all candidates with the same path compete for one leader: give each job its own")        \
     X(SESSION_TIMEOUT, "zookeeper-session-timeout", ELECTION, DURATION, "5s", NULL, FOR_ELECTION, true,                \
@@ -5379,6 +5382,62 @@ static bool settings_read_identity(struct settings *s)
     return fine;
 }
 
+/* The next character of foreign text as a terminal may have it: what would act on it becomes U+FFFD. Moves *p on. */
+static unsigned character_next(const char **p)
+{
+    unsigned c;
+    size_t n = utf8_read(*p, strlen(*p), &c);
+    *p += n ? n : 1;
+    return character_special(c) ? 0xfffd : c;
+}
+
+/* Adds the schedule, and a mark below the place that is wrong. */
+static void schedule_mark(struct text *t, const char *spec, size_t offset)
+{
+    int column = 0;
+    text_string(t, "\n    ");
+    for (const char *p = spec, *next = spec; *p; p = next) {
+        bool special = character_next(&next) == 0xfffd;
+        text_bytes(t, special ? " " : p, special ? 1 : (size_t)(next - p));
+        column += p < spec + offset;
+    }
+    text_format(t, "\n    %*s^", column, "");
+}
+
+#define EVERY_CUT "\"%.100s\" counts whole seconds, and one at least: it is taken as \"@every %s\""
+
+static bool settings_check_schedule(struct settings *s)
+{
+    struct ballot_zone zone;
+    struct ballot_cron cron;
+    struct ballot_cron_error error = { .offset = 0 };
+    const struct value *v = &s->values[SET_SCHEDULE];
+    const char *why = error.message, *spec = v->text;
+    int local = ballot_zone_local(&zone);
+    unsigned character;
+    for (size_t n; (n = utf8_read(spec + error.offset, strlen(spec + error.offset), &character)) > 0; error.offset += n)
+        ;
+    if (spec[error.offset])
+        why = "the record of runs is text, this is not UTF-8";
+    else if (ballot_cron_parse(&cron, &zone, spec, &error) == BALLOT_OK) {
+        error.offset = 0;
+        why = local != BALLOT_OK && !cron.own_zone ? "the time zone of this machine (TZ, /etc/localtime) cannot be read"
+            : ballot_cron_next(&cron, &zone, moment_now(), (enum ballot_dst)setting_number(s, SET_DST)) == BALLOT_NEVER
+            ? "it never comes" : NULL;
+        if (!cron.own_zone && !cron.every && !getenv("TZ") && access("/etc/localtime", R_OK) != 0)
+            settings_warn(s, "there is neither TZ nor /etc/localtime: the schedule is in UTC; TZ= in front of it names "
+                          "its zone");
+        if (cron.cut)
+            settings_warn(s, EVERY_CUT, spec, duration_string(cron.every * SECOND).data);
+    }
+    if (!why)
+        return true;
+    settings_fail(s, "%s%s: %s", v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", why);
+    struct text t = { s->error, sizeof s->error, strlen(s->error), false };
+    schedule_mark(&t, spec, error.offset);
+    return false;
+}
+
 static bool settings_check_together(struct settings *s, int commands)
 {
     nanos timeout = setting_number(s, SET_SESSION_TIMEOUT);
@@ -5402,7 +5461,7 @@ static bool settings_check_together(struct settings *s, int commands)
         settings_warn(s, "stop-timeout=%s cannot be honoured when contact is lost: with on-disconnect=stop "
                       "the command then has %s between SIGTERM and SIGKILL",
                       setting_text(s, SET_STOP_TIMEOUT), duration_round(grace).data);
-    return true;
+    return !(commands & FOR_CRON) || settings_check_schedule(s);
 }
 
 /* Completes what the flags said: each setting comes from the first of command line, environment, configuration file,
@@ -6924,36 +6983,15 @@ static struct short_text schedule_moment(const struct schedule *s, int64_t at)
     return moment_string(at, ballot_zone_offset(&s->zone, at));
 }
 
-/* Returns false if the settings name no schedule that ever comes; it has been said why. */
-static bool schedule_open(struct schedule *c, const struct settings *s, struct log *log)
+/* settings_check_schedule() has read it already. */
+static void schedule_open(struct schedule *c, const struct settings *s)
 {
     struct ballot_cron_error error;
     c->spec = setting_text(s, SET_SCHEDULE);
     c->dst = (enum ballot_dst)setting_number(s, SET_DST);
     c->catch_up = setting_number(s, SET_CATCH_UP);
-    const struct value *v = &s->values[SET_SCHEDULE];
-    char why[512];
-    struct text t = TEXT_IN(why);
-    int local = ballot_zone_local(&c->zone);
-    size_t text = 0;
-    unsigned character;
-    for (size_t n; (n = utf8_read(c->spec + text, strlen(c->spec + text), &character)) > 0; text += n)
-        ;
-    if (c->spec[text]) /* the record is text: it could not hold this schedule as it is */
-        text_format(&t, "it is not UTF-8, at byte %zu", text + 1);
-    else if (ballot_cron_parse(&c->cron, &c->zone, c->spec, &error) != BALLOT_OK)
-        text_format(&t, "%s, at byte %zu; `ballot next` shows the place", error.message, error.offset + 1);
-    else if (local != BALLOT_OK && !c->cron.own_zone)
-        text_format(&t, "it is for the time zone of this machine (TZ, /etc/localtime): %s", ballot_strerror(local));
-    else if (ballot_cron_next(&c->cron, &c->zone, moment_now(), c->dst) == BALLOT_NEVER)
-        text_string(&t, "it never comes");
-    else if (!c->cron.own_zone && !c->cron.every && !getenv("TZ") && access("/etc/localtime", R_OK) != 0)
-        LOG(log, WARN, "there is neither TZ nor /etc/localtime: the schedule is in UTC; "
-            "TZ= in front of it names its zone");
-    if (t.length)
-        LOG(log, FATAL, "%s%s: \"%.200s\": %s",
-            v->source, v->origin < ORIGIN_ENVIRONMENT ? ": schedule" : "", v->text, why);
-    return t.length == 0;
+    ballot_zone_local(&c->zone);
+    ballot_cron_parse(&c->cron, &c->zone, c->spec, &error);
 }
 
 /* The first activation after `mark` that is still to come. */
@@ -7394,10 +7432,9 @@ static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step
 static struct cron_run *cron_open(const struct settings *s, struct log *log)
 {
     struct cron_run *c = calloc(1, sizeof *c);
-    if (!c || !schedule_open(&c->schedule, s, log)) {
-        free(c);
+    if (!c)
         return NULL;
-    }
+    schedule_open(&c->schedule, s);
     c->id = setting_text(s, SET_CANDIDATE_ID);
     c->base_path = setting_text(s, SET_BASE_PATH);
     c->log = log;
@@ -9124,15 +9161,6 @@ static size_t character_columns(unsigned c)
     return range_has(marks, COUNT(marks), c) ? 0 : range_has(wide, COUNT(wide), c) ? 2 : 1;
 }
 
-/* The next character of foreign text as a terminal may have it: what would act on it becomes U+FFFD. Moves *p on. */
-static unsigned character_next(const char **p)
-{
-    unsigned c;
-    size_t n = utf8_read(*p, strlen(*p), &c);
-    *p += n ? n : 1;
-    return character_special(c) ? 0xfffd : c;
-}
-
 static size_t text_columns(const char *s)
 {
     size_t columns = 0;
@@ -9918,30 +9946,6 @@ static int step_down(const struct settings *s, struct log *log, char **command)
  * Commands: `next`, and the array of all; their rows are in Settings
  * ------------------------------------------------------------------------ */
 
-/* To stderr, as a terminal may have it. */
-static void next_show(const char *text)
-{
-    char shown[2048];
-    struct text t = TEXT_IN(shown);
-    text_visible(&t, text, strlen(text));
-    fputs(shown, stderr);
-}
-
-static int next_fail(const char *spec, const struct ballot_cron_error *error)
-{
-    int column = 0;
-    fputs("ballot: ", stderr);
-    next_show(error->message);
-    fputs("\n    ", stderr);
-    for (const char *p = spec, *next = spec; *p; p = next) {
-        bool special = character_next(&next) == 0xfffd;
-        fprintf(stderr, "%.*s", special ? 1 : (int)(next - p), special ? " " : p);
-        column += p < spec + error->offset;
-    }
-    fprintf(stderr, "\n    %*s^\n", column, "");
-    return EXIT_BALLOT;
-}
-
 static void next_print(int64_t at, const struct ballot_zone *zone, bool distance)
 {
     char line[128];
@@ -9958,15 +9962,21 @@ static int next_run(const struct settings *s, struct log *log, char **spec)
     struct ballot_zone zone;
     struct ballot_cron cron;
     struct ballot_cron_error error;
-    (void)log;
     int local = ballot_zone_local(&zone);
-    if (ballot_cron_parse(&cron, &zone, *spec, &error) != BALLOT_OK)
-        return next_fail(*spec, &error);
-    if (local != BALLOT_OK && !cron.own_zone) {
-        const char *name = getenv("TZ");
-        fputs(name ? "ballot: TZ=" : "ballot: ", stderr);
-        next_show(name ? name : "/etc/localtime");
-        fprintf(stderr, ": %s\n", ballot_strerror(local));
+    char why[4096] = "ballot: ";
+    struct text t = { why, sizeof why, strlen(why), false };
+    const char *name = getenv("TZ");
+    if (ballot_cron_parse(&cron, &zone, *spec, &error) != BALLOT_OK) {
+        text_visible(&t, error.message, strlen(error.message));
+        schedule_mark(&t, *spec, error.offset);
+    } else if (local != BALLOT_OK && !cron.own_zone) {
+        text_string(&t, name ? "TZ=" : "/etc/localtime");
+        text_visible(&t, name ? name : "", name ? strlen(name) : 0);
+        text_format(&t, ": %s", ballot_strerror(local));
+    } else if (cron.cut)
+        LOG(log, WARN, EVERY_CUT, *spec, duration_string(cron.every * SECOND).data);
+    if (t.length > strlen("ballot: ")) {
+        fprintf(stderr, "%s\n", why);
         return EXIT_BALLOT;
     }
     int64_t at = setting_text(s, SET_NEXT_FROM) ? setting_number(s, SET_NEXT_FROM) : moment_now();

@@ -369,6 +369,7 @@ struct ballot_cron {
     bool both;                 /* days and weekdays must match, not one of them */
     bool follows;              /* the wall clock, whatever enum ballot_dst      */
     bool own_zone;             /* the text names its zone, and not as Local     */
+    bool cut;                  /* of @every: a fraction of a second, or less than one */
 };
 
 /* What is wrong with a schedule. */

@@ -21,19 +21,35 @@ describe "What can never run is refused before anything is started"
 refused() { # MESSAGE ARGUMENT...: says it, ends with 125
     timeout 10 "$BALLOT" run cron --candidate-id=a "${@:2}" -- true 2>"$T/refused.log"
     is $? 125 "refused: ${*:2}"
-    check "... with: $1" holds "$T/refused.log" "$1"
+    is "$(cat "$T/refused.log")" "ballot: $1" "... and says why"
 }
 zeros() { head -c "$1" /dev/zero | tr '\0' 0; } # COUNT
-refused '--schedule: "0 0 30 2 *": it never comes' --schedule="0 0 30 2 *"
-refused '--schedule: ",": ' --schedule=,
-refused '--schedule: "0 61 * * *": hour: "61" is not a number from 0 to 23, at byte 3; `ballot next` shows the place' \
-    --schedule="0 61 * * *"
+refused '--schedule: it never comes
+    0 0 30 2 *
+    ^' --schedule="0 0 30 2 *"
+refused '--schedule: hour: "61" is not a number from 0 to 23
+    0 61 * * *
+      ^' --schedule="0 61 * * *"
 refused "--schedule: \"$(zeros 200)\" is not 1 to 1000 bytes of text" --schedule="$(zeros 1001)"
-refused '--schedule is missing: it says when the command is to run'
-refused '--schedule: "*-\xff * * * *": it is not UTF-8, at byte 3' --schedule=$'*-\xff * * * *'
-printf '[run cron]\n\nschedule = @dayly\n' >"$T/bad.ini"
-refused "$T/bad.ini:3: schedule: \"@dayly\": " --config-file="$T/bad.ini"
-TZ=Mars/Phobos refused '--schedule: "@daily": it is for the time zone of this machine' --schedule=@daily
+refused '--schedule is missing: it says when the command is to run, try --schedule="30 2 * * *"'
+refused '--schedule: the record of runs is text, this is not UTF-8
+    *-  * * * *
+      ^' --schedule=$'*-\xff * * * *'
+printf '[run cron]\n\nschedule = @every x\n' >"$T/bad.ini"
+refused "$T/bad.ini:3: schedule: schedule: \"x\" is not a duration such as 90s or 1h30m
+    @every x
+           ^" --config-file="$T/bad.ini"
+TZ=Mars/Phobos refused '--schedule: the time zone of this machine (TZ, /etc/localtime) cannot be read
+    @daily
+    ^' --schedule=@daily
+
+describe "@every counts whole seconds, and one at least, as the Go ballot does: less is a warning"
+for every in 1.9s 1s 300ms 0; do
+    timeout 10 "$BALLOT" run cron --candidate-id=a --schedule="@every $every" --zookeeper-servers=127.0.0.1:1 \
+        --zookeeper-session-timeout=100ms --on-election-failure=exit -- true 2>"$T/every.log"
+    is "$(sed -n 's/.* warn  \("@every.*\)/\1/p' "$T/every.log")" "$([ $every = 1s ] ||
+        echo "\"@every $every\" counts whole seconds, and one at least: it is taken as \"@every 1s\"")" "@every $every"
+done
 
 describe "A schedule for the machine's time zone, and a machine that has none: a warning"
 nowhere() { # OPTION...: what is logged without TZ and /etc/localtime

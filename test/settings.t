@@ -56,6 +56,7 @@ done
 for list in '' , 'h#1' 'h=1' $'h\xff' host: host:0 host:65536 host:port ::1 '[::1' '[::1]x' a:1:2; do
     run_fails "is not HOST, HOST:PORT or [V6]:PORT" --zookeeper-servers="$list"
 done
+run_fails "separated by commas; a path behind them belongs in front of zookeeper-base-path" --zookeeper-servers=h:2181/app
 run_fails "on-election-failure=run-anyway contradicts on-disconnect=stop" \
     --on-disconnect=stop --on-election-failure=run-anyway
 BALLOT_STOP_TIMEOUT=soon run_fails "BALLOT_STOP_TIMEOUT in the environment: \"soon\" is not a duration"
