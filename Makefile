@@ -21,7 +21,7 @@ PACKAGES = bash bsdutils faketime fish gcc groff-base libc6-dev libinih-dev liby
 LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev openssl stunnel4
 
 # The longest first, so that none of them is left at the end.
-SLOW = $(patsubst %,test/%.t,lease outage cronfault runcron watch crontime election)
+SLOW = $(patsubst %,test/%.t,campaign lease outage cronfault runcron watch crontime election)
 TESTS = $(SLOW) $(filter-out test/soak.t test/tls.t $(SLOW), $(sort $(wildcard test/*.t)))
 JOBS = 4
 
@@ -124,11 +124,12 @@ test: needs
 
 # What takes longer: more rounds, random faults, and all of it with sanitizers,
 # whose reports are files, because a process that dies at its end is not always asked how.
+# MINUTES=n: so many of random faults.
 ASAN_REPORT = $(CURDIR)/test/bin/asan/report
 SANITIZED = $(patsubst %,test/%.t,kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
 soak: needs-lint
 	@$(MAKE) -s tools test/bin/asan/ballot test/bin/conform test/bin/simconform
-	@SOAK=1 prove -j 2 test/conform.t test/sim.t test/soak.t test/tls.t test/watch.t test/replay.t test/cronfault.t test/race.t test/kill.t test/election.t test/command.t
+	@SOAK=1 $(if $(MINUTES),SECONDS_OF_CHAOS=$$(($(MINUTES) * 60))) prove -j 2 test/conform.t test/sim.t test/soak.t test/tls.t test/watch.t test/replay.t test/cronfault.t test/race.t test/kill.t test/election.t test/command.t
 	@rm -f $(ASAN_REPORT).*
 	@ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:log_path=$(ASAN_REPORT) UBSAN_OPTIONS=log_path=$(ASAN_REPORT) \
 	    BALLOT=$(CURDIR)/test/bin/asan/ballot \
