@@ -1895,6 +1895,11 @@ say(const struct ballot_config *config, enum ballot_log_level level, int where, 
 
 #define SAY(config, level, ...) say(config, BALLOT_LOG_##level, __LINE__, __VA_ARGS__)
 
+static const char *error_text(int rc)
+{
+    return rc == ZMARSHALLINGERROR ? "out of memory" : zerror(rc);
+}
+
 /* Returns whether the server may have carried out what was answered so. */
 static bool outcome_unknown(int rc)
 {
@@ -2249,16 +2254,12 @@ static int request_sent(struct request *r, int rc)
     return rc;
 }
 
-/* Every answer comes here, through one of the six below. */
-static void request_answered(const void *data, struct reply reply)
+static void request_learn(struct request *r, struct reply reply)
 {
     static const struct String_vector no_names = { .count = 0 };
-    struct request *r = (struct request *)(uintptr_t)data;
     struct client *c = r->client;
-    if (!c) {
-        free(r);
+    if (!c)
         return;
-    }
     reply.request = r->number;
     reply.path = r->path;
     reply.sent = r->sent;
@@ -2270,11 +2271,25 @@ static void request_answered(const void *data, struct reply reply)
     reply.data = ok && reply.data ? reply.data : "";
     reply.length = ok ? reply.length : 0;
     reply.stat = ok && reply.stat ? reply.stat : &r->stat;
-    reply.names = ok && reply.names ? reply.names : &no_names;
+    reply.names = ok && reply.names && reply.names->count > 0 ? reply.names : &no_names;
     c->news = true;
     c->flying[r->number]--;
     c->learn(c->owner, &reply);
-    request_free(r, reply.rc);
+}
+
+/* Every answer comes here, through one of the six below. */
+static void request_answered(const void *data, struct reply reply)
+{
+    struct request *r = (struct request *)(uintptr_t)data;
+    request_learn(r, reply);
+    free(r);
+}
+
+/* If the library has no memory for an answer, it calls back as if all were well, with a Stat that it has not filled in.
+ * That must not be taken for an empty base, or a queue without its first. */
+static int answer_check(int rc, bool whole)
+{
+    return rc == ZOK && !whole ? ZMARSHALLINGERROR : rc;
 }
 
 static void answered_void(int rc, const void *data)
@@ -2295,21 +2310,16 @@ static void answered_stat(int rc, const struct Stat *stat, const void *data)
 static void answered_data(int rc, const char *value, int length, const struct Stat *stat, const void *data)
 {
     size_t count = value && length > 0 ? (size_t)length : 0;
+    rc = answer_check(rc, value || length < 0); /* below 0: the node has none */
     request_answered(data, (struct reply){ .rc = rc, .data = value, .length = count, .stat = stat });
 }
 
-/* A server may send NULL for a name, or fewer than it counts: the library, which frees all of `listed`,
- * gets those behind the others. */
 static void answered_names(int rc, const struct String_vector *listed, const struct Stat *stat, const void *data)
 {
-    struct String_vector names = { .data = rc == ZOK && listed ? listed->data : NULL };
-    for (int32_t i = 0; names.data && i < listed->count; i++)
-        if (names.data[i]) {
-            char *name = names.data[i];
-            names.data[i] = names.data[names.count];
-            names.data[names.count++] = name;
-        }
-    request_answered(data, (struct reply){ .rc = rc, .names = &names, .stat = stat });
+    bool whole = true;
+    for (int32_t i = 0; rc == ZOK && listed && i < listed->count; i++)
+        whole = whole && listed->data && listed->data[i];
+    request_answered(data, (struct reply){ .rc = answer_check(rc, whole), .names = listed, .stat = stat });
 }
 
 static bool access_open(const struct ACL_vector *access)
@@ -2344,8 +2354,10 @@ static void answered_access(int rc, struct ACL_vector *listed, struct Stat *stat
     if (create)
         rc = !access_complete(access) ? ZNOAUTH
              : zoo_acreate(r->client->handle, r->path, r->data, (int)r->length, access, 0, answered_string, r);
-    if (!create || rc != ZOK)
-        request_answered(r, (struct reply){ .rc = rc, .stat = stat, .open = access_open(access) });
+    if (create && rc == ZOK)
+        return;
+    request_learn(r, (struct reply){ .rc = rc, .stat = stat, .open = access_open(access) });
+    request_free(r, create ? rc : ZOK);
 }
 
 /* The requests. ZOK: sent, and `learn` will be called once, with outcome_unknown() if the
@@ -2362,13 +2374,14 @@ static int client_create(struct client *c, int request, const char *path, const 
     struct request *r = request_new(c, request, path);
     const struct ACL_vector *access = client_access(c);
     return r ? request_sent(r, zoo_acreate(c->handle, path, data, (int)length, access, flags, answered_string, r))
-             : ZSYSTEMERROR;
+             : ZMARSHALLINGERROR;
 }
 
 static int client_set(struct client *c, int request, const char *path, const char *data, size_t length, int version)
 {
     struct request *r = request_new(c, request, path);
-    return r ? request_sent(r, zoo_aset(c->handle, path, data, (int)length, version, answered_stat, r)) : ZSYSTEMERROR;
+    return r ? request_sent(r, zoo_aset(c->handle, path, data, (int)length, version, answered_stat, r))
+             : ZMARSHALLINGERROR;
 }
 
 /* A request about one node that sends no data. With `watch` the owner's `event` is called once when the node
@@ -2377,7 +2390,7 @@ static int client_ask(struct client *c, int request, enum ask what, const char *
 {
     struct request *r = request_new(c, request, path);
     watcher_fn watcher = watch ? on_event : NULL;
-    int rc = ZSYSTEMERROR;
+    int rc = ZMARSHALLINGERROR;
     if (!r)
         return rc;
     switch (what) {
@@ -2408,7 +2421,8 @@ static int client_commit(struct client *c, int request, const struct op *ops, in
     struct request *r = request_new(c, request, "");
     for (int i = 0; r && i < count; i++)
         op_convert(c, &converted[i], &ops[i], &r->stat);
-    return r ? request_sent(r, zoo_amulti(c->handle, count, converted, r->results, answered_void, r)) : ZSYSTEMERROR;
+    return r ? request_sent(r, zoo_amulti(c->handle, count, converted, r->results, answered_void, r))
+             : ZMARSHALLINGERROR;
 }
 
 /* --- the handle ------------------------------------------------------------------------- */
@@ -3181,7 +3195,7 @@ static void election_denied(struct ballot *b, const char *what, const char *path
     nanos T = b->client.timeout, pause = b->leading ? part(T, PART_HEARTBEAT) : nanos_min(T, 5 * SECOND);
     char why[TROUBLE_MAX];
     struct text t = TEXT_IN(why);
-    text_format(&t, "%s %s is refused: %s", what, path, zerror(rc));
+    text_format(&t, "%s %s is refused: %s", what, path, error_text(rc));
     if (rc == ZNOAUTH)
         text_format(&t, " (its access list gives %s no right \"%s\"; grant it with setAcl, or set %szookeeper-auth)",
                     b->auth ? "our zookeeper-auth" : "clients without zookeeper-auth", right,
@@ -3439,7 +3453,7 @@ static void watch_denied(struct ballot *b, const char *name, int rc)
     if (!b->warned_unreadable)
         SAY(&b->config, WARN, "%s/%s, before us in the queue, cannot be watched: %s; listing the queue every "
             "%s until it is gone; give all candidates the same zookeeper-auth",
-            b->path, name, zerror(rc), duration_round(pause).data);
+            b->path, name, error_text(rc), duration_round(pause).data);
     b->warned_unreadable = true;
 }
 
@@ -3623,7 +3637,7 @@ static void on_orders(struct ballot *b, const struct reply *reply)
     if (!there && !b->orders_missing && !b->warned_orders) {
         b->warned_orders = true;
         SAY(&b->config, WARN, "reading %s is refused: %s; what operators ask there, such as step-down, is not done",
-            reply->path, zerror(reply->rc));
+            reply->path, error_text(reply->rc));
     }
     bool us = json_get(reply->data, reply->length, ORDER_STEP_DOWN, name, sizeof name) && !strcmp(name, b->proposal);
     json_get(reply->data, reply->length, ORDER_STEP_DOWN "By", by, sizeof by);
@@ -4198,7 +4212,7 @@ static void election_do(struct ballot *b, enum step step)
         return;
     b->denied = b->denied ? DENIED_DELETING : DENIED_NOTHING;
     b->retry_at = trouble_say(&b->config, b->trouble, SECOND, "the ZooKeeper client refuses a request (%s): %s",
-                              requests[n].text, zerror(rc));
+                              requests[n].text, error_text(rc));
 }
 
 /* What was to be set may be set, or not: all that depends on it is read again. */
@@ -8808,7 +8822,7 @@ static void viewer_complain(const struct viewer *v, struct log *log, nanos waite
 {
     const struct client *c = &v->client;
     if (v->refused)
-        LOG(log, FATAL, "%s %s is refused: %s", v->refused_what, v->config.base_path, zerror(v->refused));
+        LOG(log, FATAL, "%s %s is refused: %s", v->refused_what, v->config.base_path, error_text(v->refused));
     else
         LOG(log, FATAL, "no answer from ZooKeeper at %s within %s%s%s",
             c->addresses[0] ? c->addresses : v->config.servers,
@@ -9847,7 +9861,7 @@ static int handover_report(const struct handover *d, enum handover_step end)
     case HANDOVER_REFUSED:
         LOG(d->log, FATAL, "asking %s to step down is refused: %s (the right to read %s and its access list, and to "
             "read and write %s/" ORDERS_NAME " or to create it, is needed)", old,
-            zerror(d->viewer->ask_refused), path, path);
+            error_text(d->viewer->ask_refused), path, path);
         break;
     default:
         LOG(d->log, FATAL, "%s cannot be asked: %s", old, handover_refusal(end));
