@@ -130,6 +130,7 @@ static struct world {
     int64_t tampered_at;    /* a fault that may make two of one; -1: never         */
     int tampering, global;  /* such faults at work                                 */
     int lagging;            /* such that have all followers answer too late        */
+    int64_t lag[SERVERS];   /* how late each of them answers, if it is one         */
     struct go go;
     int64_t go_took_at;     /* it claimed a base that was not empty; -1: never     */
     int64_t last_token;
@@ -419,8 +420,9 @@ static bool host_lost(const struct host *h)
     const struct process *c = os_process(h->candidate), *g = h->instance ? os_process(h->instance->guard) : NULL;
     bool reached = false, cut = false;
     for (int s = 0; s < world.servers; s++) {
-        cut |= h->cut_out[s] || h->cut_in[s];
-        reached |= zk_server_runs(s) && !world.server_cut[s] && !h->cut_out[s] && !h->cut_in[s];
+        bool away = h->cut_out[s] || h->cut_in[s] || world.lag[s] > world.shortest / 8;
+        cut |= away;
+        reached |= zk_server_runs(s) && !world.server_cut[s] && !away;
     }
     bool slow = h->slow > world.shortest / 16 || world.lagging;
     return h->mute_in || h->mute_out || slow || (cut && !reached) || (c && c->frozen) || (g && g->frozen);
@@ -999,16 +1001,24 @@ static void stall(struct fault *f) { zk_disk_stall(f->server, f->span); }
 static int lagging_server(const struct fault *f) { return f->amount % 2 ? f->server : -1; } /* or all followers */
 static bool lag_all(const struct fault *f) { return lagging_server(f) < 0 && f->amount > world.shortest / 8; }
 
+static void lag_set(const struct fault *f, int64_t span)
+{
+    int only = lagging_server(f);
+    for (int s = 0; s < world.servers; s++)
+        world.lag[s] = only < 0 || s == only ? span : world.lag[s];
+    zk_follower_lag(only, span);
+}
+
 static void lag(struct fault *f)
 {
     world.lagging += lag_all(f);
-    zk_follower_lag(lagging_server(f), f->amount);
+    lag_set(f, f->amount);
 }
 
 static void lag_no_more(struct fault *f)
 {
     world.lagging -= lag_all(f);
-    zk_follower_lag(lagging_server(f), 0);
+    lag_set(f, 0);
 }
 
 static void forget(struct fault *f) { zk_server_forget(f->server); }
