@@ -463,7 +463,7 @@ static void evict(struct host *h, bool loses)
         h->trips += 12;
     else if (loses && base_names(h, h->evicted, sizeof h->evicted)) {
         h->trips = 12;
-        h->unable = 0;
+        h->unable = h->denied ? world.longest : 0; /* it has been silent before */
         h->was_unable = false;
     } else
         h->evicted[0] = '\0';
@@ -485,7 +485,7 @@ static bool servers_agree(void)
 static void evicted_look(struct host *h)
 {
     char named[512] = "";
-    bool unable = world.global || !zk_serves() || !servers_agree() || sim_now() < h->deaf_until;
+    bool unable = world.global || h->denied || !zk_serves() || !servers_agree() || sim_now() < h->deaf_until;
     if (!h->evicted[0])
         return;
     h->unable += h->was_unable ? sim_now() - h->looked_at : 0;
