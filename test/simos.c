@@ -45,11 +45,9 @@ static struct os {
     struct process *processes[PROCESSES];
     int slots;         /* of these were ever in use          */
     int generation;
-    struct process *current, *holder; /* holder: whose stack lies in the region */
+    struct process *current;
     jmp_buf scheduler;
 } os;
-
-static char stack_region[STACK_SIZE] __attribute__((aligned(64)));
 
 /* The simulation's own memory; ballot's is sim_malloc()'s. */
 static void *allocate(size_t size)
@@ -293,6 +291,7 @@ static void heap_leave(struct process *p)
         return;
     blocks_free(f->blocks);
     blocks_free(f->guard_blocks);
+    free(f->region);
     free(f);
 }
 
@@ -571,7 +570,7 @@ static __attribute__((noinline)) char *stack_low(void)
 
 static void stack_save(struct process *p)
 {
-    p->used = (size_t)(stack_region + STACK_SIZE - p->low);
+    p->used = (size_t)(p->family->region + STACK_SIZE - p->low);
     if (p->used > p->room) {
         p->room = p->used + 4096;
         free(p->stack);
@@ -590,7 +589,7 @@ static void process_first(void)
 {
     ucontext_t context;
     getcontext(&context);
-    context.uc_stack.ss_sp = stack_region;
+    context.uc_stack.ss_sp = os.current->family->region;
     context.uc_stack.ss_size = STACK_SIZE;
     context.uc_link = NULL;
     makecontext(&context, process_begin, 0);
@@ -599,12 +598,13 @@ static void process_first(void)
 
 static void process_enter(struct process *p)
 {
-    if (os.holder != p) {
-        if (os.holder)
-            stack_save(os.holder);
+    struct family *f = p->family;
+    if (f->holder != p) {
+        if (f->holder)
+            stack_save(f->holder);
         if (p->low)
             memcpy(p->low, p->stack, p->used);
-        os.holder = p;
+        f->holder = p;
     }
     if (p->low)
         _longjmp(p->context, 1);
@@ -695,7 +695,7 @@ struct process *os_spawn(int host, void (*entry)(void))
     struct process *p = process_new(host);
     struct file *null = file_new(FILE_NULL);
     p->family = allocate(sizeof *p->family);
-    *p->family = (struct family){ .host = host, .members = 1, .candidate = p->pid };
+    *p->family = (struct family){ .host = host, .members = 1, .candidate = p->pid, .region = allocate(STACK_SIZE) };
     p->parent = PID_INIT;
     p->signal_pipe[0] = p->signal_pipe[1] = -1;
     strcpy(p->name, "ballot");
@@ -756,8 +756,8 @@ void os_kill(struct process *p, int status)
     p->state = ZOMBIE;
     p->status = status;
     p->waiting = false;
-    if (os.holder == p)
-        os.holder = NULL;
+    if (p->family && p->family->holder == p)
+        p->family->holder = NULL;
     for (int fd = 0; fd < FDS; fd++)
         fd_close(p, fd);
     int pid = p->pid, heir = process_heir(p);
@@ -894,7 +894,7 @@ int sim_execvp(const char *file, char *const argv[])
             sim_fd_close(fd);
     if (p->state == ALIVE)
         p->state = SCRIPTED;
-    os.holder = NULL;
+    p->family->holder = NULL;
     process_leave();
 }
 

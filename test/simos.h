@@ -109,6 +109,8 @@ struct family {
     struct block *blocks, *guard_blocks; /* all that the candidate allocated, and its guards */
     int candidate, guard;         /* pids; 0: not there                      */
     struct instance *instance;    /* sim.c's                                 */
+    char *region;                 /* for their stacks: what is forked goes on at the same addresses */
+    struct process *holder;       /* whose stack lies in it                  */
 };
 
 struct process {
