@@ -294,13 +294,9 @@ campaign_judge() { # checks what the campaign has recorded
     sed 's/^/# /' "$T/judgement"
     ok $status "$TITLE: what was promised" || {
         grep -v '^  ' "$T/judgement" | sed 's/^/#     /' >&2
-        campaign_keep
     }
+    [ -z "${CAMPAIGN_KEEP:-}" ] || campaign_keep "$CAMPAIGN_KEEP/$(tr -c '0-9a-z\n' - <<<"$TITLE")"
 }
-campaign_keep() { # CAMPAIGN_KEEP names a folder for what a failure leaves
-    [ -n "${CAMPAIGN_KEEP:-}" ] || return
-    local to
-    to=$CAMPAIGN_KEEP/$(date +%H%M%S)-$$
-    mkdir -p "$to" && cp "$T"/faults "$T"/*.log "$T"/*.out "$JOBS"/record "$T"/judgement "$to"
-    complain "kept in $to"
+campaign_keep() { # FOLDER: CAMPAIGN_KEEP names where one of each campaign is left
+    mkdir -p "$1" && cp "$T"/faults "$T"/*.log "$T"/*.out "$JOBS"/record "$T"/judgement "$1"
 }
