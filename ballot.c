@@ -44,7 +44,7 @@
  *   Report     `info`: YAML, JSON, a table
  *   Watch      a line for each change
  *   Step-down  asking the leader to hand over
- *   Commands   `next`, and the array of all; their rows are in Settings
+ *   Commands   `config`, `next`, and the array of all; their rows are in Settings
  *   Help       usage, man page, example file, completion, from the tables
  *   Main       the words of the command line. Start reading here, from the end
  *
@@ -4463,7 +4463,7 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 
 /* ---------------------------------------------------------------------------
  * Settings: tables. To add a setting, its type, its group, a command, an output format or a word to choose, add a
- * row: flags, environment, configuration file, help, the man page, completion and the listing of --debug follow, and
+ * row: flags, environment, configuration file, help, the man page, completion and `ballot config` follow, and
  * a cell that is missing does not compile. What a row does is written elsewhere: a setting is read with setting_text()
  * or setting_number() (the agent's: agent_configure(), struct rules); a policy is a case in decide_outcome(). Then
  * `ballot help --ini >ballot.ini.example`, and a row in README's table.
@@ -4486,6 +4486,9 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
     ROW(CRON, "run cron", true, NULL, run, "--schedule=SPEC [--] COMMAND [ARG...]",                                    \
         "run COMMAND by a schedule, each time on one of the machines",                                                 \
         "ballot run cron --candidate-id=\"$(hostname)\" --schedule=@daily -- backup")                                  \
+    ROW(CONFIG, "config", false, NULL, config, "[COMMAND LINE]",                                                       \
+        "print the settings of a command line and where each comes from",                                              \
+        "ballot config run once --candidate-id=a -- backup")                                                           \
     ROW(NEXT, "next", false, "SPEC", next_run, "SPEC",                                                                 \
         "print when a schedule's next activations are, in its time zone", "ballot next '30 2 * * mon-fri' -n 10")      \
     ROW(INFO, "info", false, NULL, info, "", "show the leader and the waiting candidates", "ballot info -o table")     \
@@ -4503,7 +4506,7 @@ enum { COMMANDS(COMMAND_NUMBER) };
 enum {
     COMMANDS(COMMAND_BIT)
     FOR_RUN = FOR_ONCE | FOR_CRON,
-    FOR_ELECTION = FOR_RUN | FOR_INFO | FOR_WATCH | FOR_STEP_DOWN,
+    FOR_ELECTION = FOR_RUN | FOR_CONFIG | FOR_INFO | FOR_WATCH | FOR_STEP_DOWN,
     FOR_ALL = FOR_ELECTION | FOR_NEXT,
 };
 
@@ -4582,7 +4585,7 @@ enum group { GROUPS(MEANING) GROUP_COUNT };
     X(LOG_LEVEL, "log-level", LOG, CHOICE, "info", WORDS(LEVELS), FOR_ALL, true, "the least level that is logged")     \
     X(LOG_FORMAT, "log-format", LOG, CHOICE, "human", WORDS(LOG_FORMATS), FOR_ALL, true, "how log lines look")         \
     X(DEBUG, "debug", LOG, BOOL, "false", NULL, FOR_ALL, true,                                                         \
-      "log source lines, the settings, and the ZooKeeper client's own log")                                            \
+      "log source lines and the ZooKeeper client's own log")                                                        \
     X(SERVERS, "zookeeper-servers", ELECTION, SERVERS, "localhost", NULL, FOR_ELECTION, true,                          \
       "servers of the ensemble: " SERVERS_ARE)                                                                         \
     X(BASE_PATH, "zookeeper-base-path", ELECTION, PATH, "/ballot/election", NULL, FOR_ELECTION, true,                  \
@@ -4669,6 +4672,7 @@ struct value {
 };
 
 struct settings {
+    int command;           /* FOR_...: whose they are                         */
     struct value values[SETTING_COUNT];
     char error[6000];      /* the first thing that is wrong, "" if nothing is */
     char warnings[3000];   /* each ends with a newline                        */
@@ -5485,6 +5489,7 @@ static bool settings_complete(struct settings *s, int command, const char *words
     for (enum setting_id id = 0; id < SETTING_COUNT; id++)
         if (s->values[id].origin == ORIGIN_FLAG && !(settings_table[id].commands & command))
             return settings_fail(s, "--%s is not an option of %s", settings_table[id].name, words);
+    s->command = command;
     settings_from_environment(s, command);
     if (s->error[0] || !settings_from_file(s, command))
         return false;
@@ -9957,7 +9962,7 @@ static int step_down(const struct settings *s, struct log *log, char **command)
 }
 
 /* ---------------------------------------------------------------------------
- * Commands: `next`, and the array of all; their rows are in Settings
+ * Commands: `config`, `next`, and the array of all; their rows are in Settings
  * ------------------------------------------------------------------------ */
 
 static void next_print(int64_t at, const struct ballot_zone *zone, bool distance)
@@ -9998,6 +10003,45 @@ static int next_run(const struct settings *s, struct log *log, char **spec)
         at = ballot_cron_next(&cron, &zone, at, (enum ballot_dst)setting_number(s, SET_DST));
         next_print(at, &zone, isatty(STDOUT_FILENO));
     }
+    return 0;
+}
+
+/* When what happens, in milliseconds. */
+static void config_deadlines(nanos timeout, bool stop)
+{
+    static const struct { const char *name; enum part part; bool keep; } deadlines[] = {
+        { "heartbeat", PART_HEARTBEAT, true }, { "term", PART_STOP_TERM, false }, { "kill", PART_STOP_KILL, false },
+        { "lease", PART_LEASE, true }, { "claim", PART_CLAIM_STOP, false }, { "claim", PART_CLAIM, true },
+    };
+    fputs("; ms from the sending of the last acknowledged heartbeat:", stdout);
+    for (size_t i = 0; i < COUNT(deadlines); i++)
+        if (stop ? deadlines[i].part != PART_CLAIM : deadlines[i].keep)
+            printf(" %s %" PRId64, deadlines[i].name,
+                   (part(timeout, deadlines[i].part) + MILLISECOND / 2) / MILLISECOND);
+    putchar('\n');
+}
+
+/* As lines of a configuration file. */
+static int config(const struct settings *s, struct log *log, char **command)
+{
+    char shown[4 * FILE_MAX];
+    (void)log;
+    (void)command;
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
+        const struct value *v = &s->values[id];
+        struct text t = TEXT_IN(shown);
+        if (!(settings_table[id].commands & s->command))
+            continue;
+        text_format(&t, v->text ? "%s = " : "; %s is not set", settings_table[id].name);
+        const char *text = setting_secret(id) && v->text ? "(not shown)" : v->text ? v->text : "";
+        text_visible(&t, text, strlen(text));
+        text_string(&t, v->text ? " ; " : "");
+        text_visible(&t, v->text ? v->source : "", v->text ? strlen(v->source) : 0);
+        puts(shown);
+    }
+    bool stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP;
+    if (s->command & FOR_RUN)
+        config_deadlines(setting_number(s, SET_SESSION_TIMEOUT), stop);
     return 0;
 }
 
@@ -10320,7 +10364,7 @@ struct invocation {
     char words[64];                /* command words so far, "run once"      */
     const struct command *command; /* the one that they name                */
     char **rest;                   /* COMMAND [ARG...], or the operand      */
-    bool help;
+    bool help, config;             /* `help`, `config` stand in front of it */
     void (*page)(void);            /* --version, or of help: --man, ...     */
 };
 
@@ -10359,15 +10403,19 @@ static bool invocation_word(struct invocation *in, const char *word)
 {
     size_t n = strlen(word), used = strlen(in->words);
     bool help = used == 0 && !strcmp(word, "help"), begins = false;
+    const struct command *whole = NULL;
     for (size_t i = 0; i < COUNT(commands); i++) {
         const char *next = command_next(&commands[i], in);
         if (!*next || strncmp(next, word, n) != 0 || strcspn(next, " ") != n)
             continue;
         begins = true;
         if (!next[n])
-            in->command = &commands[i];
+            whole = &commands[i];
     }
-    if (begins)
+    in->command = begins ? whole : in->command;
+    if (whole && whole->bit == FOR_CONFIG)
+        in->config = true; /* the words of another may follow */
+    else if (begins)
         snprintf(in->words + used, sizeof in->words - used, "%s%s", used ? " " : "", word);
     in->help = in->help || help;
     return begins || help;
@@ -10441,26 +10489,13 @@ static bool invocation_check(const struct invocation *in, struct settings *s)
 {
     if (!in->command)
         return settings_fail(s, "\"%s\" is not the whole command: it goes on as in \"run once\"", in->words);
-    if (in->command->takes_command && (!in->rest || !in->rest[0]))
+    if (in->command->takes_command && (!in->rest || !in->rest[0]) && !in->config)
         return settings_fail(s, "%s: which COMMAND? As in: %s", in->words, in->command->example);
     if (in->command->operand && !in->rest)
         return settings_fail(s, "%s: which %s? As in: %s", in->words, in->command->operand, in->command->example);
     if (!in->command->takes_command && !in->command->operand && in->rest && in->rest[0])
         return settings_fail(s, "%s takes no COMMAND, but \"%.60s\" follows", in->words, in->rest[0]);
     return settings_complete(s, in->command->bit, in->command->words);
-}
-
-static void settings_log(const struct settings *s, struct log *l, int which)
-{
-    for (const char *p = s->warnings; *p; p += strcspn(p, "\n") + 1)
-        LOG(l, WARN, "%.*s", (int)strcspn(p, "\n"), p);
-    if (!setting_number(s, SET_DEBUG))
-        return;
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++)
-        if (settings_table[id].commands & which)
-            LOG(l, INFO, "setting %s=%s (%s)", settings_table[id].name,
-                !setting_text(s, id) ? "" : setting_secret(id) ? "(not shown)" : setting_text(s, id),
-                s->values[id].source ? s->values[id].source : "not set");
 }
 
 static int invocation_run(const struct invocation *in, const struct settings *s)
@@ -10471,12 +10506,13 @@ static int invocation_run(const struct invocation *in, const struct settings *s)
         fputs("ballot: out of memory\n", stderr);
         return EXIT_BALLOT;
     }
-    settings_log(s, log, in->command->bit);
+    for (const char *p = s->warnings; *p; p += strcspn(p, "\n") + 1)
+        LOG(log, WARN, "%.*s", (int)strcspn(p, "\n"), p);
     if (!setting_number(s, SET_DEBUG))
         /* A core dump would delay the notice of our death, and contain zookeeper-auth. Not before log_open(): from here
          * on /dev/fd may be closed to us. */
         process_control(PR_SET_DUMPABLE, 0);
-    int status = in->command->run(s, log, in->rest);
+    int status = (in->config ? config : in->command->run)(s, log, in->rest);
     free(log);
     return status;
 }
@@ -10544,7 +10580,7 @@ static void complete_commands(const struct completion *c)
             complete_offer(c, "", next, n, "", next[n] ? NULL : commands[i].summary);
         before = next;
     }
-    if (!c->in.words[0] && !c->in.help)
+    if (!c->in.words[0] && !c->in.help && !c->in.config)
         complete_offer(c, "", "help", 4, "", "options, manual, completion");
 }
 
@@ -10564,7 +10600,7 @@ static bool complete_learn(struct completion *c, char **words, int last)
             enum setting_id id = setting_option(words[i]);
             if (id < SETTING_COUNT && settings_table[id].type != TYPE_BOOL && ++i == last)
                 c->value = id; /* the next word is its value */
-        } else if (i < last && !c->in.command && !invocation_word(&c->in, words[i]))
+        } else if (i < last && (!c->in.command || !c->in.words[0]) && !invocation_word(&c->in, words[i]))
             return false;
     }
     return true;

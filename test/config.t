@@ -16,17 +16,18 @@ block() { # SENTENCE: a behaviour; no configuration file is there yet
     describe "$1"
     rm -rf "$T/cwd"/* "$T/home/.config/ballot"/* "$T/xdg/ballot"/*
 }
-quick=(--on-election-failure=exit --debug)
 try() { # ARG...: output in $T/out, status in STATUS
     timeout 20 "$BALLOT" "$@" >"$T/out" 2>&1
     STATUS=$?
 }
 # shellcheck disable=SC2059 # formats, for \n and the like
 ini() { printf "$@" >"$T/cwd/ballot.ini"; } # FORMAT [ARG...]
-shows() { holds "$T/out" "setting $1 ($2)"; } # SETTING=VALUE SOURCE: in what --debug has listed
+shows() { # SETTING=VALUE SOURCE: in what `ballot config` has listed
+    grep -qxF "${1%%=*} = ${1#*=} ; $2" "$T/out"
+}
 gives() { # SETTING=VALUE SOURCE [ARG...]
-    try run once "${quick[@]}" "${@:3}" -- true
-    check "$1 from $2" shows "$1" "$2" || grep -E 'setting|ballot:' "$T/out"
+    try config run once "${@:3}" -- true
+    check "$1 from $2" shows "$1" "$2" || cat "$T/out"
 }
 refused_with() { # TEXT: with 125, in one line, and nothing was started
     [ "$STATUS" = 125 ] && [ "$(lines "$T/out")" = 1 ] && holds "$T/out" "$1" && [ ! -e "$T/started" ]
@@ -76,7 +77,7 @@ not_read() { # WHY
 planted() { # WHY COMMAND...: what COMMAND does to it, or to its folder, keeps it from being read
     put ballot.ini planted && echo 'stop-timeout = 7s' >>ballot.ini
     "${@:2}"
-    try run once "${quick[@]}" --candidate-id=flag -- true
+    try config run once --candidate-id=flag -- true
     check "${*:2}: ./ballot.ini is not read: $1" not_read "$1" || cat "$T/out"
     chmod 755 . && chown "$(id -u)" . && rm -rf ballot.ini
 }
@@ -104,17 +105,17 @@ block "A file may be a pipe, such as a shell's <(...)"
 mkfifo "$T/pipe"
 (sleep 0.2; echo 'candidate-id = pipe' >"$T/pipe") &
 gives candidate-id=pipe "$T/pipe:1" --config-file="$T/pipe"
-try run once "${quick[@]}" --config-file=<(echo 'candidate-id = substituted') -- true
-check "... a shell's <(...) too" grep -q 'setting candidate-id=substituted (/dev/fd/[0-9]*:1)' "$T/out"
+try config run once --config-file=<(echo 'candidate-id = substituted') -- true
+check "... a shell's <(...) too" grep -q 'candidate-id = substituted ; /dev/fd/[0-9]*:1' "$T/out"
 for words in 'next @daily' info watch 'step-down --timeout=100ms'; do
     # shellcheck disable=SC2086
-    timeout 1 "$BALLOT" $words --debug --config-file=<(echo 'log-format = raw') >"$T/out" 2>&1
-    check "... $words" grep -q 'msg="setting log-format=raw (/dev/fd/[0-9]*:1)' "$T/out"
+    timeout 1 "$BALLOT" config $words --config-file=<(echo 'log-format = raw') >"$T/out" 2>&1
+    check "... $words" grep -q 'log-format = raw ; /dev/fd/[0-9]*:1' "$T/out"
 done
 for words in 'run once --candidate-id=a --on-election-failure=exit true' info watch 'step-down --timeout=100ms'; do
     # shellcheck disable=SC2086
-    timeout 1 "$BALLOT" --debug --zookeeper-auth-file=<(echo digest:u:p) $words >"$T/out" 2>&1
-    check "an identity from <(...): $words" grep -q 'setting zookeeper-auth=(not shown) (/dev/fd/[0-9]*)' "$T/out"
+    timeout 1 "$BALLOT" config --zookeeper-auth-file=<(echo digest:u:p) $words >"$T/out" 2>&1
+    check "an identity from <(...): $words" grep -q 'zookeeper-auth = (not shown) ; /dev/fd/[0-9]*' "$T/out"
 done
 (echo digest:u:p >"$T/pipe") &
 gives "zookeeper-auth=(not shown)" "$T/pipe" --candidate-id=a --zookeeper-auth-file="$T/pipe"
@@ -197,14 +198,14 @@ done
 try next @daily
 is "$STATUS" 0 "not where no election is meant"
 no_server
-try run once "${quick[@]}" --candidate-id=a --zookeeper-base-path=/a -- true
+try config run once --candidate-id=a --zookeeper-base-path=/a -- true
 check "a warning where servers and base path are given" told
 put "$T/home/.config/ballot/ballot.ini" home
-try run once "${quick[@]}" -- true
+try config run once -- true
 check "nothing where an INI file is found" shows candidate-id=home "$T/home/.config/ballot/ballot.ini:1"
 rm "$T/home/.config/ballot/ballot.ini"
 chmod 777 .
-try run once "${quick[@]}" --candidate-id=a -- true
+try config run once --candidate-id=a -- true
 check "a warning where others may have planted it" told
 chmod 755 .
 
@@ -229,9 +230,9 @@ unset BALLOT_ZOOKEEPER_SERVERS
 for list in 'h1,h2,h3' 'h1 h2  h3' 'h1,\n  h2\n\th3' 'h1,\n  h2 ; two\n\th3\t;three' \
     'h1, h2 ; two\n  ; and a comment between\n  h3'; do
     ini "candidate-id = a\nzookeeper-servers = $list\n"
-    try run once "${quick[@]}" -- true
-    check "a list: ${list//$'\n'/ }" grep -qE 'setting zookeeper-servers=h1,+h2,+h3 ' "$T/out" ||
-        grep -E 'setting zoo|ballot:' "$T/out"
+    try config run once -- true
+    check "a list: ${list//$'\n'/ }" grep -qE 'zookeeper-servers = h1,+h2,+h3 ' "$T/out" ||
+        cat "$T/out"
 done
 no_server
 
@@ -264,8 +265,8 @@ precede zookeeper-auth-file '' "$T/file" "$T/environment" "$T/flag"
 
 block "Precedence for a command of its own section: next"
 next_gives() { # SETTING=VALUE SOURCE [ARG...]
-    try next @hourly --debug "${@:3}"
-    check "$1 from $2" shows "$1" "$2" || grep -E 'setting|ballot:' "$T/out"
+    try config next @hourly "${@:3}"
+    check "$1 from $2" shows "$1" "$2" || cat "$T/out"
 }
 ini '[next]\ncount = 2\nfrom = 2031-01-01T00:00:00Z\n'
 next_gives count=2 ./ballot.ini:2
@@ -326,14 +327,14 @@ else
     skip "an identity in another user's file" "only root can make one"
 fi
 chmod 644 "$secret"
-try run once "${quick[@]}" --candidate-id=a --zookeeper-auth-file="$secret" -- true
+try config run once --candidate-id=a --zookeeper-auth-file="$secret" -- true
 check "a secret that others may read is a warning" \
     grep -q "warn .*$secret holds a secret, and others may read it: chmod 600 $secret" "$T/out"
 ini 'candidate-id = a\nzookeeper-auth = digest:u:file\n' && chmod 640 ballot.ini
-try run once "${quick[@]}" -- true
+try config run once -- true
 check "... in the configuration file too" grep -q "warn .*ballot.ini holds a secret" "$T/out"
 chmod 600 ballot.ini
-try run once "${quick[@]}" -- true
+try config run once -- true
 refuse "... not where they may not" grep -q "holds a secret" "$T/out"
 
 block "What a file may not have is told with its line, before anything is started"
@@ -371,7 +372,7 @@ fails './ballot.ini:2: stop-timeout: "soon" is not' --stop-timeout=5s
 
 block "10 MB of garbage, or of one line: the error is one line, which says where"
 head -c 10000000 /dev/urandom >ballot.ini
-try run once "${quick[@]}" -- touch "$T/started"
+try config run once -- touch "$T/started"
 check "10 MB of garbage: one line" refused_with ": "
 check "... that says where" grep -q '^ballot: ./ballot.ini:[0-9]*: ' "$T/out"
 head -c 10000000 /dev/zero | tr '\0' x >ballot.ini
@@ -381,7 +382,7 @@ block "ballot.ini.example is what ballot itself prints, and is read without a co
 check "ballot.ini.example is what \`ballot help --ini\` prints" \
     cmp "$here/../ballot.ini.example" <("$BALLOT" help --ini)
 sed 's/^;\([a-z-]* = .\)/\1/' "$here/../ballot.ini.example" >ballot.ini
-try run once "${quick[@]}" --candidate-id=a -- true
+try config run once --candidate-id=a -- true
 check "... and it is read, with each line in effect" \
-    grep -qE 'setting restart-delay-max=1m \(\./ballot.ini:[0-9]+\)' "$T/out" || cat "$T/out"
+    grep -qE 'restart-delay-max = 1m ; \./ballot.ini:[0-9]+' "$T/out" || cat "$T/out"
 refuse "... without a complaint" grep -q '^ballot:' "$T/out"

@@ -73,11 +73,14 @@ levels=(trace debug info warn error fatal panic)
 while IFS='|' read -r typed expected; do
     is "$(offers "$typed")" "${expected/LEVELS/${levels[*]/#/--log-level=}}" "ballot $typed"
 done <<'LIST'
-|run next info watch step-down help
+|run config next info watch step-down help
 h|help
 ru|run
 run |once cron
 run o|once
+config run |once cron
+config in|info
+config run once --on-disconnect |keep stop
 --debug run c|cron
 bogus |
 info x|
@@ -114,7 +117,7 @@ run once --debug tr|:command 3
 run once --log-level info tr|:command 4
 run once -- |:command 3
 run once -- cat --d|:command 3
-help |run next info watch step-down
+help |run config next info watch step-down
 help run |once cron
 help run once |
 help --m|--man

@@ -14,10 +14,10 @@ fails() { # TEXT ARG...: refused with 125, one line, that text
     check "${*:2} => $1" refused_with "$1" || cat "$T/out"
 }
 run_fails() { fails "$1" run once --candidate-id=a "${@:2}" -- true; } # TEXT OPTION...
-shows() { holds "$T/out" "setting $1 "; } # SETTING=VALUE: in what --debug has listed
-gives() { # SETTING=VALUE SOURCE OPTION...: what --debug lists
-    try run once --debug "${no_server[@]}" --on-election-failure=exit "${@:3}" -- true
-    check "$1 from $2" shows "$1 ($2)" || grep setting "$T/out"
+shows() { holds "$T/out" "${1%%=*} = ${1#*=} ; "; } # SETTING=VALUE: in what `ballot config` has listed
+gives() { # SETTING=VALUE SOURCE OPTION...: what `ballot config` lists
+    try config run once "${@:3}"
+    check "$1 from $2" grep -qxF "${1%%=*} = ${1#*=} ; $2" "$T/out" || cat "$T/out"
 }
 
 describe "Usage errors name what is wrong, and what was probably meant"
@@ -56,7 +56,8 @@ done
 for list in '' , 'h#1' 'h=1' $'h\xff' host: host:0 host:65536 host:port ::1 '[::1' '[::1]x' a:1:2; do
     run_fails "is not HOST, HOST:PORT or [V6]:PORT" --zookeeper-servers="$list"
 done
-run_fails "separated by commas; a path behind them belongs in front of zookeeper-base-path" --zookeeper-servers=h:2181/app
+run_fails "separated by commas; a path behind them belongs in front of zookeeper-base-path" \
+    --zookeeper-servers=h:2181/app
 run_fails "on-election-failure=run-anyway contradicts on-disconnect=stop" \
     --on-disconnect=stop --on-election-failure=run-anyway
 BALLOT_STOP_TIMEOUT=soon run_fails "BALLOT_STOP_TIMEOUT in the environment: \"soon\" is not a duration"
@@ -64,8 +65,7 @@ LOG_LEVEL=loud run_fails "LOG_LEVEL in the environment: \"loud\" is not one of t
 
 describe "A stop-timeout for which a lease that ends leaves no time: warned, with the time that there is"
 stops() { # OPTION...
-    try run once "${no_server[@]}" --zookeeper-session-timeout=500ms --on-election-failure=exit \
-        --on-disconnect=stop --candidate-id=a "$@" -- true
+    try config run once --zookeeper-session-timeout=500ms --on-disconnect=stop --candidate-id=a "$@"
 }
 stops --stop-timeout=80ms
 check "over 2/15 of the session timeout, in milliseconds" \
@@ -73,7 +73,26 @@ check "over 2/15 of the session timeout, in milliseconds" \
 stops --stop-timeout=66ms
 refuse "... no more than that: nothing is said" grep -q "cannot be honoured" "$T/out"
 stops
-refuse "... nor where it is not set: what there is follows from the session timeout" grep -q "cannot be honoured" "$T/out"
+refuse "... nor where it is not set: what there is follows from the session timeout" \
+    grep -q "cannot be honoured" "$T/out"
+
+describe "\`ballot config\` shows when what happens, checks all, and starts nothing"
+deadlines() { sed -n 's/^; ms from the sending of the last acknowledged heartbeat: //p' "$T/out"; }
+try config run once --candidate-id=a --on-disconnect=stop -- touch "$T/touched"
+is "$STATUS $(deadlines)" "0 heartbeat 1000 term 2500 kill 3167 lease 3333 claim 4167" "stop"
+refuse "... nothing is started" test -e "$T/touched"
+try config run cron --candidate-id=a --schedule=@daily --zookeeper-session-timeout=10s
+is "$STATUS $(deadlines)" "0 heartbeat 2000 lease 6667 claim 10000" "keep"
+try config
+is "$STATUS" 0 "without a command's words"
+check "... the settings that all have" shows 'log-level=info'
+check "... one that is not set" grep -qx '; zookeeper-auth is not set' "$T/out"
+fails "--candidate-id is missing" config run once
+fails "\"run\" is not the whole command" config run
+try config run cron --candidate-id=a --schedule='61 * * * *'
+is "$STATUS $(head -n 1 "$T/out")" '125 ballot: --schedule: minute: "61" is not a number from 0 to 59' "a bad schedule"
+info_settings=$("$BALLOT" config info | cut -d ' ' -f 1)
+for set in log-level output-format check; do check "info has $set" grep -qx "$set" <<<"$info_settings"; done
 
 describe "Precedence: the flag, BALLOT_NAME, the Go ballot's plain NAME, the default"
 export BALLOT_STOP_TIMEOUT=7s BALLOT_CANDIDATE_ID=ours BALLOT_WRAP_CHILD_LOGS=false
@@ -110,17 +129,18 @@ check "warning is warn: a warning is logged" grep -q ' warn  .*anyway' "$T/out"
 refuse "no info line is" grep -q ' info ' "$T/out"
 try next @daily -n=2
 is "$(lines "$T/out")" 2 "-n=2 is -n 2"
-try info -o=table "${no_server[@]}" --debug
-check "-o=table is -o table" shows 'output-format=table (-o)'
+try config info -o=table
+check "-o=table is -o table" shows 'output-format=table'
 
 describe "Lists are separated by commas or white space, and a repeated option adds"
-quick=(run once --debug --candidate-id=a --zookeeper-session-timeout=100ms --on-election-failure=exit)
-BALLOT_ZOOKEEPER_SERVERS="h1 h2:2182,[::1]:2183" try "${quick[@]}" -- true
+BALLOT_ZOOKEEPER_SERVERS="h1 h2:2182,[::1]:2183" try config
 check "lists are separated by commas or white space" shows 'zookeeper-servers=h1,h2:2182,[::1]:2183'
-try "${quick[@]}" --zookeeper-servers=h1 --zookeeper-servers=h2 -- true
+try config run once --zookeeper-servers=h1 --zookeeper-servers=h2
 check "a repeated list option adds" shows 'zookeeper-servers=h1,h2'
+try run once --candidate-id=a --zookeeper-session-timeout=100ms --on-election-failure=exit \
+    --zookeeper-servers=h1,h2 true
 check "names that cannot be resolved are told" \
-    grep -q 'cannot resolve any of zookeeper-servers h1,h2\|no contact with ZooKeeper at h1,h2' "$T/out"
+    grep -q 'cannot resolve any of zookeeper-servers h1,h2\|not in contact with a ZooKeeper server' "$T/out"
 
 describe "Options stand before, between and after the command words; COMMAND keeps its own"
 runs=("${no_server[@]}" --on-election-failure=run-anyway --on-child-success=exit --log-level=error)
