@@ -4471,7 +4471,8 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 
 #define FILE_MAX         4096 /* bytes of a file's path, and its NUL */
 
-#define EXIT_NO_LEADER     3 /* of info --check                           */
+#define EXIT_NO_LEADER     3 /* of info --check, step-down                */
+#define EXIT_LATE         75 /* EX_TEMPFAIL: not in time                  */
 #define EXIT_BALLOT      125 /* ballot itself failed                      */
 #define EXIT_CANNOT_EXEC 126 /* as shells have it: found, cannot be run   */
 #define EXIT_NOT_FOUND   127
@@ -9856,7 +9857,7 @@ static int handover_report(const struct handover *d, enum handover_step end)
         return 0;
     case HANDOVER_NO_LEADER:
         LOG(d->log, FATAL, "no candidate leads %s: none can step down", path);
-        break;
+        return EXIT_NO_LEADER;
     case HANDOVER_NO_OTHER:
         LOG(d->log, FATAL, "no other candidate stands in %s: %s leads on, it was not asked", path, old);
         break;
@@ -9887,9 +9888,11 @@ static int handover_late(const struct handover *d, nanos waited)
 {
     const struct viewer *v = d->viewer;
     const struct short_text within = duration_string(waited);
-    if (!v->client.connected || !d->begun)
+    if (!v->client.connected || !d->begun) {
         viewer_complain(v, d->log, waited);
-    else if (!*v->named && !d->name[0])
+        return EXIT_BALLOT;
+    }
+    if (!*v->named && !d->name[0])
         LOG(d->log, FATAL, "no candidate leads %s, and none has begun to within %s", v->config.base_path, within.data);
     else if (!*v->named)
         LOG(d->log, FATAL, "%s has resigned, but no candidate has taken over within %s", d->name, within.data);
@@ -9900,7 +9903,7 @@ static int handover_late(const struct handover *d, nanos waited)
         LOG(d->log, FATAL, "%s has not handed over within %s: %s; it stays asked", d->name, within.data,
             handover_acknowledged(v) ? "its command may still be ending"
             : "it has not acknowledged the request, and most likely is out of contact");
-    return EXIT_BALLOT;
+    return EXIT_LATE;
 }
 
 static void handover_begin(struct handover *d)

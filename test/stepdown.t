@@ -9,23 +9,23 @@ step_down() { # OPTION...: output in $SAID and $SAID.err, status in STATUS
         >"${SAID:=$T/said}" 2>"$SAID.err"
     STATUS=$?
 }
-cannot() { # TEXT DESCRIPTION OPTION...
-    step_down "${@:3}"
-    is "$STATUS" 125 "$2: 125"
-    check "... which is said" grep -q -- "$1" "$T/said.err" || cat "$T/said.err"
+cannot() { # STATUS TEXT DESCRIPTION OPTION...
+    step_down "${@:4}"
+    is "$STATUS" "$1" "$3: $1"
+    check "... which is said" grep -q -- "$2" "$T/said.err" || cat "$T/said.err"
 }
 job() { candidate "$1" "${@:2}" -- "$JOB" "$JOBS" -1; } # NAME OPTION...: its command runs until it is stopped
 
 describe "Where no candidate leads, there is nothing to ask"
-cannot "no candidate leads $BASE" "no base node"
+cannot 3 "no candidate leads $BASE" "no base node"
 zk create "$BASE" "" >/dev/null
-cannot "no candidate leads $BASE" "an empty base"
+cannot 3 "no candidate leads $BASE" "an empty base"
 
 describe "Where no other candidate stands, the leader is not asked"
 job a "${T2[@]}" --on-child-error=exit --on-child-success=exit
 within 10 started_least 1
 command=$(last_pid)
-cannot "no other candidate stands in $BASE: a (" "no other candidate stands"
+cannot 125 "no other candidate stands in $BASE: a (" "no other candidate stands"
 check "... its command is undisturbed" alive "$command"
 
 goes_on "Another candidate stands: the leader hands over, and stands again at the end of the queue"
@@ -63,7 +63,7 @@ within 5 proposals_are 2
 check "... the next leader's heartbeats say that it acts on them" within 5 acknowledged
 for text in 'no JSON' "{\"$(printf '%017000d' 0)\":\"\"}" "{\"$(printf '%016350d' 0)\":\"\"}"; do
     zk set "$BASE/requests" "$text" >/dev/null
-    cannot 'is too long, or no JSON object; delete that node' "the request does not fit beside ${#text} bytes"
+    cannot 125 'is too long, or no JSON object; delete that node' "the request does not fit beside ${#text} bytes"
 done
 proposal_leads() { zk get "$BASE" | grep -o '"proposalNode":"[^"]*"'; }
 leader=$(proposal_leads)
@@ -71,7 +71,7 @@ zk rm "$BASE/requests"
 zk create "$BASE/requests" '{}' >/dev/null
 check "the node is made anew: the leader sees it" within 5 acknowledged
 zk seal "$BASE/requests"
-cannot "to step down is refused: not authenticated (the right to read .*/requests" "no right to read what is asked"
+cannot 125 "to step down is refused: not authenticated (the right to read .*/requests" "no right to read what is asked"
 is "$(proposal_leads)" "$leader" "... the same candidate leads on"
 zk rm "$BASE/requests"
 is "$(overlaps)" 0 "... without overlap"
@@ -123,7 +123,7 @@ is "$(overlaps)" 0 "... without overlap, its children included"
 goes_on "step-down gives up after --timeout, but the leader stays asked"
 within 5 proposals_are 2
 at=$(now)
-cannot "has not handed over within 300ms: its command may still be ending; it stays asked" \
+cannot 75 "has not handed over within 300ms: its command may still be ending; it stays asked" \
     "not within --timeout" --timeout=300ms
 below "$(ms_since "$at")" 1000 "... after that time, in ms"
 step_down
@@ -177,7 +177,7 @@ cut_off() { # OPTION...: a leads and is cut off, b waits
 
 describe "on-disconnect=stop, the leader is cut off: another candidate takes over when its lease is over"
 cut_off --on-disconnect=stop
-cannot "has not handed over within 500ms" "a leader that is cut off" --timeout=500ms
+cannot 75 "has not handed over within 500ms" "a leader that is cut off" --timeout=500ms
 step_down
 is "$STATUS" 0 "with patience, another has taken over"
 check "... b" grep -q '^b (.* leads .* now, after a (' "$T/said"
@@ -205,7 +205,7 @@ stranger waiting proposal-0000009999 '{"candidateId":"waiting"}'
 within 5 proposals_are 1
 old='{"candidateId":"old","hostname":"h","pid":"7","proposalNode":"'$BASE'/proposal-0000000001"}'
 zk set "$BASE" "$old" >/dev/null
-cannot "old (h, pid 7, proposal-0000000001) is gone or cut off, and no candidate has taken over within 1s" \
+cannot 75 "old (h, pid 7, proposal-0000000001) is gone or cut off, and no candidate has taken over within 1s" \
     "a leader whose proposal is gone" --timeout=1s
 check "... said at once" grep -q "cannot be asked: its proposal is gone; waiting" "$T/said.err"
 
@@ -214,13 +214,13 @@ go='{"candidateId":"go","hostname":"h","pid":"7"}'
 stranger go proposal-0000000001 "$go"
 within 5 proposals_are 2
 zk set "$BASE" "${go%\}},\"proposalNode\":\"$BASE/proposal-0000000001\"}" >/dev/null
-cannot "go (h, pid 7, proposal-0000000001) cannot be asked: .* it is a Go ballot" "a Go ballot's leader"
+cannot 125 "go (h, pid 7, proposal-0000000001) cannot be asked: .* it is a Go ballot" "a Go ballot's leader"
 is "$(zk get "$BASE/proposal-0000000001")" "$go" "... whose node is not touched"
 
 describe "Without a server, step-down fails after --timeout"
 SERVER=none PORT[none]=$(port_choose)
 at=$(now)
-cannot "no answer from ZooKeeper at 127.0.0.1:${PORT[none]} within 1s" "no server" --timeout=1s
+cannot 125 "no answer from ZooKeeper at 127.0.0.1:${PORT[none]} within 1s" "no server" --timeout=1s
 below "$(ms_since "$at")" 2500 "... after the timeout of 1 s, in ms"
 
 # A command that ends once $JOBS/go is there, but for a child that ignores SIGTERM; its pid: $JOBS/pid.
