@@ -5495,7 +5495,7 @@ static bool settings_complete(struct settings *s, int command, const char *words
     if (s->error[0] || !settings_from_file(s, command))
         return false;
     settings_from_defaults(s);
-    return settings_read_identity(s) && settings_settle_format(s, command) && settings_check_together(s, command);
+    return !s->error[0] && settings_read_identity(s) && settings_settle_format(s, command) && settings_check_together(s, command);
 }
 
 static void settings_free(struct settings *s)
@@ -5904,6 +5904,15 @@ static struct log *log_open(const struct settings *s)
     gethostname(l->host, sizeof l->host - 1);
     log_library_open(l);
     return l;
+}
+
+/* All zero. NULL: there is none, and that is said. */
+static void *memory_new(struct log *l, size_t size)
+{
+    void *memory = calloc(1, size);
+    if (!memory)
+        LOG(l, FATAL, "out of memory");
+    return memory;
 }
 
 /* What the settings tell the library. Its strings are theirs. */
@@ -7451,7 +7460,7 @@ static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step
 
 static struct cron_run *cron_open(const struct settings *s, struct log *log)
 {
-    struct cron_run *c = calloc(1, sizeof *c);
+    struct cron_run *c = memory_new(log, sizeof *c);
     if (!c)
         return NULL;
     schedule_open(&c->schedule, s);
@@ -8365,7 +8374,7 @@ static int run(const struct settings *s, struct log *log, char **command)
 {
     bool scheduled = setting_text(s, SET_SCHEDULE);
     struct cron_run *cron = scheduled ? cron_open(s, log) : NULL;
-    struct agent *a = scheduled && !cron ? NULL : calloc(1, sizeof *a);
+    struct agent *a = scheduled && !cron ? NULL : memory_new(log, sizeof *a);
     if (!a) {
         free(cron);
         return EXIT_BALLOT;
@@ -8808,11 +8817,9 @@ static void viewer_log(void *log, enum ballot_log_level level, int where, const 
 
 static struct viewer *viewer_open(const struct settings *s, struct log *log, enum reading reading, bool watching)
 {
-    struct viewer *v = calloc(1, sizeof *v);
-    if (!v) {
-        LOG(log, FATAL, "out of memory");
+    struct viewer *v = memory_new(log, sizeof *v);
+    if (!v)
         return NULL;
-    }
     v->config = settings_config(s, log);
     v->config.log = viewer_log;
     v->born = clock_now();
@@ -9364,10 +9371,10 @@ static bool viewer_read(struct viewer *v, nanos limit)
 }
 
 /* Returns false if there is no memory. */
-static bool report_print(const struct viewer *v, nanos format)
+static bool report_print(const struct viewer *v, struct log *log, nanos format)
 {
     static void (*const writers[])(struct report *) = { INFO_FORMATS(MEANING) };
-    struct report *p = malloc(sizeof *p);
+    struct report *p = memory_new(log, sizeof *p);
     if (!p)
         return false;
     report_open(p, v);
@@ -9396,10 +9403,8 @@ static int info(const struct settings *s, struct log *log, char **command)
         ; /* it is said */
     else if (check)
         status = viewer_leader(v) ? 0 : EXIT_NO_LEADER;
-    else if (report_print(v, setting_number(s, SET_OUTPUT_FORMAT)))
+    else if (report_print(v, log, setting_number(s, SET_OUTPUT_FORMAT)))
         status = 0;
-    else
-        LOG(log, FATAL, "out of memory");
     viewer_free(v);
     return status;
 }
@@ -9695,8 +9700,10 @@ static int watch(const struct settings *s, struct log *log, char **command)
 {
     static const int caught[] = { SIGINT, SIGTERM, 0 }, ignored[] = { SIGPIPE, 0 };
     (void)command;
-    if (!signals_open(caught, ignored))
+    if (!signals_open(caught, ignored)) {
+        LOG(log, FATAL, "cannot start: %s", strerror(errno));
         return EXIT_BALLOT;
+    }
     struct watch w = { .viewer = viewer_open(s, log, READ_ALL, true), .connected = true, .began_at = clock_now() };
     if (!w.viewer)
         return EXIT_BALLOT;
@@ -9948,7 +9955,7 @@ static int handover_run(struct handover *d, nanos limit)
 
 static int step_down(const struct settings *s, struct log *log, char **command)
 {
-    struct handover *d = calloc(1, sizeof *d);
+    struct handover *d = memory_new(log, sizeof *d);
     struct viewer *v = d ? viewer_open(s, log, READ_ORDERS, true) : NULL;
     int status = EXIT_BALLOT;
     (void)command;
