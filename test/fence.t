@@ -6,7 +6,7 @@ zk_start zk
 
 # The command adds one to a number, five times: it reads the number, pauses, writes it back. The resource is the
 # README's three lines, or the same without the check.
-lines=$(sed -n '/^```sh$/,/^```$/p' "$here/../README.md" | grep -v '^```')
+lines=$(sed -n '/^exec 9>>/,/^```$/p' "$here/../README.md" | grep -v '^```')
 command='#!/bin/sh
 cd "$0.d" || exit
 while [ "$(wc -l <added)" -lt 5 ]; do

@@ -31,7 +31,7 @@ missing  exit    127     0
 missing  ignore  0       0
 '
 describe "on-child-success, on-child-error: each policy for each way that a command can end"
-from_go() { sed -n '/^## Coming from the Go ballot/,/^## /p' "$here/../README.md" | grep '^|'; }
+from_go() { sed -n '/^## Moving from the Go ballot/,/^## /p' "$here/../README.md" | grep '^|'; }
 starts() { # END POLICY: a candidate whose command ends so
     local command=("$JOB" "$JOBS" 1 "$1") kind=error
     [ "$1" != exit=0 ] || kind=success
