@@ -1624,12 +1624,15 @@ static void judge_gap(int64_t gap)
 }
 
 /* A follower that lags more than a round trip may take: no request has its answer in time, and who waits on it
- * stays there. Where all do, nobody leads as long. */
+ * stays there. Where all do, nobody leads as long, nor until what they had for an answer then is out. */
 static bool lagging(void)
 {
     bool any = false;
-    for (int i = 0; i < world.faults; i++)
-        any |= world.fault[i].working && kinds[world.fault[i].kind].flags & REMOTE && world.fault[i].amount > world.shortest / 8;
+    for (const struct fault *f = world.fault; f < world.fault + world.faults; f++) {
+        const struct kind *k = &kinds[f->kind];
+        bool late = f->working || (k->begin == lag && f->ended_at && sim_now() < f->ended_at + f->amount);
+        any |= late && k->flags & REMOTE && f->amount > world.shortest / 8;
+    }
     return any;
 }
 
