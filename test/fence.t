@@ -1,6 +1,6 @@
 #!/bin/bash
-# A leader that is frozen as a whole, its guard and its command too, and thaws when another leads: nothing could end
-# its command in time, under `stop` either. What protects then is a resource that checks the fencing token.
+# A leader that is frozen as a whole, its guard and its command too, and thaws when another leads: under `stop`, too,
+# nothing could end its command in time. What protects then is a resource that checks the fencing token.
 . "$(dirname "$0")/lib.sh"
 zk_start zk
 
@@ -34,7 +34,7 @@ resource() { # KIND: fenced or not; $T/KIND works on it, and stops between readi
     touch "$at/hold" "$at/added" "$at/refused"
 }
 add() { # KIND NAME: a candidate for that work
-    BASE=/$1 candidate "$1-$2" --zookeeper-session-timeout=2s --on-disconnect=stop --restart-delay=0s -- "$T/$1"
+    BASE=/$1 candidate "$1-$2" --zookeeper-session-timeout=2s --restart-delay=0s -- "$T/$1"
 }
 held() { [ -e "$T/$1.d/held" ] && alive "$(cat "$T/$1.d/held")"; } # KIND: the number has been read
 declare -A FROZEN # by KIND: the pid of the command

@@ -22,7 +22,7 @@ election() { # NAME: the one that is looked at
     runs_to "$T/$1.runs"
     mkdir -p "$JOBS"
 }
-clock_at 2019-03-10T06:59:30Z
+clock_at 2019-03-10T06:00:00Z
 ZK_JAVA=(clocked "$CLOCK" java)
 zk_start zk
 proxy_start
@@ -97,8 +97,7 @@ goes_on "The leader dies just before an activation: the next one runs it, once"
 election change
 due=$(date -u -d "@$((($(seconds_of "$mark") / 10 + 1) * 10))" +%Y-%m-%dT%H:%M:%SZ)
 check "the next one leads" within 20 leader_is change-b
-check "... an activation is run" within 10 runs_least 1
-is "$(head -n 1 "$RUNS" | cut -d ' ' -f 1)" "$due" "... the one that was due"
+check "... $due is run" within 20 grep -qs "^$due" "$RUNS"
 is "$(twice)" 0 "... none is run twice"
 
 goes_on "The leader changes while its run is on: the next run begins when that is over"
