@@ -4507,6 +4507,7 @@ enum { COMMANDS(COMMAND_NUMBER) };
 enum {
     COMMANDS(COMMAND_BIT)
     FOR_RUN = FOR_ONCE | FOR_CRON,
+    FOR_EVENTS = FOR_WATCH | FOR_STEP_DOWN,
     FOR_ELECTION = FOR_RUN | FOR_CONFIG | FOR_INFO | FOR_WATCH | FOR_STEP_DOWN,
     FOR_ALL = FOR_ELECTION | FOR_NEXT,
 };
@@ -4523,7 +4524,7 @@ enum {
 #define DSTS(ROW) ROW(BALLOT_DST_VIXIE, "vixie") ROW(BALLOT_DST_WALL, "wall")
 #define INFO_FORMATS(ROW) /* the default comes first */                                                                \
     ROW(report_yaml, "yaml") ROW(report_json, "json") ROW(report_table, "table")
-#define WATCH_FORMATS(ROW) ROW(notice_human, "human") ROW(notice_json, "json")
+#define EVENT_FORMATS(ROW) ROW(notice_human, "human") ROW(notice_json, "json")
 
 #define MEANING(meaning, word) meaning,
 #define WORD(meaning, word) " " word
@@ -4538,7 +4539,7 @@ enum { DISCONNECTS(MEANING) };
 /* The output formats of a command; NULL: it has none. */
 static const char *format_words(int commands)
 {
-    return commands & FOR_INFO ? WORDS(INFO_FORMATS) : commands & FOR_WATCH ? WORDS(WATCH_FORMATS) : NULL;
+    return commands & FOR_INFO ? WORDS(INFO_FORMATS) : commands & FOR_EVENTS ? WORDS(EVENT_FORMATS) : NULL;
 }
 
 #define SERVERS_ARE "HOST, HOST:PORT or [V6]:PORT, separated by commas"
@@ -4555,8 +4556,8 @@ static const char *format_words(int commands)
     ROW(DURATION, "DURATION", "a duration such as 300ms, 5s or 1h30m, at most 10000h",                                 \
         duration_parse(text, number) && *number >= 0 && *number <= 10000 * HOUR)                                       \
     ROW(CHOICE, "WORD", row->choices, (*number = choice_index(row->choices, text)) >= 0)                               \
-    ROW(FORMAT, "WORD", "a format: info has" INFO_FORMATS(WORD) ", watch has" WATCH_FORMATS(WORD),                     \
-        choice_index(INFO_FORMATS(WORD) WATCH_FORMATS(WORD), text) >= 0)                                               \
+    ROW(FORMAT, "WORD", "a format: info has" INFO_FORMATS(WORD) ", others" EVENT_FORMATS(WORD),                        \
+        choice_index(INFO_FORMATS(WORD) EVENT_FORMATS(WORD), text) >= 0)                                               \
     ROW(BOOL, "true|false", "true or false", (*number = bool_parse(text)) >= 0)                                        \
     ROW(IDENTITY, "digest:USER:PASSWORD", "digest:USER:PASSWORD", identity_valid(text))                                \
     ROW(NUMBER, "NUMBER", "a whole number from 1 to 1000000", (*number = number_parse(text)) >= 0)                     \
@@ -4626,8 +4627,8 @@ enum group { GROUPS(MEANING) GROUP_COUNT };
     X(NEXT_COUNT, "count", SCHEDULE, NUMBER, "5", NULL, FOR_NEXT, false, "how many activations to print")              \
     X(NEXT_FROM, "from", SCHEDULE, MOMENT, NULL, NULL, FOR_NEXT, false,                                                \
       "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")                                     \
-    X(OUTPUT_FORMAT, "output-format", ANSWER, FORMAT, NULL, NULL, FOR_INFO | FOR_WATCH, true,                          \
-      "also -o; how the state is printed; info:" INFO_FORMATS(WORD) "; watch:" WATCH_FORMATS(WORD)                     \
+    X(OUTPUT_FORMAT, "output-format", ANSWER, FORMAT, NULL, NULL, FOR_INFO | FOR_EVENTS, true,                         \
+      "also -o; how the state is printed; info:" INFO_FORMATS(WORD) "; others:" EVENT_FORMATS(WORD)                    \
       "; the first is the default")                                                                                    \
     X(CHECK, "check", ANSWER, BOOL, "false", NULL, FOR_INFO, false,                                                    \
       "print nothing; end with 0 if a candidate leads, with 3 if none does")                                           \
@@ -9637,7 +9638,7 @@ static void watch_lead(struct watch *w, struct notice *n, nanos now)
 static void watch_show(struct watch *w, struct log *log, nanos format, enum change change, struct znode *about,
                        nanos now)
 {
-    static void (*const writers[])(struct text *, const struct notice *, const char *path) = { WATCH_FORMATS(MEANING) };
+    static void (*const writers[])(struct text *, const struct notice *, const char *path) = { EVENT_FORMATS(MEANING) };
     struct notice n = { .change = change, .span = -1 };
     char line[WATCH_LINE_MAX];
     struct text t = TEXT_IN(line);
@@ -9734,6 +9735,7 @@ struct handover {
     char name[8 * BALLOT_ID_MAX]; /* ... in words                        */
     bool gone_said;       /* that it cannot be asked                     */
     char json[DATA_MAX];  /* what is asked, until it is written          */
+    bool json_wanted;     /* as the answer                               */
     bool unfit;           /* it cannot be added to what the node holds   */
 };
 
@@ -9859,6 +9861,13 @@ static int handover_report(const struct handover *d, enum handover_step end)
     candidate_text(&name, &now);
     switch (end) {
     case HANDOVER_DONE:
+        if (d->json_wanted) {
+            char line[WATCH_LINE_MAX];
+            struct text t = TEXT_IN(line);
+            notice_json(&t, &(struct notice){ CHANGE_ELECTED, now, d->old, -1 }, path);
+            fputs(line, stdout);
+            return 0;
+        }
         text_visible(&shown, path, strlen(path));
         printf("%s leads %s now, %s%s\n", leader, shown.data, *old ? "after " : "where no candidate led", old);
         return 0;
@@ -9962,6 +9971,7 @@ static int step_down(const struct settings *s, struct log *log, char **command)
     if (v) {
         d->viewer = v;
         d->log = log;
+        d->json_wanted = setting_number(s, SET_OUTPUT_FORMAT);
         signal_handle(SIGPIPE, SIG_IGN);
         status = handover_run(d, setting_number(s, SET_TIMEOUT));
         viewer_end(v, viewer_whole(v));

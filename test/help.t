@@ -103,7 +103,7 @@ watch -o |human json
 info -o|-oyaml -ojson -otable
 info -oj|-ojson
 watch -o=|-o=human -o=json
-step-down -o|
+step-down -o|-ohuman -ojson
 next -n|
 info --debug t|
 info -- --|

@@ -41,14 +41,21 @@ check "the new one runs" within 5 started_least 2
 check "the old leader stands again, at the end: no policy applies" within 5 proposals_are 2
 check "... and says by whom it was asked" logged a "asked to step down by $(hostname), pid [0-9]*, at 2"
 
+goes_on "step-down -o json prints the line that watch has for it"
+step_down -o json
+is "$STATUS $(perl -MJSON::PP -0 -ne 'my $o = decode_json($_); print "@$o{qw(event candidateId previousId)}"' "$T/said")" \
+    "0 elected a b" "elected, and after which candidate"
+within 5 proposals_are 2
+within 5 started_least 3
+
 goes_on "The leadership goes back and forth, as often as it is asked for"
 for i in 1 2 3 4; do
     step_down
     is "$STATUS" 0 "back and forth, $i"
     within 5 proposals_are 2
-    within 5 started_least $((i + 2)) # asked sooner, the next one would hand over before it starts anything
+    within 5 started_least $((i + 3)) # asked sooner, the next one would hand over before it starts anything
 done
-check "six starts" started_least 6
+check "seven starts" started_least 7
 "$BALLOT" step-down --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" >/dev/full 2>"$T/err"
 is "$? $(cat "$T/err")" "125 ballot: cannot write to stdout: No space left on device" "a full disk is an error"
 asked() { zk get "$BASE/requests"; }
