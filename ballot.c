@@ -1900,11 +1900,12 @@ static const char *error_text(int rc)
     return rc == ZMARSHALLINGERROR ? "out of memory" : zerror(rc);
 }
 
-/* Returns whether the server may have carried out what was answered so. */
+/* Returns whether the server may have carried out what was answered so: by anything but a refusal. */
 static bool outcome_unknown(int rc)
 {
-    return rc == ZSYSTEMERROR || rc == ZRUNTIMEINCONSISTENCY || rc == ZCONNECTIONLOSS ||
-           rc == ZOPERATIONTIMEOUT || rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
+    bool refused = (rc < ZAPIERROR && rc >= ZTHROTTLEDOP) || rc == ZUNIMPLEMENTED || rc == ZBADARGUMENTS;
+    bool unsent = rc == ZMARSHALLINGERROR; /* for want of memory: answer_check() */
+    return rc != ZOK && !unsent && (!refused || rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED);
 }
 
 /* Returns whether a transaction was refused because something has changed since we looked. */
@@ -2177,7 +2178,7 @@ static void on_connected(struct client *c)
     c->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
     c->connected = true;
     c->contact_since = now;
-    c->backoff = c->attempt_at = c->hold_until = c->retry_at = 0;
+    c->attempt_at = c->hold_until = c->retry_at = 0;
     c->associated = c->exhausted = c->denied = false;
     c->trouble[0] = '\0';
     c->event(c->owner, CONTACT_MADE, "");
@@ -2188,8 +2189,11 @@ static void on_disconnected(struct client *c)
 {
     if (!c->connected)
         return;
+    nanos now = clock_now();
     c->connected = false;
-    c->contact_since = clock_now();
+    if (now - c->contact_since >= part(c->timeout, PART_PAUSE)) /* a server may greet us and cut us off for ever */
+        c->backoff = 0;
+    c->contact_since = now;
     c->remind_at = c->contact_since + nanos_max(c->timeout, MINUTE);
     c->attempt_at = 0;
     c->event(c->owner, CONTACT_LOST, "");
@@ -2214,6 +2218,14 @@ static void on_event(zhandle_t *handle, int type, int state, const char *path, v
                                   "the server refuses zookeeper-auth (is its digest provider switched off?)");
         c->rejected = c->denied = true;
     }
+}
+
+/* This connection is no good: the library tries the next server. */
+static void client_next_server(struct client *c)
+{
+    if (c->fd >= 0)
+        shutdown(c->fd, SHUT_RDWR);
+    c->attempt_at = 0;
 }
 
 /* --- requests: sending ---------------------------------------------------------------- */
@@ -2272,9 +2284,15 @@ static void request_learn(struct request *r, struct reply reply)
     reply.length = ok ? reply.length : 0;
     reply.stat = ok && reply.stat ? reply.stat : &r->stat;
     reply.names = ok && reply.names && reply.names->count > 0 ? reply.names : &no_names;
+    bool broken = outcome_unknown(reply.rc) && c->connected && zoo_state(c->handle) == ZOO_CONNECTED_STATE;
     c->news = true;
     c->flying[r->number]--;
     c->learn(c->owner, &reply);
+    if (broken) { /* asked again, the server would answer so again, at once */
+        SAY(c->config, WARN, "an answer of %s is refused: %s", zoo_get_current_server(c->handle), zerror(reply.rc));
+        client_next_server(c);
+        on_disconnected(c);
+    }
 }
 
 /* Every answer comes here, through one of the six below. */
@@ -2285,26 +2303,28 @@ static void request_answered(const void *data, struct reply reply)
     free(r);
 }
 
-/* If the library has no memory for an answer, it calls back as if all were well, with a Stat that it has not filled in.
- * That must not be taken for an empty base, or a queue without its first. */
+/* ZMARSHALLINGERROR is ours: memory is out. If the library has none for an answer, it calls back as if all were well,
+ * with a Stat that it has not filled in, which must not be taken for an empty base, or a queue without its first. A
+ * server says the same after it has carried out what was asked. */
 static int answer_check(int rc, bool whole)
 {
-    return rc == ZOK && !whole ? ZMARSHALLINGERROR : rc;
+    return rc == ZMARSHALLINGERROR ? ZSYSTEMERROR : rc == ZOK && !whole ? ZMARSHALLINGERROR : rc;
 }
 
 static void answered_void(int rc, const void *data)
 {
-    request_answered(data, (struct reply){ .rc = rc });
+    request_answered(data, (struct reply){ .rc = answer_check(rc, true) });
 }
 
 static void answered_string(int rc, const char *value, const void *data)
 {
-    request_answered(data, (struct reply){ .rc = rc, .data = value, .length = value ? strlen(value) : 0 });
+    size_t length = value ? strlen(value) : 0;
+    request_answered(data, (struct reply){ .rc = answer_check(rc, true), .data = value, .length = length });
 }
 
 static void answered_stat(int rc, const struct Stat *stat, const void *data)
 {
-    request_answered(data, (struct reply){ .rc = rc, .stat = stat });
+    request_answered(data, (struct reply){ .rc = answer_check(rc, true), .stat = stat });
 }
 
 static void answered_data(int rc, const char *value, int length, const struct Stat *stat, const void *data)
@@ -2349,6 +2369,7 @@ static bool access_complete(const struct ACL_vector *access)
 static void answered_access(int rc, struct ACL_vector *listed, struct Stat *stat, const void *data)
 {
     struct request *r = (struct request *)(uintptr_t)data;
+    rc = answer_check(rc, true);
     const struct ACL_vector none = { 0, NULL }, *access = rc == ZOK && listed && listed->data ? listed : &none;
     bool create = r->data && rc == ZOK;
     if (create)
@@ -2456,11 +2477,11 @@ static void addresses_choose(struct client *c, struct text *t)
  * ends the session, in some milliseconds, or in 1.5 s where the server does not answer. */
 static void handle_close(struct client *c)
 {
+    c->connected = false;
     if (c->handle)
         zookeeper_close(c->handle);
     c->handle = NULL;
     c->fd = -1;
-    c->connected = false;
 }
 
 /* In the place of the old one, if there is one. */
@@ -2621,14 +2642,6 @@ static nanos contact_interest(struct client *c, nanos now)
         c->attempt_at = now;
     c->events = (short)((events & ZOOKEEPER_READ ? POLLIN : 0) | (events & ZOOKEEPER_WRITE ? POLLOUT : 0));
     return now + (nanos)tv.tv_sec * SECOND + tv.tv_usec * MICROSECOND;
-}
-
-/* This connection is no good: the library tries the next server. */
-static void client_next_server(struct client *c)
-{
-    if (c->fd >= 0)
-        shutdown(c->fd, SHUT_RDWR);
-    c->attempt_at = 0;
 }
 
 static nanos contact_patience(const struct client *c, nanos now)
