@@ -3483,6 +3483,11 @@ static void name_ignore(struct ballot *b, const char *name)
 static void on_watch(struct ballot *b, const struct reply *reply)
 {
     const char *name = node_name(b->path, reply->path);
+    if (reply->rc == ZOK && reply->stat->ephemeralOwner == b->client.session.client_id) { /* rule 9 */
+        SAY(&b->config, WARN, "standing as %s/%s", b->path, name);
+        b->denied = DENIED_DELETING; /* it would wait for itself */
+        return;
+    }
     if (reply->rc == ZOK && reply->stat->ephemeralOwner != 0) {
         string_copy(b->watched[reply->request == REQUEST_BEYOND], NODE_MAX, name);
         return;
