@@ -1768,6 +1768,7 @@ enum {
     ADDRESSES_MAX = 4096, /* what the servers' names resolve to               */
     REQUESTS_MAX = 32,    /* numbers that an owner gives its requests, from 0 */
     OPS_MAX = 3,          /* in one transaction                               */
+    SYNCS_MAX = 20,       /* in T/3, or in a second                           */
     TROUBLE_MAX = 320,
 };
 
@@ -1876,6 +1877,8 @@ struct client {
     /* requests */
     int flying[REQUESTS_MAX];
     nanos sent[REQUESTS_MAX];
+    int syncs;               /* so many have been sent                          */
+    nanos syncs_since;       /* since then; counted anew each T/3, or each second */
     bool news;               /* something has changed: the owner must look, or may do more, at once */
 };
 
@@ -2405,10 +2408,24 @@ static int client_set(struct client *c, int request, const char *path, const cha
              : ZMARSHALLINGERROR;
 }
 
+/* All that is read anew begins with a sync. If the answers of a server contradict each other, that would go on as
+ * fast as it answers. */
+static bool client_may_sync(struct client *c)
+{
+    nanos now = clock_now();
+    if (now - c->syncs_since > nanos_min(part(c->timeout, PART_PAUSE), SECOND)) {
+        c->syncs_since = now;
+        c->syncs = 0;
+    }
+    return ++c->syncs <= SYNCS_MAX;
+}
+
 /* A request about one node that sends no data. With `watch` the owner's `event` is called once when the node
  * (ASK_LIST: its children) changes. */
 static int client_ask(struct client *c, int request, enum ask what, const char *path, bool watch)
 {
+    if (what == ASK_SYNC && !client_may_sync(c))
+        return ZTHROTTLEDOP;
     struct request *r = request_new(c, request, path);
     watcher_fn watcher = watch ? on_event : NULL;
     int rc = ZMARSHALLINGERROR;
