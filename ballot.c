@@ -5531,7 +5531,8 @@ static bool settings_complete(struct settings *s, int command, const char *words
     if (s->error[0] || !settings_from_file(s, command))
         return false;
     settings_from_defaults(s);
-    return !s->error[0] && settings_read_identity(s) && settings_settle_format(s, command) && settings_check_together(s, command);
+    return !s->error[0] && settings_read_identity(s) && settings_settle_format(s, command) &&
+           settings_check_together(s, command);
 }
 
 static void settings_free(struct settings *s)
