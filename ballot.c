@@ -7624,7 +7624,7 @@ struct memory {
 
     /* the guard */
     bool guard_dead;
-    nanos guard_due;      /* none could be forked: when to try again; 0: there is one  */
+    nanos guard_due;      /* when to start one; 0: there is one                        */
     struct ballot_lease lease;   /* the last one that it was told                      */
     nanos unacknowledged_since;  /* since when it owes an acknowledgement and has given none; 0: owes none */
     nanos stalled_at;     /* when this process last went on after a stall              */
@@ -7850,6 +7850,7 @@ struct agent {
     ballot *ballot;
     struct stream streams[2];
     pid_t guard;
+    nanos guard_at, guard_pause; /* when it was started, and the least time from that to the next */
     nanos lack_logged_at;  /* when it was last said that there is no guard; 0: there is one */
     int pair;
     unsigned unacknowledged; /* START and LEASE messages that the guard has not acknowledged */
@@ -7880,23 +7881,27 @@ static void agent_send(struct agent *a, const struct message *message, const int
         m->unacknowledged_since = clock_now();
 }
 
-/* Starts a guard in place of one that has died. The lack of one is logged once a minute. */
+/* Starts a guard in place of one that has died; the third within a minute after a pause, which doubles: it may be for
+ * want of memory that they die. The lack of one is logged once a minute. */
 static void agent_next_guard(struct agent *a)
 {
     struct memory *m = &a->facts.memory;
-    nanos now = a->facts.observed.now;
+    nanos now = a->facts.observed.now, due = a->guard_at + a->guard_pause;
+    bool early = now < due;
     fd_close(&a->pair);
-    a->guard = guard_fork(&a->plan, &a->pair);
-    m->guard_due = a->guard < 0 ? now + SECOND : 0;
+    a->guard = early ? -1 : guard_fork(&a->plan, &a->pair);
+    m->guard_due = a->guard >= 0 ? 0 : early ? due : now + SECOND;
     if (a->guard >= 0) {
         if (a->lack_logged_at)
             LOG(a->log, INFO, "a new guard process has been started; standing again");
+        a->guard_pause = now >= a->guard_at + MINUTE ? 0 : nanos_max(SECOND, nanos_min(2 * a->guard_pause, MINUTE / 2));
+        a->guard_at = now;
         a->lack_logged_at = m->unacknowledged_since = a->told_session = 0;
         a->unacknowledged = 0;
         m->guard_dead = false;
     } else if (!a->lack_logged_at || now >= a->lack_logged_at + MINUTE) {
-        LOG(a->log, ERROR, "cannot start the guard process: %s; without one nothing can be run: "
-            "leaving the queue, trying each second, and standing again with the new one", strerror(errno));
+        LOG(a->log, ERROR, "cannot start the guard process: %s; without one nothing can be run: leaving the queue, "
+            "and standing again once there is one", early ? "it dies too soon" : strerror(errno));
         a->lack_logged_at = now;
     }
 }
