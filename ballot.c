@@ -6971,7 +6971,7 @@ static void __attribute__((noreturn)) guard_main(struct guard *g)
 {
     static const int caught[] = { SIGCHLD, 0 };
     static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2,
-                                SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ, SIGWINCH, 0 };
+                                SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGWINCH, 0 };
     fd_close_all(g->pair);
     log_outputs_open(g->plan->log);
     log_library_open(g->plan->log); /* the candidate's went with its descriptors */
@@ -8382,8 +8382,8 @@ static void agent_configure(struct agent *a, const struct settings *s, char **co
 static bool agent_open(struct agent *a)
 {
     static const int caught[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD, 0 };
-    /* A file size limit is like a full disk; `stty tostop` must not stop an election. */
-    static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTOU, 0 };
+    /* `stty tostop` must not stop an election. */
+    static const int ignored[] = { SIGPIPE, SIGTTOU, 0 };
     int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
     a->terminal = tty >= 0;
     fd_close(&tty);
@@ -10562,6 +10562,7 @@ static bool invocation_check(const struct invocation *in, struct settings *s)
 static int invocation_run(const struct invocation *in, const struct settings *s)
 {
     fd_close_all(-1); /* a setting may have named one of them, as --config-file=<(...) does */
+    signal_handle(SIGXFSZ, SIG_IGN); /* a file size limit is like a full disk */
     struct log *log = log_open(s);
     if (!log) {
         fputs("ballot: out of memory\n", stderr);

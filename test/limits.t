@@ -90,16 +90,19 @@ fi
 describe "A log as long as a file may be (RLIMIT_FSIZE) disturbs neither leader nor command"
 head -c 3500 /dev/zero | tr '\0' '\n' >"$T/a.log"
 (ulimit -S -f 4 && exec setsid "$BALLOT" run once --candidate-id=a --zookeeper-session-timeout=2s \
-    --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" --log-level=trace -- \
+    --zookeeper-servers="$(servers zk)" --zookeeper-base-path="$BASE" --debug --log-level=trace -- \
     sh -c 'cp /proc/self/status "$0"; exec "$@"' "$T/status" "$JOB" "$JOBS" -1 fork daemon >"$T/a.out" 2>>"$T/a.log") &
 PID[a]=$!
 check "the command runs" within 10 ready
 full() { [ "$(stat -c %s "$T/a.log")" = 4096 ]; }
-check "... the log has reached its limit" within 10 full
+check "... the log has reached its limit, at the start" within 10 full
 before=$(version)
 check "... it leads on" within 5 beats "$before"
 check "... and the command runs" alive "$(last_pid)"
 is $((0x$(awk '$1 == "SigIgn:" { print $2 }' "$T/status") >> 24 & 1)) 0 "... in which SIGXFSZ is not ignored"
+prlimit "--pid=${PID[a]}" --fsize=unlimited:
+check "the file may grow: what had no room arrives" within 5 logged a "leading, with fencing token"
+refuse "... and no line is torn" grep -qvE '^$|^[-0-9]{10} [0-9:.]{12} (trace|debug|info |warn |error) ' "$T/a.log"
 guard=$(guard_of a)
 kill -KILL "${PID[a]}"
 check "the candidate is killed: its guard ends all of the command" within 5 lock_free
