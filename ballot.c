@@ -2567,6 +2567,19 @@ static void client_end_session(struct client *c, nanos pause)
 
 /* --- coming into contact: what is due, doing it ----------------------------------------------- */
 
+/* The first failure says why: the others until there is contact have the same reason, most likely. */
+static void contact_fails(struct client *c, int rc, int error)
+{
+    if (rc == ZOK || rc == ZNOTHING || c->connected || c->trouble[0])
+        return;
+    const char *why = rc == ZOPERATIONTIMEOUT ? "no answer"
+                    : error == EHOSTDOWN ? "it closes the connection" /* so the library has it */
+                    : error ? strerror(error) : zerror(rc);
+    struct text t = TEXT_IN(c->trouble);
+    text_format(&t, "cannot connect to ZooKeeper at %s: %s", zoo_get_current_server(c->handle), why);
+    SAY(c->config, WARN, "%s; still trying", c->trouble);
+}
+
 static void resolver_give_up(struct client *c)
 {
     resolver_end(&c->resolver);
@@ -2636,7 +2649,9 @@ static nanos contact_interest(struct client *c, nanos now)
     if (c->fd >= 0 && now - c->processed_at > part(c->timeout, PART_STALL) && fd_ready(c->fd, POLLIN))
         zookeeper_process(c->handle, ZOOKEEPER_READ);
     c->processed_at = now;
+    errno = 0;
     int rc = zookeeper_interest(c->handle, &fd, &events, &tv);
+    contact_fails(c, rc, errno);
     c->fd = rc == ZOK ? fd : -1;
     if (zoo_state(c->handle) != ZOO_CONNECTED_STATE)
         on_disconnected(c);
@@ -2668,17 +2683,19 @@ static nanos contact_patience(const struct client *c, nanos now)
 
 /* --- for the owner's loop --------------------------------------------------------------------- */
 
-/* `config` must outlive the client. Nothing is sent before the first client_prepare(). */
+/* `config` must outlive the client. Nothing is sent before the first client_prepare(). The first reminder comes later
+ * than an owner's patience ends that waits for T. */
 static void client_open(struct client *c, const struct ballot_config *config, void *owner,
                         void (*learn)(void *, const struct reply *), void (*event)(void *, int, const char *))
 {
     nanos now = clock_now(), timeout = config->timeout_ms * MILLISECOND;
     *c = (struct client){
         .config = config, .owner = owner, .learn = learn, .event = event, .timeout = timeout, .fd = -1,
-        .contact_since = now, .remind_at = now + timeout + SECOND, /* later than an owner that gives up */
+        .contact_since = now, .remind_at = now + nanos_max(timeout, MINUTE) + SECOND,
         .seed = (unsigned)now ^ (unsigned)getpid() << 16,
         .resolver = { .since = now - 5 * SECOND, .fd = -1 },
     };
+    SAY(config, INFO, "connecting to ZooKeeper at %s", config->servers);
 }
 
 /* Ends the session, if there is one and the server answers. `learn` is called for what is on its way. */
@@ -2711,8 +2728,10 @@ static int client_prepare(struct client *c, struct pollfd *slots, int room, nano
         *wake = nanos_min(*wake, contact_interest(c, now));
         /* A server that accepts and never answers would cost 2/3 T: no longer than T/5. */
         nanos patience = nanos_min(contact_patience(c, now), PAUSE_MAX);
-        if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + patience, now, wake))
+        if (c->fd >= 0 && !c->connected && c->attempt_at && due(c->attempt_at + patience, now, wake)) {
+            contact_fails(c, ZOPERATIONTIMEOUT, 0);
             client_next_server(c);
+        }
         if (c->fd >= 0 && now >= c->hold_until && count < room)
             slots[count++] = (struct pollfd){ .fd = c->fd, .events = c->events };
     }
@@ -2731,8 +2750,13 @@ static void client_dispatch(struct client *c, const struct pollfd *slots, int co
         else if (c->handle && slots[i].fd == c->fd) {
             int events = (slots[i].revents & POLLOUT ? ZOOKEEPER_WRITE : 0) |
                          (slots[i].revents & (POLLIN | POLLHUP | POLLERR) ? ZOOKEEPER_READ : 0);
+            bool connecting = !c->connected;
             c->processed_at = clock_now();
-            if (zookeeper_process(c->handle, events) != ZOK)
+            errno = 0;
+            int rc = zookeeper_process(c->handle, events);
+            if (connecting)
+                contact_fails(c, rc, errno);
+            if (rc != ZOK)
                 c->attempt_at = 0;
         }
     }
