@@ -236,7 +236,7 @@ campaign_settings() { # reads the head of the plan, and its first event into EVE
         esac
     done
 }
-campaign() { # SEED SECONDS [KIND [MODE]]
+campaign() { # SEED SECONDS [KIND [MODE [FAULT...]]]
     local begun end name witness pulse n
     declare -gA FROZEN=() VICTIM=() BUSY=() COUNT=()
     : >"$T/faults"

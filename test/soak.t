@@ -13,7 +13,8 @@ campaign_servers
 for ((spent = 0, n = 0; spent < seconds; spent += each, n++)); do
     kind=${kinds[n % ${#kinds[@]}]}
     describe "Whatever fails: $each s of faults, run ${kind%-*}, on-disconnect=${kind#*-}, CAMPAIGN_SEED=$((seed + n))"
-    campaign $((seed + n)) $each "${kind%-*}" "${kind#*-}"
+    # shellcheck disable=SC2086
+    campaign $((seed + n)) $each "${kind%-*}" "${kind#*-}" ${CAMPAIGN_FAULTS:-}
     campaign_judge
     [ "$kind" = once-keep ] && kept=$((kept + each))
     overlapped=$((overlapped + $(judged_count overlaps)))
