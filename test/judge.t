@@ -76,24 +76,25 @@ each() { # FROM TO: one run each two seconds, by a
     local t
     for ((t = $1; t <= $2; t += 2)); do run a 1 $((t + 100)) $((t * 1000 + 5)) end $((t * 1000 + 300)) "$(activation $t)"; done
 }
-agrees "each once is right" "$(each 2 90)" "$(campaign cron keep)"
-objects "one that is missing" "1800000040 is missing" "$(each 2 38 && each 42 90)" "$(campaign cron keep)"
-agrees "... with its leader, killed" "$(each 2 38 && each 42 90)" \
+agrees "each once is right" "$(each 2 98)" "$(campaign cron keep)"
+objects "those after the last one, too" "1800000096 is missing" "$(each 2 94)" "$(campaign cron keep)"
+objects "one that is missing" "1800000040 is missing" "$(each 2 38 && each 42 98)" "$(campaign cron keep)"
+agrees "... with its leader, killed" "$(each 2 38 && each 42 98)" \
     "$(campaign cron keep "$(fault 1 kill-candidate 40001 41000 a)")"
 agrees "... since the last one was still running" \
-    "$(each 2 36 && run a 1 99 38005 end 41000 "$(activation 38)" && each 42 90)" "$(campaign cron keep)"
-again=$(each 2 90 && run b 1 20 41000 end 41200 "$(activation 40)")
+    "$(each 2 36 && run a 1 99 38005 end 41000 "$(activation 38)" && each 42 98)" "$(campaign cron keep)"
+again=$(each 2 98 && run b 1 20 41000 end 41200 "$(activation 40)")
 again=${again//20 1 b/20 2 b}
 objects "one that is run twice" "1800000040 started twice: a at 40.005 and b at 41.000" "$again" "$(campaign cron keep)"
 objects "... with stop, behind a cut, too" "started twice" "$again" "$(campaign cron stop "$(fault 1 cut 36000 40500 a)")"
-agrees "... but not with keep" "$(each 2 40 && run b 2 20 41000 end 41200 "$(activation 40)" && each 42 46 | sed 's/1 a/3 a/')" \
+agrees "... but not with keep" "$(each 2 40 && run b 2 20 41000 end 41200 "$(activation 40)" && each 42 98 | sed 's/ 1 a/ 3 a/')" \
     "$(campaign cron keep "$(fault 1 cut 36000 40500 a)")"
-objects "one before its time" "before its time" "$(each 2 40 && run a 1 20 41500 end 41800 "$(activation 42)" && each 44 90)" \
+objects "one before its time" "before its time" "$(each 2 40 && run a 1 20 41500 end 41800 "$(activation 42)" && each 44 98)" \
     "$(campaign cron keep)"
 agrees "... by the servers' clock, and not by its own" \
-    "$(each 2 40 && run a 1 20 41505 end 41800 "$(activation 42)" && run a 1 21 43505 end 43700 "$(activation 44)")" \
+    "$(each 2 40 && run a 1 20 41505 end 41800 "$(activation 42)" && run a 1 21 43505 end 43700 "$(activation 44)" && each 46 98)" \
     "$(campaign cron keep "clock 40500000000 a +0.500 1.000")"
 objects "one that is not of the schedule" "not of the schedule" \
-    "$(each 2 40 && run a 1 20 41005 end 41300 "$(activation 41)" && each 42 90)" "$(campaign cron keep)"
+    "$(each 2 40 && run a 1 20 41005 end 41300 "$(activation 41)" && each 42 98)" "$(campaign cron keep)"
 objects "one that is late" "when the next was due" \
-    "$(each 2 40 && run a 1 20 45500 end 45600 "$(activation 42)" && each 46 90)" "$(campaign cron keep)"
+    "$(each 2 40 && run a 1 20 45500 end 45600 "$(activation 42)" && each 46 98)" "$(campaign cron keep)"
