@@ -40,6 +40,9 @@ objects "... but soon after its beginning, when none may take over" "after the f
     "$(campaign once keep "$(fault 1 cut 48500 49500 a)")"
 objects "... and longer than stop-timeout after its return" "longer than it may" \
     "$(run a 1 10 2000 term 55000 && overlap 20 49000 && run b 2 20 49000 end 100500)" "$(campaign once keep "$cut")"
+agrees "... of the commands of its successor with each" \
+    "$(run a 1 10 2000 term 50000 && overlap 20 49000 && run b 2 20 49000 end 49400 && overlap 21 49401 &&
+        run b 2 21 49401 end 100500)" "$(campaign once keep "$(fault 1 cut 46000 49500 a)")"
 objects "a child that outlives its command, and overlaps" "two commands at a time" \
     "$(run a 1 10 2000 end 48000 | sed 's/gone 48/gone 50/' && overlap 20 49000 && run b 2 20 49000 end 100500)" \
     "$(campaign once stop)"
