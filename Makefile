@@ -76,8 +76,8 @@ test/bin/simconform: test/conform.c test/simzk.c test/simzk.h
 # The program on a simulated system, with a simulated ensemble. BALLOT_C names another
 # ballot.c: an older one, say.
 BALLOT_C = ../ballot.c
-SIM = test/sim.c test/simos.c test/simzk.c test/simballot.c
-test/bin/sim: $(SIM) test/simos.h test/simzk.h ballot.c ballot.h
+SIM = test/sim.c test/simcron.c test/simwatch.c test/simos.c test/simzk.c test/simballot.c
+test/bin/sim: $(SIM) test/simos.h test/simzk.h test/simcron.h test/simwatch.h ballot.c ballot.h
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -O2 -g $(CPPFLAGS) -DBALLOT_C='"$(BALLOT_C)"' -o $@ $(SIM) -linih
 
@@ -96,7 +96,7 @@ sim-coverage: test/bin/coverage/sim
 	@cd test/bin/coverage && ./sim --seconds $(SECONDS) --shrink 0 && gcov -o . sim-simballot.gcda >/dev/null && \
 	    grep -n '#####' ballot.c.gcov | sed 's/^[0-9]*: *#####: *//' >unreached && wc -l <unreached
 
-test/bin/coverage/sim: $(SIM) test/simos.h test/simzk.h ballot.c ballot.h
+test/bin/coverage/sim: $(SIM) test/simos.h test/simzk.h test/simcron.h test/simwatch.h ballot.c ballot.h
 	@mkdir -p test/bin/coverage
 	cd test/bin/coverage && $(CC) -std=c99 -g -O0 --coverage $(CPPFLAGS) -DBALLOT_C='"$(BALLOT_C)"' -o sim $(SIM:%=$(CURDIR)/%) -linih
 

@@ -14,7 +14,9 @@
  * simballot.c the program. */
 #define _POSIX_C_SOURCE 200809L
 
+#include "simcron.h"
 #include "simos.h"
+#include "simwatch.h"
 #include "simzk.h"
 
 #include <assert.h>
@@ -61,9 +63,16 @@ struct host {
     bool present, down, no_fork, stop; /* stop: on-disconnect                      */
     int64_t timeout, stop_timeout;
     int candidate;          /* pid; 0: none                                        */
+    bool watches;           /* `watch` runs beside it:                             */
+    int watcher;            /* pid; 0: none                                        */
+    int64_t watches_at;     /* since then                                          */
     struct instance *instance;
     const char *on_success, *on_error;
-    int64_t sent;           /* its last transaction                                */
+    int64_t sent;           /* its last transaction,                               */
+    int64_t off_at;         /* its clock was so far from the servers', last; 0: never */
+    int64_t sent_at, beat_at, answered; /* by true time; beat_at: the servers took one that wrote the base; answered:
+                               when the last of these was sent that has had its answer */
+    int beat;               /* the base's version then                             */
     int64_t base_delay, busy;
     int disturbances;       /* faults at work on it                                */
     bool unheard;           /* cut off, or a process of it frozen, and no answer has come since */
@@ -89,6 +98,7 @@ struct fault {
     int kind, host, server;
     bool leader;            /* strikes the leader's host instead                   */
     bool next;              /* or that of the next in the queue                    */
+    bool back;              /* a clock is set back by as much in the end           */
     int64_t at, span, amount;
     enum moment_kind aim;
     enum sim_moment moment;
@@ -112,8 +122,16 @@ struct go {                 /* see "a Go ballot in the queue"                   
     int64_t beat_at, seen_at;
 };
 
+enum story { STORY_ONCE, STORY_CRON, STORY_WATCH, STORIES };
+
+static const char *const story_names[STORIES] = { "once", "cron", "watch" };
+
 static struct world {
     uint64_t seed, dice;    /* dice: for what is decided before the start          */
+    enum story story;
+    struct cron_options cron;
+    int64_t healed_at;      /* all clocks were set; 0: not yet                     */
+    bool anyway;            /* on-election-failure=run-anyway                      */
     int servers, hosts, faults, armed;
     struct zk_options options;
     struct host host[HOSTS];
@@ -132,6 +150,7 @@ static struct world {
     int lagging;            /* such that have all followers answer too late        */
     int64_t lag[SERVERS];   /* how late each of them answers, if it is one         */
     struct go go;
+    bool go_led;            /* since the last record: activations count from now   */
     int64_t go_took_at;     /* it claimed a base that was not empty; -1: never     */
     int64_t last_token;
     int last_host;          /* that started with it                                */
@@ -146,6 +165,7 @@ static struct world {
     int64_t moved_at;       /* a request to connect had arrived late. The last; 0: never   */
     char violation[256];
     uint64_t claims, starts, elections;
+    int64_t elected_at;     /* the servers, last                                   */
 } world;
 
 /* --- how long until a command runs again ------------------------------------------- */
@@ -327,9 +347,13 @@ static void judge_loss(int host, const char *message)
 }
 
 /* A log line without its time. */
-void world_output(struct process *p, const char *text, size_t length)
+void world_output(struct process *p, int fd, const char *text, size_t length)
 {
     const char *end = text + length;
+    if (fd == STDOUT_FILENO && p->pid == world.host[p->host].watcher) {
+        watch_read(p->host, text, length);
+        return;
+    }
     while (text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *stop = newline ? newline : end, *message = text;
@@ -352,17 +376,31 @@ void world_output(struct process *p, const char *text, size_t length)
 static void candidate_entry(void)
 {
     const struct host *h = &world.host[sim_host()];
-    char id[32], servers[256] = "", timeout[32], stop[32];
+    bool cron = world.story == STORY_CRON;
+    char id[32], servers[256] = "", timeout[32], stop[32], catch_up[32];
     snprintf(id, sizeof id, "host%d", sim_host());
     snprintf(timeout, sizeof timeout, "%" PRId64 "ms", h->timeout / SIM_MS);
     snprintf(stop, sizeof stop, "%" PRId64 "ms", h->stop_timeout / SIM_MS);
     for (int s = 0; s < world.servers; s++)
         snprintf(servers + strlen(servers), sizeof servers - strlen(servers), "%s10.0.0.%d:2181", s ? "," : "", s + 1);
-    char *argv[] = { "ballot", "run", "once", "--candidate-id", id, "--zookeeper-servers", servers, "--zookeeper-base-path", BASE,
+    snprintf(catch_up, sizeof catch_up, "%" PRId64 "s", world.cron.catch_up / SIM_SECOND);
+    char *argv[] = { "ballot", "run", cron ? "cron" : "once", "--candidate-id", id, "--zookeeper-servers", servers, "--zookeeper-base-path", BASE,
                      "--zookeeper-session-timeout", timeout, "--stop-timeout", stop, "--on-disconnect", h->stop ? "stop" : "keep",
                      "--on-child-success", (char *)(uintptr_t)h->on_success, "--on-child-error", (char *)(uintptr_t)h->on_error,
                      "--log-level", "trace", "--restart-delay", "100ms", "--restart-delay-max", "400ms", "--", "command", NULL };
-    sim_exit(sim_ballot_main(COUNT(argv) - 1, argv));
+    char *scheduled[] = { "--schedule", (char *)(uintptr_t)cron_spec(), "--catch-up", catch_up, "--dst", world.cron.dst_wall ? "wall" : "vixie",
+                          "--on-election-failure", world.anyway ? "run-anyway" : "retry" };
+    char *all[COUNT(argv) + COUNT(scheduled)];
+    size_t words = 3, more = cron ? COUNT(scheduled) : 0;
+    memcpy(all, argv, words * sizeof *all);
+    memcpy(all + words, scheduled, more * sizeof *all);
+    memcpy(all + words + more, argv + words, sizeof argv - words * sizeof *all);
+    sim_exit(sim_ballot_main((int)(COUNT(argv) + more) - 1, all));
+}
+
+char *world_time_zone(void)
+{
+    return world.story == STORY_CRON ? cron_zone() : NULL;
 }
 
 static void operator_entry(void)
@@ -374,6 +412,27 @@ static void operator_entry(void)
     sim_exit(sim_ballot_main(COUNT(argv) - 1, argv));
 }
 
+static void watcher_entry(void)
+{
+    char servers[256] = "", timeout[32];
+    snprintf(timeout, sizeof timeout, "%" PRId64 "ms", world.asked / SIM_MS);
+    for (int s = 0; s < world.servers; s++)
+        snprintf(servers + strlen(servers), sizeof servers - strlen(servers), "%s10.0.0.%d:2181", s ? "," : "", s + 1);
+    char *argv[] = { "ballot", "watch", "-o", "json", "--zookeeper-servers", servers, "--zookeeper-base-path", BASE,
+                     "--zookeeper-session-timeout", timeout, NULL };
+    sim_exit(sim_ballot_main(COUNT(argv) - 1, argv));
+}
+
+static void watcher_start(void *arg)
+{
+    struct host *h = &world.host[(intptr_t)arg];
+    if (!h->watches || h->down || h->watcher || world.ending)
+        return;
+    h->watcher = os_spawn((int)(intptr_t)arg, watcher_entry)->pid;
+    h->watches_at = sim_now();
+    watch_born((int)(intptr_t)arg, h->watcher);
+}
+
 static void host_start(void *arg)
 {
     int number = (int)(intptr_t)arg;
@@ -381,7 +440,7 @@ static void host_start(void *arg)
     if (h->down || h->candidate || world.ending)
         return;
     for (int i = 0; i < PROCESSES; i++) /* what the last one left: a service manager ends it */
-        if (os_each(i) && os_each(i)->host == number) {
+        if (os_each(i) && os_each(i)->host == number && os_each(i)->pid != h->watcher) {
             h->swept_at = sim_now();
             os_kill(os_each(i), SIGKILL);
         }
@@ -456,6 +515,16 @@ static bool base_names(const struct host *h, char *path, size_t size)
            zk_session_host(view.ephemeral_owner) == h - world.host;
 }
 
+/* Whose proposal that stands the base names; -1: nobody's. */
+static int named_host(void)
+{
+    char path[512];
+    for (int i = 0; i < world.hosts; i++)
+        if (base_names(&world.host[i], path, sizeof path))
+            return i;
+    return -1;
+}
+
 /* It is about to lose its session or its proposal; or it breaks a connection, which it needs for the next one. */
 static void evict(struct host *h, bool loses)
 {
@@ -526,6 +595,8 @@ static void command_script(struct process *p, int generation)
     const struct host *h = &world.host[p->host];
     bool brief = sim_chance(25), child = sim_chance(generation == 0 ? 35 : 20) && generation < 3;
     p->script[LIFE_MS] = (int)(brief ? sim_between(0, T / 4) : sim_between(T, 30 * T));
+    if (world.story == STORY_CRON)
+        p->script[LIFE_MS] = (int)sim_between(0, sim_chance(80) ? cron_period() / SIM_MS / 2 : 3 * cron_period() / SIM_MS);
     p->script[STATUS] = sim_chance(75) ? 0 : (int)sim_between(1, 3);
     p->script[TERM_MS] = sim_chance(h->patience) ? 0 : sim_chance(60) ? (int)sim_between(0, h->stop_timeout / SIM_MS) : IGNORES_TERM;
     p->script[CHILD_MS] = (int)sim_between(0, sim_chance(50) ? 3 : T);
@@ -671,24 +742,36 @@ static bool thawed(const struct instance *i)
     return i->helpless || (i->helpless_at >= 0 && sim_now() - i->helpless_at < world.shortest / 20);
 }
 
+/* It may count its lease as over, and go on: 2/3 of the shortest T, by a clock that may be fast, after the sending of
+ * its last heartbeat that was answered. */
+static bool alone(const struct host *h)
+{
+    return !h->stop && sim_now() - h->answered > world.shortest / 2;
+}
+
 static void judge_start(const struct run *new)
 {
     const struct host *h = &world.host[new->host];
     instances_look();
     rollback_look();
-    if (go_runs() && !thawed(new->instance) && !tampered(h))
+    if (!new->token) /* run-anyway */
+        return;
+    bool goes_on = world.story == STORY_CRON && alone(h);
+    if (go_runs() && !goes_on && !thawed(new->instance) && !tampered(h))
         sim_violation("two commands (Go): the Go ballot's, host%d's since now", new->host);
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
         bool knows = emptied_alone(r) && new->instance->started < world.emptied_at - 3 * world.longest; /* who led before */
-        if (r == new || !r->alive || instance_excused(r->instance) || thawed(new->instance) ||
+        if (r == new || !r->alive || !r->token || instance_excused(r->instance) || thawed(new->instance) ||
             (tampered(older) && !knows && (meddled(older) || !must_know(new->instance, r))))
             continue;
-        if (older->stop || !disturbed(r))
+        if (!goes_on && (older->stop || !disturbed(r)))
             sim_violation("two commands (%s): host%d's since %.3f, host%d's since now", older->stop ? "stop" : "keep",
                           r->host, (double)r->started / 1e9, new->host);
     }
     bool again = new->token == world.last_token && new->host == world.last_host; /* rerun */
+    if (goes_on)
+        return;
     if (new->token <= world.last_token && !again && !thawed(new->instance) && !tampered(h))
         sim_violation("token out of order: host%d starts with %" PRId64 " after %" PRId64, new->host, new->token, world.last_token);
     if (new->token > world.last_token || tampered(h)) {
@@ -707,10 +790,22 @@ static void judge_lease(const struct run *r)
         sim_violation("lease outlived: host%d's command by %" PRId64 " ms", r->host, over / SIM_MS);
 }
 
+static bool cron_steady(const struct host *h);
+
+static void cron_start(const struct process *p, bool executed)
+{
+    const struct host *h = &world.host[p->host];
+    sim_tell("host%d command %d is for %s", p->host, p->pid, p->scheduled);
+    cron_started(p->host, h->candidate, p->scheduled, cron_steady(h), alone(h), !p->token, executed);
+}
+
 bool world_exec(struct process *p)
 {
     const struct family *f = p->family;
-    if (sim_chance(2) && !world.ending) {
+    bool fails = sim_chance(2) && !world.ending;
+    if (world.story == STORY_CRON)
+        cron_start(p, !fails);
+    if (fails) {
         world.calm_since = sim_now(); /* it ends as if it had started, and delays the next start as much */
         return false;
     }
@@ -735,6 +830,8 @@ static void run_leave(struct process *p)
     if (--r->alive > 0)
         return;
     sim_tell("host%d the last of its command is dead", r->host);
+    if (world.story == STORY_CRON)
+        cron_ended(r->host, WIFSIGNALED(p->status));
     instances_look();
     judge_lease(r);
     for (struct run **at = &world.runs; *at; at = &(*at)->next)
@@ -762,6 +859,10 @@ void world_ended(struct process *p)
         i->killed = process_out(i->candidate) && process_out(i->guard) && p->status == SIGKILL;
         h->swept_at = i->killed ? sim_now() : h->swept_at;
         sim_tell("host%d %s %d is dead, status %d", p->host, process_role(p), p->pid, p->status);
+    }
+    if (p->pid == h->watcher) {
+        h->watcher = 0;
+        sim_at(sim_now() + world.asked / 10, watcher_start, (void *)(intptr_t)p->host);
     }
     if (p->pid != h->candidate)
         return;
@@ -925,6 +1026,7 @@ static void boot_machine(struct fault *f)
     cut(f->struck, -1, -1);
     world.host[f->struck].down = !world.host[f->struck].present;
     host_restart(f->struck, 1);
+    watcher_start((void *)(intptr_t)f->struck);
 }
 
 static void term(struct fault *f)
@@ -1045,6 +1147,20 @@ static void negotiate_all(struct fault *f)
 static void negotiate(struct fault *f) { (void)f; zk_timeouts(-1, world.options.least, world.options.most); }
 static void clock_rate(struct fault *f) { os_clock(f->struck, 1000 + (int)(f->amount % 101) * (f->span % 2 ? 1 : -1), 0); }
 static void clock_true(struct fault *f) { os_clock(f->struck, 1000, 0); }
+static void clock_set(struct fault *f) { os_clock(f->struck, 1000, f->amount); }
+static void clock_back(struct fault *f) { os_clock(f->struck, 1000, f->back ? -f->amount : 0); }
+static void servers_set(struct fault *f) { zk_clock(f->amount); }
+static void servers_back(struct fault *f) { zk_clock(f->back ? -f->amount : 0); }
+
+static void all_set_by(int64_t step)
+{
+    zk_clock(step);
+    for (int h = 0; h < world.hosts; h++)
+        os_clock(h, 1000, step);
+}
+
+static void all_set(struct fault *f) { all_set_by(f->amount); }
+static void all_back(struct fault *f) { all_set_by(f->back ? -f->amount : 0); }
 static void clock_step(struct fault *f) { os_clock(f->struck, 1000, (f->amount - world.longest) * 1000); }
 
 static void delete_proposal(struct fault *f)
@@ -1124,6 +1240,7 @@ static void go_beat(struct go *go)
     go->silent = go->leads && !done;
     go->version = base.version + 1;
     go->leads = go->leads || done;
+    world.go_led = world.go_led || go->leads;
 }
 
 /* The first ephemeral child of the base, or the first of that session; false: there is none. */
@@ -1219,8 +1336,8 @@ static void step_down(struct fault *f)
  * GLOBAL: nobody can lead; UNREAD: who led cannot be read from the base any more;
  * REMOTE: the row of a host, by a fault of its server;
  * SWIZZLE: one host after the other, and they heal in another order;
- * PAIR: the leader and the next in the queue */
-enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16, UNREAD = 32, REMOTE = 64, SWIZZLE = 128, PAIR = 256 };
+ * PAIR: the leader and the next in the queue; CLOCKS: no election may care */
+enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16, UNREAD = 32, REMOTE = 64, SWIZZLE = 128, PAIR = 256, CLOCKS = 512 };
 
 static const struct kind {
     const char *name;
@@ -1255,6 +1372,9 @@ static const struct kind {
     { "base rewritten", 2, GONE, DATA | UNREAD, rewrite_base, NULL }, { "odd child", 1, ENDED, 0, odd_child, NULL },
     { "rights taken", 2, DENIED, GLOBAL, refuse, allow }, { "rights of one taken", 3, DENIED, LOCAL, refuse_one, allow_one }, { "step-down", 3, ENDED, 0, step_down, NULL },
     { "answers lost, of the first two", 2, TWO_MUTE, LOCAL | PAIR, mute_answers, hear_answers },
+    /* of run cron alone: dice_clocks() */
+    { "wall clock set", 0, ENDED, CLOCKS, clock_set, clock_back }, { "servers' clock set", 0, ENDED, CLOCKS, servers_set, servers_back },
+    { "all clocks set", 0, ENDED, CLOCKS, all_set, all_back },
 };
 
 /* A leader whose base was overwritten, and nothing else has happened, keeps its place, the first, until its command is dead. */
@@ -1417,6 +1537,18 @@ static void lease_learn(int host, bool acknowledged)
         h->instance->lease_end = end;
 }
 
+static void beat_look(struct host *h)
+{
+    struct zk_view base;
+    char data[2048];
+    if (!base_written((int)(h - world.host), data) || !zk_look(BASE, &base) || base.version == h->beat)
+        return;
+    h->beat = base.version;
+    h->beat_at = sim_now();
+}
+
+static void cron_written(int host);
+
 void sim_request(enum sim_moment moment, enum sim_request request, int host, int server, const char *path)
 {
     (void)server;
@@ -1431,8 +1563,16 @@ void sim_request(enum sim_moment moment, enum sim_request request, int host, int
     if (moment == SIM_LEARNED && ours && request < SIM_SYNC && !strncmp(path, BASE, strlen(BASE)) &&
         zk_counts()->rollbacks == world.rollbacks)
         p->family->instance->told_at = sim_now();
-    if (request == SIM_MULTI && moment == SIM_SENT && ours)
+    if (request == SIM_MULTI && moment == SIM_SENT && ours) {
         world.host[host].sent = os_boot_clock(host);
+        world.host[host].sent_at = sim_now();
+    }
+    if (request == SIM_MULTI && moment == SIM_APPLIED && host < world.hosts)
+        beat_look(&world.host[host]);
+    if (request == SIM_MULTI && moment == SIM_LEARNED && ours && world.host[host].beat_at >= world.host[host].sent_at)
+        world.host[host].answered = world.host[host].sent_at;
+    if (world.story == STORY_CRON && moment == SIM_APPLIED && request >= SIM_CREATE && request <= SIM_MULTI && host < world.hosts)
+        cron_written(host);
     if (request == SIM_MULTI && (moment == SIM_LEARNED ? ours : moment == SIM_APPLIED && host < world.hosts))
         lease_learn(host, moment == SIM_LEARNED);
     for (int i = 0; world.armed && i < world.faults; i++) {
@@ -1462,7 +1602,7 @@ static bool harmless(const struct fault *f, const struct run *r)
     int64_t end = f->working ? sim_now() : f->ended_at + (late ? f->amount : 0);
     bool brief = end - f->began_at < world.shortest / 4 && (k->row == MUTE || k->begin == cut_both);
     int64_t since = marks(f, r) ? r->started - 6 * world.longest : sim_now() - excuse_span(&world.host[r->host]);
-    if (!f->began_at || (end < since && k->begin != step_down)) /* a request may be on its way for long */
+    if (!f->began_at || k->flags & CLOCKS || (end < since && k->begin != step_down)) /* a request may be on its way for long */
         return true;
     if ((brief && k->flags & LOCAL) || marks(f, r))
         return brief && k->flags & LOCAL;
@@ -1475,7 +1615,7 @@ static void judge_touch(const struct process *p)
 {
     const struct run *r = p->run;
     const struct host *h = &world.host[p->host];
-    if (h->stop || h->down || p->pid != r->first || tampered(h) || world.ending)
+    if (!r->token || h->stop || h->down || p->pid != r->first || tampered(h) || world.ending)
         return;
     for (int i = 0; i < world.faults; i++)
         if (!harmless(&world.fault[i], r))
@@ -1485,9 +1625,17 @@ static void judge_touch(const struct process *p)
 
 /* --- the judges of the whole ---------------------------------------------------------------------- */
 
+/* So far from the servers' that it may have handed over for that, in the last minute. */
+static bool clock_off(const struct host *h)
+{
+    return h->off_at && sim_now() - h->off_at < 75 * SIM_SECOND + world.longest;
+}
+
 static bool host_well(const struct host *h)
 {
     const struct process *p = os_process(h->candidate);
+    if (world.story == STORY_CRON && clock_off(h))
+        return false;
     return h->present && !h->down && !h->no_fork && !h->disturbances && p && p->state == ALIVE && !p->frozen;
 }
 
@@ -1623,6 +1771,97 @@ static void judge_gap(int64_t gap)
                       (double)gap / 1e9, rows[row].name, (double)bound / 1e9);
 }
 
+/* --- run cron: what its judge is told --------------------------------------------------------- */
+
+static bool of_clocks(const struct kind *k)
+{
+    return k->begin == clock_rate || k->begin == clock_step || k->begin == clock_set || k->begin == servers_set || k->begin == all_set;
+}
+
+/* Whether that kind of fault strikes one host alone. */
+static bool of_one(const struct kind *k)
+{
+    return k->flags & LOCAL || k->begin == kill_guard || k->begin == term || k->begin == fork_fails || k->begin == reset_connection ||
+           k->begin == lose_connection || k->begin == expire || k->begin == renegotiate || k->begin == clock_rate ||
+           k->begin == clock_step || k->begin == clock_set;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* When something last struck it, as far as the clocks, or all but them, are concerned: began, was at work, ended. */
+static int64_t struck_at(const struct host *h, bool clocks_only)
+{
+    int64_t at = world.healed_at ? world.healed_at : -1;
+    for (const struct fault *f = world.fault; f < world.fault + world.faults; f++) {
+        const struct kind *k = &kinds[f->kind];
+        bool stands = k->begin == freeze_candidate || k->begin == freeze_guard || k->begin == freeze_machine ||
+                      k->begin == suspend_machine || k->begin == busy;
+        if (!f->began_at || (of_one(k) && f->struck != h - world.host) || (clocks_only && !of_clocks(k) && !stands))
+            continue;
+        bool at_work = f->working && (k->flags & (LOCAL | GLOBAL) || k->begin == lag || k->begin == fork_fails);
+        bool told_to_end = k->begin == term && h->instance && f->began_at >= h->instance->started;
+        at = later(at, at_work || told_to_end ? sim_now() : later(f->began_at, f->ended_at));
+    }
+    return at;
+}
+
+#define SETTLED (SIM_SECOND + SIM_SECOND / 5) /* so late a leader may see that its clock was set, or that it stood still */
+
+static bool cron_steady(const struct host *h)
+{
+    return sim_now() - struck_at(h, true) > SETTLED;
+}
+
+/* It leads, in contact, and nothing is wrong, or was just now. */
+static bool cron_able(const struct host *h)
+{
+    const struct process *c = os_process(h->candidate), *g = c && c->family ? os_process(c->family->guard) : NULL;
+    if (!host_well(h) || !g || g->state != ALIVE || g->frozen || !zk_serves() || !servers_agree() || tampered(h))
+        return false;
+    int64_t struck = later(struck_at(h, false), g->born), left = h->instance->lease_end - os_boot_clock((int)(h - world.host));
+    return h->answered > struck && sim_now() - struck > SETTLED && left > world.longest / 4;
+}
+
+/* What a watcher in contact has told by now: all but what is younger than a reconnect, or than some round trips. */
+static void watchers_judge(void)
+{
+    if (world.story == STORY_ONCE)
+        return;
+    watch_tree();
+    for (struct host *h = world.host; h < world.host + world.hosts; h++) {
+        int64_t calm = later(later(struck_at(h, false), h->watches_at), world.elected_at);
+        calm = world.rolled_at ? later(calm, world.rolled_at + 5 * world.longest) : calm; /* it believes them 3 T later */
+        bool contact = h->watcher && !h->down && !host_lost(h) && zk_serves() && servers_agree();
+        if (contact && sim_now() - calm > 4 * world.longest + 40 * world.slowest)
+            watch_judge((int)(h - world.host), 12 * world.slowest + 4 * world.options.disk_most + world.longest / 20 + 100 * SIM_MS);
+    }
+}
+
+static void cron_written(int host)
+{
+    if (cron_record(host, world.host[host].candidate, cron_able(&world.host[host]), world.go_led))
+        world.go_led = false;
+}
+
+static void cron_often(void *arg)
+{
+    struct cron_seen seen[HOSTS];
+    int named = named_host();
+    (void)arg;
+    for (struct host *h = world.host; h < world.host + world.hosts; h++) {
+        int64_t off = os_wall_clock((int)(h - world.host)) - zk_wall();
+        h->off_at = off > 50 * SIM_SECOND || off < -50 * SIM_SECOND ? sim_now() : h->off_at;
+        seen[h - world.host] = (struct cron_seen){ named == h - world.host, named == h - world.host && cron_able(h) };
+    }
+    if (tampered(&world.host[0]))
+        cron_forgotten();
+    cron_look(seen, world.hosts);
+    sim_at(sim_now() + (world.shortest < 2500 * SIM_MS ? world.shortest / 10 : 250 * SIM_MS), cron_often, NULL);
+}
+
 /* A follower that lags more than a round trip may take: no request has its answer in time, and who waits on it
  * stays there. Where all do, nobody leads as long, nor until what they had for an answer then is out. */
 static bool lagging(void)
@@ -1670,13 +1909,15 @@ static void judge_takeover(void)
         mute = mute || world.host[i].mute_in;
         rerun = rerun || (world.host[i].no_fork && !strcmp(world.host[i].on_error, "rerun"));
     }
-    if (leader_host() >= 0 || go_runs())
+    if (leader_host() >= 0 || (world.story == STORY_CRON && named_host() >= 0) || go_runs())
         world.ran_at = sim_now();
     if (world.moved != zk_counts()->moved)
         world.moved_at = sim_now();
     world.moved = zk_counts()->moved;
     /* A leader that is to rerun what it cannot start leads on. A mute one whose base was
      * overwritten is never revoked: it may still be stopping its command. */
+    if (world.elections != zk_counts()->elections)
+        world.elected_at = sim_now();
     if (rerun || !zk_serves() || world.elections != zk_counts()->elections || lagging() || first_blocked() ||
         (mute && tampered(&world.host[0])))
         world.calm_since = sim_now();
@@ -1735,6 +1976,7 @@ static void judge_often(void *arg)
         world.calm_since = sim_now();
     }
     judge_takeover();
+    watchers_judge();
     sim_at(sim_now() + world.longest / 10, judge_often, NULL);
 }
 
@@ -1872,6 +2114,53 @@ static void dice_host(struct host *h, int64_t T, int mode, int64_t delay)
     h->patience = (int)dice(0, 100);
 }
 
+/* Mostly a few seconds; around the minute that is promised; minutes to hours; days to years. */
+static int64_t dice_clock(bool far)
+{
+    int64_t c = dice(1, 100), most = c <= 35 ? 3 : c <= 65 || !far ? 58 : c <= 80 ? 130 : c <= 93 ? 7200 : 3 * 365 * 86400;
+    int64_t least = c <= 35 || (c > 93 && far) ? 0 : most == 58 ? 30 : most == 130 ? 55 : 120;
+    return (dice_chance(50) ? 1 : -1) * (dice(least, most) * SIM_SECOND + dice(-SIM_SECOND / 2, SIM_SECOND / 2));
+}
+
+static void dice_clock_fault(int64_t T)
+{
+    static void (*const sets[])(struct fault *) = { clock_set, clock_set, clock_set, servers_set, all_set };
+    struct fault *f = &world.fault[world.faults++];
+    *f = (struct fault){ .kind = kind_of(sets[dice(0, COUNT(sets) - 1)]), .host = (int)dice(0, world.hosts - 1), .leader = dice_chance(60),
+                         .at = dice(2 * T, world.end_of_faults), .span = dice_span(T), .amount = dice_clock(!cron_one_day()),
+                         .back = dice_chance(60) };
+    dice_aim(f);
+}
+
+/* A rate that lasts. */
+static void dice_clock_rate(int64_t T)
+{
+    struct fault *f = &world.fault[world.faults++];
+    *f = (struct fault){ .kind = kind_of(clock_rate), .host = (int)dice(0, world.hosts - 1), .leader = dice_chance(50),
+                         .at = dice(0, world.end_of_faults), .span = dice(2 * T, 60 * T), .amount = dice(0, 100) };
+}
+
+static void dice_cron(int64_t T)
+{
+    static const int64_t catch_ups[] = { 0, 0, 10, 60, 60, 60, 300 };
+    bool right = dice_chance(35), one = dice_chance(40), stop = false;
+    world.cron = (struct cron_options){ .catch_up = catch_ups[dice(0, COUNT(catch_ups) - 1)] * SIM_SECOND, .timeout = world.longest,
+                                        .patience = 14 * world.slowest + 6 * world.options.disk_most + T / 20 + 120 * SIM_MS };
+    cron_begin(&world.cron, world.end_of_faults + 20 * T, dice);
+    world.options.wall = world.cron.wall;
+    int off = (int)dice(0, world.hosts - 1);
+    for (int h = 0; h < world.hosts; h++) {
+        int64_t step = right || (one && h != off) ? dice(-SIM_SECOND, SIM_SECOND) : dice_clock(!cron_one_day());
+        os_clock(h, 1000, world.cron.wall + step - os_wall_clock(h));
+        stop = stop || world.host[h].stop;
+    }
+    world.anyway = !stop && dice_chance(15);
+    for (int64_t n = dice_chance(30) ? 0 : dice(1, 5); n > 0 && world.faults < FAULTS; n--)
+        dice_clock_fault(T);
+    for (int64_t n = dice_chance(60) ? 0 : dice(1, 2); n > 0 && world.faults < FAULTS; n--)
+        dice_clock_rate(T);
+}
+
 static void dice_world(void)
 {
     static const int64_t timeouts[] = { 1000, 2000, 2000, 5000, 10000 };
@@ -1888,6 +2177,19 @@ static void dice_world(void)
     world.options = (struct zk_options){ .servers = world.servers, .tick = T / dice(4, 10), .least = T / 4, .most = 4 * T,
                                          .disk_least = SIM_MS / 10, .disk_most = dice(1, 10) * SIM_MS, .wall = INT64_C(1700000000) * SIM_SECOND };
     dice_faults(T);
+    if (world.story == STORY_CRON)
+        dice_cron(T);
+    for (int64_t n = world.story == STORY_WATCH || (world.story == STORY_CRON && dice_chance(25)) ? dice(1, 2) : 0; n > 0; n--)
+        world.host[dice(0, world.hosts - 1)].watches = true;
+}
+
+/* All clocks are right again. */
+static void heal_clocks(void)
+{
+    zk_clock(world.cron.wall + sim_now() - zk_wall());
+    for (int h = 0; h < world.hosts; h++)
+        os_clock(h, 1000, zk_wall() + sim_between(-SIM_SECOND, SIM_SECOND) - os_wall_clock(h));
+    world.healed_at = world.calm_since = sim_now();
 }
 
 static void heal(void *arg)
@@ -1902,6 +2204,8 @@ static void heal(void *arg)
     world.armed = 0;
     zk_server_freeze(-1, false);
     zk_server_start(-1, ZK_KEPT);
+    if (world.story == STORY_CRON && sim_chance(70))
+        heal_clocks();
 }
 
 /* What a process holds stays bounded, and it rests. */
@@ -1979,6 +2283,7 @@ static void world_end(void)
 /* What of a seed is played: all, but for what shrinking left out. */
 struct play {
     uint64_t seed;
+    enum story story;
     bool left_out[FAULTS];
     bool absent[HOSTS];
     bool tracing;
@@ -2002,7 +2307,7 @@ static void totals_add(void)
 /* Returns whether nothing was broken; else world.violation says what. */
 static bool play(const struct play *p, bool telling)
 {
-    world = (struct world){ .seed = p->seed, .dice = p->seed * 7919 + 1, .telling = telling, .tracing = p->tracing, .tampered_at = -1,
+    world = (struct world){ .seed = p->seed, .story = p->story, .dice = p->seed * 7919 + 1, .telling = telling, .tracing = p->tracing, .tampered_at = -1,
                             .go_took_at = -1 };
     os_begin(p->seed);
     dice_world();
@@ -2011,7 +2316,10 @@ static bool play(const struct play *p, bool telling)
         world.host[i].present = !p->absent[i];
         world.host[i].down = p->absent[i];
         sim_at(dice(0, world.longest), host_start, (void *)(intptr_t)i);
+        if (world.host[i].watches)
+            sim_at(dice(0, world.end_of_faults), watcher_start, (void *)(intptr_t)i);
     }
+    watch_begin();
     tell_world();
     for (int i = 0; i < world.faults; i++) { /* also what is left out: it must not change what chance brings */
         world.fault[i].left_out = p->left_out[i];
@@ -2019,7 +2327,11 @@ static bool play(const struct play *p, bool telling)
     }
     sim_at(world.end_of_faults, heal, NULL);
     judge_often(NULL);
+    if (world.story == STORY_CRON)
+        cron_often(NULL);
     quiet();
+    if (world.story == STORY_CRON)
+        cron_end();
     totals_add();
     world_end();
     return world.violation[0] == '\0';
@@ -2082,6 +2394,8 @@ static void play_print(const struct play *p)
             printf("%s%d", comma, i);
             comma = ",";
         }
+    if (p->story)
+        printf(" STORY=%s", story_names[p->story]);
     printf("  # %s", world.violation);
     for (int i = 0, told = 0; i < world.faults && told < 8; i++)
         if (fault_played(p, i))
@@ -2174,9 +2488,9 @@ static void totals_table(void)
         printf("# %s: %s\n", empty[i].what, empty[i].why);
 }
 
-static bool seed_hunt(uint64_t seed, bool shrinking, double began)
+static bool seed_hunt(uint64_t seed, enum story story, bool shrinking, double began)
 {
-    struct play p = { .seed = seed };
+    struct play p = { .seed = seed, .story = story };
     alarm(60);
     if (play(&p, false))
         return true;
@@ -2192,18 +2506,27 @@ static bool seed_hunt(uint64_t seed, bool shrinking, double began)
     return false;
 }
 
-/* Lines of a file of seeds: "SEED=n FAULTS=a,b HOSTS=c,d  # why". */
+static enum story story_named(const char *name)
+{
+    int n = STORIES - 1;
+    while (n > 0 && strcmp(story_names[n], name) != 0)
+        n--;
+    return (enum story)n;
+}
+
+/* Lines of a file of seeds: "SEED=n FAULTS=a,b HOSTS=c,d [STORY=name]  # why". */
 static int seeds_check(const char *file)
 {
-    char line[4096], faults[2048], hosts[64];
+    char line[4096], faults[2048], hosts[64], name[16];
     FILE *in = fopen(file, "r");
     int broken = 0, count = 0;
     while (in && fgets(line, sizeof line, in)) {
         struct play p = { .seed = 0 };
-        int n = sscanf(line, "SEED=%" SCNu64 " FAULTS=%2047s HOSTS=%63s", &p.seed, faults, hosts);
+        int n = sscanf(line, "SEED=%" SCNu64 " FAULTS=%2047s HOSTS=%63s STORY=%15s", &p.seed, faults, hosts, name);
         if (n < 1)
             continue;
-        if (n == 3) {
+        p.story = n == 4 ? story_named(name) : STORY_ONCE;
+        if (n >= 3) {
             play_keep(p.left_out, FAULTS, faults);
             play_keep(p.absent, HOSTS, hosts);
         }
@@ -2218,7 +2541,7 @@ static int seeds_check(const char *file)
     return broken != 0;
 }
 
-static int story(struct play *p)
+static int tell(struct play *p)
 {
     bool fine = play(p, true);
     printf("# hash %016" PRIx64 "\n", os_hash());
@@ -2241,6 +2564,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(argv[i], "--seed")) p.seed = strtoull(value, NULL, 10), one = true;
+        else if (!strcmp(argv[i], "--story")) p.story = story_named(value);
         else if (!strcmp(argv[i], "--faults")) play_keep(p.left_out, FAULTS, value);
         else if (!strcmp(argv[i], "--hosts")) play_keep(p.absent, HOSTS, value);
         else if (!strcmp(argv[i], "--seconds")) limit = strtod(value, NULL);
@@ -2255,13 +2579,13 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--check")) check = atoi(value) != 0;
     }
     if (one)
-        return story(&p);
+        return tell(&p);
     if (file)
         return seeds_check(file);
     for (uint64_t n = 0; n < most && (limit <= 0 || seconds() - began < limit) && (hours <= 0 || (double)totals.simulated < hours * 3600e9); n++) {
-        broken += !seed_hunt(from + n, shrinking, began);
+        broken += !seed_hunt(from + n, p.story, shrinking, began);
         if (check) {
-            const struct play again = { .seed = from + n };
+            const struct play again = { .seed = from + n, .story = p.story };
             play(&again, false);
             uint64_t hash = os_hash();
             play(&again, false);
@@ -2271,6 +2595,8 @@ int main(int argc, char **argv)
     }
     totals_print(seconds() - began);
     if (table) {
+        cron_totals();
+        watch_totals();
         totals_rows();
         totals_most();
         totals_table();

@@ -158,6 +158,11 @@ int64_t os_boot_clock(int host)
     return c->boot + span / 1000 * c->permille + span % 1000 * c->permille / 1000;
 }
 
+int64_t os_wall_clock(int host)
+{
+    return os_boot_clock(host) + os.clocks[host].wall;
+}
+
 void os_clock(int host, int permille, int64_t step)
 {
     struct clock *c = &os.clocks[host];
@@ -1267,7 +1272,7 @@ ssize_t sim_write(int fd, const void *buffer, size_t size)
 {
     struct file *f = fd_file(fd);
     if (f && f->kind == FILE_NULL) {
-        world_output(os.current, buffer, size);
+        world_output(os.current, fd, buffer, size);
         return (ssize_t)size;
     }
     call("write");
@@ -1543,13 +1548,15 @@ int sim_gethostname(char *name, size_t size)
 
 char *sim_getenv(const char *name)
 {
-    return NULL;
+    return strcmp(name, "TZ") ? NULL : world_time_zone();
 }
 
 int sim_setenv(const char *name, const char *value, int replace)
 {
     if (!strcmp(name, "BALLOT_FENCING_TOKEN"))
         os.current->token = strtoll(value, NULL, 10);
+    if (!strcmp(name, "BALLOT_SCHEDULED_TIME"))
+        snprintf(os.current->scheduled, sizeof os.current->scheduled, "%s", value);
     return 0;
 }
 
@@ -1565,7 +1572,7 @@ int sim_printf(const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    world_output(os.current, line, strlen(line));
+    world_output(os.current, STDOUT_FILENO, line, strlen(line));
     return n;
 }
 

@@ -151,6 +151,7 @@ struct process {
     bool cloexec[FDS];
     /* of a command, told by its environment and chosen by its script */
     int64_t token;
+    char scheduled[40];           /* "": no activation's                      */
     int script[8];
 };
 
@@ -163,6 +164,7 @@ void os_hash_add(uint64_t value);
 
 void os_clock(int host, int permille, int64_t step); /* its rate from now on; sets the wall clock by step */
 int64_t os_boot_clock(int host);
+int64_t os_wall_clock(int host);
 int64_t os_true_span(int host, int64_t span); /* how long a span of its clock takes */
 
 struct process *os_spawn(int host, void (*entry)(void)); /* a candidate: child of init */
@@ -184,8 +186,9 @@ void world_call(struct process *p, const char *name); /* before each call of p's
 bool world_exec(struct process *p);       /* it becomes a command; false: no such file */
 void world_signalled(struct process *p, int number); /* a command gets a signal     */
 void world_ended(struct process *p);
-void world_output(struct process *p, const char *text, size_t length);
+void world_output(struct process *p, int fd, const char *text, size_t length);
 bool world_fork_fails(struct process *p);
+char *world_time_zone(void);              /* TZ; NULL: not set                       */
 
 #endif
 #endif

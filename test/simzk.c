@@ -28,6 +28,7 @@
 enum { SERVERS_MAX = 5, IDENTITIES_MAX = 4, STALE_MAX = 8, STALE_EVERY = 32, SYNC_LIMIT = 5, INIT_LIMIT = 10 };
 
 static struct zk_options options;
+static int64_t clock_set;                /* by so much, since zk_begin()                    */
 static struct zk_counts counts;
 static int64_t committed, committed_time; /* the last zxid of any leader's, and when it was proposed */
 
@@ -300,7 +301,8 @@ struct request {
     enum act act;
     int xid, rc, origin, host, timeout; /* origin: the server of the client, -1: nobody's   */
     bool watch, stranger, committed;
-    int64_t session, zxid, time;        /* time: milliseconds since 1970                    */
+    int64_t session, zxid, time;        /* time: milliseconds since 1970, as if no clock was ever set */
+    int64_t wall;                       /* by the servers' clock                            */
     int64_t behind;                     /* zxid of the last write that its server had then  */
     uint64_t connection;
     struct request *next;               /* in the connection's queue                        */
@@ -465,7 +467,7 @@ static void create_apply(struct tree *t, const struct request *r, const struct o
     up->stat.numChildren++;
     *n = (struct node){ .references = 1, .path = bytes_keep(op->path), .data = bytes_keep(op->data), .access = op->access };
     n->stat.czxid = n->stat.mzxid = n->stat.pzxid = r->zxid;
-    n->stat.ctime = n->stat.mtime = r->time;
+    n->stat.ctime = n->stat.mtime = r->wall;
     n->stat.ephemeralOwner = op->flags & ZOO_EPHEMERAL ? r->session : 0;
     tree_add(t, n);
 }
@@ -490,7 +492,7 @@ static void change_apply(struct tree *t, const struct request *r, struct op *op)
         n->data = bytes_keep(op->data);
         n->stat.version = op->version;
         n->stat.mzxid = r->zxid;
-        n->stat.mtime = r->time;
+        n->stat.mtime = r->wall;
     }
     op->stat = node_stat(n);
 }
@@ -1258,6 +1260,11 @@ static void proposal_free(struct proposal *p)
 
 /* --- leading --------------------------------------------------------------------------------- */
 
+int64_t zk_wall(void)
+{
+    return options.wall + sim_now() + clock_set;
+}
+
 static int request_check(struct server *s, struct request *r)
 {
     if (r->act == ACT_OPEN || r->stranger)
@@ -1271,6 +1278,7 @@ static void request_prepare(struct server *s, struct request *r)
     struct tree before = { .zxid = 0 };
     r->zxid = s->ahead.zxid = ++s->counter;
     r->time = s->ahead.time = (options.wall + sim_now()) / SIM_MS;
+    r->wall = zk_wall() / SIM_MS;
     r->rc = request_check(s, r);
     if (r->act == ACT_OPEN)
         track_open(s, r->session, r->timeout, r->origin);
@@ -1900,6 +1908,7 @@ void zk_begin(const struct zk_options *o)
     last_id = 0;
     committed = committed_time = 0;
     refused_hosts = 0;
+    clock_set = 0;
     for (int i = 0; i < options.servers; i++)
         server_begin(&servers[i], i);
     struct server *leader = &servers[options.servers - 1];
@@ -2024,6 +2033,11 @@ void zk_follower_lag(int server, int64_t span)
 {
     FOR_EACH(s, server)
         s->lag = span;
+}
+
+void zk_clock(int64_t step)
+{
+    clock_set += step;
 }
 
 void zk_server_forget(int server)
@@ -2168,7 +2182,7 @@ bool zk_look(const char *path, struct zk_view *view)
     if (!n)
         return false;
     *view = (struct zk_view){ n->data ? n->data->at : "", n->data ? (size_t)n->data->length : 0, n->stat.ephemeralOwner,
-                              n->stat.version, n->access.world == ZOO_PERM_ALL };
+                              n->stat.version, n->access.world == ZOO_PERM_ALL, n->stat.mtime };
     return true;
 }
 

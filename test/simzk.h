@@ -108,6 +108,8 @@ void zk_server_freeze(int server, bool frozen);
 bool zk_server_runs(int server);    /* neither dead nor frozen                       */
 void zk_disk_stall(int server, int64_t span);   /* writes to its disk wait so long    */
 void zk_follower_lag(int server, int64_t span); /* it applies commits so much later; 0: no more */
+void zk_clock(int64_t step);        /* sets the wall clocks of all servers             */
+int64_t zk_wall(void);              /* what they show, nanoseconds since 1970          */
 void zk_server_forget(int server);              /* of an ensemble: it answers nothing until its next transaction, as
                                                    3.6.0 to 3.8.0 sometimes do (ZOOKEEPER-4537) */
 void zk_timeouts(int server, int64_t least, int64_t most); /* what it negotiates from now on */
@@ -130,6 +132,7 @@ struct zk_view {
     int64_t ephemeral_owner;
     int version;
     bool open;                       /* its access list gives all rights to all      */
+    int64_t mtime;                   /* milliseconds since 1970                      */
 };
 bool zk_look(const char *path, struct zk_view *view); /* false: no such node            */
 const char *zk_child(const char *path, int index);    /* names, sorted; NULL at the end */
