@@ -69,6 +69,10 @@ for file in "$T"/blocks/*; do
 done
 note "$(printf '%s\n' "$T"/blocks/* | wc -l) blocks, $(printf '%s\n' "${TRIED[@]}" | grep -c ^skipped) skipped"
 
+describe "The table of test/compare, which takes minutes, has the rows that it prints"
+is "$(sed -n '/^| eight at once/,/^$/s/^| \([^|]*\) |.*/\1/p' "$readme")" \
+    "$(sed -n 's/^    row "\([^"]*\)" .*/\1/p' "$here/compare" | sed 's/\\`/`/g')" "its rows"
+
 describe "A resource with the three lines refuses a smaller token than it has seen (fence.t: an older leader's)"
 mkdir "$T/srv"
 lines=$(cat "$(block 'exec 9>>')")
