@@ -1,17 +1,17 @@
 #!/bin/bash
-# What a machine refuses: new processes, longer files, /dev/null.
+# What a machine refuses: new processes, longer files, /dev/null. (Memory, descriptors: hunger.t.)
 . "$(dirname "$0")/lib.sh"
 zk_start zk
 version() { zk stat "$BASE" | sed 's/version=\([0-9]*\).*/\1/'; }
 beats() { [ "$(version)" -ge $(($1 + 3)) ]; } # VERSION: heartbeats have come since
 
-# The first three blocks: no new process can be started, because of RLIMIT_NPROC; pids.max and a
-# lack of memory are the same to ballot.
+# The first blocks: no new process can be started, because of RLIMIT_NPROC; pids.max and a lack of
+# memory are the same to ballot.
 AS=() # root is not limited: as a user that has no other process
 [ "$(id -u)" = 0 ] && AS=(setpriv "--reuid=$((300000 + $$))" --clear-groups env "HOME=$T")
 cp "$BALLOT" "$T/ballot" # where that user may read it
 cp "$JOB" "$T/job"
-printf '#!/bin/sh\nexec %s %s "$@"\n' "${AS[*]}" "$T/ballot" >"$T/limited"
+printf '#!/bin/sh\nexec %s ${LIMIT:+prlimit "--nproc=$LIMIT:"} %s "$@"\n' "${AS[*]}" "$T/ballot" >"$T/limited"
 chmod 755 "$T/ballot" "$T/job" "$T/limited"
 chmod 711 "$T"
 limited() { # NAME OPTION...
@@ -33,6 +33,36 @@ guard_dies() { # NAME
 }
 
 if limits_bind; then
+    describe "No child can be started, for names, as guard, as the command: it is said, and tried again at a pace"
+    chmod 777 "$JOBS"
+    first=$BASE
+    LIMIT=2 BALLOT=$T/limited candidate n --zookeeper-servers="localhost:${PORT[zk]}" -- sleep 99 # itself and its guard
+    check "names are not resolved" within 10 \
+        logged n "cannot start a child to resolve the servers' names: Resource temporarily unavailable; trying again in"
+    PID[guard]=$(guard_of n)
+    limit guard most
+    limit n most # for the last check of these blocks
+    LIMIT=1 limited a
+    ended a
+    is "$STATUS" 125 "... the guard is not started: it ends"
+    check "... and says so" logged a "fatal cannot start the guard process: Resource temporarily unavailable"
+    limited b
+    within 10 ready
+    limited c --restart-delay=200ms --on-child-error=rerun
+    within 10 proposals_are 2
+    guard_of c >"$T/guard"
+    "${AS[@]}" prlimit "--pid=$(cat "$T/guard")" --nproc=1:
+    stop b
+    refused='cannot execute .*: Resource temporarily unavailable; running it again in'
+    check "... the command is not started, again and again" within 10 prints_least 4 times_logged c "$refused"
+    attempt() { date -d "$(grep "$refused" "$T/c.log" | sed -n "$1s/ error .*//p")" +%s%3N; } # NUMBER: when it was
+    check "... after pauses that double" test $(($(attempt 4) - $(attempt 1))) -ge 800 # of 1400; else 600
+    PID[guard]=$(cat "$T/guard")
+    limit guard most
+    check "... until it can be" within 10 started_least 2
+    is "$(overlaps)" 0 "... and never two"
+    stop c
+
     describe "The leader cannot have a new guard: it leaves the queue, and stands again once it can"
     chmod 777 "$JOBS"
     limited a --on-child-error=rerun
@@ -83,8 +113,40 @@ if limits_bind; then
     check "the waiting one has a guard again, and leads" within 10 started_least 2
     is "$(overlaps)" 0 "... and no two commands ran at a time"
     stop b
+    n_leads() { BASE=$first leader_is n; }
+    check "names that could not be resolved have been since" within 10 n_leads
+    stop n
 else
     skip "a candidate that cannot have a new guard" "$WHY"
+fi
+
+describe "A control group that is full (pids.max): the guard is not started, or the command, until there is room"
+for group in /sys/fs/cgroup/{pids/,}ballot-test.$$; do
+    mkdir "$group" 2>/dev/null && [ -w "$group/pids.max" ] && break
+    rmdir "$group" 2>/dev/null
+done
+grouped() { # NAME MOST OPTION...
+    local list
+    list=$(servers zk) # before there is no room for such a child
+    echo "$2" >"$group/pids.max"
+    (echo "$BASHPID" >"$group/cgroup.procs" && exec setsid "$BALLOT" run once --candidate-id="$1" \
+        --zookeeper-servers="$list" --zookeeper-base-path="$BASE" "${@:3}" -- "$JOB" "$JOBS" -1 \
+        >"$T/$1.out" 2>"$T/$1.log") &
+    PID[$1]=$!
+}
+if [ -d "$group" ]; then
+    grouped a 1
+    ended a
+    check "no guard" logged a "fatal cannot start the guard process: Resource temporarily unavailable"
+    grouped b 2 --restart-delay=100ms --on-child-error=rerun
+    check "no command" within 10 logged b "cannot execute .*: Resource temporarily unavailable; running it again in"
+    echo max >"$group/pids.max"
+    check "... until there is room" within 10 started_least 1
+    stop b
+    emptied() { rmdir "$group" 2>/dev/null; }
+    within 5 emptied
+else
+    skip "a full control group" "none with a pids.max can be made here"
 fi
 
 describe "A log as long as a file may be (RLIMIT_FSIZE) disturbs neither leader nor command"
