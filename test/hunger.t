@@ -88,6 +88,32 @@ missed() { grep -l none "$T"/says.* | wc -l; }
 check "... most of them were asked for" prints_least 50 missed
 check "... nothing is left in any queue" within 5 left_none
 
+leader_starves() { # MODE ON BLOCK
+    local behind=
+    [ "$2" = 0 ] || behind=", and all behind it"
+    describe "A leader (on-disconnect=$1) lacks its block of memory $3$behind: another follows it"
+    NOMEM_AT=$3 NOMEM_ON=$2 NOMEM_SAYS=$T/says.leader BALLOT=$T/hungry \
+        candidate a "${T1[@]}" --on-disconnect="$1" -- "$JOB" "$JOBS" -1 fork daemon
+    within 3 ready
+    candidate b "${T1[@]}" --on-disconnect="$1" -- "$JOB" "$JOBS" -1 fork daemon
+    check "the block was asked for" within 15 test -s "$T/says.leader"
+    [ "$2" = 1 ] || kill -KILL "${PID[a]}" 2>/dev/null # for want of one it need not end
+    check "another runs the command" within 15 logged b ' starting '
+    is "$(overlaps)" 0 "... and no two ran at a time"
+    kill -KILL "${PID[a]}" 2>/dev/null
+    rm "$T/says.leader"
+    stop b
+}
+if [ -z "${SOAK:-}" ]; then
+    leader_starves stop 1 260
+else
+    for block in {230..400..10}; do
+        for on in 0 1; do
+            for mode in stop keep; do leader_starves $mode $on "$block"; done
+        done
+    done
+fi
+
 describe "The client library has no memory for what the base holds: that is no empty base"
 candidate a "${T1[@]}" -- "$JOB" "$JOBS" -1
 within 5 ready
@@ -113,7 +139,7 @@ within 5 proposals_are 2
 : >"$T/dying"
 kill -KILL "$(guard_of a)"
 check "another candidate leads" within 5 ready_least 2
-check "... it is said why" logged a "cannot start the guard process: it dies too soon; without one nothing can be run"
+check "... it is said why" within 5 logged a "cannot start the guard process: it dies too soon; without one nothing can be run"
 rm "$T/dying"
 check "... and once one lives it stands again" within 10 proposals_are 2
 below "$(times_logged a 'the guard process has died')" 6 "... after few attempts"
