@@ -139,7 +139,8 @@ within 5 proposals_are 2
 : >"$T/dying"
 kill -KILL "$(guard_of a)"
 check "another candidate leads" within 5 ready_least 2
-check "... it is said why" within 5 logged a "cannot start the guard process: it dies too soon; without one nothing can be run"
+check "... it is said why" within 5 \
+    logged a "cannot start the guard process: it dies too soon; without one nothing can be run"
 rm "$T/dying"
 check "... and once one lives it stands again" within 10 proposals_are 2
 below "$(times_logged a 'the guard process has died')" 6 "... after few attempts"
