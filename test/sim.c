@@ -144,7 +144,8 @@ static struct world {
     bool renegotiated;
     int64_t slowest;        /* round trip                                          */
     int64_t end_of_faults, end;
-    int64_t calm_since, ran_at; /* ran_at: a command was alive                     */
+    int64_t calm_since, ran_at; /* ran_at: a command was alive,                    */
+    int ran_host;           /* the last that died on that host                     */
     int64_t tampered_at;    /* a fault that may make two of one; -1: never         */
     int tampering, global;  /* such faults at work                                 */
     int lagging;            /* such that have all followers answer too late        */
@@ -829,6 +830,7 @@ static void run_leave(struct process *p)
     world.ran_at = sim_now();
     if (--r->alive > 0)
         return;
+    world.ran_host = r->host;
     sim_tell("host%d the last of its command is dead", r->host);
     if (world.story == STORY_CRON)
         cron_ended(r->host, WIFSIGNALED(p->status));
@@ -1711,11 +1713,12 @@ static enum row gap_row(const struct causes *c)
 
 /* A leader that was denied a right leaves the queue once it reads so, which it does not while it is frozen, and its
  * command has ended, which takes stop-timeout; the pause of rule 15 begins then, though the fault may have ended long
- * before. */
+ * before. One that was out of contact, and has lost the lead meanwhile, stands after as long, and counts from when it
+ * came back. */
 static int64_t fault_lingers(const struct fault *f)
 {
     const struct kind *k = &kinds[f->kind];
-    int64_t span = 0;
+    int64_t span = k->flags & LOCAL && f->struck == world.ran_host ? world.host[f->struck].stop_timeout : 0;
     for (const struct host *h = world.host; k->row == DENIED && h < world.host + world.hosts; h++)
         if (k->flags & GLOBAL || h == &world.host[f->struck]) {
             int64_t later = h->stop_timeout + (h->denied_at > f->ended_at ? h->denied_at - f->ended_at : 0);
