@@ -14,10 +14,31 @@ static int wall_gettime(clockid_t id, struct timespec *t)
     return rc;
 }
 #define clock_gettime wall_gettime
+#define zoo_amulti noted_multi
 #include "ballot.c"
+#undef zoo_amulti
 #include <sys/resource.h>
 
 #include "tap.h"
+
+/* The last transaction, which is not sent. */
+static struct { int type, version, length; char path[80]; } noted[OPS_MAX];
+
+int noted_multi(zhandle_t *handle, int count, const zoo_op_t *ops, zoo_op_result_t *results,
+                void_completion_t completion, const void *data)
+{
+    (void)handle, (void)results, (void)completion, (void)data;
+    for (int i = 0; i < count; i++) {
+        const zoo_op_t *op = &ops[i];
+        bool set = op->type == ZOO_SETDATA_OP, check = op->type == ZOO_CHECK_OP, delete = op->type == ZOO_DELETE_OP;
+        noted[i].type = op->type;
+        noted[i].version = set ? op->set_op.version : check ? op->check_op.version : delete ? op->delete_op.version : 0;
+        noted[i].length = set ? op->set_op.datalen : 0;
+        string_copy(noted[i].path, sizeof noted[i].path,
+            set ? op->set_op.path : check ? op->check_op.path : delete ? op->delete_op.path : op->create_op.path);
+    }
+    return ZBADARGUMENTS;
+}
 
 static void test_durations(void)
 {
@@ -207,6 +228,12 @@ static void test_claims(void)
     check(begins_at(b, 10 * SECOND, REQUEST_WRITE), "... of its T");
     names(b, "proposal-1", false);
     check(begins_at(b, 12 * SECOND, REQUEST_WRITE), "(c) of keep: after the greater T");
+    b->base.timeout = 3 * SECOND;
+    check(begins_at(b, 6 * SECOND, REQUEST_WRITE), "... which may be our own");
+    names(b, "", true);
+    check(begins_at(b, 6 * SECOND, REQUEST_WRITE), "... also where the base names no proposal, whatever else it says");
+    names(b, "proposal-1", false);
+    b->base.timeout = 12 * SECOND;
     b->base.restarted = true;
     check(begins_at(b, 24 * SECOND, REQUEST_WRITE), "... after 2 T where the clock restarted");
     b->base.restarted = false;
@@ -314,6 +341,64 @@ static ballot *second(enum ballot_mode mode, const char *leader)
     names(b, leader, mode == BALLOT_STOP);
     b->base.revocable = true;
     return b;
+}
+
+static bool noted_op(int place, int type, const char *path, int version)
+{
+    return noted[place].type == type && !strcmp(noted[place].path, path) && noted[place].version == version;
+}
+
+static void test_transactions(void)
+{
+    describe("Rules 3 and 4: what is written checks our proposal, and goes by the version that was read last");
+    ballot *b = second(BALLOT_KEEP, "proposal-1");
+    b->base.version = 7;
+    write_send(b);
+    check(noted_op(0, ZOO_CHECK_OP, "/b/proposal-5", -1) && noted_op(1, ZOO_SETDATA_OP, "/b", 7) &&
+        noted[1].length == (int)b->sent_length && b->sent_length > 0, "a claim, or a heartbeat");
+    resign_send(b);
+    check(noted_op(0, ZOO_SETDATA_OP, "/b", 7) && noted[0].length == 0 &&
+        noted_op(1, ZOO_DELETE_OP, "/b/proposal-5", -1), "a resignation empties the base");
+    check(b->resigning, "... and may be carried out from here on");
+    b->unrecorded = true;
+    resign_send(b);
+    check(noted_op(0, ZOO_CHECK_OP, "/b", 7) && noted_op(1, ZOO_DELETE_OP, "/b/proposal-5", -1),
+        "... but not one that says \"unrecorded\"");
+    b->record.version = 3;
+    b->record.exists = true;
+    save_send(b);
+    check(noted_op(0, ZOO_CHECK_OP, "/b/proposal-5", -1) && noted_op(1, ZOO_SETDATA_OP, "/b/schedule", 3), "a record");
+    b->record.exists = false;
+    save_send(b);
+    check(noted_op(1, ZOO_CREATE_OP, "/b/schedule", 0), "... that is not there yet");
+    revoke_send(b);
+    check(noted_op(0, ZOO_CHECK_OP, "/b", 7) && noted_op(1, ZOO_DELETE_OP, "/b/proposal-1", -1),
+        "a revocation, if the base is as silent as we believe");
+    ballot_close(b);
+
+    describe("... and the last word of the record comes before the resignation");
+    b = member(BALLOT_KEEP);
+    names(b, "proposal-5", false);
+    b->leading = b->record.pending = b->record.fresh = true;
+    b->beat_at = NEVER;
+    b->want = WANT_LEAVE;
+    check(step_at(b, 0) == REQUEST_SAVE, "the record first");
+    b->record.pending = false;
+    check(step_at(b, 0) == REQUEST_RESIGN, "... then the resignation");
+    ballot_close(b);
+
+    describe("Rule 5: if the answer to what sets is lost, all is read again");
+    static const enum step sets[] = { REQUEST_WRITE, REQUEST_RESIGN, REQUEST_SAVE, REQUEST_PROPOSE, REQUEST_REVOKE };
+    for (size_t i = 0; i < COUNT(sets); i++) {
+        b = member(BALLOT_KEEP);
+        b->record.fresh = b->record.pending = true;
+        answer(b, sets[i], clock_now(), (struct reply){ .rc = ZCONNECTIONLOSS });
+        check(b->unsettled && !b->synced && !b->base.fresh && !b->list_fresh, requests[sets[i]].text);
+        check(b->ghost == (sets[i] == REQUEST_PROPOSE), "... and a proposal that may be ours is looked for");
+        check(b->record.pending == (sets[i] != REQUEST_SAVE), "... a record that may be written is not written again");
+        check((b->broke_at != 0) == (sets[i] == REQUEST_REVOKE), "... a revocation counts the silence anew");
+        ballot_close(b);
+    }
 }
 
 static void test_mute(void)
@@ -442,6 +527,36 @@ static void base_reads(ballot *b, int64_t czxid, int32_t version, const char *da
 #define GONE "{\"proposalNode\":\"/b/proposal-1\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
 #define OURS "{\"proposalNode\":\"/b/proposal-5\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
 
+static void test_watches(void)
+{
+    describe("Rule 1: a watch that has fired, or that an old handle had, is set again");
+    ballot *b = second(BALLOT_KEEP, "proposal-1");
+    check(step_at(b, 0) == STEP_NONE, "watched");
+    election_event(b, ZOO_CHILD_EVENT, "/b/proposal-1");
+    check(step_at(b, 0) == REQUEST_AHEAD, "fired");
+    string_copy(b->watched[0], NODE_MAX, "proposal-1");
+    election_event(b, CONTACT_ANEW, "");
+    check(step_at(b, 0) == REQUEST_AHEAD, "a new handle");
+    string_copy(b->watched[0], NODE_MAX, "proposal-1");
+    election_event(b, ZOO_CHANGED_EVENT, "/b");
+    check(step_at(b, 0) == REQUEST_BASE, "the base has changed: it is read");
+    b->base.fresh = true;
+    election_event(b, ZOO_DELETED_EVENT, "/b/proposal-5");
+    check(!b->own_fresh && queue_place(b) == 1, "our own proposal is gone: it is read before that counts");
+    election_event(b, ZOO_DELETED_EVENT, "/b/proposal-1");
+    check(queue_place(b) == 0, "the one before us is gone: we are the first");
+    ballot_close(b);
+
+    describe("A base that names a proposal that is not in our list, and did not before, has the list read again");
+    b = second(BALLOT_KEEP, "proposal-1");
+    b->base.seen = false;
+    base_reads(b, 1, 7, "{\"proposalNode\":\"/b/proposal-1\"}");
+    check(b->list_fresh, "one that is in the list");
+    base_reads(b, 1, 8, "{\"proposalNode\":\"/b/proposal-9\"}");
+    check(!b->list_fresh, "one that is newer than it, or gone");
+    ballot_close(b);
+}
+
 /* Round trips of over T/5: each answer is a gap, and the base is not read again for ever. */
 static void test_slow_claims(void)
 {
@@ -488,9 +603,10 @@ static void test_silence(void)
     describe("... where an answer took longer than T/5");
     answer(b, REQUEST_PROBE, clock_now() - b->client.timeout / 8, (struct reply){ .rc = ZOK });
     check(!b->broke_at, "an answer after T/8 is no gap");
-    answer(b, REQUEST_PROBE, clock_now() - b->client.timeout / 4, (struct reply){ .rc = ZOK });
+    answer(b, REQUEST_PROBE, clock_now() - b->client.timeout / 5 - 1, (struct reply){ .rc = ZOK });
     b->list_fresh = true;
-    check(b->broke_at && election_step(b, clock_now(), &wake) == STEP_DOUBT, "one after T/4 is: sync, and read again");
+    check(b->broke_at && election_step(b, clock_now(), &wake) == STEP_DOUBT,
+        "one after more than T/5 is: sync, and read again");
     base_read(b, b->broke_at - 1, 1, 1, GONE);
     check(b->broke_at && !b->base.restarted, "... a read that was on its way before does not count");
     base_reads(b, 1, 1, GONE);
@@ -677,6 +793,17 @@ static void test_far_behind(void)
     check(proceeds(b, 0, "") == REQUEST_SYNC, "after an expiry it reads all at once");
     ballot_close(b);
 
+    b = third("");
+    b->list_fresh = false;
+    reconnects(b);
+    check(proceeds(b, 0, "") == REQUEST_SYNC && proceeds(b, 0, "") == REQUEST_LIST,
+        "... or where it did not know the queue before");
+    b->base.read_at = 1;
+    while (proceeds(b, 0, "") != STEP_SETTLE)
+        ;
+    check(b->base.read_at == 0, "... and counts the base as read when it has come to the front, not before");
+    ballot_close(b);
+
     b = third(FIRST);
     reconnects(b);
     b->base.silent_since -= HOUR;
@@ -757,6 +884,15 @@ static void test_base_made_again(void)
     describe("Rule 11: a base that was made again is another one, whatever it says");
     nanos wake = NEVER;
     ballot *b = member(BALLOT_KEEP);
+    b->base.seen = false;
+    base_reads(b, 1, 7, GONE);
+    base_reads(b, 1, 8, GONE);
+    check(!b->base.lost_until, "a base that has moved is the same");
+    base_reads(b, 2, 9, GONE);
+    check(b->base.lost_until > clock_now() + 5 * SECOND && b->unsettled,
+        "... one that was made again is not, also where it has moved on since");
+    ballot_close(b);
+    b = member(BALLOT_KEEP);
     base_reads(b, 1, 7, OURS);
     string_copy(b->wrote, sizeof b->wrote, "proposal-5");
     base_reads(b, 1, 7, OURS);
@@ -952,6 +1088,14 @@ static void test_lease_pair(void)
     check(!memcmp(&cut, &b->lease, sizeof cut), "... if its answer is lost, the cut stays");
     answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK });
     check(b->lease.timeout == 3 * SECOND && !b->lease.cut_timeout, "... if it is acknowledged, it is the lease");
+    check(b->beat_at == b->lease.sent + 600 * MILLISECOND, "... and the next one follows T/5 after its sending");
+    check(b->client.hurry_until == b->lease.sent + 3 * SECOND && b->client.hurry_timeout == 3 * SECOND,
+        "... until T has passed, it hurries to be back");
+    nanos sent = clock_now() - SECOND;
+    b->client.timeout = MINUTE;
+    answer(b, REQUEST_WRITE, sent, (struct reply){ .rc = ZOK });
+    check(b->lease.sent == sent && b->lease.timeout == 3 * SECOND,
+        "... from its sending on, by the T that it advertised, whatever T is now");
     b->record.pending = true;
     answer(b, REQUEST_WRITE, clock_now(), (struct reply){ .rc = ZOK });
     check(b->record.pending, "what is to be written into the record waits for a heartbeat");
@@ -1014,6 +1158,96 @@ static void test_lies(void)
     answer(b, REQUEST_PROPOSE, clock_now(), (struct reply){ .rc = ZOK, .data = "" });
     check(!b->proposal[0] && b->ghost && b->unsettled && b->trouble[0] && b->retry_at > clock_now(),
         "a proposal without a name is looked for, after a pause");
+    ballot_close(b);
+}
+
+static void test_contact(void)
+{
+    describe("What a broken connection leaves unanswered may have been carried out, or not");
+    static const int unknown[] = { ZSYSTEMERROR, ZRUNTIMEINCONSISTENCY, ZCONNECTIONLOSS, ZOPERATIONTIMEOUT,
+        ZSESSIONEXPIRED, ZCLOSING, ZSESSIONMOVED },
+        known[] = { ZOK, ZNONODE, ZBADVERSION, ZNODEEXISTS, ZNOAUTH, ZTHROTTLEDOP };
+    for (size_t i = 0; i < COUNT(unknown); i++)
+        check(outcome_unknown(unknown[i]), zerror(unknown[i]));
+    for (size_t i = 0; i < COUNT(known); i++)
+        check(!outcome_unknown(known[i]), zerror(known[i]));
+
+    describe("A request that could not be sent is not waited for; that the connection is gone is seen then");
+    ballot *b = member(BALLOT_KEEP);
+    struct client *c = &b->client;
+    request_sent(request_new(c, REQUEST_BASE, "/b"), ZINVALIDSTATE);
+    check(c->flying[REQUEST_BASE] == 0, "not waited for");
+    check(!c->connected && c->contact_since > clock_now() - SECOND, "the library closes a connection without an event");
+    c->news = false;
+    answered_void(ZNONODE, request_new(c, REQUEST_BASE, "/b"));
+    check(c->news && c->flying[REQUEST_BASE] == 0, "an answer is news");
+
+    describe("A transaction goes by versions");
+    struct Stat stat;
+    zoo_op_t out;
+    op_convert(c, &out, &(struct op){ OP_SET, "/b", "xy", 2, 7 }, &stat);
+    check(out.set_op.version == 7 && out.set_op.datalen == 2, "to set");
+    op_convert(c, &out, &(struct op){ OP_CHECK, "/b", NULL, 0, 8 }, &stat);
+    check(out.check_op.version == 8, "to check");
+    op_convert(c, &out, &(struct op){ OP_DELETE, "/b", NULL, 0, 9 }, &stat);
+    check(out.delete_op.version == 9, "to delete");
+
+    describe("Rule 12: servers that accept a client and cut it off, for 3 T, get it with a new handle");
+    nanos wake = NEVER;
+    string_copy(c->addresses, sizeof c->addresses, "127.0.0.1:1");
+    handle_open(c);
+    c->numeric = c->associated = c->met = true;
+    c->contact_since = 100 * SECOND;
+    c->opened_at = 99 * SECOND;
+    c->remind_at = 115 * SECOND;
+    check(contact_due(c, 115 * SECOND, &wake) == contact_remind && wake == 118 * SECOND, "an outage is told");
+    contact_remind(c);
+    check(c->remind_at > clock_now() + 59 * SECOND, "... once a minute");
+    c->remind_at = NEVER;
+    check(!contact_due(c, 118 * SECOND - 1, &wake) && contact_due(c, 118 * SECOND, &wake) == handle_open, "after 3 T");
+    c->opened_at = 101 * SECOND;
+    check(!contact_due(c, 119 * SECOND - 1, &wake), "... of each handle");
+    c->met = false;
+    check(!contact_due(c, HOUR, &wake), "... that has seen something");
+    c->session.client_id = 77;
+    c->expired = true;
+    check(contact_due(c, 0, &wake) == session_renew, "an expired session is given up at once");
+    session_renew(c);
+    check(c->handle && !c->session.client_id && !c->expired, "... for a new one");
+
+    describe("A connection that brings no answer for T/5 is left, once in a lease, if there is another server");
+    int ends[2];
+    char byte;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        abort();
+    c->fd = ends[0];
+    c->connected = b->leading = true;
+    b->lease.sent = 5;
+    flies(b, REQUEST_WRITE, true);
+    c->sent[REQUEST_WRITE] = 100 * SECOND;
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    election_watchdog(b, 102 * SECOND, &wake);
+    check(read(ends[1], &byte, 1) < 0, "there is no other");
+    string_copy(c->addresses, sizeof c->addresses, "127.0.0.1:1,127.0.0.1:2,127.0.0.1:1");
+    election_watchdog(b, 101 * SECOND, &wake);
+    check(read(ends[1], &byte, 1) < 0, "it is not late yet");
+    b->watchdog_lease = 5;
+    election_watchdog(b, 102 * SECOND, &wake);
+    check(read(ends[1], &byte, 1) < 0, "that was tried in this lease");
+    b->watchdog_lease = 4;
+    election_watchdog(b, 102 * SECOND, &wake);
+    check(read(ends[1], &byte, 1) == 0 && b->watchdog_lease == 5 && c->attempt_at == 0, "else it is left");
+    fd_close_both(ends);
+    c->fd = -1;
+    flies(b, REQUEST_WRITE, false);
+    c->connected = b->leading = false;
+
+    describe("An attempt to connect has T/5; while others count us as the leader, by the T that they know");
+    check(contact_patience(c, 100 * SECOND) == 1200 * MILLISECOND, "T/5");
+    c->hurry_until = 101 * SECOND;
+    c->hurry_timeout = 3 * SECOND;
+    check(contact_patience(c, 100 * SECOND) == 600 * MILLISECOND, "of the shorter T");
+    check(contact_patience(c, 101 * SECOND) == 1200 * MILLISECOND, "... no longer than that");
     ballot_close(b);
 }
 
@@ -1316,6 +1550,13 @@ static void test_decisions(void)
     check(!agent_decide(&f).replace_guard, "... not with keep");
     f.memory.unacknowledged_since = f.observed.now - 4 * SECOND;
     check(agent_decide(&f).replace_guard, "a guard that has not acknowledged for 2/3 T is replaced");
+    f.memory.unacknowledged_since = 0;
+    f.memory.stop_sent = 1;
+    f.memory.stop_due = f.observed.now + 1;
+    check(!agent_decide(&f).replace_guard && agent_decide(&f).wake <= f.memory.stop_due,
+        "... one that has been asked to stop the command has its time");
+    f.memory.stop_due = f.observed.now;
+    check(agent_decide(&f).replace_guard, "... and is replaced after that");
 
     describe("While no guard can be forked nothing is started, and the queue is left");
     f = facts();
@@ -1351,6 +1592,9 @@ static void test_decisions(void)
     check(agent_decide(&f).candidacy == CANDIDACY_LEAVE && !agent_decide(&f).finish, "no command: leave first");
     f.observed.election.role = BALLOT_OUT;
     check(agent_decide(&f).finish, "... then end");
+    f.memory.ended = true;
+    check(!agent_decide(&f).finish, "... once it is told how the command ended");
+    f.memory.ended = false;
     f.observed.election.role = BALLOT_LEADER;
     f.memory.leaving_since = f.observed.now - SECOND;
     check(agent_decide(&f).finish, "... after 1 s in any case");
@@ -1431,12 +1675,14 @@ static void test_leases(void)
         "no lease never ends");
 }
 
-/* A START as it comes from the candidate, `age` after the sending of the write that it leans on. */
-static bool starts(bool stop, nanos timeout, nanos age)
+/* A START as it comes from the candidate, `age` after the sending of the write that it leans on, to a guard that has
+ * ended an earlier command. */
+static bool starts(bool stop, nanos timeout, nanos age, bool stop_asked, bool alone)
 {
     char *command[] = { "true", NULL };
     const struct plan plan = { .command = command, .config.candidate_id = "a", .stop = stop };
-    struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 } };
+    struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 }, .reaped = true, .stopping_since = 1,
+        .ending.due = NEVER };
     struct message start = { .kind = MESSAGE_START, .lease = { .sent = clock_now() - age, .timeout = timeout },
         .scheduled = BALLOT_NEVER }, told;
     int ends[2] = { -1, -1 }, passed[2] = { -1, -1 };
@@ -1444,12 +1690,16 @@ static bool starts(bool stop, nanos timeout, nanos age)
         abort();
     g.pair = ends[0];
     guard_obey(&g, &start, passed);
+    g.stop_asked = stop_asked;
+    g.alone = alone;
     guard_start(&g);
     pid_t child = g.command;
     fd_close(&g.exec_error);
     bool answered = message_receive(ends[1], &told, passed) == RECEIVED_MESSAGE &&
         (child ? told.kind == MESSAGE_STARTED && told.number == child : told.kind == MESSAGE_ENDED && told.ours);
     check(answered && (child == 0 || waitpid(child, NULL, 0) == child), "the guard answers a START");
+    check(child == 0 || (!g.stopping_since && !g.reaped && !g.ours && !g.ending.due && !g.start_due),
+        "... and what an earlier command met with does not count for the next");
     fd_close(&ends[0]);
     fd_close(&ends[1]);
     return child != 0;
@@ -1484,6 +1734,206 @@ static bool cut_is_told(void)
     ballot_close(a->ballot);
     free(a);
     return got;
+}
+
+/* A guard whose command runs under a lease of 6 s that was sent at 100 s. */
+static void test_guard_moments(void)
+{
+    describe("When the guard ends the command unasked, and when it kills it");
+    struct plan plan = { .stop_timeout = 10 * SECOND };
+    struct guard g = { .plan = &plan, .pair = -1, .command = 1, .grace = plan.stop_timeout,
+        .lease = { .sent = 100 * SECOND, .timeout = 6 * SECOND } };
+    check(guard_stop_time(&g) == NEVER, "keep: no lease ends the command");
+    plan.stop = true;
+    check(guard_stop_time(&g) == 103 * SECOND, "stop: SIGTERM at T/2");
+    check(guard_wake(&g, 100 * SECOND) == 101 * SECOND, "... by a clock that is looked at each second");
+    g.stopping_since = 103 * SECOND;
+    check(guard_kill_time(&g) == 103800 * MILLISECOND,
+        "... SIGKILL T/30 before the lease is over, whatever stop-timeout is");
+    g.grace = SECOND / 2;
+    check(guard_kill_time(&g) == 103500 * MILLISECOND, "... or after stop-timeout, if that is earlier");
+    plan.stop = false;
+    g.grace = plan.stop_timeout;
+    check(guard_kill_time(&g) == 113 * SECOND, "keep: SIGKILL after stop-timeout");
+    g.alone = true;
+    check(guard_kill_time(&g) == 104 * SECOND, "... of a dead candidate: at the end of its lease");
+    g.ending.due = 105 * SECOND;
+    check(guard_kill_time(&g) == 105 * SECOND, "... and again after a pause");
+
+    describe("The guard ends the command at once when it is asked to, or alone, and what its first process left");
+    g.alone = false;
+    g.stopping_since = 0;
+    bool *const reasons[] = { &g.stop_asked, &g.alone, &g.reaped };
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        *reasons[i] = true;
+        check(guard_stop_time(&g) == 0, i == 0 ? "asked" : i == 1 ? "alone" : "reaped");
+        *reasons[i] = false;
+    }
+    check(guard_stop_time(&g) == NEVER, "else not");
+}
+
+static void test_guard_obeys(void)
+{
+    describe("The guard keeps what it is told");
+    const struct plan plan = { .stop_timeout = 10 * SECOND };
+    struct guard g = { .plan = &plan, .pair = -1, .outputs = { -1, -1 } };
+    int passed[2] = { -1, -1 };
+    struct message m = { .kind = MESSAGE_STOP, .number = SIGINT, .span = SECOND, .text = "" };
+    guard_obey(&g, &m, passed);
+    check(g.stop_asked && g.stop_signal == SIGINT && g.grace == SECOND, "a STOP: its signal, its time until SIGKILL");
+    m = (struct message){ .kind = MESSAGE_START, .lease = { .sent = 1, .timeout = 2 } };
+    guard_obey(&g, &m, passed);
+    check(g.start_due && g.lease.sent == 1 && g.lease.timeout == 2, "a START and its lease");
+    check(!g.stop_asked && g.stop_signal == SIGTERM && g.grace == plan.stop_timeout,
+        "... without what the last command was told");
+    m = (struct message){ .kind = MESSAGE_LEASE, .lease = { .sent = 3, .timeout = 4 } };
+    guard_obey(&g, &m, passed);
+    check(g.lease.sent == 3 && g.lease.timeout == 4, "a later lease");
+    m = (struct message){ .kind = MESSAGE_GOODBYE };
+    guard_obey(&g, &m, passed);
+    check(g.goodbye, "a goodbye");
+}
+
+/* A leader's agent, and the guard's end of its pair. */
+static struct agent *agent(int *guard)
+{
+    static char *command[] = { "true", NULL };
+    struct agent *a = calloc(1, sizeof *a);
+    struct log *log = calloc(1, sizeof *log);
+    int ends[2];
+    if (!a || !log || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0)
+        abort();
+    a->pair = ends[0];
+    *guard = ends[1];
+    a->log = log;
+    log->err = &log->out;
+    log->out.fd = -1;
+    log->id = "a";
+    a->plan = (struct plan){ .command = command, .stop_timeout = SECOND };
+    a->ballot = member(BALLOT_KEEP);
+    a->ballot->leading = true;
+    a->ballot->token = 9;
+    a->ballot->lease = (struct ballot_lease){ .sent = clock_now(), .timeout = 6 * SECOND };
+    a->facts.observed.now = clock_now();
+    agent_learn_election(a);
+    return a;
+}
+
+static void agent_free(struct agent *a, int guard)
+{
+    fd_close(&guard);
+    fd_close(&a->pair);
+    ballot_close(a->ballot);
+    free(a->log);
+    free(a);
+}
+
+/* What the guard is told next; its kind is GOODBYE if nothing. */
+static const struct message *told_next(int guard)
+{
+    static struct message told;
+    int passed[2];
+    told = (struct message){ .kind = MESSAGE_GOODBYE };
+    message_receive(guard, &told, passed);
+    return &told;
+}
+
+static void test_guard_informed(void)
+{
+    describe("The guard learns of each session, of where it can be continued, and of each lease of a running command");
+    int guard;
+    struct agent *a = agent(&guard);
+    string_copy(a->ballot->client.addresses, ADDRESSES_MAX, "127.0.0.1:1");
+    agent_inform_guard(a);
+    const struct message *told = told_next(guard);
+    check(told->kind == MESSAGE_SESSION && told->session == 77 && told->span == 6 * SECOND, "a session");
+    same(told->text, "127.0.0.1:1", "... and its servers");
+    agent_inform_guard(a);
+    check(told_next(guard)->kind == MESSAGE_GOODBYE, "... once; without a command no lease");
+    string_copy(a->ballot->client.addresses, ADDRESSES_MAX, "127.0.0.1:2");
+    agent_inform_guard(a);
+    same(told_next(guard)->text, "127.0.0.1:2", "the servers, if they have moved");
+    a->ballot->client.session.client_id = 78;
+    agent_learn_election(a);
+    agent_inform_guard(a);
+    check(told_next(guard)->session == 78, "another session");
+
+    describe("A START says under what lease; a loss before it does not count");
+    a->ballot->losses = 3;
+    agent_learn_election(a);
+    agent_start(a, false, BALLOT_NEVER);
+    told = told_next(guard);
+    check(told->kind == MESSAGE_START && told->token == 9 && told->lease.timeout == 6 * SECOND &&
+        told->lease.sent == a->ballot->lease.sent, "a START, its token and lease");
+    check(a->facts.memory.life == LIFE_ASKED && a->facts.memory.unacknowledged_since, "... which is to be answered");
+    agent_learn_election(a);
+    check(!a->facts.observed.lost, "a loss before the start is none of this command");
+    agent_inform_guard(a);
+    check(told_next(guard)->kind == MESSAGE_GOODBYE, "the lease of the START is known");
+    a->ballot->lease.sent++;
+    agent_learn_election(a);
+    agent_inform_guard(a);
+    check(told_next(guard)->kind == MESSAGE_LEASE, "a later one is told");
+    a->ballot->losses++;
+    agent_learn_election(a);
+    check(a->facts.observed.lost, "... one after it is");
+
+    describe("A stall of this process may be one of the guard, too: it gets its time again");
+    struct memory *m = &a->facts.memory;
+    m->unacknowledged_since = 1;
+    a->poll_due = clock_now() - SECOND;
+    agent_learn_time(a);
+    check(m->unacknowledged_since == 1 && !m->stalled_at, "late by T/6: no stall");
+    a->poll_due = clock_now() - 3 * SECOND;
+    agent_learn_time(a);
+    check(m->unacknowledged_since == m->stalled_at && m->stalled_at == a->facts.observed.now, "... by T/2: one");
+
+    describe("A guard that is replaced is killed first");
+    a->guard = fork();
+    if (a->guard == 0)
+        for (;;)
+            pause();
+    int status = 0;
+    agent_orphan(a);
+    check(m->life == LIFE_ORPHANED && waitpid(a->guard, &status, 0) == a->guard && WIFSIGNALED(status) &&
+        WTERMSIG(status) == SIGKILL, "it starts nothing any more");
+    agent_free(a, guard);
+}
+
+static void test_delays(void)
+{
+    describe("restart-delay doubles with each error in a row, up to restart-delay-max");
+    static const int seconds[] = { 1, 2, 4, 5, 5 };
+    struct facts f = facts();
+    f.rules.on_error = f.rules.on_success = POLICY_RERUN;
+    f.rules.restart_delay = SECOND;
+    f.rules.restart_delay_max = 5 * SECOND;
+    f.memory.started_at = f.observed.now - MINUTE;
+    f.memory.ended = true;
+    f.memory.status = 1 << 8;
+    for (unsigned i = 0; i < COUNT(seconds); i++) {
+        f.memory.after = agent_decide(&f).after;
+        check(f.memory.after.errors == i + 1 && f.memory.after.next_start == f.memory.started_at + seconds[i] * SECOND,
+            "an error");
+    }
+    f.memory.cause = CAUSE_BALLOT;
+    check(agent_decide(&f).after.errors == COUNT(seconds), "an end that ballot caused is none, and no success");
+    f.memory.cause = CAUSE_RUNTIME;
+    f.memory.status = 0;
+    check(agent_decide(&f).after.errors == COUNT(seconds) + 1, "max-runtime is one, whatever the status");
+    f.memory.cause = CAUSE_ITSELF;
+    check(agent_decide(&f).after.errors == 0 &&
+        agent_decide(&f).after.next_start == f.memory.started_at + SECOND, "a success ends the row");
+
+    describe("Who ended the command: the guard alone knows");
+    struct memory m = { .stop_sent = 1, .cause = CAUSE_RUNTIME };
+    agent_learn_cause(&m, true);
+    check(m.cause == CAUSE_RUNTIME, "the guard, which was asked to: for the reason that was given");
+    agent_learn_cause(&m, false);
+    check(m.cause == CAUSE_ITSELF, "itself, before it could be stopped");
+    m.stop_sent = 0;
+    agent_learn_cause(&m, true);
+    check(m.cause == CAUSE_BALLOT, "the guard, unasked");
 }
 
 static int lowest_free(void)
@@ -1604,11 +2054,13 @@ static void test_start_without_pipes(void)
 static void test_starts(void)
 {
     describe("A START that comes too late for its lease starts nothing");
-    check(starts(false, MINUTE, 39 * SECOND), "keep: the guard starts a command within 2/3 T of the write's sending");
-    check(!starts(false, MINUTE, 40 * SECOND), "... none after that: the order was too long on its way");
-    check(starts(true, MINUTE, 29 * SECOND), "stop: within T/2");
-    check(!starts(true, MINUTE, 30 * SECOND), "... none after that: it would be ended at once");
-    check(starts(false, 0, HOUR), "without a lease (run-anyway) it does not look at the clock");
+    check(starts(false, MINUTE, 39 * SECOND, false, false), "keep: the guard starts a command within 2/3 T of a write");
+    check(!starts(false, MINUTE, 40 * SECOND, false, false), "... none after that: the order was too long on its way");
+    check(starts(true, MINUTE, 29 * SECOND, false, false), "stop: within T/2");
+    check(!starts(true, MINUTE, 30 * SECOND, false, false), "... none after that: it would be ended at once");
+    check(starts(false, 0, HOUR, false, false), "without a lease (run-anyway) it does not look at the clock");
+    check(!starts(false, MINUTE, 0, true, false), "none that the candidate has asked to stop meanwhile");
+    check(!starts(false, MINUTE, 0, false, true), "none for a candidate that is dead");
     check(cut_is_told(), "the guard is told of a lease that was cut, even if it is over by then");
 }
 
@@ -1975,11 +2427,67 @@ static enum will_step will_reads(struct will *w, const char *json)
 static void test_will(void)
 {
     describe("The last will empties a base that names the dead candidate, but for one that the next leader must read");
-    static struct will w = { .config.base_path = "/b", .client.connected = true };
+    static struct will w = { .config.base_path = "/b", .client = { .event = will_event, .connected = true } };
     check(will_reads(&w, OURS) == WILL_OWNER, "a base that names a candidate: is it the dead one?");
     check(will_reads(&w, "{\"proposalNode\":\"/b/proposal-5\",\"unrecorded\":\"true\"}") == WILL_CLOSE,
         "... that the record does not count: the session is closed, and that is all");
     check(will_reads(&w, "") == WILL_CLOSE, "no candidate leads: the session is closed");
+
+    describe("... it is the dead candidate's if its session owns it");
+    struct Stat stat = { .ephemeralOwner = 77 };
+    struct reply reply = { .request = WILL_OWNER, .stat = &stat, .data = "" };
+    will_reads(&w, OURS);
+    w.step = WILL_OWNER;
+    w.candidate = 78;
+    will_learn(&w, &reply);
+    check(will_next(&w) == WILL_CLOSE, "another's");
+    w.candidate = 77;
+    check(will_next(&w) == WILL_RESIGN, "its own");
+    reply.rc = ZNONODE;
+    will_learn(&w, &reply);
+    check(will_next(&w) == WILL_CLOSE, "it is gone");
+
+    describe("... as servers that were asked to catch up show it, and if it has not changed since");
+    w.client.config = &w.config;
+    w.step = WILL_READ;
+    will_ask(&w); /* there is no handle: it is not sent, but tried */
+    check(w.client.sent[WILL_SYNC] != 0 && w.client.sent[WILL_SYNC] <= w.client.sent[WILL_READ], "a sync, then a read");
+    w.step = WILL_RESIGN;
+    will_ask(&w);
+    check(noted_op(0, ZOO_SETDATA_OP, "/b", 3) && noted[0].length == 0 &&
+        noted_op(1, ZOO_DELETE_OP, "/b/proposal-5", -1), "the version that was read");
+    w.answered = w.client.connected = true;
+    w.rc = ZBADVERSION;
+    w.refusals = 1;
+    check(will_next(&w) == WILL_READ, "refused: it is read again");
+    w.refusals = 2;
+    check(will_next(&w) == WILL_CLOSE, "... once");
+    w.rc = ZCONNECTIONLOSS;
+    check(will_next(&w) == WILL_READ, "unanswered: as long as the session lasts");
+    w.client.connected = false;
+    check(will_next(&w) == WILL_ATTACH, "out of contact: in contact again first");
+
+    describe("A guard whose pair has closed resigns for no candidate that is alive, nor after its session");
+    static struct log log = { .level = BALLOT_LOG_INFO, .id = "a", .library.fd = -1 };
+    const struct plan plan = { .config = { .servers = "127.0.0.1:1", .base_path = "/b" }, .log = &log };
+    char said[200];
+    int ends[2];
+    if (!fd_pipe(ends) || fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0)
+        abort();
+    log.out.fd = ends[1];
+    struct guard g = { .plan = &plan, .candidate = getppid(),
+        .session = { .kind = MESSAGE_SESSION, .session = 77, .span = 40 * MILLISECOND, .text = "127.0.0.1:1" } };
+    log.err = &log.out;
+    guard_bequeath(&g);
+    log_turn(&log);
+    check(read(ends[0], said, sizeof said) < 0, "it is alive");
+    nanos began = clock_now();
+    g.candidate++;
+    guard_bequeath(&g);
+    log_turn(&log);
+    check(read(ends[0], said, sizeof said) > 0 && clock_now() - began < 3 * SECOND,
+        "it is dead: tried until its session has expired");
+    fd_close_both(ends);
 }
 
 static void test_stepping_down(void)
@@ -2361,6 +2869,26 @@ static bool fleet_logged(struct fleet *f, const char *text)
 
 #define RECORD_AT(mark) "{\"schedule\":\"* * * * *\",\"activation\":\"" mark "\"}"
 #define DAY1 INT64_C(1800000000) /* 2027-01-15T08:00:00Z */
+
+static void test_forgotten(void)
+{
+    describe("What was sent or recorded under a lease that is over is not started, and is written over");
+    struct fleet *f = fleet("* * * * *", MINUTE, 1000000);
+    struct cron_memory *m = &f->c.memory;
+    m->recorded = 1000020;
+    m->unanswered = m->fits = true;
+    m->early = 5;
+    cron_forget(&f->c, true);
+    check(m->recorded == BALLOT_NEVER && !m->unanswered && !m->written && m->fits && m->early == 5, "it leads on");
+    m->recorded = 1000020;
+    m->written = true;
+    cron_forget(&f->c, false);
+    check(m->recorded == BALLOT_NEVER && m->written && !m->fits && !m->early, "it has lost");
+    struct cron_step skip = { CRON_SKIP, 1000080 };
+    cron_act(&f->c, &f->b, &skip);
+    check(m->record.mark == 1000080 && m->record.skipped == 1 && !m->written,
+        "an activation that comes while the command runs is dealt with, and counted");
+}
 
 static void test_cron_clocks(void)
 {
@@ -3029,10 +3557,13 @@ int main(void)
     test_resolving();
     test_reaped_resolver();
     test_lies();
+    test_contact();
     /* The election */
     test_opening();
     test_claims();
     test_leading();
+    test_transactions();
+    test_watches();
     test_mute();
     test_strangers();
     test_slow_claims();
@@ -3050,6 +3581,10 @@ int main(void)
     /* The log, the guard */
     test_writing();
     test_leases();
+    test_guard_moments();
+    test_guard_obeys();
+    test_guard_informed();
+    test_delays();
     test_messages();
     test_last_message();
     test_start_without_pipes();
@@ -3057,6 +3592,7 @@ int main(void)
     /* The schedule, the agent */
     test_activations();
     test_run_record();
+    test_forgotten();
     test_cron_clocks();
     test_cron_records();
     test_cron_stories();
