@@ -7,10 +7,9 @@ BALLOTS=(a b c d e)
 STOP_TIMEOUT=200 # ms
 STUCK=0
 PERIOD=2         # seconds between two activations
-declare -A HELD ENDING VICTIM KEY COMMAND_OF LAUNCHED
 # the servers elect within a second
 ZK_JAVA=(java -Dzookeeper.fastleader.maxNotificationInterval=400 -Dzookeeper.cnxTimeout=500)
-declare -A BUSY  # proc:NAME, link:NAME, server:N: by the fault that it has
+declare -A BUSY  # proc:NAME, end:NAME, link:NAME, server:N, ...: by the fault that it has
 
 zk() { timeout 2 "$ZK" "$(servers zk1 zk2 zk3)" "$@"; }
 tell() { echo "$1 $(now) ${*:2}" >>"$T/faults"; } # WHAT VALUE...
@@ -71,6 +70,9 @@ launch() { # NAME: (again) as soon as it has ended
     PID[$1]=$!
     tell launch "$1"
 }
+relaunch() { # NAME ID: unless that was done since the fault
+    [[ " ${STRUCK[$2]} " != *" ${PID[$1]} "* ]] || launch "$1"
+}
 # Where candidate and guard die together, no process is left to end the command's
 # children: a container or a systemd unit does it, and here this.
 tree() { # PID...: these and all below them, stopped, so that they start no more
@@ -109,6 +111,9 @@ keys() { # FAULT WHO: what no other fault may have meanwhile
     *-server) echo "server:$2" ;;
     cut | freeze-link | reset | deaf | last | slow) echo "link:$2" ;;
     step-down | clock) ;;
+    *-command) echo "command:$2" ;;
+    end-candidate) echo "end:$2" ;;
+    freeze-candidate | freeze-both) echo "proc:$2 end:$2" ;; # what is frozen does not end
     *) printf 'proc:%s ' ${2//,/ } ;;
     esac
 }
@@ -122,7 +127,7 @@ fault_begin() { # ID FAULT WHO VALUE...
     for key in $(keys "$kind" "$who"); do BUSY[$key]=$id; done
     tell begin "$id" "$kind" "$who" "${@:4}"
     VICTIM[$id]="$kind $who ${*:4}"
-    COUNT[$kind]=$((${COUNT[$kind]:-0} + 1))
+    STRUCK[$id]=${PID[*]}
     strike "$id" "$kind" "$who" "${@:4}" 2>/dev/null
 }
 freeze() { # ID PID...
@@ -173,8 +178,8 @@ fault_end() { # ID
     [ -n "${VICTIM[$1]:-}" ] || return
     read -r kind who value <<<"${VICTIM[$1]}"
     case $kind in
-    kill-first-two) for n in ${who//,/ }; do launch "$n"; done ;;
-    kill-candidate | kill-both | end-candidate) launch "$who" ;;
+    kill-first-two) for n in ${who//,/ }; do relaunch "$n" "$id"; done ;;
+    kill-candidate | kill-both | end-candidate) relaunch "$who" "$id" ;;
     freeze-*server* | freeze-candidate | freeze-guard | freeze-both | freeze-command)
         kill -CONT ${FROZEN[$id]} 2>/dev/null
         unset "FROZEN[$id]"
@@ -187,7 +192,7 @@ fault_end() { # ID
     esac
     for key in $(keys "$kind" "$who"); do unset "BUSY[$key]"; done
     tell end "$id"
-    unset "VICTIM[$id]"
+    unset "VICTIM[$id]" "STRUCK[$id]"
 }
 thaw() { # whatever the end of the test finds frozen
     local status=$?
@@ -238,7 +243,7 @@ campaign_settings() { # reads the head of the plan, and its first event into EVE
 }
 campaign() { # SEED SECONDS [KIND [MODE [FAULT...]]]
     local begun end name witness pulse n
-    declare -gA FROZEN=() VICTIM=() BUSY=() COUNT=()
+    declare -gA FROZEN=() VICTIM=() STRUCK=() BUSY=()
     : >"$T/faults"
     exec {PLAN}< <("$here/plan" "${@:1:1}" "${@:3}")
     campaign_settings
