@@ -126,7 +126,7 @@ test: needs
 # whose reports are files, because a process that dies at its end is not always asked how.
 # MINUTES=n: so many of random faults.
 ASAN_REPORT = $(CURDIR)/test/bin/asan/report
-SANITIZED = $(patsubst %,test/%.t,kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
+SANITIZED = $(patsubst %,test/%.t,campaign kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
 soak: needs-lint
 	@$(MAKE) -s tools test/bin/asan/ballot test/bin/conform test/bin/simconform
 	@SOAK=1 $(if $(MINUTES),SECONDS_OF_CHAOS=$$(($(MINUTES) * 60))) prove -j 2 test/conform.t test/sim.t test/soak.t test/tls.t test/watch.t test/replay.t test/cronfault.t test/race.t test/hunger.t test/kill.t test/election.t test/command.t

@@ -245,7 +245,7 @@ campaign() { # SEED SECONDS [KIND [MODE [FAULT...]]]
     local begun end name witness pulse n
     declare -gA FROZEN=() VICTIM=() STRUCK=() BUSY=()
     : >"$T/faults"
-    exec {PLAN}< <("$here/plan" "${@:1:1}" "${@:3}")
+    exec {PLAN}< <("$here/plan" "$1" "${@:3}")
     campaign_settings
     TITLE="campaign $1, run $KIND, $MODE, $POLICY"
     echo "kind $KIND
