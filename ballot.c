@@ -1898,6 +1898,9 @@ say(const struct ballot_config *config, enum ballot_log_level level, int where, 
 
 #define SAY(config, level, ...) say(config, BALLOT_LOG_##level, __LINE__, __VA_ARGS__)
 
+/* Behind a message: the event that it tells of, then "\tNAME=VALUE" for each of its values, in which no tab is. */
+#define EVENT "\tevent="
+
 static const char *error_text(int rc)
 {
     return rc == ZMARSHALLINGERROR ? "out of memory" : zerror(rc);
@@ -2173,9 +2176,10 @@ static void on_connected(struct client *c)
     if (nanos_min(negotiated, TIMEOUT_COUNTED) != c->timeout && negotiated != asked)
         SAY(c->config, WARN, "the servers allow a session timeout of %s, not %s",
             duration_string(negotiated).data, duration_string(asked).data);
-    SAY(c->config, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s",
-        zoo_get_current_server(c->handle), id->client_id, duration_string(negotiated).data,
-        c->met ? ", after " : "", c->met ? duration_round(now - c->contact_since).data : "");
+    const struct short_text after = duration_round(now - c->contact_since);
+    SAY(c->config, INFO, "connected to ZooKeeper at %s, session 0x%" PRIx64 ", timeout %s%s%s" EVENT
+        "connected\tafter=%s", zoo_get_current_server(c->handle), id->client_id, duration_string(negotiated).data,
+        c->met ? ", after " : "", c->met ? after.data : "", after.data);
     c->resumed = c->session.client_id == id->client_id;
     c->session = *id;
     c->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
@@ -3311,7 +3315,7 @@ static void on_contact(struct ballot *b, int event)
         if (!c->session.client_id && !b->leading)
             b->proposal[0] = '\0';
     } else if (event == CONTACT_LOST)
-        SAY(&b->config, WARN, "lost contact with ZooKeeper at %s; reconnecting%s", c->addresses,
+        SAY(&b->config, WARN, "lost contact with ZooKeeper at %s; reconnecting%s" EVENT "disconnected", c->addresses,
             !b->leading ? "" : b->config.mode == BALLOT_KEEP ? ", and leading on meanwhile"
                              : "; unless it succeeds, the lease ends soon");
     else {
@@ -3627,7 +3631,8 @@ static void token_take(struct ballot *b, int64_t token)
 {
     b->token = token;
     b->token_old = false;
-    SAY(&b->config, INFO, "leading%s, with fencing token %" PRId64, b->leading ? " on" : "", b->token);
+    SAY(&b->config, INFO, "leading%s, with fencing token %" PRId64 EVENT "elected\tfencingToken=%" PRId64,
+        b->leading ? " on" : "", b->token, b->token);
     if (b->token <= b->base.newest)
         SAY(&b->config, WARN, "%s was written at %" PRId64 " before: the servers went back to an earlier state, "
             "and a resource that has seen a greater fencing token refuses this one", b->path, b->base.newest);
@@ -3776,7 +3781,7 @@ static void on_resign(struct ballot *b, const struct reply *reply)
 {
     if (reply->rc == ZOK) {
         leadership_ends(b);
-        SAY(&b->config, INFO, "resigned");
+        SAY(&b->config, INFO, "resigned" EVENT "resigned");
         election_left(b);
         handover_begins(b);
     } else if (outdated(reply->rc))
@@ -4100,7 +4105,7 @@ static void election_lose(struct ballot *b, bool own)
     const struct base *base = &b->base;
     b->revoked = !own && base->exists && base->ours && session_same(b);
     if (b->want == WANT_LEAVE && base->empty && !own)
-        SAY(&b->config, INFO, "resigned");
+        SAY(&b->config, INFO, "resigned" EVENT "resigned");
     else {
         b->losses++;
         b->client.news = true; /* the owner must learn of it at once */
@@ -4109,9 +4114,9 @@ static void election_lose(struct ballot *b, bool own)
             : !base->exists ? "the base node was deleted"
             : clock_now() < base->lost_until ? "the base was made again, or the servers went back to an earlier state"
             : base->empty ? "another client emptied the base" : NULL;
-        SAY(&b->config, ERROR, "lost the leadership: %s%s",
-            why ? why : *base->leader ? "another candidate leads, " : "another client overwrote the base",
-            why ? "" : base->leader);
+        const char *leader = why ? "" : base->leader;
+        SAY(&b->config, ERROR, "lost the leadership: %s%s" EVENT "lost\tnewLeader=%s",
+            why ? why : *leader ? "another candidate leads, " : "another client overwrote the base", leader, leader);
     }
     leadership_ends(b);
 }
@@ -5787,26 +5792,36 @@ static void entry_head(struct log *l, const struct queue *q, enum ballot_log_lev
         text_format(t, " %-5s ", level_names[level]);
 }
 
-static void entry_tail(struct log *l, const char *name, struct text *t)
+static void entry_field(struct log *l, const char *name, size_t length, const char *value, size_t count,
+                        struct text *t)
 {
+    text_format(t, l->format == FORMAT_JSON ? ",\"%.*s\":" : " %.*s=", (int)length, name);
+    json_string(t, value, count);
+}
+
+/* `fields`: "event=..." and its values, each up to a tab. */
+static void entry_tail(struct log *l, const char *name, const char *fields, struct text *t)
+{
+    for (const char *p = fields; *p; p += strcspn(p, "\t"), p += *p == '\t') {
+        size_t n = strcspn(p, "=");
+        entry_field(l, p, n, p + n + 1, strcspn(p + n + 1, "\t"), t);
+    }
     const char *const keys[] = { "name", "hostname", "candidateId" };
     const char *const values[] = { name ? name : "ballot", l->host, l->id };
-    for (size_t i = 0; i < COUNT(keys); i++) {
-        text_format(t, l->format == FORMAT_JSON ? ",\"%s\":" : " %s=", keys[i]);
-        json_string(t, values[i], strlen(values[i]));
-    }
+    for (size_t i = 0; i < COUNT(keys); i++)
+        entry_field(l, keys[i], strlen(keys[i]), values[i], strlen(values[i]), t);
     text_string(t, l->format == FORMAT_JSON ? "}" : "");
 }
 
 /* Returns false if there is no room. */
 static bool log_entry(struct log *l, struct queue *q, enum ballot_log_level level, const char *name,
-                      const char *line, size_t length)
+                      const char *line, size_t length, const char *fields)
 {
     struct text t = TEXT_IN(l->entry);
     entry_head(l, q, level, &t);
     if (l->format != FORMAT_HUMAN) {
         json_string(&t, line, length);
-        entry_tail(l, name, &t);
+        entry_tail(l, name, fields, &t);
     } else {
         if (name)
             text_format(&t, "[%s] ", name);
@@ -5825,7 +5840,7 @@ static void log_dropped(struct log *l)
     if (l->err->dropped == 0)
         return;
     int n = snprintf(line, sizeof line, "%lu lines of this log were dropped: its reader was too slow", l->err->dropped);
-    if (log_entry(l, l->err, BALLOT_LOG_WARN, NULL, line, (size_t)n))
+    if (log_entry(l, l->err, BALLOT_LOG_WARN, NULL, line, (size_t)n, ""))
         l->err->dropped = 0;
 }
 
@@ -5837,12 +5852,13 @@ static void log_message(void *log, enum ballot_log_level level, int where, const
     if (level < l->level)
         return;
     struct text t = TEXT_IN(line);
-    text_string(&t, message);
+    const char *event = strstr(message, EVENT);
+    text_bytes(&t, message, event ? (size_t)(event - message) : strlen(message));
     if (l->debug)
         text_format(&t, " (ballot.c:%d)", where);
     log_clock(l);
     log_dropped(l);
-    if (l->err->dropped || !log_entry(l, l->err, level, NULL, t.data, t.length))
+    if (l->err->dropped || !log_entry(l, l->err, level, NULL, t.data, t.length, event ? event + 1 : ""))
         l->err->dropped++;
     queue_flush(l->err);
 }
@@ -5886,7 +5902,7 @@ static void stream_lines(struct stream *s, struct log *l, bool all)
             break;
         size_t n = newline ? (size_t)(newline - (s->data + start)) : full ? utf8_cut(s->data, left) : left;
         if (s->level >= l->level)
-            log_entry(l, s->queue, s->level, s->name, s->data + start, n);
+            log_entry(l, s->queue, s->level, s->name, s->data + start, n, "");
         start += n + (newline != NULL);
     }
     memmove(s->data, s->data + start, s->length - start);
@@ -7479,6 +7495,7 @@ static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step
         return;
     struct run_record next, *record = &c->memory.record;
     nanos ahead = c->memory.early ? c->memory.early : c->ahead;
+    const struct short_text moment = schedule_moment(&c->schedule, step->at);
     int64_t now = floor_divide(c->wall - (far_apart(ahead) ? ahead + c->jumped : 0), SECOND);
     switch (step->kind) {
     case CRON_BEGIN: /* no record of this schedule: it counts from now, and what was done stays done */
@@ -7494,15 +7511,15 @@ static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step
         cron_send(c, b, &next);
         break;
     case CRON_SKIP:
-        LOG(c->log, WARN, "the command still runs: the activation of %s is skipped",
-            schedule_moment(&c->schedule, step->at).data);
+        LOG(c->log, WARN, "the command still runs: the activation of %s is skipped" EVENT "skipped\tactivation=%s",
+            moment.data, moment.data);
         record->mark = step->at;
         record->skipped++;
         c->memory.written = false;
         break;
     case CRON_MISS:
-        LOG(c->log, WARN, "the activation of %s was missed, and is older than catch-up=%s: it is not run",
-            schedule_moment(&c->schedule, step->at).data, duration_string(c->schedule.catch_up).data);
+        LOG(c->log, WARN, "the activation of %s was missed, and is older than catch-up=%s: it is not run" EVENT
+            "missed\tactivation=%s", moment.data, duration_string(c->schedule.catch_up).data, moment.data);
         c->memory.missed = step->at;
         break;
     case CRON_HAND_OVER:
@@ -7882,7 +7899,8 @@ struct agent {
     bool end_unreported;   /* the guard died while it ran one: we find out ourselves how it ended */
     int command_status;    /* as of waitpid(), for when the guard dies; -1: it has not ended */
     struct short_text activation; /* for which it is started; "": none                    */
-    char end[640];         /* how it ended, and what comes next: said behind its last output; "": not started */
+    char end[1024];         /* how it ended, and what comes next: said behind its last output; "": not started */
+    struct short_text runtime; /* of the command                                        */
     bool failed;           /* that is an error                                          */
     struct ending ending;  /* of what a dead guard left                                 */
     struct spared spared;
@@ -7943,7 +7961,7 @@ static void agent_learn_cause(struct memory *m, bool ours)
 
 static void agent_describe_end(struct agent *a, int status, struct exec_failure failure)
 {
-    const struct short_text after = duration_round(clock_now() - a->facts.memory.started_at);
+    const struct short_text after = a->runtime = duration_round(clock_now() - a->facts.memory.started_at);
     struct text t = text_in(a->end, sizeof a->end);
     if (failure.error && failure.no_input)
         text_format(&t, "cannot open /dev/null, the command's standard input: %s; %.100s was not executed. In a chroot "
@@ -7995,8 +8013,9 @@ static void agent_learn_message(struct agent *a, const struct message *message)
             m->life = LIFE_RUNNING;
             m->started_at = now;
         }
-        LOG(a->log, INFO, "starting %s%s%s, pid %d", a->plan.command[0],
-            a->activation.data[0] ? " for the activation of " : "", a->activation.data, message->number);
+        LOG(a->log, INFO, "starting %s%s%s, pid %d" EVENT "started\tpid=%d\tactivation=%s", a->plan.command[0],
+            a->activation.data[0] ? " for the activation of " : "", a->activation.data, message->number,
+            message->number, a->activation.data);
         break;
     case MESSAGE_REAPED:
         a->command_pid = 0;
@@ -8048,7 +8067,7 @@ static void agent_learn_signal(struct agent *a, int number)
     if (m->end_signals++ == 0)
         m->end_signal = number;
     LOG(a->log, INFO, "told to end by signal %d (%s)%s", number, strsignal(number),
-        m->life == LIFE_NONE ? "" : m->end_signals > 1 ? "; killing the command" : "; stopping the command first");
+        m->life != LIFE_NONE && m->end_signals > 1 ? "; killing the command" : "");
 }
 
 static void agent_learn_election(struct agent *a)
@@ -8159,8 +8178,13 @@ static void agent_stop(struct agent *a, bool kill_now, enum cause cause)
     if (m->stop_sent == 0 && a->command_status < 0)
         m->cause = cause;
     if (cause == CAUSE_RUNTIME)
-        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it",
-            duration_string(a->facts.rules.max_runtime).data);
+        LOG(a->log, ERROR, "the command has run for %s, which is max-runtime; stopping it" EVENT
+            "stopped\twhy=max-runtime", duration_string(a->facts.rules.max_runtime).data);
+    else if (m->stop_sent == 0) {
+        const char *why = m->end_signals ? "told to end"
+                        : a->facts.observed.lost ? "lost the leadership" : "stepping down";
+        LOG(a->log, INFO, "stopping the command: %s" EVENT "stopped\twhy=%s", why, why);
+    }
     struct message stop = { .kind = MESSAGE_STOP, .number = m->end_signal ? m->end_signal : SIGTERM };
     stop.span = kill_now ? 0 : a->plan.stop_timeout;
     m->stop_sent = level;
@@ -8254,8 +8278,11 @@ static void agent_describe_next(struct agent *a, const struct decision *d)
     bool leaves = d->candidacy == CANDIDACY_LEAVE || d->candidacy == CANDIDACY_LAST_WORD;
     bool out = f->observed.election.role == BALLOT_OUT;
     struct text t = { a->end, sizeof a->end, strlen(a->end), false };
-    a->failed = f->memory.cause != CAUSE_BALLOT && f->memory.status != 0;
-    if (!t.length)
+    int status = f->memory.status, number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    char next[128];
+    const size_t before = t.length;
+    a->failed = f->memory.cause != CAUSE_BALLOT && status != 0;
+    if (!before)
         return;
     if (f->memory.cause == CAUSE_BALLOT || f->memory.end_signals)
         text_string(&t, f->memory.cause == CAUSE_BALLOT ? "; ballot stopped it" : "");
@@ -8266,6 +8293,9 @@ static void agent_describe_next(struct agent *a, const struct decision *d)
                     cron_upcoming(f->cron).data);
     else
         text_format(&t, "; %s again in %s", leaves || out ? "standing" : "running it", duration_round(pause).data);
+    STRING_COPY(next, a->end + before + 2 * (t.length > before)); /* without "; " */
+    text_format(&t, EVENT "ended\t%s=%d\truntime=%s\tnext=%s", WIFSIGNALED(status) ? "signal" : "exitStatus", number,
+                a->runtime.data, next);
 }
 
 static void agent_act(struct agent *a, const struct decision *d)

@@ -159,7 +159,9 @@ struct ballot_config {
     const char *auth;         /* NULL, or "digest:USER:PASSWORD": sent at each connect;
                                  nodes are then made for that identity alone    */
     /* Called with each message, without newline; may be NULL. `where` is the
-     * line of ballot.c that speaks. */
+     * line of ballot.c that speaks. Behind some stands what a monitor could act on:
+     * "\tevent=" and one of elected, resigned, lost, waiting, disconnected, connected,
+     * lease-over, then "\tNAME=VALUE" for each of its values. */
     void (*log)(void *data, enum ballot_log_level level, int where, const char *message);
     void *log_data;
     bool record;      /* keep a record: see ballot_record()                     */

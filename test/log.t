@@ -34,9 +34,10 @@ check "... and starts no line" grep -qF 'candidate-id = eve\x1b[2J\x0afake ;' <(
     --candidate-id=$'eve\x1b[2J\nfake')
 
 describe "log-format=json: each line is an object, of ballot, of its command and of the client library"
-valid_json() { # FILE: each line an object with exactly these keys
+valid_json() { # FILE: each line an object with exactly these keys, and those of an event
     perl -MJSON::PP -ne '
         my $o = eval { decode_json($_) } or die "no JSON: $_";
+        delete @$o{qw(pid activation exitStatus runtime next fencingToken after event)} if exists $o->{event};
         join(",", sort keys %$o) eq "candidateId,hostname,level,msg,name,time" or die "keys: $_";
         $o->{time} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/ or die "time: $_"' "$1"
 }
@@ -46,14 +47,28 @@ check "... each line of the command" valid_json "$T/a.out"
 check "... named cmd-run-stdout, at info" grep -q '"level":"info","msg":"[^,]*","name":"cmd-run-stdout"' "$T/a.out"
 check "... named cmd-run-stderr, at error" grep -q '"level":"error","msg":"[^,]*","name":"cmd-run-stderr"' "$T/a.log"
 check "... named ballot" grep -q \
-    '"level":"info","msg":"leading, [^"]*","name":"ballot","hostname":"[^"]*","candidateId":"a"}$' "$T/a.log"
+    '"msg":"leading, [^"]*","event":"elected","fencingToken":"[0-9]*","name":"ballot","hostname":"[^"]*",".*:"a"}$' \
+    "$T/a.log"
+events() { # FILE: each event with its values, without numbers
+    perl -MJSON::PP -ne '
+        my $o = decode_json($_);
+        delete @$o{qw(time level msg name hostname candidateId)};
+        my $e = delete $o->{event} or next;
+        print join(" ", $e, map { "$_=$o->{$_}" =~ s/[0-9.]+/N/gr } sort keys %$o), "\n"' "$1"
+}
+is "$(events "$T/a.log")" "connected after=Nms
+elected fencingToken=N
+started activation= pid=N
+ended exitStatus=N next=ending with status N runtime=Nms
+resigned" "what a monitor could act on is an event with its values"
 check "... named zookeeper" grep -q \
     '"msg":"[^"]*Client environment\|"msg":"[^"]*session establishment complete[^"]*","name":"zookeeper"' "$T/a.log"
 
 describe "log-format=raw: each line is key=\"value\" pairs"
 run --log-format=raw -- sh -c 'echo "a \"b\" = c"'
 quoted='"([^"\\]|\\.)*"'
-pairs="^time=$quoted level=$quoted msg=$quoted name=$quoted hostname=$quoted candidateId=$quoted\$"
+pairs="^time=$quoted level=$quoted msg=$quoted( event=$quoted( [a-zA-Z]*=$quoted)*)?"
+pairs+=" name=$quoted hostname=$quoted candidateId=$quoted\$"
 refuse "always quoted" grep -vE "$pairs" "$T/a.out" "$T/a.log"
 check "... with quotes escaped" grep -qF 'msg="a \"b\" = c" name="cmd-run-stdout"' "$T/a.out"
 
