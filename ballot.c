@@ -2653,9 +2653,11 @@ static nanos contact_interest(struct client *c, nanos now)
     if (c->fd >= 0 && now - c->processed_at > part(c->timeout, PART_STALL) && fd_ready(c->fd, POLLIN))
         zookeeper_process(c->handle, ZOOKEEPER_READ);
     c->processed_at = now;
+    bool connecting = !c->connected;
     errno = 0;
     int rc = zookeeper_interest(c->handle, &fd, &events, &tv);
-    contact_fails(c, rc, errno);
+    if (connecting)
+        contact_fails(c, rc, errno);
     c->fd = rc == ZOK ? fd : -1;
     if (zoo_state(c->handle) != ZOO_CONNECTED_STATE)
         on_disconnected(c);
@@ -2975,6 +2977,7 @@ struct ballot {
     char host[256];
     nanos born;
     char proposed[128]; /* the wall time of the proposal, as time_string() writes it */
+    char claimed[128];  /* ... of our claim                                  */
     enum { WANT_LEAVE, WANT_HOLD, WANT_STAND } want;
 
     struct client client;
@@ -3034,6 +3037,9 @@ struct ballot {
     nanos ahead;        /* our wall clock less the servers', as far as that proves it */
     struct record_state record;
 
+    char waiting[512];  /* what was said last of who leads and who waits before us */
+    nanos waiting_at;   /* no more of it before that                         */
+    int lease_said;     /* 1: that it ends soon, 2: that it is over          */
     nanos watchdog_lease; /* the sending of the lease in which the watchdog has acted */
 
     char node[NODE_PATH_MAX]; /* of node_path()                */
@@ -3180,6 +3186,7 @@ static size_t candidate_json(const struct ballot *b, char out[DATA_MAX], bool le
         json_field(&t, ORDERS_NAME, number);
         time_string(&time, b->born);
         json_field(&t, "lastSeenTime", when);
+        json_field(&t, "leaderSince", b->claimed);
         if (b->unrecorded)
             json_field(&t, "unrecorded", "true");
     }
@@ -3199,13 +3206,14 @@ static void leader_named(char *named, size_t size, const char *path, const char 
 /* Who leads, in words, and without control characters. */
 static void leader_describe(struct base *base, const char *data, size_t length)
 {
-    char id[101], host[101] = "", pid[21] = "";
+    char id[101], host[101] = "", pid[21] = "", since[20]; /* without fraction and zone */
     struct text t = TEXT_IN(base->leader);
     if (!base->named[0] || !json_get(data, length, "candidateId", id, sizeof id))
         return;
     json_get(data, length, "hostname", host, sizeof host);
     json_get(data, length, "pid", pid, sizeof pid);
-    text_format(&t, "%s (%s, pid %s)", id, host, pid);
+    bool dated = json_get(data, length, "leaderSince", since, sizeof since);
+    text_format(&t, "%s (%s, pid %s%s%s)", id, host, pid, dated ? ", since " : "", dated ? since : "");
     for (char *p = base->leader; *p; p++)
         *p = (unsigned char)*p < 0x20 ? '?' : *p;
 }
@@ -3569,6 +3577,8 @@ static void proposal_adopt(struct ballot *b, const char *name)
     b->trouble[0] = '\0';
     b->refused = false;
     b->step_down = b->step_down && b->leading;
+    b->waiting[0] = '\0';
+    b->waiting_at = 0;
     SAY(&b->config, INFO, "standing as %s/%s", b->path, name);
 }
 
@@ -3671,6 +3681,7 @@ static void on_write(struct ballot *b, const struct reply *reply)
     if (lease_moment(&b->lease, PART_LEASE) < reply->sent)
         b->record.pending = false; /* it waited longer than the lease under which it was to be written */
     b->lease = (struct ballot_lease){ reply->sent, b->sent_timeout, 0, 0 };
+    b->lease_said = 0;
     b->beat_at = reply->sent + part(b->client.timeout, PART_HEARTBEAT);
     b->client.hurry_until = reply->sent + b->client.timeout; /* others count us as gone after that */
     b->client.hurry_timeout = b->sent_timeout;
@@ -4157,8 +4168,11 @@ static void lease_cut(struct ballot *b)
  * without waiting for its answer, goes the read of what operators ask: nothing is started before that is known. */
 static int write_send(struct ballot *b)
 {
-    if (!b->leading)
+    if (!b->leading) {
+        struct text time = TEXT_IN(b->claimed);
+        time_string(&time, b->born);
         b->unrecorded = b->config.record && b->base.named[0] && (!b->base.revocable || b->base.unrecorded);
+    }
     b->sent_timeout = b->client.timeout;
     b->sent_length = candidate_json(b, b->sent, true);
     STRING_COPY(b->wrote, b->proposal);
@@ -4350,6 +4364,48 @@ static void election_watchdog(struct ballot *b, nanos now, nanos *wake)
     b->watchdog_lease = b->lease.sent;
 }
 
+/* Who leads, and how many wait before us: where that is new, and no oftener than each 10 s. */
+static void waiting_say(struct ballot *b, nanos now)
+{
+    const struct base *base = &b->base;
+    long place = queue_place(b);
+    bool there = queued(b, base->named), known = b->client.connected && !b->unsettled && b->list_fresh && base->seen;
+    if (!known || b->leading || place < 0 || now < b->waiting_at || base_names_us(b))
+        return;
+    if (place == 0 && (base->empty || !base->fresh)) /* it is our turn */
+        return;
+    const char *leader = base->leader[0] ? base->leader : base->named;
+    long before = place - (there && strcmp(base->named, b->proposal) < 0);
+    char what[sizeof b->waiting];
+    struct text t = TEXT_IN(what);
+    if (there)
+        text_format(&t, "%s leads; ", leader);
+    else if (base->fresh && base->named[0])
+        text_format(&t, "%s led last, and is gone: it must have been silent for long enough; ", leader);
+    text_format(&t, before ? "%ld before us" : "we are next", before);
+    if (!strcmp(what, b->waiting))
+        return;
+    STRING_COPY(b->waiting, what);
+    b->waiting_at = now + 10 * SECOND;
+    SAY(&b->config, INFO, "waiting: %s" EVENT "waiting\tleader=%s\tplace=%ld", what, there ? leader : "", before + 1);
+}
+
+static void lease_say(struct ballot *b, nanos now)
+{
+    bool stop = b->config.mode == BALLOT_STOP;
+    nanos over = lease_moment(&b->lease, PART_LEASE);
+    if (!b->leading)
+        return;
+    if (now >= over && b->lease_said < 2) {
+        b->lease_said = 2;
+        SAY(&b->config, WARN, "the lease is over: another may lead soon%s" EVENT "lease-over",
+            stop ? "" : "; leading on until one does");
+    } else if (stop && b->lease_said == 0 && now >= lease_moment(&b->lease, PART_STOP_TERM)) {
+        b->lease_said = 1;
+        SAY(&b->config, WARN, "the lease ends in %s: what depends on it has to stop", duration_round(over - now).data);
+    }
+}
+
 /* --- the public functions -------------------------------------------------------- */
 
 static int config_check(const struct ballot_config *c)
@@ -4433,6 +4489,8 @@ BALLOT_API int ballot_prepare(ballot *b, struct pollfd *fds, int room, int *time
     int count = client_prepare(c, fds, room, &wake);
     nanos now = clock_now();
     election_watchdog(b, now, &wake);
+    waiting_say(b, now);
+    lease_say(b, now);
     int ms = poll_timeout(c->news ? now : wake, now);
     if (ms >= 0 && (*timeout_ms < 0 || ms < *timeout_ms))
         *timeout_ms = ms;

@@ -15,6 +15,8 @@ two() { # MODE OPTION...: a leads, b waits
 describe "stop, the candidate is frozen: its guard ends the command before another can start"
 two stop "${T6[@]}"
 at=$(now)
+check "while it waits, the other says for which leader, and its place" \
+    within 2 logged b "waiting: a ($(hostname), pid ${PID[a]}, since 2[-0-9: ]*) leads; we are next"
 kill -STOP "${PID[a]}"
 check "stop: the candidate is frozen: its command dies" within 8 lock_free
 below "$(ms_since "$at")" 4900 "... before another may start, after five sixths of 6 s"
@@ -24,7 +26,7 @@ kill -CONT "${PID[a]}"
 check "thawed, it says how long it stood still" \
     within 5 logged a "this process stood still for over [0-9.]*s: it was stopped, or the machine asleep"
 check "... and which candidate leads now" \
-    within 5 logged a "lost the leadership: another candidate leads, b ($(hostname), pid ${PID[b]})"
+    within 5 logged a "lost the leadership: another candidate leads, b ($(hostname), pid ${PID[b]}, since 2"
 check "... and stands again" within 5 proposals_are 2
 refuse "... and finds its guard well" logged a "does not answer"
 stop b

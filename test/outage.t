@@ -38,6 +38,7 @@ for back in 2 7; do
         pause $back
         if [ $mode = keep ]; then
             is "$(started) $(last_pid)" "1 $first" "the command goes on"
+            check "... beyond the lease, which is said" logged a "the lease is over: another may lead soon; leading on"
             zk_restart zk
             pause 5
             check "... and does when it is back" alive "$first"
@@ -45,6 +46,7 @@ for back in 2 7; do
             check "... and the leader is the same" leader_is a
         else
             is "$(started)" 1 "... and nothing is started meanwhile"
+            check "... as the lease ends, which is said" logged a "the lease ends in .*: what depends on it has to stop"
             zk_restart zk
             check "... back: it is started again" within 10 started_least 2
             pause 2
