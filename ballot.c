@@ -3031,7 +3031,7 @@ struct ballot {
     bool orders_missing; /* there is no such node, and it is not watched for yet */
     int64_t orders;     /* the mzxid of what we act on; 0: there is no such node; -1: not read, or refused */
     bool access_read;   /* of the base, once                                 */
-    bool warned_differs, warned_strangers, warned_unreadable, warned_orders;
+    bool warned_fields[3], warned_differs, warned_strangers, warned_unreadable, warned_orders;
     nanos sent_shift;   /* clock_shift() at the last write of the base,      */
     nanos ahead_shift;  /* and when its answer came;                         */
     nanos ahead;        /* our wall clock less the servers', as far as that proves it */
@@ -3181,6 +3181,10 @@ static size_t candidate_json(const struct ballot *b, char out[DATA_MAX], bool le
     json_field(&t, "sessionTimeout", duration_string(b->client.timeout).data);
     json_field(&t, "onDisconnect", b->config.mode == BALLOT_STOP ? "stop" : "keep");
     json_field(&t, "version", BALLOT_VERSION);
+    if (b->config.kind)
+        json_field(&t, "kind", b->config.kind);
+    if (b->config.command)
+        json_field(&t, "command", b->config.command);
     if (leader) {
         snprintf(number, sizeof number, "%" PRId64, b->leading && b->orders > 0 ? b->orders : 0);
         json_field(&t, ORDERS_NAME, number);
@@ -3418,6 +3422,27 @@ static void base_warn(struct ballot *b)
         b->config.mode == BALLOT_STOP ? "stop" : "keep", duration_string(b->client.timeout).data);
 }
 
+/* What candidates of one job have in common, and what no two of them have. */
+static void leader_compare(struct ballot *b, const char *data, size_t length)
+{
+    const struct { const char *name, *ours; } fields[] = { { "kind", b->config.kind }, { "command", b->config.command },
+                                                           { "hostname", b->host } };
+    char theirs[256], id[BALLOT_ID_MAX + 1] = "";
+    if (!b->base.named[0] || b->base.ours)
+        return;
+    bool same_id = json_get(data, length, "candidateId", id, sizeof id) && !strcmp(id, b->id);
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        bool job = i < 2, there = json_get(data, length, fields[i].name, theirs, sizeof theirs);
+        if (!there || !fields[i].ours || !strncmp(theirs, fields[i].ours, sizeof theirs - 1) || b->warned_fields[i])
+            continue;
+        b->warned_fields[i] = job || same_id;
+        if (b->warned_fields[i])
+            SAY(&b->config, WARN, job ? "the leader's %s is %s, ours is %s: give each job a base path of its own"
+                : "the leader has our candidate-id, and its %s is %s, ours is %s: give each candidate its own",
+                fields[i].name, theirs, fields[i].ours);
+    }
+}
+
 /* The servers went back to an earlier state, or the base was made again. They may have given
  * the same numbers again since: what we know of other proposals says nothing any more. And a
  * leader of which the servers know nothing now may run its command until its lease is over. */
@@ -3477,6 +3502,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
     base_stamp(base, stat);
     base_clock(b, moved, reply->sent, clock_now());
     base_warn(b);
+    leader_compare(b, reply->data, reply->length);
     bool known_name = !base->named[0] || base_names_us(b) || queued(b, base->named);
     if (strcmp(before_named, base->named) != 0 && !known_name)
         b->list_fresh = false; /* gone, or newer than our list? */
@@ -8482,7 +8508,10 @@ static void agent_configure(struct agent *a, const struct settings *s, char **co
         .stop_timeout = setting_number(s, SET_STOP_TIMEOUT),
         .log = a->log,
     };
+    const char *slash = strrchr(command[0], '/');
     a->plan.config.record = cron;
+    a->plan.config.kind = cron ? "cron" : "once";
+    a->plan.config.command = slash ? slash + 1 : command[0];
     a->streams[0] = (struct stream){
         .fd = -1, .name = "cmd-run-stdout", .level = BALLOT_LOG_INFO, .queue = &a->log->out,
     };

@@ -164,6 +164,8 @@ struct ballot_config {
      * lease-over, then "\tNAME=VALUE" for each of its values. */
     void (*log)(void *data, enum ballot_log_level level, int where, const char *message);
     void *log_data;
+    const char *kind, *command; /* shown to others, which warn where theirs differ; NULL: not
+                                   shown. Not copied: they outlive the membership */
     bool record;      /* keep a record: see ballot_record()                     */
     bool library_log; /* the client library's own log goes where its zoo_set_log_stream()
                          and zoo_set_debug_level() say; false: it is dropped    */

@@ -36,6 +36,29 @@ job_at() { # SERVERS: one of the election at the default path
         >"$T/n.out" 2>"$T/n.log" &
     PID[n]=$!
 }
+describe "A candidate whose leader does another job, or bears its name on another host, says so"
+job a
+within 10 leader_is a
+is "$(zk get "$BASE" | grep -o '"kind":"[^"]*","command":"[^"]*"')" '"kind":"once","command":"job"' \
+    "a leader says what it runs, and how"
+candidate b -- true
+cron c '@daily' -- "$JOB" "$JOBS" 1
+check "another command" \
+    within 10 logged b "the leader's command is job, ours is true: give each job a base path of its own"
+check "another kind of run" \
+    within 10 logged c "the leader's kind is once, ours is cron: give each job a base path of its own"
+refuse "... and nothing else on one host" grep -q "the leader has our\|the leader's kind" "$T/b.log"
+stop c b a
+BASE=$BASE-named
+zk create "$BASE" '{"candidateId":"d","hostname":"elsewhere","proposalNode":"'"$BASE"'/proposal-0000000000"}' >/dev/null
+stranger s proposal-0000000000
+within 5 proposals_are 1
+job d
+check "our candidate-id on another host" \
+    within 10 logged d "our candidate-id, and its hostname is elsewhere, ours is $(hostname): give each candidate its own"
+stop d
+kill -KILL "${PID[s]}"
+
 describe "A server is found by its name"
 if able_to_resolve localhost; then
     job_at "localhost:${PORT[zk]}"
