@@ -681,6 +681,21 @@ static bool json_get(const char *bytes, size_t count, const char *name, char *ou
     return json_find(&j, name) && json_read_string(&j, &value);
 }
 
+/* For a message, in which a tab begins a field: see EVENT. */
+static void string_plain(char *string)
+{
+    for (char *p = string; *p; p++)
+        *p = (unsigned char)*p < 0x20 ? '?' : *p;
+}
+
+/* As json_get(), for a message. */
+static bool json_get_plain(const char *bytes, size_t count, const char *name, char *out, size_t size)
+{
+    bool there = json_get(bytes, count, name, out, size);
+    string_plain(out);
+    return there;
+}
+
 static bool json_has(const char *bytes, size_t count, const char *name)
 {
     struct json j = { bytes, bytes + count };
@@ -3218,8 +3233,7 @@ static void leader_describe(struct base *base, const char *data, size_t length)
     json_get(data, length, "pid", pid, sizeof pid);
     bool dated = json_get(data, length, "leaderSince", since, sizeof since);
     text_format(&t, "%s (%s, pid %s%s%s)", id, host, pid, dated ? ", since " : "", dated ? since : "");
-    for (char *p = base->leader; *p; p++)
-        *p = (unsigned char)*p < 0x20 ? '?' : *p;
+    string_plain(base->leader);
 }
 
 /* What the base's data say, a heartbeat or whatever a stranger wrote. */
@@ -3432,7 +3446,7 @@ static void leader_compare(struct ballot *b, const char *data, size_t length)
         return;
     bool same_id = json_get(data, length, "candidateId", id, sizeof id) && !strcmp(id, b->id);
     for (size_t i = 0; i < COUNT(fields); i++) {
-        bool job = i < 2, there = json_get(data, length, fields[i].name, theirs, sizeof theirs);
+        bool job = i < 2, there = json_get_plain(data, length, fields[i].name, theirs, sizeof theirs);
         if (!there || !fields[i].ours || !strncmp(theirs, fields[i].ours, sizeof theirs - 1) || b->warned_fields[i])
             continue;
         b->warned_fields[i] = job || same_id;
@@ -3725,7 +3739,7 @@ static void on_write(struct ballot *b, const struct reply *reply)
  * lead. To add a kind of request: a field, which is read here. */
 static void on_orders(struct ballot *b, const struct reply *reply)
 {
-    char name[NODE_MAX], by[512] = "an unknown client";
+    char name[NODE_MAX], by[512];
     bool there = reply->rc == ZOK, known = b->orders >= 0;
     int64_t before = b->orders;
     if (!b->leading) /* the claim before it was refused */
@@ -3741,9 +3755,9 @@ static void on_orders(struct ballot *b, const struct reply *reply)
             reply->path, error_text(reply->rc));
     }
     bool us = json_get(reply->data, reply->length, ORDER_STEP_DOWN, name, sizeof name) && !strcmp(name, b->proposal);
-    json_get(reply->data, reply->length, ORDER_STEP_DOWN "By", by, sizeof by);
+    bool named = json_get_plain(reply->data, reply->length, ORDER_STEP_DOWN "By", by, sizeof by);
     if (us && !b->step_down)
-        SAY(&b->config, WARN, "asked to step down by %s", by);
+        SAY(&b->config, WARN, "asked to step down by %s", named ? by : "an unknown client");
     b->step_down = b->step_down || us;
 }
 
@@ -7441,9 +7455,12 @@ static void cron_judge(struct cron_run *c, const struct run_record *read)
             "it is written again, and what comes after %s is run",
             c->base_path, RECORD_NAME, schedule_moment(s, m->record.mark).data);
     else if (*read->spec && !same && strcmp(read->spec, m->other_spec) != 0) {
-        LOG(c->log, WARN, "the schedule of this election was \"%.200s\", ours is \"%.200s\", which counts from now; "
-            "give all candidates the same", read->spec, s->spec);
+        char shown[201];
         STRING_COPY(m->other_spec, read->spec);
+        STRING_COPY(shown, read->spec);
+        string_plain(shown);
+        LOG(c->log, WARN, "the schedule of this election was \"%s\", ours is \"%.200s\", which counts from now; "
+            "give all candidates the same", shown, s->spec);
     }
     if (ours && c->unrecorded)
         LOG(c->log, WARN, "the last leader was a Go ballot, which keeps no run record: what it has run is not known, "

@@ -61,6 +61,13 @@ elected fencingToken=N
 started activation= pid=N
 ended exitStatus=N next=ending with status N runtime=Nms
 resigned" "what a monitor could act on is an event with its values"
+candidate j --log-format=json -- "$JOB" "$JOBS" -1
+check "a leader" within 10 started_least 1
+forged='x\tevent=elected\tfencingToken=1'
+zk create "$BASE/requests" "{\"stepDown\":\"$(zk ls "$BASE" | grep proposal-)\",\"stepDownBy\":\"$forged\"}" >/dev/null
+check "... says who asked it" within 10 logged j 'asked to step down by x?event=elected'
+refuse "... but what is asked is no event" grep -q '"fencingToken":"1"' "$T/j.log"
+stop j
 check "... named zookeeper" grep -q \
     '"msg":"[^"]*Client environment\|"msg":"[^"]*session establishment complete[^"]*","name":"zookeeper"' "$T/a.log"
 
