@@ -51,8 +51,20 @@ end_well "${names[@]}"
 check "... not even a guard" grep -q 'fatal cannot start the guard process: Too many open files' "$T"/a*.log
 check "... a resolver" grep -q "cannot start a child to resolve the servers' names: Too many open files" "$T"/l*.log
 check "... pipes for the command" grep -q 'error cannot execute .*: Too many open files' "$T"/a*.log
-check "... 16 are enough" test -s "$T/a16.out"
 check "... nothing is left in any queue" within 5 left_none
+
+goes_on "The least number of descriptors with which the command is started is enough to end all of it"
+for limit in {4..17}; do [ -s "$T/a$limit.out" ] && break; done
+below "$limit" 16 "the command is started"
+(ulimit -n "$limit" && exec setsid "$BALLOT" run once --candidate-id=z --zookeeper-servers="127.0.0.1:${PORT[zk]}" \
+    --zookeeper-base-path="$BASE" "${T1[@]}" --restart-delay=0s -- "$JOB" "$JOBS" -1 fork daemon) 2>"$T/z.log" >&2 &
+PID[z]=$!
+check "... with children" within 10 ready
+kill -KILL "$(guard_of z)"
+check "... the guard is killed: it is started anew" within 10 ready_least 2
+is "$(overlaps)" 0 "... after all of it has ended"
+kill -KILL "${PID[z]}"
+check "... the candidate is killed: all of it is ended" within 10 lock_free
 
 if [[ $BALLOT == */asan/* ]]; then
     skip "no memory" "AddressSanitizer has a malloc() of its own"
