@@ -60,10 +60,8 @@ launch() { # NAME: (again) as soon as it has ended
     fi
     LAUNCHES=$((LAUNCHES + 1))
     read -ra words <<<"${COMMANDS[LAUNCHES % ${#COMMANDS[@]}]}"
-    if [ "$KIND" = cron ]; then
-        clock=$T/clock-$1
-        options+=("--schedule=TZ=UTC */$PERIOD * * * * *")
-    fi
+    [ ! -f "$T/clock-$1" ] || clock=$T/clock-$1
+    [ "$KIND" = once ] || options+=("--schedule=TZ=UTC */$PERIOD * * * * *")
     (clocked "$clock" setsid "$BALLOT" run "$KIND" --candidate-id="$1" "${options[@]}" \
         --zookeeper-servers="$(servers "${1}1" "${1}2" "${1}3")" -- "$JOB" "$JOBS" "${words[@]}" \
         >>"$T/$1.out" 2>>"$T/$1.log") &
@@ -245,6 +243,7 @@ campaign() { # SEED SECONDS [KIND [MODE [FAULT...]]]
     local begun end name witness pulse n
     declare -gA FROZEN=() VICTIM=() STRUCK=() BUSY=()
     : >"$T/faults"
+    rm -f "$T"/clock-*
     exec {PLAN}< <("$here/plan" "$1" "${@:3}")
     campaign_settings
     TITLE="campaign $1, run $KIND, $MODE, $POLICY"

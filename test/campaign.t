@@ -7,7 +7,7 @@ fresh_seed=${CAMPAIGN_SEED:-$(($(date +%s) % 1000000))}
 campaign_servers
 
 describe "30 s of faults, each time the same"
-campaign 218 30
+campaign 246 30
 campaign_judge
 
 describe "15 s of faults, each time others: CAMPAIGN_SEED=$fresh_seed"
