@@ -72,6 +72,7 @@ struct host {
     int64_t off_at;         /* its clock was so far from the servers', last; 0: never */
     int64_t sent_at, beat_at, answered; /* by true time; beat_at: the servers took one that wrote the base; answered:
                                when the last of these was sent that has had its answer */
+    int64_t alone_at;       /* see alone()                                         */
     int beat;               /* the base's version then                             */
     int64_t base_delay, busy;
     int disturbances;       /* faults at work on it                                */
@@ -733,6 +734,7 @@ static void rollback_look(void)
     for (struct instance *i = world.instances; i; i = i->next)
         i->told_lost = i->told_at > zk_counts()->rolled_to;
     world.last_token = 0;
+    cron_forgotten();
     world.go.frozen = true; /* it ends, and what is back of its proposals expires again */
     sim_at(sim_now() + world.asked, go_expire, (void *)(intptr_t)world.go.life);
 }
@@ -744,10 +746,11 @@ static bool thawed(const struct instance *i)
 }
 
 /* It may count its lease as over, and go on: 2/3 of the shortest T, by a clock that may be fast, after the sending of
- * its last heartbeat that was answered. */
+ * its last heartbeat that was answered. So it may have decided when it was held up behind that. */
 static bool alone(const struct host *h)
 {
-    return !h->stop && sim_now() - h->answered > world.shortest / 2;
+    bool decided = h->alone_at && sim_now() - h->alone_at < world.longest / 20 + 100 * SIM_MS;
+    return !h->stop && (decided || sim_now() - h->answered > world.shortest / 2);
 }
 
 static void judge_start(const struct run *new)
@@ -1149,16 +1152,31 @@ static void negotiate_all(struct fault *f)
 static void negotiate(struct fault *f) { (void)f; zk_timeouts(-1, world.options.least, world.options.most); }
 static void clock_rate(struct fault *f) { os_clock(f->struck, 1000 + (int)(f->amount % 101) * (f->span % 2 ? 1 : -1), 0); }
 static void clock_true(struct fault *f) { os_clock(f->struck, 1000, 0); }
-static void clock_set(struct fault *f) { os_clock(f->struck, 1000, f->amount); }
-static void clock_back(struct fault *f) { os_clock(f->struck, 1000, f->back ? -f->amount : 0); }
-static void servers_set(struct fault *f) { zk_clock(f->amount); }
-static void servers_back(struct fault *f) { zk_clock(f->back ? -f->amount : 0); }
+/* Seen by a leader meanwhile, it is a clock that is off, also where the servers' is set as well. */
+static void clock_sets(int host, int64_t step)
+{
+    world.host[host].off_at = sim_now();
+    os_clock(host, 1000, step);
+}
+
+static void clock_set(struct fault *f) { clock_sets(f->struck, f->amount); }
+static void clock_back(struct fault *f) { clock_sets(f->struck, f->back ? -f->amount : 0); }
+
+static void servers_set_by(int64_t step)
+{
+    zk_clock(step);
+    for (int h = 0; h < world.hosts; h++)
+        world.host[h].off_at = sim_now();
+}
+
+static void servers_set(struct fault *f) { servers_set_by(f->amount); }
+static void servers_back(struct fault *f) { servers_set_by(f->back ? -f->amount : 0); }
 
 static void all_set_by(int64_t step)
 {
     zk_clock(step);
     for (int h = 0; h < world.hosts; h++)
-        os_clock(h, 1000, step);
+        clock_sets(h, step);
 }
 
 static void all_set(struct fault *f) { all_set_by(f->amount); }
@@ -1177,7 +1195,28 @@ static void delete_proposal(struct fault *f)
     zk_stranger_delete(path);
 }
 
-static void delete_base(struct fault *f) { (void)f; zk_stranger_delete(BASE); }
+static void delete_base(struct fault *f)
+{
+    (void)f;
+    zk_stranger_delete(BASE);
+    cron_forgotten();
+}
+
+static void delete_record(struct fault *f)
+{
+    (void)f;
+    zk_stranger_delete(BASE "/schedule");
+    cron_forgotten();
+}
+
+/* With nonsense, or with what a clock that is years ahead would have written. */
+static void overwrite_record(struct fault *f)
+{
+    char json[200];
+    snprintf(json, sizeof json, "{\"schedule\":\"%s\",\"activation\":\"2031-01-01T00:00:00Z\"}", cron_spec());
+    zk_stranger_set(BASE "/schedule", f->amount % 2 ? json : "{\"schedule\":7");
+    cron_forgotten();
+}
 
 static void overwrite_base(const char *data)
 {
@@ -1338,7 +1377,7 @@ static void step_down(struct fault *f)
  * GLOBAL: nobody can lead; UNREAD: who led cannot be read from the base any more;
  * REMOTE: the row of a host, by a fault of its server;
  * SWIZZLE: one host after the other, and they heal in another order;
- * PAIR: the leader and the next in the queue; CLOCKS: no election may care */
+ * PAIR: the leader and the next in the queue; CLOCKS: no election may care, but a schedule */
 enum { LOCAL = 1, DATA = 2, THREE = 4, LONGER = 8, GLOBAL = 16, UNREAD = 32, REMOTE = 64, SWIZZLE = 128, PAIR = 256, CLOCKS = 512 };
 
 static const struct kind {
@@ -1374,9 +1413,10 @@ static const struct kind {
     { "base rewritten", 2, GONE, DATA | UNREAD, rewrite_base, NULL }, { "odd child", 1, ENDED, 0, odd_child, NULL },
     { "rights taken", 2, DENIED, GLOBAL, refuse, allow }, { "rights of one taken", 3, DENIED, LOCAL, refuse_one, allow_one }, { "step-down", 3, ENDED, 0, step_down, NULL },
     { "answers lost, of the first two", 2, TWO_MUTE, LOCAL | PAIR, mute_answers, hear_answers },
-    /* of run cron alone: dice_clocks() */
+    /* of run cron alone: dice_cron() */
     { "wall clock set", 0, ENDED, CLOCKS, clock_set, clock_back }, { "servers' clock set", 0, ENDED, CLOCKS, servers_set, servers_back },
-    { "all clocks set", 0, ENDED, CLOCKS, all_set, all_back },
+    { "all clocks set", 0, ENDED, CLOCKS, all_set, all_back }, { "record deleted", 0, ENDED, CLOCKS, delete_record, NULL },
+    { "record overwritten", 0, ENDED, CLOCKS, overwrite_record, NULL },
 };
 
 /* A leader whose base was overwritten, and nothing else has happened, keeps its place, the first, until its command is dead. */
@@ -1549,6 +1589,14 @@ static void beat_look(struct host *h)
     h->beat_at = sim_now();
 }
 
+static void beat_answered(struct host *h)
+{
+    if (h->beat_at < h->sent_at)
+        return;
+    h->alone_at = alone(h) ? sim_now() : h->alone_at;
+    h->answered = h->sent_at;
+}
+
 static void cron_written(int host);
 
 void sim_request(enum sim_moment moment, enum sim_request request, int host, int server, const char *path)
@@ -1571,8 +1619,10 @@ void sim_request(enum sim_moment moment, enum sim_request request, int host, int
     }
     if (request == SIM_MULTI && moment == SIM_APPLIED && host < world.hosts)
         beat_look(&world.host[host]);
-    if (request == SIM_MULTI && moment == SIM_LEARNED && ours && world.host[host].beat_at >= world.host[host].sent_at)
-        world.host[host].answered = world.host[host].sent_at;
+    if (request == SIM_MULTI && moment == SIM_LEARNED && ours)
+        beat_answered(&world.host[host]);
+    if (world.story != STORY_ONCE && moment == SIM_APPLIED)
+        watch_tree();
     if (world.story == STORY_CRON && moment == SIM_APPLIED && request >= SIM_CREATE && request <= SIM_MULTI && host < world.hosts)
         cron_written(host);
     if (request == SIM_MULTI && (moment == SIM_LEARNED ? ours : moment == SIM_APPLIED && host < world.hosts))
@@ -1859,8 +1909,6 @@ static void cron_often(void *arg)
         h->off_at = off > 50 * SIM_SECOND || off < -50 * SIM_SECOND ? sim_now() : h->off_at;
         seen[h - world.host] = (struct cron_seen){ named == h - world.host, named == h - world.host && cron_able(h) };
     }
-    if (tampered(&world.host[0]))
-        cron_forgotten();
     cron_look(seen, world.hosts);
     sim_at(sim_now() + (world.shortest < 2500 * SIM_MS ? world.shortest / 10 : 250 * SIM_MS), cron_often, NULL);
 }
@@ -2135,6 +2183,14 @@ static void dice_clock_fault(int64_t T)
     dice_aim(f);
 }
 
+static void dice_record_fault(int64_t T)
+{
+    struct fault *f = &world.fault[world.faults++];
+    *f = (struct fault){ .kind = kind_of(dice_chance(50) ? delete_record : overwrite_record), .leader = true,
+                         .at = dice(2 * T, world.end_of_faults), .amount = dice(0, 1) };
+    dice_aim(f);
+}
+
 /* A rate that lasts. */
 static void dice_clock_rate(int64_t T)
 {
@@ -2162,6 +2218,8 @@ static void dice_cron(int64_t T)
         dice_clock_fault(T);
     for (int64_t n = dice_chance(60) ? 0 : dice(1, 2); n > 0 && world.faults < FAULTS; n--)
         dice_clock_rate(T);
+    for (int64_t n = dice_chance(80) ? 0 : dice(1, 2); n > 0 && world.faults < FAULTS; n--)
+        dice_record_fault(T);
 }
 
 static void dice_world(void)

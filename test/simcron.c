@@ -57,7 +57,8 @@ struct start {
 
 struct node {
     bool there;
-    int64_t mark, run, mtime; /* seconds; mtime: milliseconds               */
+    int64_t written, mark, run; /* mark: what counts of the one that is written */
+    int64_t mtime;          /* milliseconds                                 */
     int version;
 };
 
@@ -211,11 +212,14 @@ static struct node node_read(void)
     if (!zk_look(NODE, &view))
         return n;
     snprintf(json, sizeof json, "%.*s", (int)view.length, view.data);
-    n.mark = field(json, "activation");
+    n.mark = n.written = field(json, "activation");
     n.run = field(json, "lastRun");
     n.there = n.mark != NONE;
     n.version = view.version;
     n.mtime = view.mtime;
+    int64_t taken = floor_part(n.mtime, 1000), confirmed = field(json, "confirmed");
+    if (n.there && n.mark > taken + APART) /* a clock over a minute from the servers' has written it */
+        n.mark = confirmed > taken ? confirmed : taken;
     return n;
 }
 
@@ -233,6 +237,7 @@ void cron_forgotten(void)
 {
     judge.forgotten_at = sim_now();
     judge.last = NONE;
+    judge.node = node_read();
 }
 
 static bool forgotten_since(int64_t at)
@@ -279,14 +284,14 @@ bool cron_record(int host, int candidate, bool able, bool excused)
 {
     const struct node old = judge.node, new = node_read();
     struct host *h = &judge.host[host];
-    bool run = new.there && new.run == new.mark && new.run != old.run && new.mark > old.mark;
-    if (old.there == new.there && old.version == new.version && old.mark == new.mark && old.run == new.run)
+    bool run = new.there && new.run == new.written && new.run != old.run && new.written > old.mark;
+    if (old.there == new.there && old.version == new.version && old.written == new.written && old.run == new.run)
         return false;
-    sim_tell("host%d writes the record: mark %" PRId64 ", run %" PRId64 ", servers' clock %.3f, its clock %.3f", host, new.mark,
+    sim_tell("host%d writes the record: mark %" PRId64 ", run %" PRId64 ", servers' clock %.3f, its clock %.3f", host, new.written,
              new.run == NONE ? 0 : new.run, (double)zk_wall() / 1e9, (double)os_wall_clock(host) / 1e9);
     if (h->runs)
         busy(host);
-    if (h->pending && new.there && new.mark < h->recorded) { /* withdrawn */
+    if (h->pending && new.there && new.written < h->recorded) { /* withdrawn */
         h->pending = h->runs = false;
         h->recorded = NONE;
     }
@@ -298,10 +303,10 @@ bool cron_record(int host, int candidate, bool able, bool excused)
     excused = excused || !old.there || !new.there || forgotten_since(sim_now());
     if (excused)
         return true;
-    int64_t from = own_last(candidate, new.mark) > old.mark ? own_last(candidate, new.mark) : old.mark;
-    bool own = started(new.mark) && started(new.mark)->candidate == candidate;
-    if (run && !own && every() && (new.mark - from) % judge.periodic->period)
-        sim_violation("cadence: %" PRId64 " s after the last mark, by host%d", new.mark - from, host);
+    int64_t from = own_last(candidate, new.written) > old.mark ? own_last(candidate, new.written) : old.mark;
+    bool own = started(new.written) && started(new.written)->candidate == candidate;
+    if (run && !own && every() && (new.written - from) % judge.periodic->period)
+        sim_violation("cadence: %" PRId64 " s after the last mark, by host%d", new.written - from, host);
     int64_t at = latest(new.mark * SIM_SECOND);
     if (!run && able && new.mark > old.mark && !every() && at > old.mark && at > h->skipped && !started(at))
         sim_violation("missing: the mark of host%d passes %" PRId64 ", which it has not run", host, at);
