@@ -96,6 +96,7 @@ static struct judge {
     size_t count, room;
     int64_t last, last_at;  /* the last recorded activation that was started; true time */
     int64_t forgotten_at;   /* true time; -1: never                                 */
+    int64_t known;          /* the mark before that: a leader goes on from it       */
     int64_t first;          /* all before the first record does not count           */
     struct window *windows; /* of the right clock                                   */
     size_t window_count, window_room;
@@ -138,7 +139,7 @@ void cron_begin(struct cron_options *o, int64_t length, int64_t (*dice)(int64_t,
 {
     free(judge.starts);
     free(judge.windows);
-    judge = (struct judge){ .last = NONE, .forgotten_at = -1, .first = NONE, .leader = -1, .due = NONE };
+    judge = (struct judge){ .last = NONE, .known = NONE, .forgotten_at = -1, .first = NONE, .leader = -1, .due = NONE };
     for (struct host *h = judge.host; h < judge.host + HOSTS; h++)
         h->skipped = h->recorded = NONE;
     if (dice(1, 100) <= 8)
@@ -237,6 +238,7 @@ void cron_forgotten(void)
 {
     judge.forgotten_at = sim_now();
     judge.last = NONE;
+    judge.known = judge.node.mark > judge.known ? judge.node.mark : judge.known;
     judge.node = node_read();
 }
 
@@ -411,7 +413,7 @@ static int64_t owed(int leader, bool able)
     bool idle = !h->runs && sim_now() >= h->busy_until;
     if (!able || !idle || !judge.node.there || off > NEAR || off < -NEAR || at == NONE || wall - at * SIM_SECOND >= catch_up)
         return NONE;
-    return at > h->skipped && at > judge.node.mark && !started(at) ? at : NONE;
+    return at > h->skipped && at > judge.node.mark && at > judge.known && !started(at) ? at : NONE;
 }
 
 static enum loss blocked(int leader, bool able, int64_t at)
