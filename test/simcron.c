@@ -58,6 +58,7 @@ struct start {
 struct node {
     bool there;
     int64_t written, mark, run; /* mark: what counts of the one that is written */
+    int64_t start;          /* of the run                                   */
     int64_t mtime;          /* milliseconds                                 */
     int version;
 };
@@ -215,6 +216,7 @@ static struct node node_read(void)
     snprintf(json, sizeof json, "%.*s", (int)view.length, view.data);
     n.mark = n.written = field(json, "activation");
     n.run = field(json, "lastRun");
+    n.start = field(json, "start");
     n.there = n.mark != NONE;
     n.version = view.version;
     n.mtime = view.mtime;
@@ -263,8 +265,9 @@ static void recorded(int host, int candidate, const struct node *n)
     h->recorded = n->run;
     h->recorded_at = sim_now();
     h->recorded_mtime = n->mtime;
-    if (s && s->candidate == candidate) /* it ran out of contact, and is recorded on return */
-        return;
+    int64_t age = os_wall_clock(host) - n->start * SIM_SECOND;
+    if ((s && s->candidate == candidate) || age < -3 * SIM_SECOND || age > 3 * SIM_SECOND)
+        return; /* it is written again; or it ran out of contact, and is recorded on return */
     h->pending = h->runs = true;
     h->struck = false;
     busy(host);
