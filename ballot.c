@@ -2548,12 +2548,15 @@ static void handle_open(struct client *c)
     }
 }
 
+/* Not at once, where a server ends each session as soon as it is open. */
 static void session_renew(struct client *c)
 {
+    nanos now = clock_now(), pause = part(c->timeout, PART_PAUSE);
     SAY(c->config, WARN, "session 0x%" PRIx64 " has expired; opening a new one", c->session.client_id);
     memset(&c->session, 0, sizeof c->session);
     handle_close(c);
-    handle_open(c);
+    c->expired = false;
+    c->retry_at = now - c->opened_at < pause ? now + pause : 0;
 }
 
 /* Breaks contact off without telling the server, so that closing does not wait for an answer. */
