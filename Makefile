@@ -129,7 +129,7 @@ ASAN_REPORT = $(CURDIR)/test/bin/asan/report
 SANITIZED = $(patsubst %,test/%.t,campaign kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
 soak: needs-lint
 	@$(MAKE) -s tools test/bin/asan/ballot test/bin/conform test/bin/simconform
-	@SOAK=1 $(if $(MINUTES),SECONDS_OF_CHAOS=$$(($(MINUTES) * 60))) prove -j 2 test/conform.t test/sim.t test/soak.t test/tls.t test/watch.t test/replay.t test/cronfault.t test/race.t test/hunger.t test/kill.t test/election.t test/command.t
+	@SOAK=1 $(if $(MINUTES),SECONDS_OF_CHAOS=$$(($(MINUTES) * 60))) prove -j 2 test/conform.t test/sim.t test/soak.t test/tls.t test/watch.t test/replay.t test/cronfault.t test/race.t test/hunger.t test/kill.t test/election.t test/command.t test/hostile.t
 	@rm -f $(ASAN_REPORT).*
 	@ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:log_path=$(ASAN_REPORT) UBSAN_OPTIONS=log_path=$(ASAN_REPORT) \
 	    BALLOT=$(CURDIR)/test/bin/asan/ballot \
