@@ -4743,16 +4743,19 @@ static const char type_names[][24] = { TYPES(TYPE_NAME) };
 
 enum group { GROUPS(MEANING) GROUP_COUNT };
 
+#define LOG_FORMAT_HELP "how log lines look; raw: key=\"value\" pairs"
+#define LEVEL_HELP "the least level that is logged; the command's stdout counts as info, its stderr as error"
+
 /*  X(identifier, name, group, type, default, choices, commands,
  *    read from the plain variable too (as the Go ballot does), help) */
 #define SETTINGS(X)                                                                                                    \
     X(CONFIG_FILE, "config-file", LOG, FILE, NULL, NULL, FOR_ALL, true,                                                \
       "configuration file; else the first of ~/.config/ballot/ballot.ini, /etc/ballot/ballot.ini, ./ballot.ini "       \
       "that exists")                                                                                                   \
-    X(LOG_LEVEL, "log-level", LOG, CHOICE, "info", WORDS(LEVELS), FOR_ALL, true, "the least level that is logged")     \
-    X(LOG_FORMAT, "log-format", LOG, CHOICE, "human", WORDS(LOG_FORMATS), FOR_ALL, true, "how log lines look")         \
+    X(LOG_LEVEL, "log-level", LOG, CHOICE, "info", WORDS(LEVELS), FOR_ALL, true, LEVEL_HELP)                           \
+    X(LOG_FORMAT, "log-format", LOG, CHOICE, "human", WORDS(LOG_FORMATS), FOR_ALL, true, LOG_FORMAT_HELP)              \
     X(DEBUG, "debug", LOG, BOOL, "false", NULL, FOR_ALL, true,                                                         \
-      "log source lines and the ZooKeeper client's own log")                                                        \
+      "log source lines and the ZooKeeper client's own log")                                                           \
     X(SERVERS, "zookeeper-servers", ELECTION, SERVERS, "localhost", NULL, FOR_ELECTION, true,                          \
       "servers of the ensemble: " SERVERS_ARE)                                                                         \
     X(BASE_PATH, "zookeeper-base-path", ELECTION, PATH, "/ballot/election", NULL, FOR_ELECTION, true,                  \
@@ -4766,35 +4769,35 @@ enum group { GROUPS(MEANING) GROUP_COUNT };
     X(CANDIDATE_ID, "candidate-id", COMMAND, TEXT, NULL, NULL, FOR_RUN, true,                                          \
       "mandatory: the name of this candidate, shown to others")                                                        \
     X(ON_SUCCESS, "on-child-success", COMMAND, CHOICE, "reelect", WORDS(POLICIES), FOR_RUN, true,                      \
-      "what to do when the command ends with 0")                                                                       \
+      "what to do when the command ends with 0: reelect (resign, stand again), rerun (run it again; cron: at the next "\
+      "activation), exit (with its status), ignore (once: end with 0; cron: as rerun)")                                \
     X(ON_ERROR, "on-child-error", COMMAND, CHOICE, "reelect", WORDS(POLICIES), FOR_RUN, true,                          \
-      "what to do when it ends in any other way, or cannot be executed")                                               \
+      "the same, when it ends in any other way, or cannot be executed")                                                \
     X(ON_FAILURE, "on-election-failure", COMMAND, CHOICE, "retry", WORDS(FAILURES), FOR_RUN, true,                     \
-      "what to do when standing for election fails")                                                                   \
+      "what to do when standing for election fails: retry, run-anyway (without a fencing token), exit (with 125)")     \
     X(ON_DISCONNECT, "on-disconnect", COMMAND, CHOICE, "keep", WORDS(DISCONNECTS), FOR_RUN, false,                     \
-      "a leader out of contact keeps the command, or stops it before others may lead")                                 \
+      "a leader out of contact is to keep the command (another may run it, too), or to stop it before others may lead")\
     X(WRAP, "wrap-child-logs", COMMAND, BOOL, "true", NULL, FOR_RUN, true,                                             \
       "the command's output as log lines; false: directly")                                                            \
     X(STOP_TIMEOUT, "stop-timeout", COMMAND, DURATION, "10s", NULL, FOR_RUN, false,                                    \
-      "from SIGTERM to SIGKILL when the command is stopped")                                                           \
+      "from SIGTERM to SIGKILL when the command is stopped (systemd: TimeoutStopSec)")                                 \
     X(RESTART_DELAY, "restart-delay", COMMAND, DURATION, "1s", NULL, FOR_RUN, false,                                   \
       "least time between two starts; doubles with each further error in a row")                                       \
     X(RESTART_DELAY_MAX, "restart-delay-max", COMMAND, DURATION, "1m", NULL, FOR_RUN, false,                           \
       "the most that restart-delay grows to")                                                                          \
     X(MAX_RUNTIME, "max-runtime", COMMAND, DURATION, "0s", NULL, FOR_RUN, false,                                       \
-      "the command is stopped when it runs longer, which counts as an error; 0s: never")                               \
+      "the command is stopped when it runs longer (RuntimeMaxSec), which counts as an error; 0s: never")               \
     X(SCHEDULE, "schedule", SCHEDULE, TEXT, NULL, NULL, FOR_CRON, true,                                                \
       "mandatory: when the command is to run, such as \"30 2 * * mon-fri\" or \"@every 10m\"")                         \
     X(CATCH_UP, "catch-up", SCHEDULE, DURATION, "1m", NULL, FOR_CRON, false,                                           \
-      "a missed activation is run late if it is at most this old; 0s: never")                                          \
+      "a missed activation is run late if it is at most this old (startingDeadlineSeconds); 0s: never")                \
     X(DST, "dst", SCHEDULE, CHOICE, "vixie", WORDS(DSTS), FOR_CRON | FOR_NEXT, false,                                  \
-      "skipped and repeated times: as Vixie's cron has them, or by the wall clock alone")                              \
+      "skipped and repeated times: as Vixie's cron has them (vixie), or by the wall clock alone (wall)")               \
     X(NEXT_COUNT, "count", SCHEDULE, NUMBER, "5", NULL, FOR_NEXT, false, "how many activations to print")              \
     X(NEXT_FROM, "from", SCHEDULE, MOMENT, NULL, NULL, FOR_NEXT, false,                                                \
       "print those after that time, such as 2030-01-31T12:00:00Z, instead of now")                                     \
     X(OUTPUT_FORMAT, "output-format", ANSWER, FORMAT, NULL, NULL, FOR_INFO | FOR_EVENTS, true,                         \
-      "also -o; how the state is printed; info:" INFO_FORMATS(WORD) "; others:" EVENT_FORMATS(WORD)                    \
-      "; the first is the default")                                                                                    \
+      "how the answer is printed; the first is the default")                                                           \
     X(CHECK, "check", ANSWER, BOOL, "false", NULL, FOR_INFO, false,                                                    \
       "print nothing; end with 0 if a candidate leads, with 3 if none does")                                           \
     X(TIMEOUT, "timeout", ANSWER, DURATION, "30s", NULL, FOR_STEP_DOWN, false, "how long to wait for another leader")
@@ -10301,19 +10304,21 @@ static void help_wrap(const char *text, int at, int indent, const char *lead)
     putchar('\n');
 }
 
-/* What a setting is: its help, its words, its default. */
-static void setting_about(const struct setting *row, char *buffer, size_t size, bool initial)
+/* What a setting is for these commands: its help, its words, its default. */
+static void setting_about(const struct setting *row, int wanted, char *buffer, size_t size, bool initial)
 {
     struct text t = text_in(buffer, size);
     text_string(&t, row->help);
-    if (row->choices)
-        text_format(&t, "; one of: %s", row->choices);
+    const char *words = row->type != TYPE_FORMAT ? row->choices : wanted != FOR_ALL ? format_words(wanted)
+                      : "(info)" INFO_FORMATS(WORD) " (others)" EVENT_FORMATS(WORD);
+    if (words)
+        text_format(&t, "; one of: %s", words);
     if (row->initial && initial)
         text_format(&t, " (default %s)", row->initial);
 }
 
 /* Shows the settings of the commands that are wanted, group by group, each with a title. */
-static void settings_show(int wanted, const char *title, void (*show)(const struct setting *row))
+static void settings_show(int wanted, const char *title, void (*show)(const struct setting *row, int wanted))
 {
     static const char titles[][24] = { GROUPS(SPELLING) };
     for (enum group g = 0; g < GROUP_COUNT; g++) {
@@ -10325,16 +10330,20 @@ static void settings_show(int wanted, const char *title, void (*show)(const stru
             if (!titled)
                 printf("%s%s\n", title, titles[g]);
             titled = true;
-            show(row);
+            show(row, wanted);
         }
     }
 }
 
-static void help_setting(const struct setting *row)
+static void help_setting(const struct setting *row, int wanted)
 {
     char about[512];
-    setting_about(row, about, sizeof about, true);
-    int at = printf("  --%s=%s", row->name, type_names[row->type]);
+    setting_about(row, wanted, about, sizeof about, true);
+    int at = printf("  ");
+    for (size_t i = 0; i < COUNT(setting_letters); i++)
+        if (row == &settings_table[setting_letters[i].id])
+            at += printf("-%c, ", setting_letters[i].letter);
+    at += printf("--%s=%s", row->name, type_names[row->type]);
     if (at + 2 > HELP_COLUMN) {
         putchar('\n');
         at = 0;
@@ -10346,7 +10355,7 @@ static void help_command(const struct command *c)
 {
     printf("ballot %s: %s\n\nusage: ballot %s [OPTIONS] %s\n", c->words, c->summary, c->words, c->arguments);
     settings_show(c->bit, "\n", help_setting);
-    printf("\nExample\n  %s\n", c->example);
+    printf("\n  -h, --help\n\nExample\n  %s\n", c->example);
 }
 
 static void help_overview(void)
@@ -10392,10 +10401,10 @@ static void man_section(const char *title, const char *text)
     man_text(text);
 }
 
-static void man_setting(const struct setting *row)
+static void man_setting(const struct setting *row, int wanted)
 {
     char about[512], option[128];
-    setting_about(row, about, sizeof about, true);
+    setting_about(row, wanted, about, sizeof about, true);
     snprintf(option, sizeof option, "--%s=%s", row->name, type_names[row->type]);
     puts(".TP");
     man_text(option);
@@ -10443,7 +10452,7 @@ static void help_man(void)
     man_section("ENVIRONMENT",
                 "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
                 "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that "
-                "is greater for each new leader.");
+                "is greater for each new leader; of run cron also BALLOT_SCHEDULED_TIME.");
     man_section("FILES",
                 "~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected), /etc/ballot/ballot.ini or ./ballot.ini: "
                 "the first that exists, or what config-file names. Each option is a line name = value there. Lines "
@@ -10451,22 +10460,37 @@ static void help_man(void)
                 "line is stronger than the environment, the environment than the file.");
     man_section("EXIT STATUS",
                 "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not "
-                "found; 125 where ballot itself failed: usage, configuration, an election failure with "
-                "on-election-failure=exit. Told to end by a signal, ballot dies of that signal, after the command.");
+                "found; 125 where ballot itself failed: usage, configuration, no contact, an election failure with "
+                "on-election-failure=exit. 3 of info --check and of step-down: no candidate leads. 75 (EX_TEMPFAIL) of "
+                "step-down: not in time. Told to end by a signal, ballot dies of that signal, after the command.");
     man_section("SIGNALS",
                 "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM "
                 "(HUP, where ballot was started from a terminal, and not by nohup) also mean: stop the command, "
                 "resign, end. A second one kills it.");
+    man_section("SCHEDULES",
+                "Five fields: minute hour day-of-month month day-of-week, or six, the first for seconds. Each is a "
+                "list of * (or ?), numbers, names (jan, mon) and ranges (1-5), each with a step or not (*/15). If "
+                "neither day field has a star, one of them is enough. @yearly, @annually, @monthly, @weekly, @daily, "
+                "@midnight, @hourly; @every 90s. TZ=Europe/Berlin in front names the time zone, else it is that of "
+                "the machine. ballot next shows what a schedule means.");
+    man_section("FAULTS",
+                "T is the session timeout. A process ends or is killed: another takes over in milliseconds. A machine "
+                "or its network dies: after T. Leader cut off: with keep the command goes on, another runs it, too, "
+                "from T on, until the first is back in contact; with stop it gets SIGTERM at T/2, is dead at 2/3 T, "
+                "another starts after 5/6 T at the earliest. Servers down: with keep all goes on, with stop nothing "
+                "runs until they are back. Machine or both processes frozen: only the fencing token protects. "
+                "ballot config shows the times in ms.");
+    man_section("SEE ALSO", "crontab(5), systemd.service(5), flock(1)");
 }
 
 /* --- the example of a configuration file ------------------------------------------ */
 
-static void ini_setting_show(const struct setting *row)
+static void ini_setting_show(const struct setting *row, int wanted)
 {
     char about[512];
     if (row == &settings_table[SET_CONFIG_FILE])
         return; /* says where this file is */
-    setting_about(row, about, sizeof about, false);
+    setting_about(row, wanted, about, sizeof about, false);
     printf("\n; ");
     help_wrap(about, 2, 2, ";");
     printf(row->initial ? ";%s = %s\n" : "; %s = %s\n", row->name, row->initial ? row->initial : type_names[row->type]);

@@ -55,7 +55,7 @@ stranger s proposal-0000000000
 within 5 proposals_are 1
 job d
 check "our candidate-id on another host" \
-    within 10 logged d "our candidate-id, and its hostname is elsewhere, ours is $(hostname): give each candidate its own"
+    within 10 logged d "our candidate-id, and its hostname is elsewhere, ours is $(hostname): give each candidate"
 stop d
 kill -KILL "${PID[s]}"
 

@@ -25,6 +25,20 @@ while read -r command; do
 done <<<"$words"
 check "the overview fits 80 columns" fits_80_columns "$T/help"
 
+describe "Help explains each word to choose where it is chosen, offers no other, and names the short forms"
+for word in reelect rerun exit ignore; do
+    check "on-child-success: $word" prints_like "\b$word \(" tr -s ' \n' ' ' <<<"$("$BALLOT" help run once)"
+done
+for words in 'info yaml json table' 'watch human json' 'step-down human json'; do
+    check "its formats: $words" prints_like "-o, --output-format=.*one of: ${words#* } [^a-z]" \
+        tr -s ' \n' ' ' <<<"$("$BALLOT" help "${words%% *}")"
+done
+check "next: -n" prints_like '^  -n, --count=NUMBER' "$BALLOT" help next
+check "-h" prints_like '^  -h, --help$' "$BALLOT" help next
+for name in TimeoutStopSec RuntimeMaxSec startingDeadlineSeconds; do
+    check "run cron: $name" prints_like "$name" "$BALLOT" help run cron
+done
+
 describe "Help for what does not exist is an error"
 "$BALLOT" help runn >"$T/out" 2>&1
 is $? 125 "help for what is no command is an error"
@@ -47,7 +61,7 @@ ini_names() { sed -n 's/^; \?\([a-z-]*\) = .*/\1/p' "$here/../ballot.ini.example
 readme_names() { sed -n 's/^| `\([a-z-]*\)` | .* | .*/\1/p' "$here/../README.md" | grep -v '^make'; }
 "$BALLOT" help --man >"$T/ballot.1"
 "$BALLOT" help --ini >"$T/ballot.ini"
-is "$(sed -n 's/^  --\([a-z-]*\)=.*/\1/p' "$T/all" | names)" "$table" "--help of all commands"
+is "$(sed -n 's/^  \(-., \)\?--\([a-z-]*\)=.*/\2/p' "$T/all" | names)" "$table" "--help of all commands"
 is "$(sed -n 's/^\\-\\-\(.*\)=.*/\1/p' "$T/ballot.1" | sed 's/\\-/-/g' | names)" "$table" "... the man page too"
 is "$( (echo config-file; ini_names) | names)" "$table" "... and ballot.ini.example, but for its own place"
 is "$(readme_names | names)" "$table" "... and the README"
@@ -59,6 +73,8 @@ is "$(cat "$T/groff")" "" "groff has nothing to say against the man page"
 groff -man -Tascii -P-cbou "$T/ballot.1" 2>/dev/null >"$T/man"
 check "... it shows a setting with its default" grep -q -- '--stop-timeout=DURATION' "$T/man"
 check "it fits 80 columns" fits_80_columns "$T/man"
+is "$(sed -n 's/^\([A-Z][A-Z ]*\)$/\1/p' "$T/man" | paste -sd,)" "NAME,SYNOPSIS,DESCRIPTION,COMMANDS,EXAMPLES,OPTIONS,\
+ENVIRONMENT,FILES,EXIT STATUS,SIGNALS,SCHEDULES,FAULTS,SEE ALSO" "... and has all sections"
 check "so does the example of a configuration file" fits_80_columns "$T/ballot.ini"
 check "... and a ~ and quotes as they are" grep -q 'candidate-id="$(hostname)" -- ' "$T/man"
 
