@@ -1871,6 +1871,7 @@ struct client {
     bool denied;             /* ... since it was last connected                 */
     nanos contact_since;     /* since when `connected` is as it is              */
     nanos opened_at;         /* the handle                                      */
+    nanos session_since;     /* the session                                     */
     char trouble[TROUBLE_MAX];       /* why there is no session; "": nothing is wrong   */
 
     /* connecting */
@@ -2196,6 +2197,7 @@ static void on_connected(struct client *c)
         "connected\tafter=%s", zoo_get_current_server(c->handle), id->client_id, duration_string(negotiated).data,
         c->met ? ", after " : "", c->met ? after.data : "", after.data);
     c->resumed = c->session.client_id == id->client_id;
+    c->session_since = c->resumed ? c->session_since : now;
     c->session = *id;
     c->timeout = nanos_min(negotiated, TIMEOUT_COUNTED);
     c->connected = true;
@@ -2556,7 +2558,7 @@ static void session_renew(struct client *c)
     memset(&c->session, 0, sizeof c->session);
     handle_close(c);
     c->expired = false;
-    c->retry_at = now - c->opened_at < pause ? now + pause : 0;
+    c->retry_at = now - c->session_since < pause ? now + pause : 0;
 }
 
 /* Breaks contact off without telling the server, so that closing does not wait for an answer. */
@@ -10426,6 +10428,43 @@ static void man_commands(void)
     }
 }
 
+/* What follows the options. */
+static const struct { const char *title, *text; } man_sections[] = {
+    { "ENVIRONMENT",
+      "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
+      "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that "
+      "is greater for each new leader; of run cron also BALLOT_SCHEDULED_TIME." },
+    { "FILES",
+      "~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected), /etc/ballot/ballot.ini or ./ballot.ini: "
+      "the first that exists, or what config-file names. Each option is a line name = value there. Lines "
+      "before any section hold for all commands, those below [run] or [run once] for that one. The command "
+      "line is stronger than the environment, the environment than the file." },
+    { "EXIT STATUS",
+      "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not "
+      "found; 125 where ballot itself failed: usage, configuration, no contact, an election failure with "
+      "on-election-failure=exit. 3 of info --check and of step-down: no candidate leads. 75 (EX_TEMPFAIL) of "
+      "step-down: not in time. Told to end by a signal, ballot dies of that signal, after the command." },
+    { "SIGNALS",
+      "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM "
+      "(HUP, where ballot was started from a terminal, and not by nohup) also mean: stop the command, "
+      "resign, end. A second one kills it." },
+    { "SCHEDULES",
+      "Five fields: minute hour day-of-month month day-of-week, or six, the first for seconds. Each is a "
+      "list of * (or ?), numbers, names (jan, mon) and ranges (1-5), each with a step or not (*/15). If "
+      "neither day field has a star, one of them is enough. @yearly, @annually, @monthly, @weekly, @daily, "
+      "@midnight, @hourly; @every 90s. TZ=Europe/Berlin in front names the time zone, else it is that of "
+      "the machine. ballot next shows what a schedule means." },
+    { "FAULTS",
+      "T is the session timeout. A process ends or is killed: another takes over in milliseconds. A machine "
+      "or its network dies: after T. Leader cut off: with keep the command goes on, another runs it, too, "
+      "from T on, until the first is back in contact; with stop it gets SIGTERM at T/2, is dead at 2/3 T, "
+      "another starts after 5/6 T at the earliest. Servers down: with keep all goes on, with stop nothing "
+      "runs until they are back. Machine or both processes frozen: only the fencing token protects. "
+      "ballot config shows the times in ms." },
+    { "SEE ALSO",
+      "crontab(5), systemd.service(5), flock(1)" },
+};
+
 static void help_man(void)
 {
     puts(".TH BALLOT 1 \"\" \"ballot " BALLOT_VERSION "\" \"User Commands\"");
@@ -10449,38 +10488,8 @@ static void help_man(void)
     man_commands();
     puts(".SH OPTIONS");
     settings_show(FOR_ALL, ".SS ", man_setting);
-    man_section("ENVIRONMENT",
-                "Each option is also a variable: --log-level is BALLOT_LOG_LEVEL. An empty variable counts as not "
-                "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that "
-                "is greater for each new leader; of run cron also BALLOT_SCHEDULED_TIME.");
-    man_section("FILES",
-                "~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected), /etc/ballot/ballot.ini or ./ballot.ini: "
-                "the first that exists, or what config-file names. Each option is a line name = value there. Lines "
-                "before any section hold for all commands, those below [run] or [run once] for that one. The command "
-                "line is stronger than the environment, the environment than the file.");
-    man_section("EXIT STATUS",
-                "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not "
-                "found; 125 where ballot itself failed: usage, configuration, no contact, an election failure with "
-                "on-election-failure=exit. 3 of info --check and of step-down: no candidate leads. 75 (EX_TEMPFAIL) of "
-                "step-down: not in time. Told to end by a signal, ballot dies of that signal, after the command.");
-    man_section("SIGNALS",
-                "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM "
-                "(HUP, where ballot was started from a terminal, and not by nohup) also mean: stop the command, "
-                "resign, end. A second one kills it.");
-    man_section("SCHEDULES",
-                "Five fields: minute hour day-of-month month day-of-week, or six, the first for seconds. Each is a "
-                "list of * (or ?), numbers, names (jan, mon) and ranges (1-5), each with a step or not (*/15). If "
-                "neither day field has a star, one of them is enough. @yearly, @annually, @monthly, @weekly, @daily, "
-                "@midnight, @hourly; @every 90s. TZ=Europe/Berlin in front names the time zone, else it is that of "
-                "the machine. ballot next shows what a schedule means.");
-    man_section("FAULTS",
-                "T is the session timeout. A process ends or is killed: another takes over in milliseconds. A machine "
-                "or its network dies: after T. Leader cut off: with keep the command goes on, another runs it, too, "
-                "from T on, until the first is back in contact; with stop it gets SIGTERM at T/2, is dead at 2/3 T, "
-                "another starts after 5/6 T at the earliest. Servers down: with keep all goes on, with stop nothing "
-                "runs until they are back. Machine or both processes frozen: only the fencing token protects. "
-                "ballot config shows the times in ms.");
-    man_section("SEE ALSO", "crontab(5), systemd.service(5), flock(1)");
+    for (size_t i = 0; i < COUNT(man_sections); i++)
+        man_section(man_sections[i].title, man_sections[i].text);
 }
 
 /* --- the example of a configuration file ------------------------------------------ */

@@ -1212,8 +1212,13 @@ static void test_contact(void)
     c->session.client_id = 77;
     c->expired = true;
     check(contact_due(c, 0, &wake) == session_renew, "an expired session is given up at once");
+    c->session_since = clock_now() - 2 * SECOND;
     session_renew(c);
-    check(c->handle && !c->session.client_id && !c->expired, "... for a new one");
+    check(!c->handle && !c->session.client_id && !c->expired, "... for a new one");
+    check(contact_due(c, clock_now(), &wake) == handle_open, "... at once");
+    c->session_since = clock_now();
+    session_renew(c);
+    check(!contact_due(c, clock_now(), &wake) && wake < clock_now() + 5 * SECOND, "... or after a pause, if it was new");
 
     describe("A connection that brings no answer for T/5 is left, once in a lease, if there is another server");
     int ends[2];
@@ -1255,11 +1260,11 @@ static void test_opening(void)
 {
     describe("ballot_open refuses a wrong configuration");
     static const struct { struct ballot_config config; int error; } cases[] = {
-        { { "localhost", "/b", "me", 5000, BALLOT_KEEP, "digest:me", NULL, NULL, false, false }, BALLOT_EAUTH },
-        { { "localhost", "/b", "me", 0, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_ETIMEOUT },
-        { { "localhost", "b", "me", 5000, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_EPATH },
-        { { "", "/b", "me", 5000, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_ESERVER },
-        { { "localhost", "/b", "", 5000, BALLOT_KEEP, NULL, NULL, NULL, false, false }, BALLOT_EID },
+        { { .servers = "localhost", .base_path = "/b", .candidate_id = "me", .timeout_ms = 5000, .auth = "digest:me" }, BALLOT_EAUTH },
+        { { .servers = "localhost", .base_path = "/b", .candidate_id = "me", .timeout_ms = 0 }, BALLOT_ETIMEOUT },
+        { { .servers = "localhost", .base_path = "b", .candidate_id = "me", .timeout_ms = 5000 }, BALLOT_EPATH },
+        { { .servers = "", .base_path = "/b", .candidate_id = "me", .timeout_ms = 5000 }, BALLOT_ESERVER },
+        { { .servers = "localhost", .base_path = "/b", .candidate_id = "", .timeout_ms = 5000 }, BALLOT_EID },
     };
     ballot *b;
     for (size_t i = 0; i < COUNT(cases); i++)
