@@ -8032,20 +8032,20 @@ static void agent_send(struct agent *a, const struct message *message, const int
         m->unacknowledged_since = clock_now();
 }
 
-/* Starts a guard in place of one that has died; the third within a minute after a pause, which doubles: it may be for
- * want of memory that they die. The lack of one is logged once a minute. */
+/* Starts a guard in place of one that has died; if it dies within a second, for want of memory, say, the next after a
+ * pause, which doubles as long as they die within it. The lack of one is logged once a minute. */
 static void agent_next_guard(struct agent *a)
 {
     struct memory *m = &a->facts.memory;
     nanos now = a->facts.observed.now, due = a->guard_at + a->guard_pause;
-    bool early = now < due;
+    bool early = now < due, waited = m->guard_due;
     fd_close(&a->pair);
     a->guard = early ? -1 : guard_fork(&a->plan, &a->pair);
     m->guard_due = a->guard >= 0 ? 0 : early ? due : now + SECOND;
     if (a->guard >= 0) {
         if (a->lack_logged_at)
             LOG(a->log, INFO, "a new guard process has been started; standing again");
-        a->guard_pause = now >= a->guard_at + MINUTE ? 0 : nanos_max(SECOND, nanos_min(2 * a->guard_pause, MINUTE / 2));
+        a->guard_pause = nanos_max(SECOND, waited ? nanos_min(2 * a->guard_pause, MINUTE / 2) : 0);
         a->guard_at = now;
         a->lack_logged_at = m->unacknowledged_since = a->told_session = 0;
         a->unacknowledged = 0;
