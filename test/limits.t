@@ -134,6 +134,7 @@ done
 grouped() { # NAME MOST OPTION...
     local list
     list=$(servers zk) # before there is no room for such a child
+    : >"$T/$1.log"
     echo "$2" >"$group/pids.max"
     (echo "$BASHPID" >"$group/cgroup.procs" && exec setsid "$BALLOT" run once --candidate-id="$1" \
         --zookeeper-servers="$list" --zookeeper-base-path="$BASE" "${@:3}" -- "$JOB" "$JOBS" -1 \
