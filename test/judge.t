@@ -62,6 +62,14 @@ objects "a kill of the candidate alone costs no session timeout" "nobody runs" "
 agrees "... with its guard, it does" "$killed" "$(campaign once stop "$(fault 1 kill-both 50000 50500 a)")"
 objects "... and not two" "nobody runs" "$(run a 1 10 2000 - 50000 && run b 2 20 54500 end 100500)" \
     "$(campaign once stop "$(fault 1 kill-both 50000 50500 a)")"
+late=$(run a 1 10 2000 - 50000 && run b 2 20 57500 end 100500)
+objects "an outage of the servers costs keep 2 T and a look, not 3 T" "nobody runs" "$late" \
+    "$(campaign once keep "$(fault 1 kill-both 50000 50500 a)" "outage 49900000000 50500000000")"
+agrees "... unless a frozen server may have moved a session" "$late" \
+    "$(campaign once keep "$(fault 1 kill-both 50000 50500 a)" "$(fault 2 freeze-server 49800 50500 1)")"
+busy=$(run a 1 10 2000 end 50000 && run b 2 20 51500 end 100500)
+objects "one second and a half for a handover is too much" "nobody runs" "$busy" "$(campaign once stop "load 40000000000 100")"
+agrees "... unless ten processes want each processor" "$busy" "$(campaign once stop "load 40000000000 1000")"
 objects "a command that is ended for nothing" "was ended at 50.000, 48.000 s old, for nothing" \
     "$(run a 1 10 2000 term 50000 && run b 2 20 50010 end 100500)" "$(campaign once stop)"
 objects "... for an outage alone, with keep" "for nothing" \
