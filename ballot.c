@@ -2594,7 +2594,7 @@ static void client_end_session(struct client *c, nanos pause)
 /* The first failure says why: the others until there is contact have the same reason, most likely. */
 static void contact_fails(struct client *c, int rc, int error)
 {
-    if (rc == ZOK || rc == ZNOTHING || c->connected || c->trouble[0])
+    if (rc == ZOK || rc == ZNOTHING || rc == ZSESSIONEXPIRED || c->connected || c->trouble[0])
         return;
     const char *why = rc == ZOPERATIONTIMEOUT ? "no answer"
                     : error == EHOSTDOWN ? "it closes the connection" /* so the library has it */

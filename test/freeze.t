@@ -62,6 +62,7 @@ kill -CONT "${PID[a]}"
 check "thawed, it notices the loss" within 5 logged a "lost the leadership"
 check "... stops its command" within 5 dead "$first"
 check "... and stands again" within 5 proposals_are 2
+refuse "... and that its session has expired is no failure to connect" logged a "cannot connect"
 stop a b
 
 for mode in stop keep; do
