@@ -4169,7 +4169,8 @@ static void election_lose(struct ballot *b, bool own)
         const char *why = b->revoked ? "another client deleted our proposal"
             : !base->exists ? "the base node was deleted"
             : clock_now() < base->lost_until ? "the base was made again, or the servers went back to an earlier state"
-            : base->empty ? "another client emptied the base" : NULL;
+            : !base->empty ? NULL
+            : own ? "another client emptied the base" : "another candidate has led since";
         const char *leader = why ? "" : base->leader;
         SAY(&b->config, ERROR, "lost the leadership: %s%s" EVENT "lost\tnewLeader=%s",
             why ? why : *leader ? "another candidate leads, " : "another client overwrote the base", leader, leader);

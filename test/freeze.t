@@ -65,6 +65,15 @@ check "... and stands again" within 5 proposals_are 2
 refuse "... and that its session has expired is no failure to connect" logged a "cannot connect"
 stop a b
 
+describe "A leader is frozen, another one leads and ends meanwhile: thawed, it blames no stranger"
+two keep
+kill -STOP "${PID[a]}"
+within 10 started_least 2
+stop b
+kill -CONT "${PID[a]}"
+check "it says that another candidate has led" within 5 logged a "lost the leadership: another candidate has led since"
+stop a
+
 for mode in stop keep; do
     describe "$mode, the guard is frozen: the candidate ends the command, and all that it started"
     two $mode
