@@ -799,8 +799,9 @@ static bool cron_steady(const struct host *h);
 static void cron_start(const struct process *p, bool executed)
 {
     const struct host *h = &world.host[p->host];
+    enum cron_contact contact = !p->token ? CRON_ANYWAY : thawed(p->family->instance) ? CRON_THAWED : alone(h) ? CRON_ALONE : CRON_IN_CONTACT;
     sim_tell("host%d command %d is for %s", p->host, p->pid, p->scheduled);
-    cron_started(p->host, h->candidate, p->scheduled, cron_steady(h), alone(h), !p->token, executed);
+    cron_started(p->host, h->candidate, p->scheduled, cron_steady(h), contact, executed);
 }
 
 bool world_exec(struct process *p)

@@ -58,7 +58,8 @@ struct start {
 struct node {
     bool there;
     int64_t written, mark, run; /* mark: what counts of the one that is written */
-    int64_t start;          /* of the run                                   */
+    int64_t start;          /* of the run,                                  */
+    int by;                 /* and the host                                 */
     int64_t mtime;          /* milliseconds                                 */
     int version;
 };
@@ -106,10 +107,13 @@ static struct judge {
 } judge;
 
 static struct {
-    uint64_t starts, killed, not_executed, activations, once, owed, documented[3], lost[LOSSES];
+    uint64_t starts, killed, not_executed, activations, once, owed, documented[CRON_CONTACTS], lost[LOSSES];
 } totals;
 
-static const char *const documented[] = { "out of contact, keep", "run-anyway", "the record was lost" };
+static const char *const documented[CRON_CONTACTS] = {
+    [CRON_IN_CONTACT] = "the record was lost", [CRON_ALONE] = "out of contact, keep", [CRON_ANYWAY] = "run-anyway",
+    [CRON_THAWED] = "forked, then frozen until now",
+};
 
 static int64_t floor_part(int64_t a, int64_t b)
 {
@@ -217,6 +221,8 @@ static struct node node_read(void)
     n.mark = n.written = field(json, "activation");
     n.run = field(json, "lastRun");
     n.start = field(json, "start");
+    const char *by = strstr(json, "\"host\":\"host");
+    n.by = by ? atoi(by + strlen("\"host\":\"host")) : 0;
     n.there = n.mark != NONE;
     n.version = view.version;
     n.mtime = view.mtime;
@@ -288,12 +294,16 @@ static int64_t own_last(int candidate, int64_t activation)
 bool cron_record(int host, int candidate, bool able, bool excused)
 {
     const struct node old = judge.node, new = node_read();
-    struct host *h = &judge.host[host];
     bool run = new.there && new.run == new.written && new.run != old.run && new.written > old.mark;
     if (old.there == new.there && old.version == new.version && old.written == new.written && old.run == new.run)
         return false;
     sim_tell("host%d writes the record: mark %" PRId64 ", run %" PRId64 ", servers' clock %.3f, its clock %.3f", host, new.written,
              new.run == NONE ? 0 : new.run, (double)zk_wall() / 1e9, (double)os_wall_clock(host) / 1e9);
+    if (run && new.by != host) { /* the answer to it was lost with the servers */
+        host = new.by;
+        candidate = 0;
+    }
+    struct host *h = &judge.host[host];
     if (h->runs)
         busy(host);
     if (h->pending && new.there && new.written < h->recorded) { /* withdrawn */
@@ -319,18 +329,18 @@ bool cron_record(int host, int candidate, bool able, bool excused)
 }
 
 /* One that came twice, or behind a later one. */
-static void judge_extra(const struct start *s, bool anyway)
+static void judge_extra(const struct start *s, enum cron_contact contact)
 {
     const struct start *before = started(s->activation);
     if (!before && (!s->recorded || judge.last == NONE || s->activation > judge.last))
         return;
     bool twice_by_one = before && before->candidate == s->candidate && !before->ahead;
-    if (anyway)
-        totals.documented[1]++;
+    if (contact == CRON_ANYWAY || contact == CRON_THAWED)
+        totals.documented[contact]++;
     else if ((before && !before->recorded && !twice_by_one) || (!s->recorded && !twice_by_one))
-        totals.documented[0]++;
+        totals.documented[CRON_ALONE]++;
     else if (forgotten_since(before ? before->at : judge.last_at))
-        totals.documented[2]++;
+        totals.documented[CRON_IN_CONTACT]++;
     else if (before)
         sim_violation("extra: activation %" PRId64 " of host%d, at %.3f, and of host%d now", s->activation, before->host,
                       (double)before->at / 1e9, s->host);
@@ -351,11 +361,11 @@ static void judge_moment(const struct start *s, bool steady)
         sim_violation("early: activation %" PRId64 " of host%d, %" PRId64 " ms before it", s->activation, s->host, -age / SIM_MS);
 }
 
-void cron_started(int host, int candidate, const char *activation, bool steady, bool alone, bool anyway, bool executed)
+void cron_started(int host, int candidate, const char *activation, bool steady, enum cron_contact contact, bool executed)
 {
     struct host *h = &judge.host[host];
     struct start s = { .activation = moment(activation), .at = sim_now(), .host = host, .candidate = candidate };
-    s.recorded = h->recorded == s.activation && !anyway;
+    s.recorded = h->recorded == s.activation && contact != CRON_ANYWAY && contact != CRON_THAWED;
     s.ahead = os_wall_clock(host) - zk_wall() > APART * SIM_SECOND;
     totals.starts++;
     totals.not_executed += !executed;
@@ -363,9 +373,9 @@ void cron_started(int host, int candidate, const char *activation, bool steady, 
         sim_violation("unknown: host%d starts \"%s\"", host, activation);
     else if (!every() && latest(s.activation * SIM_SECOND) != s.activation)
         sim_violation("no activation: host%d starts %s", host, activation);
-    if (!s.recorded && !anyway && !alone)
+    if (!s.recorded && contact == CRON_IN_CONTACT)
         sim_violation("unrecorded: activation %" PRId64 " of host%d", s.activation, host);
-    judge_extra(&s, anyway);
+    judge_extra(&s, contact);
     judge_moment(&s, steady);
     if (judge.count == judge.room) {
         judge.room = 2 * judge.room + 64;

@@ -31,8 +31,12 @@ bool cron_one_day(void); /* it is about one change of the clocks: far clocks are
 void cron_look(const struct cron_seen *seen, int hosts);
 bool cron_record(int host, int candidate, bool able, bool excused); /* that host may have written it; excused: it counts from now;
                            false: it has not                                         */
-/* steady: neither was its clock set nor did it stand still just now; alone: a `keep` leader whose lease is over. */
-void cron_started(int host, int candidate, const char *activation, bool steady, bool alone, bool anyway, bool executed);
+/* How a leader stood when it started a command: a `keep` leader is alone when its lease is over; thawed: the command was
+ * forked, and could only be executed when its machine went on. */
+enum cron_contact { CRON_IN_CONTACT, CRON_ALONE, CRON_ANYWAY, CRON_THAWED, CRON_CONTACTS };
+
+/* steady: neither was its clock set nor did it stand still just now. */
+void cron_started(int host, int candidate, const char *activation, bool steady, enum cron_contact contact, bool executed);
 void cron_ended(int host, bool killed); /* its command, with all that it started */
 void cron_forgotten(void); /* servers went back, or a stranger changed the tree: the record is another */
 void cron_end(void);
