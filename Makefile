@@ -81,19 +81,20 @@ test/bin/sim: $(SIM) test/simos.h test/simzk.h test/simcron.h test/simwatch.h ba
 	@mkdir -p test/bin
 	$(CC) $(STRICT) -O2 -g $(CPPFLAGS) -DBALLOT_C='"$(BALLOT_C)"' -o $@ $(SIM) -linih
 
-# A minute of fresh seeds, and all that ever found something. SEED=n: the story of that
-# one (FAULTS and HOSTS as a line of test/sim.seeds has them); HOURS=n: so many simulated
-# hours; FROM=n: the first seed.
+# A minute of fresh seeds of each kind of story (STORY=once, cron or watch: only those), and all that
+# ever found something. SEED=n: the story of that one (STORY, FAULTS and HOSTS as a line of
+# test/sim.seeds has them); HOURS=n: so many simulated hours of each; FROM=n: the first seed.
 SECONDS = 60
+STORIES = $(or $(STORY),once cron watch)
 sim: test/bin/sim
-	@$(if $(SEED),test/bin/sim --seed $(SEED) $(if $(FAULTS),--faults $(FAULTS)) $(if $(HOSTS),--hosts $(HOSTS)), \
-	    test/bin/sim --file test/sim.seeds && test/bin/sim --table 1 \
-	    $(if $(HOURS),--hours $(HOURS),--seconds $(SECONDS)) $(if $(FROM),--from $(FROM)))
+	@$(if $(SEED),test/bin/sim --seed $(SEED) $(if $(STORY),--story $(STORY)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(HOSTS),--hosts $(HOSTS)), \
+	    test/bin/sim --file test/sim.seeds $(foreach story,$(STORIES),&& test/bin/sim --table 1 --story $(story) \
+	    $(if $(HOURS),--hours $(HOURS),--seconds $(SECONDS)) $(if $(FROM),--from $(FROM))))
 
 # What of ballot.c no seed has reached: lines that gcov marks with #####.
 sim-coverage: test/bin/coverage/sim
 	@rm -f test/bin/coverage/*.gcda
-	@cd test/bin/coverage && ./sim --seconds $(SECONDS) --shrink 0 && gcov -o . sim-simballot.gcda >/dev/null && \
+	@cd test/bin/coverage && for story in $(STORIES); do ./sim --story $$story --seconds $(SECONDS) --shrink 0; done && gcov -o . sim-simballot.gcda >/dev/null && \
 	    grep -n '#####' ballot.c.gcov | sed 's/^[0-9]*: *#####: *//' >unreached && wc -l <unreached
 
 test/bin/coverage/sim: $(SIM) test/simos.h test/simzk.h test/simcron.h test/simwatch.h ballot.c ballot.h

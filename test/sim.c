@@ -1,6 +1,7 @@
 /* sim.c - ballot.c in a simulated world: elections under faults, each of them repeatable.
  *
  *     sim --seed N [--faults 3,7] [--hosts 0,1]   the story of one seed
+ *     --story once|cron|watch                     what its candidates run; watch: once, with `watch` beside them
  *     sim --seconds S | --hours H [--from N]      seeds, until so much real (simulated) time has passed
  *     sim --file test/sim.seeds                   seeds that once found something
  *     --table 1                                   how long nobody ran, and which rule met which fault
@@ -11,7 +12,7 @@
  * seed that breaks a rule is shrunk: faults and machines that are not needed are left out.
  *
  * simos.c is the operating system, simzk.c the ensemble and the client library,
- * simballot.c the program. */
+ * simballot.c the program. simcron.c and simwatch.c are the judges of schedules and of `watch`. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "simcron.h"
