@@ -8645,6 +8645,7 @@ struct viewer {
     bool sync_sent;
     bool base_fresh, list_fresh, creation_watched;
     bool base_exists;
+    nanos base_read_at;
     bool hold_base;     /* what the base said is not shown yet: do not read over it */
     struct znode base;
     char named[CHILD_MAX]; /* the proposal that it names; "": none             */
@@ -8779,6 +8780,8 @@ static void on_query_base(struct viewer *v, const struct reply *reply)
         return;
     }
     v->base_fresh = true;
+    v->base_read_at = clock_now();
+    v->list_fresh = v->list_fresh && v->list_stat.pzxid >= reply->stat->pzxid;
     v->base_exists = reply->rc == ZOK;
     znode_keep(v, &v->base, reply);
     leader_named(v->named, sizeof v->named, v->config.base_path, reply->data, reply->length);
@@ -9009,6 +9012,9 @@ static void viewer_round(struct viewer *v, struct pollfd *slots, int used, nanos
 {
     struct client *c = &v->client;
     c->news = false;
+    /* While we may not read a node, no server tells us of its changes, and our watch is gone (CVE-2024-23944). */
+    if (v->watching && v->base_fresh && due(v->base_read_at + c->timeout, clock_now(), &until))
+        v->base_fresh = false;
     for (enum query query; (query = viewer_step(v)) != QUERY_NOTHING;)
         if (query_send(v, query) != ZOK)
             client_hang_up(c);
