@@ -328,13 +328,23 @@ bool cron_record(int host, int candidate, bool able, bool excused)
     return true;
 }
 
+/* Whether that candidate has started anything since by a clock that was over a minute ahead: a mark that counts as now,
+ * when that clock is set, and forgets what it ran before, too. */
+static bool ahead_since(int candidate, int64_t at)
+{
+    for (size_t i = 0; i < judge.count; i++)
+        if (judge.starts[i].candidate == candidate && judge.starts[i].at >= at && judge.starts[i].ahead)
+            return true;
+    return false;
+}
+
 /* One that came twice, or behind a later one. */
 static void judge_extra(const struct start *s, enum cron_contact contact)
 {
     const struct start *before = started(s->activation);
     if (!before && (!s->recorded || judge.last == NONE || s->activation > judge.last))
         return;
-    bool twice_by_one = before && before->candidate == s->candidate && !before->ahead;
+    bool twice_by_one = before && before->candidate == s->candidate && !ahead_since(s->candidate, before->at);
     if (contact == CRON_ANYWAY || contact == CRON_THAWED)
         totals.documented[contact]++;
     else if ((before && !before->recorded && !twice_by_one) || (!s->recorded && !twice_by_one))
