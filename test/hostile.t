@@ -26,6 +26,33 @@ for lie in "${lies[@]}"; do
     kill -KILL "${PID[$lie]}"
 done
 
+describe "A server that gives a foolish session timeout: info, step-down and watch name it, and ask it now and then"
+foolish=(0 -1 1 2147483647)
+for ms in "${foolish[@]}"; do
+    PORT[$ms]=$(port_choose)
+    "$here/fakezk" "${PORT[$ms]}" "$ms" >"$T/$ms.types" &
+    PID[$ms]=$!
+    within 5 not port_free "${PORT[$ms]}"
+    SERVER=$ms watcher "w$ms" "${T2[@]}" --log-level=warn
+    for command in info "step-down --timeout=2s"; do
+        # shellcheck disable=SC2086
+        timeout 20 "$BALLOT" $command "${T2[@]}" --zookeeper-servers="$(servers "$ms")" 2>"$T/${command%% *}$ms.err" &
+        PID[${command%% *}$ms]=$!
+    done
+done
+for ms in "${foolish[@]}"; do
+    for command in info step-down; do
+        wait "${PID[$command$ms]}"
+        is $? 125 "$ms ms: $command fails"
+        is "$(grep -c 'fatal .*gives a session timeout of' "$T/$command$ms.err")" 1 "... and names it"
+    done
+    check "$ms ms: watch names it" within 10 logged "w$ms" 'gives a session timeout of'
+    check "... and lives" alive "${PID[w$ms]}"
+    below "$(lines "$T/$ms.types")" 60 "... connections of all three"
+    stop "w$ms"
+    kill -KILL "${PID[$ms]}"
+done
+
 # --- an honest server behind one that lies about what it says (see fakezk)
 
 zk_start zk
