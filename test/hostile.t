@@ -238,8 +238,10 @@ lie_round() { # SEED: complains of what is not as it should be; counts deaths in
     pause 1.5
     truth_from fuzz
     wait "${PID[info]}" "${PID[asks]}"
-    # 9 processes, each of which may sync 30 times a second, and ask for three things more
-    [ $((($(lines "$T/fuzz.types") - before) * 1000 / $(ms_since "$at"))) -le 1000 ] || complain "SEED=$1 many requests: $lie"
+    # Six processes, each of which may sync 30 times a second, and ask about each proposal then. Not counted is a
+    # server that tells of a change with each answer: what has changed is read.
+    [[ $lie = *" ffffffff000000"* ]] || [ $((($(lines "$T/fuzz.types") - before) * 1000 / $(ms_since "$at"))) -le 2500 ] ||
+        complain "SEED=$1 many requests: $lie"
     for name in v c w; do
         dead "${PID[$name]}" && [ ! -e "$T/asan.${PID[$name]}" ] && complain "SEED=$1 $name has ended: $lie"
     done
@@ -262,7 +264,9 @@ lie_round() { # SEED: complains of what is not as it should be; counts deaths in
 }
 if [ -n "${SOAK:-}" ]; then
     describe "Whatever a server says: but for the library nothing dies, nothing runs twice, and all ends with the lie"
-    export ASAN_OPTIONS=detect_leaks=0:handle_abort=1:log_path=$T/asan UBSAN_OPTIONS=log_path=$T/asan
+    # (the library would fill 17 GB with the names that a list of four bytes counts)
+    ASAN_OPTIONS=detect_leaks=0:handle_abort=1:allocator_may_return_null=1:max_allocation_size_mb=1000:log_path=$T/asan
+    export ASAN_OPTIONS UBSAN_OPTIONS=log_path=$T/asan
     BALLOT=$here/bin/asan/ballot
     mkdir -p "$T/jobs/v" "$T/jobs/c" "$T/jobs/w"
     BASE=/h candidate h "${T2[@]}" -- "$JOB" "$JOBS" -1
