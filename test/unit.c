@@ -1,8 +1,11 @@
 /* Unit tests of the pure parts; includes ballot.c to reach them. Prints TAP. */
 #define BALLOT_NO_ENTRY
 #define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The wall clock is set by tests, as far as it differs from the machine's. */
 static int64_t wall_offset;
@@ -13,10 +16,25 @@ static int wall_gettime(clockid_t id, struct timespec *t)
     t->tv_sec += id == CLOCK_REALTIME ? (time_t)wall_offset : 0;
     return rc;
 }
+
+static bool fork_fails;
+
+static pid_t noted_fork(void)
+{
+    errno = EAGAIN;
+    return fork_fails ? -1 : fork();
+}
 #define clock_gettime wall_gettime
+#define fork noted_fork
 #define zoo_amulti noted_multi
+#define zoo_adelete noted_delete
+#define zookeeper_process noted_process
+#define zookeeper_interest noted_interest
 #include "ballot.c"
 #undef zoo_amulti
+#undef zoo_adelete
+#undef zookeeper_process
+#undef zookeeper_interest
 #include <sys/resource.h>
 
 #include "tap.h"
@@ -38,6 +56,35 @@ int noted_multi(zhandle_t *handle, int count, const zoo_op_t *ops, zoo_op_result
             set ? op->set_op.path : check ? op->check_op.path : delete ? op->delete_op.path : op->create_op.path);
     }
     return ZBADARGUMENTS;
+}
+
+int noted_delete(zhandle_t *handle, const char *path, int version, void_completion_t completion, const void *data)
+{
+    zoo_op_t op;
+    zoo_delete_op_init(&op, path, version);
+    return noted_multi(handle, 1, &op, NULL, completion, data);
+}
+
+/* What the library was last told to do: read, or write. */
+static int processed;
+
+int noted_process(zhandle_t *handle, int events)
+{
+    (void)handle;
+    processed = events;
+    return ZOK;
+}
+
+/* The descriptor that it waits for; -1: none. */
+static int interested = -1;
+
+int noted_interest(zhandle_t *handle, int *fd, int *interest, struct timeval *tv)
+{
+    (void)handle;
+    *fd = interested;
+    *interest = ZOOKEEPER_READ;
+    *tv = (struct timeval){ .tv_sec = 1 };
+    return ZOK;
 }
 
 static void test_durations(void)
@@ -371,6 +418,8 @@ static void test_transactions(void)
     b->record.exists = false;
     save_send(b);
     check(noted_op(1, ZOO_CREATE_OP, "/b/schedule", 0), "... that is not there yet");
+    client_ask(&b->client, REQUEST_WITHDRAW, ASK_DELETE, "/b/proposal-5", false);
+    check(noted_op(0, ZOO_DELETE_OP, "/b/proposal-5", -1), "a candidate that leaves deletes its proposal");
     revoke_send(b);
     check(noted_op(0, ZOO_CHECK_OP, "/b", 7) && noted_op(1, ZOO_DELETE_OP, "/b/proposal-1", -1),
         "a revocation, if the base is as silent as we believe");
@@ -385,6 +434,21 @@ static void test_transactions(void)
     check(step_at(b, 0) == REQUEST_SAVE, "the record first");
     b->record.pending = false;
     check(step_at(b, 0) == REQUEST_RESIGN, "... then the resignation");
+    ballot_close(b);
+
+    describe("Rule 9: all that stand are asked, the newest first, until one is found to be ours");
+    b = member(BALLOT_KEEP);
+    election_doubt(b);
+    b->synced = b->list_fresh = b->base.fresh = b->ghost = true;
+    b->proposal[0] = '\0';
+    check(step_at(b, 0) == REQUEST_GHOST, "one stands");
+    b->suspects = 1;
+    check(step_at(b, 0) == REQUEST_GHOST, "it is the last");
+    b->suspects = 0;
+    check(step_at(b, 0) == STEP_SETTLE, "it was");
+    b->suspects = 1;
+    b->queue.count = 0;
+    check(step_at(b, 0) == STEP_SETTLE, "none stands");
     ballot_close(b);
 
     describe("Rule 5: if the answer to what sets is lost, all is read again");
@@ -526,6 +590,41 @@ static void base_reads(ballot *b, int64_t czxid, int32_t version, const char *da
 
 #define GONE "{\"proposalNode\":\"/b/proposal-1\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
 #define OURS "{\"proposalNode\":\"/b/proposal-5\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"6s\"}"
+
+static void says(const char *json, size_t length, const char *name, const char *expected)
+{
+    char word[200];
+    same(json_get(json, length, name, word, sizeof word) ? word : "nothing", expected, name);
+}
+
+static void test_our_json(void)
+{
+    describe("What a proposal and a heartbeat say");
+    char json[DATA_MAX], word[200];
+    for (int stop = 0; stop < 2; stop++) {
+        ballot *b = member(stop ? BALLOT_STOP : BALLOT_KEEP);
+        propose_send(b);
+        size_t n = candidate_json(b, json, false);
+        says(json, n, "candidateId", "me");
+        says(json, n, "proposalNode", "/b/proposal-5");
+        says(json, n, "sessionTimeout", "6s");
+        says(json, n, "onDisconnect", stop ? "stop" : "keep");
+        says(json, n, "version", BALLOT_VERSION);
+        says(json, n, "lastSeenTime", "nothing");
+        says(json, n, "requests", "nothing");
+        check(json_get(json, n, "proposalTime", word, sizeof word) && strstr(word, " m=+"), "proposalTime");
+        b->leading = true;
+        b->orders = 12;
+        n = candidate_json(b, json, true);
+        says(json, n, "requests", "12");
+        says(json, n, "unrecorded", "nothing");
+        check(json_get(json, n, "lastSeenTime", word, sizeof word) && strstr(word, " m=+"), "lastSeenTime");
+        b->unrecorded = true;
+        n = candidate_json(b, json, true);
+        says(json, n, "unrecorded", "true");
+        ballot_close(b);
+    }
+}
 
 static void test_watches(void)
 {
@@ -687,8 +786,11 @@ static void test_looks(void)
     since = b->base.silent_since;
     base_reads(b, 1, 9, GONE);
     check(b->base.silent_since == since && !b->base.lost_until, "... and goes on when it is read in our turn");
+    b->refused = true;
     proposal_adopt(b, "proposal-6");
     check(!b->base.fresh, "... and is read anew when we stand again");
+    check(!b->refused && !b->signed_own && !b->own_fresh && !b->list_fresh,
+        "... as is all else; what was refused is past");
     base_reads(b, 1, 9, GONE);
     check(b->base.silent_since > since && claim_time(b) > clock_now() + 5 * SECOND,
         "... with a clock that begins anew");
@@ -798,10 +900,11 @@ static void test_far_behind(void)
     reconnects(b);
     check(proceeds(b, 0, "") == REQUEST_SYNC && proceeds(b, 0, "") == REQUEST_LIST,
         "... or where it did not know the queue before");
+    static char *listed[] = { "proposal-0000000001", "proposal-0000000003", "proposal-0000000005" };
+    const struct String_vector three = { COUNT(listed), listed };
     b->base.read_at = 1;
-    while (proceeds(b, 0, "") != STEP_SETTLE)
-        ;
-    check(b->base.read_at == 0, "... and counts the base as read when it has come to the front, not before");
+    answer(b, REQUEST_LIST, clock_now(), (struct reply){ .rc = ZOK, .names = &three });
+    check(b->base.read_at == 0, "... and a base that was read with the list is read again in its turn");
     ballot_close(b);
 
     b = third(FIRST);
@@ -1161,6 +1264,64 @@ static void test_lies(void)
     ballot_close(b);
 }
 
+/* How often something was said. */
+static void count_line(void *data, enum ballot_log_level level, int where, const char *message)
+{
+    (void)where, (void)message;
+    if (level == BALLOT_LOG_WARN)
+        ++*(int *)data;
+}
+
+static void test_mismatch(void)
+{
+    describe("Rule 14: a leader with another on-disconnect or session timeout is warned of, once");
+    static const struct { const char *json; int lines; } cases[] = {
+        { GONE, 0 }, { "", 0 }, { "{\"onDisconnect\":\"stop\",\"sessionTimeout\":\"6s\"}", 0 },
+        { "{\"proposalNode\":\"/b/proposal-1\",\"onDisconnect\":\"keep\",\"sessionTimeout\":\"7s\"}", 1 },
+        { "{\"proposalNode\":\"/b/proposal-1\",\"onDisconnect\":\"stop\",\"sessionTimeout\":\"6s\"}", 1 },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int lines = 0;
+        ballot *b = member(BALLOT_KEEP);
+        b->config.log = count_line;
+        b->config.log_data = &lines;
+        b->base.seen = false;
+        base_reads(b, 1, 7, cases[i].json);
+        base_reads(b, 1, 8, cases[i].json);
+        check(lines == cases[i].lines, cases[i].json);
+        ballot_close(b);
+    }
+}
+
+static void test_access(void)
+{
+    describe("An access list that a server shows in part is given to no other node");
+    static const struct { const char *scheme, *id; bool complete; } cases[] = {
+        { "world", "anyone", true }, { "digest", "u:x", false }, { "digest", "user:x", false },
+        { "digest", "u:xy", true },
+        { "digest", "u:", true }, { "ip", "u:x", true }, { NULL, "u", false }, { "digest", NULL, false },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ACL entries[2] = { { .perms = ZOO_PERM_READ } };
+        entries[0].id = ZOO_ANYONE_ID_UNSAFE;
+        entries[1].id = (struct Id){ (char *)(uintptr_t)cases[i].scheme, (char *)(uintptr_t)cases[i].id };
+        check(access_complete(&(struct ACL_vector){ COUNT(entries), entries }) == cases[i].complete,
+            cases[i].id ? cases[i].id : "no id");
+    }
+
+    describe("A node is open if any client may do more than read it");
+    const struct { int perms; bool open; } rights[] = {
+        { ZOO_PERM_READ, false }, { ZOO_PERM_WRITE, true }, { ZOO_PERM_READ | ZOO_PERM_CREATE, true }, { 0, false },
+    };
+    for (size_t i = 0; i < COUNT(rights); i++) {
+        struct ACL entries[2] = { { .perms = ZOO_PERM_ALL } };
+        entries[0].id = ZOO_AUTH_IDS;
+        entries[1].perms = rights[i].perms;
+        entries[1].id = ZOO_ANYONE_ID_UNSAFE;
+        check(access_open(&(struct ACL_vector){ COUNT(entries), entries }) == rights[i].open, "rights of anyone");
+    }
+}
+
 static void test_contact(void)
 {
     describe("What a broken connection leaves unanswered may have been carried out, or not");
@@ -1246,6 +1407,61 @@ static void test_contact(void)
     c->fd = -1;
     flies(b, REQUEST_WRITE, false);
     c->connected = b->leading = false;
+
+    describe("What poll() says goes to the library, or to the resolver");
+    handle_open(c);
+    char text[] = "1.2.3.4:1";
+    if (!fd_pipe(ends) || write(ends[1], text, sizeof text) != sizeof text)
+        abort();
+    c->fd = ends[1];
+    c->resolver.pid = getpid();
+    c->resolver.fd = ends[0];
+    c->resolver.answer = TEXT_IN(c->resolver.buffer);
+    const struct { short revents; int events; } said[] = {
+        { POLLIN, ZOOKEEPER_READ }, { POLLOUT, ZOOKEEPER_WRITE }, { POLLHUP, ZOOKEEPER_READ },
+        { POLLERR, ZOOKEEPER_READ }, { POLLIN | POLLOUT, ZOOKEEPER_READ | ZOOKEEPER_WRITE }, { 0, -1 },
+    };
+    for (size_t i = 0; i < COUNT(said); i++) {
+        processed = -1;
+        client_dispatch(c, &(struct pollfd){ .fd = c->fd, .revents = said[i].revents }, 1);
+        check(processed == said[i].events && c->resolver.answer.length == 0, "the library");
+    }
+    client_dispatch(c, &(struct pollfd){ .fd = ends[0], .revents = POLLIN }, 1);
+    same(c->resolver.buffer, text, "the resolver");
+    c->resolver.pid = 0;
+
+    describe("After a stall of ours the library reads what has come before it counts how long nothing has come");
+    if (write(ends[1], "x", 1) != 1)
+        abort();
+    interested = c->fd = ends[0];
+    processed = -1;
+    c->hold_until = 0;
+    c->processed_at = 100 * SECOND;
+    contact_interest(c, 102 * SECOND);
+    check(processed == -1, "no stall");
+    c->processed_at = 100 * SECOND;
+    contact_interest(c, 102 * SECOND + 1);
+    check(processed == ZOOKEEPER_READ, "over T/3");
+    fd_close_both(ends);
+
+    describe("A server that accepts and does not answer is left after T/5");
+    struct pollfd slots[BALLOT_POLLFDS];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        abort();
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    interested = ends[0];
+    c->met = false;
+    c->remind_at = NEVER;
+    c->attempt_at = clock_now() - SECOND / 2;
+    wake = NEVER;
+    check(client_prepare(c, slots, BALLOT_POLLFDS, &wake) == 1 && slots[0].fd == ends[0] && slots[0].events == POLLIN,
+        "it is waited for");
+    check(read(ends[1], &byte, 1) < 0 && c->attempt_at && wake <= clock_now() + SECOND, "... for that long");
+    c->attempt_at = clock_now() - 1200 * MILLISECOND;
+    client_prepare(c, slots, BALLOT_POLLFDS, &wake);
+    check(read(ends[1], &byte, 1) == 0 && !c->attempt_at, "... no longer");
+    interested = c->fd = -1;
+    fd_close_both(ends);
 
     describe("An attempt to connect has T/5; while others count us as the leader, by the T that they know");
     check(contact_patience(c, 100 * SECOND) == 1200 * MILLISECOND, "T/5");
@@ -1353,6 +1569,10 @@ static void test_rights(void)
     b->client.timeout = 10 * MINUTE;
     election_left(b);
     check(b->retry_at <= clock_now() + 30 * SECOND, "... nor after more than 30 s");
+    b->step_down = b->leading = true;
+    check(ballot_step_down(b), "a leader that is to hand over has a proposal, or had one");
+    b->leading = false;
+    check(!ballot_step_down(b), "... one that is out has nothing to hand over");
     ballot_close(b);
 
     describe("Only a denied right is one, and where something is in doubt the session is closed");
@@ -1454,10 +1674,13 @@ static struct facts facts(void)
 static void test_end_told(void)
 {
     describe("How the command ended is told with what comes next, also where that is no policy's doing");
-    static const struct { enum candidacy candidacy; enum ballot_role role; const char *next; } cases[] = {
-        { CANDIDACY_STAND, BALLOT_LEADER, "; running it again in 0s" },
-        { CANDIDACY_LEAVE, BALLOT_LEADER, "; standing again in 0s" }, /* asked to step down; without a guard */
-        { CANDIDACY_HOLD, BALLOT_OUT, "; standing again in 0s" },
+    static const struct { enum candidacy candidacy; enum ballot_role role; const char *next; enum cause cause; }
+        cases[] = {
+        { CANDIDACY_STAND, BALLOT_LEADER, "; running it again in 0s", CAUSE_ITSELF },
+        /* asked to step down; without a guard */
+        { CANDIDACY_LEAVE, BALLOT_LEADER, "; standing again in 0s", CAUSE_RUNTIME },
+        { CANDIDACY_HOLD, BALLOT_OUT, "; standing again in 0s", CAUSE_ITSELF },
+        { CANDIDACY_STAND, BALLOT_LEADER, "; ballot stopped it", CAUSE_BALLOT },
     };
     struct agent *a = calloc(1, sizeof *a);
     struct log *log = calloc(1, sizeof *log);
@@ -1469,11 +1692,13 @@ static void test_end_told(void)
     log->id = "a";
     for (size_t i = 0; i < COUNT(cases); i++) {
         a->facts.observed.election.role = cases[i].role;
+        a->facts.memory.cause = cases[i].cause;
         string_copy(a->end, sizeof a->end, "the end");
         agent_describe_next(a, &(struct decision){ .candidacy = cases[i].candidacy });
         agent_say_end(a);
         log->out.data[log->out.end] = '\0';
         check(strstr(log->out.data, cases[i].next) != NULL, cases[i].next);
+        check(!a->end[0], "... once");
         log->out.start = log->out.end = 0;
     }
     free(log);
@@ -1814,7 +2039,7 @@ static struct agent *agent(int *guard)
     log->err = &log->out;
     log->out.fd = -1;
     log->id = "a";
-    a->plan = (struct plan){ .command = command, .stop_timeout = SECOND };
+    a->plan = (struct plan){ .command = command, .stop_timeout = SECOND, .log = log };
     a->ballot = member(BALLOT_KEEP);
     a->ballot->leading = true;
     a->ballot->token = 9;
@@ -1902,7 +2127,165 @@ static void test_guard_informed(void)
     agent_orphan(a);
     check(m->life == LIFE_ORPHANED && waitpid(a->guard, &status, 0) == a->guard && WIFSIGNALED(status) &&
         WTERMSIG(status) == SIGKILL, "it starts nothing any more");
+    m->unacknowledged_since = 1;
+    m->guard_dead = true;
+    agent_next_guard(a);
+    check(a->guard > 0 && a->pair >= 0 && !m->guard_dead && !m->guard_due, "another takes its place");
+    check(!a->told_session && !a->unacknowledged && !m->unacknowledged_since, "... which knows and owes nothing");
+    message_send(a->pair, &(struct message){ .kind = MESSAGE_GOODBYE }, NULL);
+    fd_close(&a->pair);
+    check(waitpid(a->guard, &status, 0) == a->guard && status == 0, "... and ends when it is told goodbye");
     agent_free(a, guard);
+}
+
+/* Where orphans become our children. */
+static void test_left_behind(void)
+{
+    describe("A command has ended when all that it started is dead, not when its first process is");
+    struct guard g = { .outputs = { -1, -1 }, .exec_error = -1, .adopts = process_adopt_orphans() };
+    int pair[2], tells[2];
+    pid_t left = 0;
+    siginfo_t dead;
+    if (!g.adopts)
+        return;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0 || !fd_pipe(tells))
+        abort();
+    g.pair = pair[0];
+    g.command = fork();
+    if (g.command == 0) {
+        left = fork();
+        if (left == 0)
+            for (;;)
+                pause();
+        _exit(write(tells[1], &left, sizeof left) == sizeof left ? 3 : 4);
+    }
+    if (read(tells[0], &left, sizeof left) != sizeof left ||
+        waitid(P_PID, (id_t)g.command, &dead, WEXITED | WNOWAIT) != 0)
+        abort();
+    guard_reap(&g);
+    const struct message *told = told_next(pair[1]);
+    check(told->kind == MESSAGE_REAPED && told->number == 3 << 8 && g.reaped, "its first process is dead");
+    guard_reap(&g);
+    check(told_next(pair[1])->kind == MESSAGE_GOODBYE && g.command, "... what that left is not");
+    kill(left, SIGKILL);
+    waitid(P_PID, (id_t)left, &dead, WEXITED | WNOWAIT);
+    guard_reap(&g);
+    told = told_next(pair[1]);
+    check(told->kind == MESSAGE_ENDED && told->number == 3 << 8 && !g.command, "all of it is");
+    fd_close_both(pair);
+    fd_close_both(tells);
+}
+
+static void test_rounds(void)
+{
+    describe("A round of the agent: when poll() should return is known, also where it does not wait");
+    int guard;
+    struct agent *a = agent(&guard);
+    struct client *c = &a->ballot->client;
+    a->streams[0].fd = a->streams[1].fd = a->log->library.fd = -1;
+    c->connected = false;
+    c->retry_at = c->remind_at = c->resolver.since = NEVER - MINUTE;
+    agent_wait(a, a->facts.observed.now);
+    check(a->poll_due > 0 && a->poll_due <= clock_now(), "it does not wait");
+
+    describe("A heartbeat by which a lease was cut waits for a guard that could be told of it");
+    a->ballot->cut_unseen = true;
+    a->facts.memory.guard_dead = true;
+    a->facts.memory.life = LIFE_RUNNING;
+    agent_wait(a, a->facts.observed.now);
+    check(a->ballot->cut_unseen, "the command runs, and the guard is dead: it is not sent");
+    a->facts.memory.life = LIFE_ORPHANED;
+    agent_wait(a, a->facts.observed.now);
+    check(!a->ballot->cut_unseen, "the guard has been killed, and what it ran is being ended: it is");
+
+    describe("How a command ended is told in words");
+    struct memory *m = &a->facts.memory;
+    static const struct { int status; struct exec_failure failure; const char *words; } ends[] = {
+        { 3 << 8, { false, 0 }, "status 3" }, { SIGKILL, { false, 0 }, "signal 9" },
+        { 127 << 8, { false, ENOENT }, "cannot execute true" }, { 126 << 8, { true, ENOENT }, "true was not executed" },
+    };
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        m->life = LIFE_RUNNING;
+        m->ended = false;
+        m->stop_sent = 1;
+        agent_ended(a, ends[i].status, ends[i].failure, false);
+        check(strstr(a->end, ends[i].words) && m->ended && m->status == ends[i].status && m->life == LIFE_NONE &&
+            m->cause == CAUSE_ITSELF && !m->stop_sent && a->streams[0].last && a->streams[1].last, ends[i].words);
+    }
+    m->life = LIFE_ASKED;
+    agent_ended(a, 0, (struct exec_failure){ .error = 0 }, true);
+    check(!a->end[0] && m->cause == CAUSE_BALLOT, "one that was not started has not ended");
+
+    describe("A command that was started without a leader is the leader's once the candidate is elected");
+    m->life = LIFE_RUNNING;
+    m->anyway = true;
+    m->losses = 0;
+    a->ballot->losses = 4;
+    a->ballot->token = 0;
+    agent_learn_election(a);
+    check(m->anyway && !a->facts.observed.lost, "not elected yet");
+    a->ballot->token = 9;
+    agent_learn_election(a);
+    check(!m->anyway && m->losses == 4 && !a->facts.observed.lost, "elected");
+    agent_free(a, guard);
+}
+
+static void test_standing(void)
+{
+    describe("What is decided on standing reaches the election; how long that is tried is counted while it is out");
+    int guard;
+    struct agent *a = agent(&guard);
+    const ballot *b = a->ballot;
+    struct memory *m = &a->facts.memory;
+    struct observed *o = &a->facts.observed;
+    o->election.role = BALLOT_OUT;
+    agent_candidacy(a, CANDIDACY_STAND);
+    check(b->want == WANT_STAND && m->standing && m->standing_since == o->now && !m->leaving_since, "stand");
+    o->now += SECOND;
+    agent_candidacy(a, CANDIDACY_STAND);
+    check(m->standing_since == o->now - SECOND, "... since then");
+    agent_candidacy(a, CANDIDACY_LAST_WORD);
+    check(b->want == WANT_STAND && m->leaving_since == o->now && !m->standing_since, "the last word first");
+    o->now += SECOND;
+    agent_candidacy(a, CANDIDACY_LEAVE);
+    check(b->want == WANT_LEAVE && m->leaving_since == o->now - SECOND && !m->standing, "... then leave");
+    agent_candidacy(a, CANDIDACY_HOLD);
+    check(b->want == WANT_HOLD && !m->leaving_since, "hold");
+    m->life = LIFE_RUNNING;
+    agent_candidacy(a, CANDIDACY_STAND);
+    check(b->want == WANT_STAND && !m->standing && !m->standing_since, "while a command runs no standing begins");
+    m->life = LIFE_NONE;
+    o->election.role = BALLOT_FOLLOWER;
+    agent_candidacy(a, CANDIDACY_STAND);
+    check(m->standing && !m->standing_since, "in the queue already: nothing is being tried");
+    agent_free(a, guard);
+}
+
+static void test_configured(void)
+{
+    describe("What the settings say reaches the agent; an activation does not wait for restart-delay");
+    static struct settings s;
+    static struct cron_run cron;
+    char name[] = "/bin/true", *command[] = { name, NULL };
+    int guard;
+    for (int i = 0; i < SETTING_COUNT; i++)
+        s.values[i].number = 1000 + i;
+    s.values[SET_ON_DISCONNECT].number = DISCONNECT_STOP;
+    for (int scheduled = 0; scheduled < 2; scheduled++) {
+        struct agent *a = agent(&guard);
+        a->facts.cron = scheduled ? &cron : NULL;
+        agent_configure(a, &s, command);
+        const struct rules *r = &a->facts.rules;
+        check(r->stop && r->max_runtime == 1000 + SET_MAX_RUNTIME && (int)r->on_success == 1000 + SET_ON_SUCCESS &&
+            (int)r->on_error == 1000 + SET_ON_ERROR && (int)r->on_failure == 1000 + SET_ON_FAILURE, "the rules");
+        check(r->restart_delay == (scheduled ? 0 : 1000 + SET_RESTART_DELAY) &&
+            r->restart_delay_max == (scheduled ? 0 : 1000 + SET_RESTART_DELAY_MAX), "the delays");
+        check(a->plan.stop && a->plan.wrap && a->plan.stop_timeout == 1000 + SET_STOP_TIMEOUT &&
+            a->plan.config.record == scheduled, "what the guard knows from the start");
+        same(a->plan.config.command, "true", "... what is run");
+        same(a->plan.config.kind, scheduled ? "cron" : "once", "... and how");
+        agent_free(a, guard);
+    }
 }
 
 static void test_delays(void)
@@ -2041,6 +2424,94 @@ static struct message guard_answer(enum message_kind kind, rlim_t room)
     if (g.command)
         kill(g.command, SIGKILL);
     return told;
+}
+
+static void test_exec_failures(void)
+{
+    describe("A command that cannot be executed ends as a shell would have it, and it is known why");
+    static const struct { const char *name; int status, error; } cases[] = {
+        { "/nonexistent/command", 127, ENOENT }, { "/", 126, EACCES },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char name[40], *command[] = { name, NULL };
+        const struct plan plan = { .command = command, .config.candidate_id = "a" };
+        struct guard g = { .plan = &plan, .pair = -1, .exec_error = -1, .outputs = { -1, -1 } };
+        struct exec_failure failure = { .error = 0 };
+        int status = 0;
+        string_copy(name, sizeof name, cases[i].name);
+        g.start.scheduled = BALLOT_NEVER;
+        guard_start(&g);
+        bool told = read(g.exec_error, &failure, sizeof failure) == sizeof failure;
+        check(told && failure.error == cases[i].error && !failure.no_input, name);
+        check(waitpid(g.command, &status, 0) == g.command && WIFEXITED(status) &&
+            WEXITSTATUS(status) == cases[i].status, "... and its status");
+        fd_close(&g.exec_error);
+    }
+}
+
+static void test_command_descriptors(void)
+{
+    describe("A command gets /dev/null, the pipes for its output, and no other descriptor");
+    char script[] = "echo out; echo err >&2; read -r line; echo \"$?\"; [ -e /dev/fd/3 ] && echo three; "
+        "echo \"$BALLOT_LEADER_ID $BALLOT_LEADER_NODE $BALLOT_FENCING_TOKEN $BALLOT_SCHEDULED_TIME\"";
+    char sh[] = "sh", option[] = "-c", *command[] = { sh, option, script, NULL };
+    const struct plan plan = { .command = command, .config.candidate_id = "a", .wrap = true };
+    struct guard g = { .plan = &plan, .pair = -1, .exec_error = -1, .outputs = { -1, -1 } };
+    struct message start = { .kind = MESSAGE_START, .token = 9, .scheduled = 1000000, .text = "/b/proposal-5" };
+    int out[2], err[2];
+    char said[200] = "";
+    if (!fd_pipe(out) || !fd_pipe(err))
+        abort();
+    fcntl(3, F_SETFD, FD_CLOEXEC); /* whatever it is */
+    guard_obey(&g, &start, (int[2]){ out[1], err[1] });
+    guard_start(&g);
+    fd_close_both(g.outputs);
+    waitpid(g.command, NULL, 0);
+    size_t n = (size_t)read(out[0], said, sizeof said - 1);
+    check(n < sizeof said && g.exec_error >= 0, "it says something");
+    same(said, "out\n1\na /b/proposal-5 9 1970-01-12T13:46:40Z\n", "stdin, stdout and what it is told");
+    memset(said, 0, sizeof said);
+    check(read(err[0], said, sizeof said - 1) == 4 && !strcmp(said, "err\n"), "stderr");
+    fd_close(&g.exec_error);
+    fd_close(&out[0]);
+    fd_close(&err[0]);
+}
+
+static void test_no_fork(void)
+{
+    describe("A command that cannot be forked has ended, with the reason; nothing stays open");
+    char *command[] = { "true", NULL };
+    const struct plan plan = { .command = command, .config.candidate_id = "a" };
+    struct guard g = { .plan = &plan, .exec_error = -1, .outputs = { -1, -1 }, .start.scheduled = BALLOT_NEVER };
+    int pair[2], free_before;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
+        abort();
+    free_before = lowest_free();
+    g.pair = pair[0];
+    fork_fails = true;
+    guard_start(&g);
+    const struct message *told = told_next(pair[1]);
+    check(told->kind == MESSAGE_ENDED && told->failure.error == EAGAIN && !told->ours && !g.command, "the command");
+    check(lowest_free() == free_before, "... and no descriptor stays open");
+    fd_close_both(pair);
+
+    describe("If no guard can be forked, that is tried again after a second");
+    int guard;
+    struct agent *a = agent(&guard);
+    struct memory *m = &a->facts.memory;
+    m->guard_dead = true;
+    agent_next_guard(a);
+    check(m->guard_dead && m->guard_due == a->facts.observed.now + SECOND && a->pair < 0, "a second");
+    check(a->lack_logged_at == a->facts.observed.now, "... which is said");
+    a->facts.observed.now += 59 * SECOND;
+    nanos said_at = a->lack_logged_at;
+    agent_next_guard(a);
+    check(a->lack_logged_at == said_at, "... once");
+    a->facts.observed.now += SECOND;
+    agent_next_guard(a);
+    check(a->lack_logged_at == a->facts.observed.now, "... a minute");
+    fork_fails = false;
+    agent_free(a, guard);
 }
 
 static void test_start_without_pipes(void)
@@ -3508,6 +3979,26 @@ static void test_writing(void)
 }
 
 /* As if the program around us had reaped the child, and its pid were another process's now. */
+static void test_resolver_child(void)
+{
+    describe("Names are resolved in a child, whose answer comes through a pipe");
+    ballot *b = member(BALLOT_KEEP);
+    struct client *c = &b->client;
+    b->config.servers = "localhost:7";
+    c->connected = false;
+    resolver_start(c);
+    check(c->resolver.pid > 0 && !c->numeric, "a child");
+    while (c->resolver.pid)
+        resolver_read(c);
+    check(strstr(c->addresses, ":7") || strstr(c->trouble, "cannot resolve"), "an address, or why there is none");
+    check(!strstr(c->trouble, "died"), "... which is what the child says");
+    b->config.servers = "127.0.0.2:8";
+    resolver_start(c);
+    same(c->addresses, "127.0.0.2:8", "an address needs none");
+    check(!c->resolver.pid && c->numeric, "... no child");
+    ballot_close(b);
+}
+
 static void test_reaped_resolver(void)
 {
     describe("A resolver that the program around us has reaped is not killed: its pid may be another process's");
@@ -3560,14 +4051,18 @@ int main(void)
     /* The client of ZooKeeper */
     test_session_timeouts();
     test_resolving();
+    test_resolver_child();
     test_reaped_resolver();
     test_lies();
     test_contact();
+    test_mismatch();
+    test_access();
     /* The election */
     test_opening();
     test_claims();
     test_leading();
     test_transactions();
+    test_our_json();
     test_watches();
     test_mute();
     test_strangers();
@@ -3589,9 +4084,16 @@ int main(void)
     test_guard_moments();
     test_guard_obeys();
     test_guard_informed();
+    test_left_behind();
+    test_rounds();
+    test_standing();
+    test_configured();
     test_delays();
     test_messages();
     test_last_message();
+    test_exec_failures();
+    test_command_descriptors();
+    test_no_fork();
     test_start_without_pipes();
     test_starts();
     /* The schedule, the agent */
