@@ -3734,7 +3734,6 @@ static void on_write(struct ballot *b, const struct reply *reply)
     base_learn(b, base, b->sent, b->sent_length);
     base_stamp(base, stat);
     base->exists = true;
-    base->read_at = 0;
     base->restarted = false; /* a leader before us would have been heard of */
     if (reply->sent >= b->broke_at)
         b->broke_at = 0;
@@ -4188,10 +4187,8 @@ static void election_settle(struct ballot *b)
     b->unsettled = b->ghost = b->resigning = false;
     if (b->leading && (may_overlap || !(ours && (own || (!session_same(b) && b->config.mode == BALLOT_KEEP)))))
         election_lose(b, own);
-    if (b->leading) {
-        b->base.read_at = 0;
+    if (b->leading)
         b->beat_at = 0;
-    }
     if (own || !b->proposal[0])
         return;
     b->proposal[0] = '\0';
