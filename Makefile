@@ -107,6 +107,11 @@ conform: needs
 	@$(MAKE) -s tools test/bin/conform test/bin/simconform
 	@prove -v test/conform.t
 
+# Do the tests see what breaks? They must catch each break of test/mutants.list, and 60 that are
+# drawn (SEED=n), in a copy of ballot.c. ONLY=pattern: those whose name matches.
+mutants: needs
+	@test/mutants
+
 tools: ballot test/bin/job test/bin/zk test/bin/peer test/bin/nomem.so
 
 # Installs, from Debian's packages, what building, testing and checking need. Everything
@@ -128,9 +133,12 @@ test: needs
 # MINUTES=n: so many of random faults.
 ASAN_REPORT = $(CURDIR)/test/bin/asan/report
 SANITIZED = $(patsubst %,test/%.t,campaign kill freeze lease rights timeout policy signals command election settings config auth next info stepdown runcron cronfault)
+# Some of what `make mutants` has.
+DEADLY = lease-from-answer|claim-over-leader|guard-kill|cron-unrecorded-start|agent-lease-over|client-watch
 soak: needs-lint
 	@$(MAKE) -s tools test/bin/asan/ballot test/bin/conform test/bin/simconform
 	@SOAK=1 $(if $(MINUTES),SECONDS_OF_CHAOS=$$(($(MINUTES) * 60))) prove -j 2 test/conform.t test/sim.t test/soak.t test/tls.t test/watch.t test/replay.t test/cronfault.t test/race.t test/hunger.t test/kill.t test/election.t test/command.t test/hostile.t
+	@COUNT=0 SECONDS=10 ONLY='^($(DEADLY))$$' test/mutants
 	@rm -f $(ASAN_REPORT).*
 	@ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:log_path=$(ASAN_REPORT) UBSAN_OPTIONS=log_path=$(ASAN_REPORT) \
 	    BALLOT=$(CURDIR)/test/bin/asan/ballot \
@@ -187,4 +195,4 @@ clean:
 	rm -rf ballot test/bin
 
 .SECONDARY: $(FUZZERS:%=test/bin/fuzz/%)
-.PHONY: all tools deps needs needs-lint demo sim sim-coverage conform test soak fuzz lint bench install uninstall clean
+.PHONY: all tools deps needs needs-lint demo sim sim-coverage conform mutants test soak fuzz lint bench install uninstall clean
