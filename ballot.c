@@ -3444,21 +3444,20 @@ static void base_warn(struct ballot *b)
 /* What candidates of one job have in common, and what no two of them have. */
 static void leader_compare(struct ballot *b, const char *data, size_t length)
 {
-    const struct { const char *name, *ours; } fields[] = { { "kind", b->config.kind }, { "command", b->config.command },
-                                                           { "hostname", b->host } };
-    char theirs[256], id[BALLOT_ID_MAX + 1] = "";
+    char theirs[256], id[BALLOT_ID_MAX + 1];
     if (!b->base.named[0] || b->base.ours)
         return;
     bool same_id = json_get(data, length, "candidateId", id, sizeof id) && !strcmp(id, b->id);
+    const struct { const char *name, *ours; } fields[] = { { "kind", b->config.kind }, { "command", b->config.command },
+                                                           { "hostname", same_id ? b->host : NULL } };
     for (size_t i = 0; i < COUNT(fields); i++) {
-        bool job = i < 2, there = json_get_plain(data, length, fields[i].name, theirs, sizeof theirs);
-        if (!there || !fields[i].ours || !strncmp(theirs, fields[i].ours, sizeof theirs - 1) || b->warned_fields[i])
+        const char *name = fields[i].name, *ours = fields[i].ours;
+        if (!ours || b->warned_fields[i] || !json_get_plain(data, length, name, theirs, sizeof theirs) ||
+            !strncmp(theirs, ours, sizeof theirs - 1))
             continue;
-        b->warned_fields[i] = job || same_id;
-        if (b->warned_fields[i])
-            SAY(&b->config, WARN, job ? "the leader's %s is %s, ours is %s: give each job a base path of its own"
-                : "the leader has our candidate-id, and its %s is %s, ours is %s: give each candidate its own",
-                fields[i].name, theirs, fields[i].ours);
+        b->warned_fields[i] = true;
+        SAY(&b->config, WARN, "the leader's %s is %s, ours is %s: give each %s of its own", name, theirs, ours,
+            i < 2 ? "job a base path" : "candidate an id");
     }
 }
 
@@ -4637,6 +4636,7 @@ BALLOT_API const char *ballot_trouble(const ballot *b)
 #define FILE_MAX         4096 /* bytes of a file's path, and its NUL */
 
 #define EXIT_NO_LEADER     3 /* of info --check, step-down                */
+#define EXIT_UNHEALTHY     4 /* of info --check-schedule                  */
 #define EXIT_LATE         75 /* EX_TEMPFAIL: not in time                  */
 #define EXIT_BALLOT      125 /* ballot itself failed                      */
 #define EXIT_CANNOT_EXEC 126 /* as shells have it: found, cannot be run   */
@@ -4800,6 +4800,8 @@ enum group { GROUPS(MEANING) GROUP_COUNT };
       "how the answer is printed; the first is the default")                                                           \
     X(CHECK, "check", ANSWER, BOOL, "false", NULL, FOR_INFO, false,                                                    \
       "print nothing; end with 0 if a candidate leads, with 3 if none does")                                           \
+    X(CHECK_SCHEDULE, "check-schedule", ANSWER, BOOL, "false", NULL, FOR_INFO, false,                                  \
+      "end with 4, and say why, if an activation is a minute overdue and nothing runs, or the last run failed")        \
     X(TIMEOUT, "timeout", ANSWER, DURATION, "30s", NULL, FOR_STEP_DOWN, false, "how long to wait for another leader")
 
 #define SETTING_ID(id, ...) SET_##id,
@@ -5592,8 +5594,6 @@ static void schedule_mark(struct text *t, const char *spec, size_t offset)
     text_format(t, "\n    %*s^", column, "");
 }
 
-#define EVERY_CUT "\"%.100s\" counts whole seconds, and one at least: it is taken as \"@every %s\""
-
 static bool settings_check_schedule(struct settings *s)
 {
     struct ballot_zone zone;
@@ -5609,14 +5609,16 @@ static bool settings_check_schedule(struct settings *s)
         why = "the record of runs is text, this is not UTF-8";
     else if (ballot_cron_parse(&cron, &zone, spec, &error) == BALLOT_OK) {
         error.offset = 0;
+        int64_t next = ballot_cron_next(&cron, &zone, moment_now(), (enum ballot_dst)setting_number(s, SET_DST));
+        bool runs = s->command & FOR_CRON;
         why = local != BALLOT_OK && !cron.own_zone ? "the time zone of this machine (TZ, /etc/localtime) cannot be read"
-            : ballot_cron_next(&cron, &zone, moment_now(), (enum ballot_dst)setting_number(s, SET_DST)) == BALLOT_NEVER
-            ? "it never comes" : NULL;
-        if (!cron.own_zone && !cron.every && !getenv("TZ") && access("/etc/localtime", R_OK) != 0)
+            : runs && next == BALLOT_NEVER ? "it never comes" : NULL;
+        if (runs && !cron.own_zone && !cron.every && !getenv("TZ") && access("/etc/localtime", R_OK) != 0)
             settings_warn(s, "there is neither TZ nor /etc/localtime: the schedule is in UTC; TZ= in front of it names "
                           "its zone");
         if (cron.cut)
-            settings_warn(s, EVERY_CUT, spec, duration_string(cron.every * SECOND).data);
+            settings_warn(s, "\"%.100s\" counts whole seconds, and one at least: it is taken as \"@every %s\"", spec,
+                          duration_string(cron.every * SECOND).data);
     }
     if (!why)
         return true;
@@ -5633,7 +5635,7 @@ static bool settings_check_together(struct settings *s, int commands)
         return settings_fail(s, "%s: \"%s\" is not between 1ms and 298h", s->values[SET_SESSION_TIMEOUT].source,
                              setting_text(s, SET_SESSION_TIMEOUT));
     if (!(commands & FOR_RUN))
-        return true;
+        return !(commands & FOR_NEXT) || settings_check_schedule(s);
     if ((commands & FOR_CRON) && !setting_text(s, SET_SCHEDULE))
         return settings_fail(s, "--schedule is missing: it says when the command is to run, "
                              "try --schedule=\"30 2 * * *\"");
@@ -7242,6 +7244,7 @@ struct run_record {
     int64_t confirmed;        /* a mark that the servers' clock bore out; BALLOT_NEVER: none */
     int64_t run, start, end;  /* activation, start and end of the last run; BALLOT_NEVER: none */
     int64_t status;           /* as of waitpid()                               */
+    bool stopped;             /* ballot ended it                               */
     int64_t token, skipped;   /* skipped: activations since it began           */
     char id[BALLOT_ID_MAX + 1], host[256], proposal[NODE_MAX];
 };
@@ -7282,6 +7285,8 @@ static size_t run_record_json(const struct run_record *r, const struct schedule 
         if (r->end != BALLOT_NEVER)
             run_record_number(&t, WIFSIGNALED(status) ? "signal" : "exitStatus",
                               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        if (r->stopped)
+            json_field(&t, "stopped", "true");
     }
     text_string(&t, "}");
     assert(!t.cut); /* DATA_MAX holds the longest id, host and schedule, escaped */
@@ -7336,6 +7341,7 @@ static struct run_record run_record_read(const char *data, size_t length, nanos 
     r.end = run_record_read_moment(data, length, "end");
     r.token = run_record_read_number(data, length, "fencingToken");
     r.skipped = run_record_read_number(data, length, "skipped");
+    r.stopped = json_has(data, length, "stopped");
     int64_t number = run_record_read_number(data, length, "signal") & 0x7f;
     r.status = number ? number : (run_record_read_number(data, length, "exitStatus") & 0xff) << 8;
     return r;
@@ -7692,7 +7698,7 @@ static void cron_start(struct cron_run *c, const ballot *b, struct message *star
 }
 
 /* The last run has ended. `never_started`: the guard has not started it. */
-static void cron_ended(struct cron_run *c, int status, bool never_started)
+static void cron_ended(struct cron_run *c, int status, bool never_started, bool stopped)
 {
     if (!c)
         return;
@@ -7704,6 +7710,7 @@ static void cron_ended(struct cron_run *c, int status, bool never_started)
     }
     r->end = moment_now();
     r->status = status;
+    r->stopped = stopped;
 }
 
 static struct short_text cron_upcoming(const struct cron_run *c)
@@ -8102,7 +8109,7 @@ static void agent_ended(struct agent *a, int status, struct exec_failure failure
     a->command_pid = 0;
     for (size_t i = 0; i < COUNT(a->streams); i++)
         a->streams[i].last = true;
-    cron_ended(a->facts.cron, status, never_started);
+    cron_ended(a->facts.cron, status, never_started, m->cause == CAUSE_BALLOT);
 }
 
 static void agent_learn_message(struct agent *a, const struct message *message)
@@ -9595,6 +9602,33 @@ static bool report_print(const struct viewer *v, struct log *log, nanos format)
     return true;
 }
 
+/* An activation is overdue by the servers' clock, which a leader's heartbeat tells, and nothing runs; or the last run
+ * failed, and ballot had not stopped it. */
+static int schedule_check(const struct viewer *v, struct log *log)
+{
+    const struct znode *n = &v->schedule;
+    struct report *p = calloc(1, sizeof *p);
+    int64_t next;
+    if (!p || n->state == ZNODE_REFUSED) {
+        LOG(log, FATAL, "cannot read the record of runs");
+        free(p);
+        return EXIT_BALLOT;
+    }
+    report_open(p, v);
+    char (*const fields)[NODE_PATH_MAX] = p->schedule.fields;
+    bool leads = viewer_leader(v), runs = leads && fields[MEMBER_START][0] && !fields[MEMBER_END][0];
+    int64_t now = leads ? v->base.stat.mtime / 1000 : p->now / SECOND;
+    bool due = !runs && moment_parse(fields[MEMBER_NEXT], &next) && next + 60 < now;
+    int number = atoi(fields[MEMBER_SIGNAL]), status = atoi(fields[MEMBER_STATUS]);
+    bool failed = (number || status) && !json_has(n->data, n->length, "stopped");
+    if (due)
+        printf("the next activation %s\n", p->next);
+    else if (failed)
+        printf("the last run ended with %s %d\n", number ? "signal" : "status", number + status);
+    free(p);
+    return due || failed ? EXIT_UNHEALTHY : 0;
+}
+
 static int info(const struct settings *s, struct log *log, char **command)
 {
     bool check = setting_number(s, SET_CHECK);
@@ -9615,6 +9649,8 @@ static int info(const struct settings *s, struct log *log, char **command)
         ; /* it is said */
     else if (check)
         status = viewer_leader(v) ? 0 : EXIT_NO_LEADER;
+    else if (setting_number(s, SET_CHECK_SCHEDULE))
+        status = schedule_check(v, log);
     else if (report_print(v, log, setting_number(s, SET_OUTPUT_FORMAT)))
         status = 0;
     viewer_free(v);
@@ -10211,24 +10247,10 @@ static int next_run(const struct settings *s, struct log *log, char **spec)
 {
     struct ballot_zone zone;
     struct ballot_cron cron;
-    struct ballot_cron_error error;
-    int local = ballot_zone_local(&zone);
-    char why[4096] = "ballot: ";
-    struct text t = { why, sizeof why, strlen(why), false };
-    const char *name = getenv("TZ");
-    if (ballot_cron_parse(&cron, &zone, *spec, &error) != BALLOT_OK) {
-        text_visible(&t, error.message, strlen(error.message));
-        schedule_mark(&t, *spec, error.offset);
-    } else if (local != BALLOT_OK && !cron.own_zone) {
-        text_string(&t, name ? "TZ=" : "/etc/localtime");
-        text_visible(&t, name ? name : "", name ? strlen(name) : 0);
-        text_format(&t, ": %s", ballot_strerror(local));
-    } else if (cron.cut)
-        LOG(log, WARN, EVERY_CUT, *spec, duration_string(cron.every * SECOND).data);
-    if (t.length > strlen("ballot: ")) {
-        fprintf(stderr, "%s\n", why);
-        return EXIT_BALLOT;
-    }
+    struct ballot_cron_error error; /* settings_check_schedule() has found none */
+    (void)log;
+    ballot_zone_local(&zone);
+    ballot_cron_parse(&cron, &zone, *spec, &error);
     int64_t at = setting_text(s, SET_NEXT_FROM) ? setting_number(s, SET_NEXT_FROM) : moment_now();
     for (nanos i = setting_number(s, SET_NEXT_COUNT); i > 0 && at != BALLOT_NEVER; i--) {
         at = ballot_cron_next(&cron, &zone, at, (enum ballot_dst)setting_number(s, SET_DST));
@@ -10248,7 +10270,7 @@ static void config_deadlines(nanos timeout, bool stop)
     for (size_t i = 0; i < COUNT(deadlines); i++)
         if (stop ? deadlines[i].part != PART_CLAIM : deadlines[i].keep)
             printf(" %s %" PRId64, deadlines[i].name,
-                   (part(timeout, deadlines[i].part) + MILLISECOND / 2) / MILLISECOND);
+                   (part(timeout, (int)deadlines[i].part) + MILLISECOND / 2) / MILLISECOND);
     putchar('\n');
 }
 
@@ -10264,10 +10286,12 @@ static int config(const struct settings *s, struct log *log, char **command)
         if (!(settings_table[id].commands & s->command))
             continue;
         text_format(&t, v->text ? "%s = " : "; %s is not set", settings_table[id].name);
-        const char *text = setting_secret(id) && v->text ? "(not shown)" : v->text ? v->text : "";
-        text_visible(&t, text, strlen(text));
-        text_string(&t, v->text ? " ; " : "");
-        text_visible(&t, v->text ? v->source : "", v->text ? strlen(v->source) : 0);
+        const char *text = setting_secret(id) ? "(not shown)" : v->text;
+        if (v->text) {
+            text_visible(&t, text, strlen(text));
+            text_string(&t, " ; ");
+            text_visible(&t, v->source, strlen(v->source));
+        }
         puts(shown);
     }
     bool stop = setting_number(s, SET_ON_DISCONNECT) == DISCONNECT_STOP;
@@ -10754,7 +10778,9 @@ static bool invocation_check(const struct invocation *in, struct settings *s)
         return settings_fail(s, "%s: which %s? As in: %s", in->words, in->command->operand, in->command->example);
     if (!in->command->takes_command && !in->command->operand && in->rest && in->rest[0])
         return settings_fail(s, "%s takes no COMMAND, but \"%.60s\" follows", in->words, in->rest[0]);
-    return settings_complete(s, in->command->bit, in->command->words);
+    if (in->command->operand) /* a schedule */
+        setting_set(s, SET_SCHEDULE, in->rest[0], ORIGIN_ENVIRONMENT, in->command->operand);
+    return !s->error[0] && settings_complete(s, in->command->bit, in->command->words);
 }
 
 static int invocation_run(const struct invocation *in, const struct settings *s)

@@ -47,7 +47,7 @@ check "another command" \
     within 10 logged b "the leader's command is job, ours is true: give each job a base path of its own"
 check "another kind of run" \
     within 10 logged c "the leader's kind is once, ours is cron: give each job a base path of its own"
-refuse "... and nothing else on one host" grep -q "the leader has our\|the leader's kind" "$T/b.log"
+refuse "... and nothing else on one host" grep -q "the leader's hostname\|the leader's kind" "$T/b.log"
 stop c b a
 BASE=$BASE-named
 zk create "$BASE" '{"candidateId":"d","hostname":"elsewhere","proposalNode":"'"$BASE"'/proposal-0000000000"}' >/dev/null
@@ -55,7 +55,7 @@ stranger s proposal-0000000000
 within 5 proposals_are 1
 job d
 check "our candidate-id on another host" \
-    within 10 logged d "our candidate-id, and its hostname is elsewhere, ours is $(hostname): give each candidate"
+    within 10 logged d "the leader's hostname is elsewhere, ours is $(hostname): give each candidate an id of its own"
 stop d
 kill -KILL "${PID[s]}"
 

@@ -49,24 +49,30 @@ else
 fi
 
 describe "A bad schedule is told with a mark below the place"
-fails 'ballot: hour: "24" is not a number from 0 to 23
+fails 'ballot: SPEC: hour: "24" is not a number from 0 to 23
     0 8,24 * * *
         ^' "0 8,24 * * *"
-fails 'ballot: schedule: "Europe/Berln" is no time zone'\''s name, such as UTC or Europe/Berlin
+fails 'ballot: SPEC: schedule: "Europe/Berln" is no time zone'\''s name, such as UTC or Europe/Berlin
     CRON_TZ=Europe/Berln 0 6 * * *
             ^' "CRON_TZ=Europe/Berln 0 6 * * *"
 for LC_ALL in C.UTF-8 C; do # whatever the locale is: the caret counts columns, not bytes
-    fails $'ballot: hour: "\xc3\xa9" is not a number from 0 to 23\n    0\xe3\x80\x80\xc3\xa9 * * *\n      ^' \
+    fails $'ballot: SPEC: hour: "\xc3\xa9" is not a number from 0 to 23\n    0\xe3\x80\x80\xc3\xa9 * * *\n      ^' \
         $'0\xe3\x80\x80\xc3\xa9 * * *'
 done
 LC_ALL=C.UTF-8
-fails $'ballot: minute: "?[2J" is not a number from 0 to 59\n     [2J 0 * * *\n    ^' $'\e[2J 0 * * *'
+fails $'ballot: SPEC: minute: "?[2J" is not a number from 0 to 59\n     [2J 0 * * *\n    ^' $'\e[2J 0 * * *'
 
 describe "A machine's zone that cannot be read, bad options and bad times are errors"
-TZ=No/Zone fails "ballot: TZ=No/Zone: no time zone of that name" "* * * * *"
-TZ=No/Zone fails "ballot: TZ=No/Zone: no time zone of that name" "TZ=Local * * * * *"
+TZ=No/Zone fails "ballot: SPEC: the time zone of this machine (TZ, /etc/localtime) cannot be read
+    * * * * *
+    ^" "* * * * *"
+TZ=No/Zone fails "ballot: SPEC: the time zone of this machine (TZ, /etc/localtime) cannot be read
+    TZ=Local * * * * *
+    ^" "TZ=Local * * * * *"
 bad=$here/cron/accept.tsv
-TZ=$bad fails "ballot: TZ=$bad: a time zone's file that is damaged, too large, or counts leap seconds" "* * * * *"
+TZ=$bad fails "ballot: SPEC: the time zone of this machine (TZ, /etc/localtime) cannot be read
+    * * * * *
+    ^" "* * * * *"
 fails "ballot: next: which SPEC? As in: ballot next '30 2 * * mon-fri' -n 10"
 fails 'ballot: next takes one SPEC, but "2" follows it: put quotes around it all' 30 2 a b c
 fails 'ballot: -n: "0" is not a whole number from 1 to 1000000' "* * * * *" -n 0

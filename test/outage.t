@@ -22,8 +22,8 @@ pause 3
 below $(($(cpu_ticks "${PID[a]}") - before)) 3 "without an answer: under 1 % of a processor (ticks of 10 ms in 3 s)"
 below "$(wc -l <"$T/a.log")" 3 "... and a few lines of log"
 check "... that say what it waits for" logged a "info  connecting to ZooKeeper at 127.0.0.1:${PORT[zk]}"
-check "... and why that does not come, once" \
-    prints 1 times_logged a "warn  cannot connect to ZooKeeper at 127.0.0.1:${PORT[zk]}: Connection refused; still trying"
+check "... and why that does not come, once" prints 1 times_logged a \
+    "warn  cannot connect to ZooKeeper at 127.0.0.1:${PORT[zk]}: Connection refused; still trying"
 zk_restart zk
 check "it comes: the command runs" within 8 started_least 1
 stop a

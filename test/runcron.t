@@ -87,7 +87,35 @@ is "$(seconds_of "$(yaml nextActivation)")" $(($(seconds_of "$(yaml activation)"
 check "... in the table" prints_like '^schedule TZ=Asia/Kolkata .*, next 20.*Z \(.*\)$' info -o table
 check "... the last run, too" prints_like '^last run 20.* by a, ended with 0 at 20' info -o table
 
+goes_on "A run that ballot has stopped is recorded as such"
+cron a "TZ=Asia/Kolkata * * * * * *" "${T2[@]}" -- sh -c 'echo x >>"$0"; exec sleep 9' "$T/slow"
+within 10 test -s "$T/slow"
+stop a
+check "stopped" recorded '"stopped":"true"'
+is "$(info --check-schedule; echo $?)" 0 "... and no failure"
+
+goes_on "info --check-schedule: 4 and a line if an activation is overdue or the last run failed, else 0"
+past=2026-01-01T00:00:00Z future=2099-01-01T00:00:00Z
+checked() { # NEXT FIELD...: what is said, and the status
+    record_is "{\"schedule\":\"* * * * *\",\"activation\":\"$past\",\"nextActivation\":\"$1\"$(printf ',%s' "${@:2}")}"
+    info --check-schedule | sed 's/ [0-9dhms]* ago/ ... ago/'
+    echo "${PIPESTATUS[0]}"
+}
+ran=("\"lastRun\":\"$past\"" "\"start\":\"$past\"" "\"end\":\"$past\"")
+is "$(checked $future '"skipped":"0"')" 0 "nothing has run yet"
+is "$(checked $past "${ran[@]}" '"exitStatus":"0"')" "the next activation was due ... ago"$'\n4' "one is overdue"
+is "$(checked $future "${ran[@]}" '"exitStatus":"0"')" 0 "a run that succeeded"
+is "$(checked $future "${ran[@]}" '"exitStatus":"3"')" "the last run ended with status 3"$'\n4' "one that failed"
+is "$(checked $future "${ran[@]}" '"signal":"9"')" "the last run ended with signal 9"$'\n4' "... by a signal"
+is "$(checked $future "${ran[@]}" '"signal":"15"' '"stopped":"true"')" 0 "one that ballot stopped"
+"$BALLOT" info --zookeeper-servers=127.0.0.1:1 --zookeeper-session-timeout=300ms --check-schedule 2>/dev/null
+is $? 125 "no server"
+zk rm "$BASE/schedule"
+
 goes_on "Another schedule for the same election: a warning, and the record follows it"
+cron a "TZ=Asia/Kolkata * * * * * *" "${T2[@]}" -- true
+within 10 recorded Kolkata
+stop a
 cron a "TZ=Asia/Kolkata 0 2 * * *" "${T2[@]}" -- true
 check "a warning names both" within 10 logged a 'was "TZ=Asia/Kolkata [*] .*", ours is "TZ=Asia/Kolkata 0 2 .*"'
 check "info shows the new one" within 5 prints "TZ=Asia/Kolkata 0 2 * * *" yaml schedule

@@ -43,7 +43,7 @@ check "... and says by whom it was asked" logged a "asked to step down by $(host
 
 goes_on "step-down -o json prints the line that watch has for it"
 step_down -o json
-is "$STATUS $(perl -MJSON::PP -0 -ne 'my $o = decode_json($_); print "@$o{qw(event candidateId previousId)}"' "$T/said")" \
+is "$STATUS $(perl -MJSON::PP -0 -ne 'print "@{decode_json($_)}{qw(event candidateId previousId)}"' "$T/said")" \
     "0 elected a b" "elected, and after which candidate"
 within 5 proposals_are 2
 within 5 started_least 3

@@ -3317,7 +3317,7 @@ static void fleet_run(struct fleet *f, int64_t at, bool ends)
     struct message start;
     cron_start(&f->c, &f->b, &start, at);
     if (ends)
-        cron_ended(&f->c, 0, false);
+        cron_ended(&f->c, 0, false, false);
 }
 
 /* The activation that the next leader would find in the node; BALLOT_NEVER: none. */
@@ -3506,11 +3506,11 @@ static void test_cron_records(void)
     fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
     fleet_settle(f, AUTHORITY_LEADER);
     fleet_run(f, DAY1, false);
-    cron_ended(&f->c, 0, true);
+    cron_ended(&f->c, 0, true, false);
     step = fleet_settle(f, AUTHORITY_LEADER);
     check(step.kind == CRON_START && step.at == DAY1, "one that the guard refuses is not done");
     fleet_run(f, DAY1, false);
-    cron_ended(&f->c, 0, true);
+    cron_ended(&f->c, 0, true, false);
     fleet_set(f, f->servers = DAY1 + 70, true);
     step = fleet_settle(f, AUTHORITY_LEADER);
     check(step.kind == CRON_START && step.at == DAY1 + 60, "... but does not hide the next one");
@@ -3639,7 +3639,7 @@ static void story_lose(struct story *s, bool crash)
 {
     struct fleet *f = &s->fleets[s->leader];
     if (s->run && !crash)
-        cron_ended(&f->c, SIGTERM, false);
+        cron_ended(&f->c, SIGTERM, false, true);
     f->b.leading = f->b.record.fresh = f->b.record.pending = false;
     f->b.token = f->e.token = f->e.clock_ahead = 0;
     s->leader = -1;
@@ -3699,7 +3699,7 @@ static bool story_start(struct story *s, struct fleet *f, int64_t at)
     bool fresh = true;
     fleet_run(f, at, false);
     if (draw(s, 12) == 0) {
-        cron_ended(&f->c, 0, true); /* the guard refuses it */
+        cron_ended(&f->c, 0, true, false); /* the guard refuses it */
         return true;
     }
     for (int i = 0; i < s->count; i++)
@@ -3717,7 +3717,7 @@ static bool story_lead(struct story *s, struct fleet *f)
     f->e.role = s->lease > 0 ? BALLOT_LEADER : BALLOT_UNSURE;
     cron_learn(&f->c, &f->b, &f->e, clock_now());
     if (s->run && --s->run == 0) {
-        cron_ended(&f->c, 0, false);
+        cron_ended(&f->c, 0, false, false);
         s->leaves = s->leaves || draw(s, 2);
     }
     if (!s->leaves || s->run)
