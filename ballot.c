@@ -8407,7 +8407,7 @@ static void agent_describe_next(struct agent *a, const struct decision *d)
                     cron_upcoming(f->cron).data);
     else
         text_format(&t, "; %s again in %s", leaves || out ? "standing" : "running it", duration_round(pause).data);
-    STRING_COPY(next, a->end + before + 2 * (t.length > before)); /* without "; " */
+    STRING_COPY(next, a->end + before + (t.length > before ? 2 : 0)); /* without "; " */
     text_format(&t, EVENT "ended\t%s=%d\truntime=%s\tnext=%s", WIFSIGNALED(status) ? "signal" : "exitStatus", number,
                 a->runtime.data, next);
 }
