@@ -108,8 +108,8 @@ conform: needs
 	@$(MAKE) -s tools test/bin/conform test/bin/simconform
 	@prove -v test/conform.t
 
-# Do the tests see what breaks? They must catch each break of test/mutants.list, and 60 that are
-# drawn (SEED=n), in a copy of ballot.c. ONLY=pattern: those whose name matches.
+# Do the tests see what breaks? They must catch each break of test/mutants.list in a copy of
+# ballot.c, and 60 that a SEED draws; ONLY=pattern: those whose name matches. test/mutants says more.
 mutants: needs
 	@test/mutants
 
