@@ -9737,7 +9737,7 @@ static enum change watch_claim(const struct watch *w, const char *named, bool *w
     if (!*named || (same && (w->leads || !n)))
         return CHANGE_NONE;
     bool unknown = n && !n->shown && (n->state == ZNODE_UNREAD || n->state == ZNODE_ASKED || node_showable(n));
-    *wait = unknown || v->list_stat.pzxid < v->base.stat.pzxid;
+    *wait = unknown || v->list_stat.czxid != v->base.stat.czxid || v->list_stat.pzxid < v->base.stat.pzxid;
     return *wait ? CHANGE_NONE : CHANGE_ELECTED;
 }
 
