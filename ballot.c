@@ -11003,6 +11003,7 @@ int main(int argc, char **argv)
 #undef CLOCK_LEASE
 #undef AUTH_SCHEME
 #undef SAY
+#undef EVENT
 #undef NODE_PREFIX
 #undef RECORD_NAME
 #undef ORDERS_NAME
