@@ -9678,6 +9678,12 @@ enum change { CHANGES(MEANING) CHANGE_NONE };
 
 static const char change_names[][16] = { CHANGES(SPELLING) };
 
+/* As levels have them: well, on the way, lost; the queue. */
+static const char change_colours[CHANGE_NONE] = {
+    [CHANGE_LEADER] = 32, [CHANGE_ELECTED] = 32, [CHANGE_CONNECTED] = 32, [CHANGE_VACANT] = 33, [CHANGE_RESIGNED] = 33,
+    [CHANGE_LOST] = 31, [CHANGE_DISCONNECTED] = 31, [CHANGE_CANDIDATE] = 36, [CHANGE_JOINED] = 36, [CHANGE_LEFT] = 36,
+};
+
 /* A candidate as a line names it: "" for what is not known. */
 struct candidate {
     char id[BALLOT_ID_MAX + 1], host[256], pid[32], node[CHILD_MAX];
@@ -9784,6 +9790,7 @@ struct notice {
     enum change change;
     struct candidate who, before; /* the candidate; the leader before it; no node: none                 */
     nanos span;                  /* without a leader, or out of contact, so long; negative: not known  */
+    int colour;                  /* SGR; 0: none                                                       */
 };
 
 static const char *span_string(struct short_text *buffer, nanos span)
@@ -9847,7 +9854,7 @@ static void notice_human(struct text *t, const struct notice *n, const char *pat
     struct short_text span;
     (void)path;
     text_wall(t, clock_read(CLOCK_REALTIME), false);
-    text_format(t, " %-12s  ", change_names[n->change]);
+    text_format(t, n->colour ? " \033[%dm%-12s\033[0m  " : " %.0d%-12s  ", n->colour, change_names[n->change]);
     if (n->who.node[0])
         candidate_text(t, &n->who);
     if (n->change == CHANGE_VACANT)
@@ -9880,13 +9887,16 @@ static void watch_lead(struct watch *w, struct notice *n, nanos now)
     w->led = v->base.stat.czxid;
     if (v->named[0])
         w->leader = n->who = candidate_read(&v->base, v->named);
+    struct znode *own = node_find(v, v->named);
+    if (own && n->change == CHANGE_LEADER)
+        own->shown = true; /* one line is enough */
 }
 
 static void watch_show(struct watch *w, struct log *log, nanos format, enum change change, struct znode *about,
                        nanos now)
 {
     static void (*const writers[])(struct text *, const struct notice *, const char *path) = { EVENT_FORMATS(MEANING) };
-    struct notice n = { .change = change, .span = -1 };
+    struct notice n = { .change = change, .span = -1, .colour = log->out.colour ? change_colours[change] : 0 };
     char line[WATCH_LINE_MAX];
     struct text t = TEXT_IN(line);
     if (change == CHANGE_CONNECTED || change == CHANGE_DISCONNECTED) {
@@ -10111,7 +10121,7 @@ static int handover_report(const struct handover *d, enum handover_step end)
         if (d->json_wanted) {
             char line[WATCH_LINE_MAX];
             struct text t = TEXT_IN(line);
-            notice_json(&t, &(struct notice){ CHANGE_ELECTED, now, d->old, -1 }, path);
+            notice_json(&t, &(struct notice){ CHANGE_ELECTED, now, d->old, -1, 0 }, path);
             fputs(line, stdout);
             return 0;
         }

@@ -359,6 +359,7 @@ believe() {
             wrong("leads already") if $leader eq $n;
             wrong("after another") if $e eq "elected" and $o->{previousNode} ne $last;
             $last = $leader = $n; $led++;
+            $in{$n} = "$n=$o->{candidateId}" if $e eq "leader";
         }
         elsif ($e eq "resigned" or $e eq "lost") { wrong("does not lead") if $leader ne $n; $leader = "" }
         BEGIN { $leader = $last = "" }
