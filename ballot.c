@@ -7489,6 +7489,7 @@ static void cron_learn_node(struct cron_run *c, const struct ballot_record *node
 {
     struct cron_memory *m = &c->memory;
     struct run_record read = run_record_read(node->data, node->length, node->changed), *r = &m->record;
+    bool begins = !m->fits;
     m->reads = node->reads;
     cron_judge(c, &read);
     bool blank = m->written && r->confirmed != r->mark, newer = read.mark > r->mark;
@@ -7501,6 +7502,9 @@ static void cron_learn_node(struct cron_run *c, const struct ballot_record *node
         r->confirmed = BALLOT_NEVER;
         cron_limit_mark(c);
     }
+    int64_t next = activation_following(&c->schedule, r->mark, floor_divide(c->wall, SECOND));
+    if (begins)
+        LOG(c->log, INFO, "the next activation is %s", schedule_moment(&c->schedule, next).data);
 }
 
 /* Without the lease nothing is started that was sent or recorded under it; if we lead on, it is written over. */

@@ -118,6 +118,7 @@ within 10 recorded Kolkata
 stop a
 cron a "TZ=Asia/Kolkata 0 2 * * *" "${T2[@]}" -- true
 check "a warning names both" within 10 logged a 'was "TZ=Asia/Kolkata [*] .*", ours is "TZ=Asia/Kolkata 0 2 .*"'
+check "... and when the next activation is" logged a "info  the next activation is 20.*T02:00:00+05:30$"
 check "info shows the new one" within 5 prints "TZ=Asia/Kolkata 0 2 * * *" yaml schedule
 check "... with what comes next" prints_like 'T20:30:00Z$' yaml nextActivation
 
