@@ -2847,7 +2847,7 @@ static void test_watching(void)
     v->base_fresh = true;
     leads(v, 1, 0);
     LISTED(v, 1, 2);
-    same(told(&w, log), "leader c1, candidate 1, candidate 2", "the present state");
+    same(told(&w, log), "leader c1, candidate 2", "the present state: the leader once");
     same(told(&w, log), "", "... once");
     v->list_stat.pzxid = 95;
     LISTED(v, 1, 2, 3);
