@@ -3865,11 +3865,11 @@ static void on_first(struct ballot *b, const struct reply *reply)
     b->examined_revocable = reply->rc == ZOK && json_has(reply->data, reply->length, "onDisconnect");
 }
 
-/* Refused: the base has moved, or the proposal is gone. */
+/* Refused: the base has moved, or the proposal is gone: then the base has been as silent as we believed. */
 static void on_revoke(struct ballot *b, const struct reply *reply)
 {
     b->list_fresh = false;
-    if (reply->rc == ZOK)
+    if (reply->rc == ZOK || (reply->rc == ZNONODE && reply->refused == 1))
         return;
     b->broke_at = clock_now();
     if (!outdated(reply->rc))

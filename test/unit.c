@@ -468,6 +468,14 @@ static void test_transactions(void)
 
 static void test_mute(void)
 {
+    describe("Rule 18: a revocation that comes too late proves the base's silence, if the base is as it was");
+    for (int op = 0; op < 2; op++) {
+        ballot *b = member(BALLOT_KEEP);
+        answer(b, REQUEST_REVOKE, clock_now(), (struct reply){ .rc = ZNONODE, .refused = op });
+        check((b->broke_at == 0) == (op == 1), op == 1 ? "the proposal is gone: the silence counts" : "the base is gone");
+        ballot_close(b);
+    }
+
     describe("Rule 18: a leader that is silent though its session lives is revoked after 2 T, but never a Go ballot");
     for (int stop = 0; stop < 2; stop++) {
         ballot *b = second(stop ? BALLOT_STOP : BALLOT_KEEP, "proposal-1");
