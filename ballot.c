@@ -2948,6 +2948,12 @@ enum denial {
     DENIED_DELETING,  /* that is refused as well: by closing the session        */
 };
 
+/* Whose bytes are in the base. Servers that have lost data give the names of proposals again, to others. */
+struct author {
+    char proposal[NODE_MAX];
+    char proposed[128]; /* "proposalTime" */
+};
+
 /* What the base is known to hold, and since when it has been silent. */
 struct base {
     bool fresh;       /* read since whatever made it doubtful             */
@@ -3034,8 +3040,8 @@ struct ballot {
 
     /* leading */
     bool leading;
-    char wrote[NODE_MAX];        /* the proposal that the last write named      */
-    char wrote_before[NODE_MAX]; /* and the one of ours that the base named before */
+    struct author wrote;         /* of the last write                           */
+    struct author wrote_before;  /* and of the one of ours that was in the base before */
     bool revoked;       /* lost because another client deleted our proposal  */
     bool step_down;     /* an operator asked us to hand over                 */
     bool resigning;     /* the servers may have carried out our resignation  */
@@ -3241,10 +3247,16 @@ static void leader_describe(struct base *base, const char *data, size_t length)
     string_plain(base->leader);
 }
 
+static bool author_same(const struct author *a, const struct author *b)
+{
+    return !strcmp(a->proposal, b->proposal) && !strcmp(a->proposed, b->proposed);
+}
+
 /* What the base's data say, a heartbeat or whatever a stranger wrote. */
 static void base_learn(struct ballot *b, struct base *base, const char *data, size_t length)
 {
     char word[64];
+    struct author author;
     nanos timeout;
     bool timed = json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &timeout);
     leader_named(base->named, sizeof base->named, b->path, data, length);
@@ -3254,11 +3266,12 @@ static void base_learn(struct ballot *b, struct base *base, const char *data, si
     base->revocable = json_get(data, length, "onDisconnect", word, sizeof word);
     base->stop = base->revocable && !strcmp(word, "stop");
     base->unrecorded = json_has(data, length, "unrecorded");
-    /* Only we ever write our proposal's name: a late heartbeat of ours, whose
-     * answer was lost, is told by it as well as the last one. */
-    base->ours = base->named[0] && (!strcmp(base->named, b->wrote) || !strcmp(base->named, b->wrote_before));
+    /* A late heartbeat of ours, whose answer was lost, is told by it as well as the last one. */
+    STRING_COPY(author.proposal, base->named);
+    json_get(data, length, "proposalTime", author.proposed, sizeof author.proposed);
+    base->ours = base->named[0] && (author_same(&author, &b->wrote) || author_same(&author, &b->wrote_before));
     if (base->ours) /* what may still be there if our next write is not carried out */
-        STRING_COPY(b->wrote_before, base->named);
+        b->wrote_before = author;
 }
 
 /* --- facts ------------------------------------------------------------------ */
@@ -3509,7 +3522,7 @@ static void on_base(struct ballot *b, const struct reply *reply)
     bool moved = !same_node || stat->version != base->version || stat->mzxid != base->mzxid;
     bool lost = base->seen && (!same_node || base_reverted(base, stat));
     if (!same_node)
-        b->wrote[0] = b->wrote_before[0] = '\0'; /* into another node, if at all: these bytes are not ours */
+        b->wrote.proposal[0] = b->wrote_before.proposal[0] = '\0'; /* into another node, if at all: not ours */
     base_learn(b, base, reply->data, reply->length);
     if (base->empty)
         base->timeout = longest; /* of the last leader */
@@ -4217,7 +4230,8 @@ static int write_send(struct ballot *b)
     }
     b->sent_timeout = b->client.timeout;
     b->sent_length = candidate_json(b, b->sent, true);
-    STRING_COPY(b->wrote, b->proposal);
+    STRING_COPY(b->wrote.proposal, b->proposal);
+    STRING_COPY(b->wrote.proposed, b->proposed);
     b->sent_shift = clock_shift();
     const struct op ops[] = { { OP_CHECK, own_path(b), NULL, 0, -1 },
                               { OP_SET, b->path, b->sent, b->sent_length, b->base.version } };

@@ -472,7 +472,8 @@ static void test_mute(void)
     for (int op = 0; op < 2; op++) {
         ballot *b = member(BALLOT_KEEP);
         answer(b, REQUEST_REVOKE, clock_now(), (struct reply){ .rc = ZNONODE, .refused = op });
-        check((b->broke_at == 0) == (op == 1), op == 1 ? "the proposal is gone: the silence counts" : "the base is gone");
+        const char *title = op == 1 ? "the proposal is gone: the silence counts" : "the base is gone: it does not";
+        check((b->broke_at == 0) == (op == 1), title);
         ballot_close(b);
     }
 
@@ -1041,7 +1042,7 @@ static void test_base_made_again(void)
     ballot_close(b);
     b = member(BALLOT_KEEP);
     base_reads(b, 1, 7, OURS);
-    string_copy(b->wrote, sizeof b->wrote, "proposal-5");
+    string_copy(b->wrote.proposal, NODE_MAX, "proposal-5");
     base_reads(b, 1, 7, OURS);
     check(b->base.ours, "what we wrote into the base is ours");
     b->examined = true;
@@ -1077,18 +1078,21 @@ static void test_own_bytes(void)
     static const char sixth[] = "{\"proposalNode\":\"/b/proposal-6\",\"onDisconnect\":\"keep\"}";
     ballot *b = member(BALLOT_KEEP);
     base_reads(b, 1, 6, GONE);
-    string_copy(b->wrote, NODE_MAX, "proposal-5");
+    string_copy(b->wrote.proposal, NODE_MAX, "proposal-5");
     base_reads(b, 1, 7, OURS);
     check(b->base.ours, "what the last write wrote");
-    string_copy(b->wrote, NODE_MAX, "proposal-6");
+    string_copy(b->wrote.proposal, NODE_MAX, "proposal-6");
     base_reads(b, 1, 7, OURS);
     check(b->base.ours, "... the write before it, if the last was not carried out");
     base_reads(b, 1, 8, sixth);
     check(b->base.ours, "... the last");
-    string_copy(b->wrote, NODE_MAX, "proposal-7");
+    string_copy(b->wrote.proposal, NODE_MAX, "proposal-7");
     base_reads(b, 1, 8, sixth);
     check(b->base.ours, "... and again the one before it, which was never acknowledged either");
-    base_reads(b, 1, 9, GONE);
+    string_copy(b->wrote.proposal, NODE_MAX, "proposal-6");
+    base_reads(b, 1, 9, "{\"proposalNode\":\"/b/proposal-6\",\"proposalTime\":\"later\",\"onDisconnect\":\"keep\"}");
+    check(!b->base.ours, "... not one of that name that was made at another time: the servers gave the name again");
+    base_reads(b, 1, 10, GONE);
     check(!b->base.ours, "another candidate's are not ours");
     ballot_close(b);
 
@@ -1141,7 +1145,7 @@ static void test_rolled_back(void)
             b->token = 3;
             b->lease = (struct ballot_lease){ .sent = clock_now() - (over ? MINUTE : 0), .timeout = b->client.timeout };
             base_reads(b, 1, 8, OURS);
-            string_copy(b->wrote, NODE_MAX, "proposal-5");
+            string_copy(b->wrote.proposal, NODE_MAX, "proposal-5");
             base_reads(b, 1, 7, OURS);
             election_settle(b);
             check(b->leading != (stop && over),
