@@ -48,7 +48,7 @@ struct instance {
     bool killed;            /* both were: what lives on belongs to nobody          */
     int64_t started;
     int64_t told_at;        /* of the base, or of its own proposal, last               */
-    bool told_lost;         /* so since what the servers went back to                  */
+    int64_t told_lost;      /* so since what the servers went back to; 0: not          */
 };
 
 struct run {
@@ -706,10 +706,11 @@ static bool tampered(const struct host *h)
 }
 
 /* Rule 12: whoever has seen what the servers have lost waits until a leader of `stop` has stopped. Who was cut off
- * from its start until then has seen nothing. */
+ * from its start until then has seen nothing: not its T either, where that is not everybody's. */
 static bool must_know(const struct instance *i, const struct run *older)
 {
     return world.host[older->host].stop && world.rolled_at && older->started < world.rolled_at && i->told_lost &&
+           (world.longest == world.shortest || i->told_lost >= older->started) &&
            i->started < world.rolled_at - 3 * world.longest;
 }
 
@@ -733,7 +734,7 @@ static void rollback_look(void)
     world.rollbacks = zk_counts()->rollbacks;
     world.rolled_at = world.unknown_until = world.calm_since = sim_now();
     for (struct instance *i = world.instances; i; i = i->next)
-        i->told_lost = i->told_at > zk_counts()->rolled_to;
+        i->told_lost = i->told_at > zk_counts()->rolled_to ? i->told_at : 0;
     world.last_token = 0;
     cron_forgotten();
     world.go.frozen = true; /* it ends, and what is back of its proposals expires again */
