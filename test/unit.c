@@ -1341,6 +1341,27 @@ static void test_mismatch(void)
     }
 }
 
+static void test_lease_said(void)
+{
+    describe("A leader says once that its lease is over, one with on-disconnect=stop also that it ends soon");
+    static const int seconds[] = { 102, 103, 103, 104, 105 }, keep[] = { 0, 0, 0, 1, 1 }, stop[] = { 0, 1, 1, 2, 2 };
+    for (int stops = 0; stops < 2; stops++) {
+        int lines = 0;
+        ballot *b = member(stops ? BALLOT_STOP : BALLOT_KEEP);
+        b->config.log = count_line;
+        b->config.log_data = &lines;
+        b->lease = (struct ballot_lease){ .sent = 100 * SECOND, .timeout = 6 * SECOND };
+        lease_say(b, HOUR);
+        check(lines == 0, "one that waits has none");
+        b->leading = true;
+        for (size_t i = 0; i < COUNT(seconds); i++) {
+            lease_say(b, seconds[i] * SECOND);
+            check(lines == (stops ? stop : keep)[i], stops ? "stop" : "keep");
+        }
+        ballot_close(b);
+    }
+}
+
 static void test_access(void)
 {
     describe("An access list that a server shows in part is given to no other node");
@@ -4170,6 +4191,7 @@ int main(void)
     test_lies();
     test_contact();
     test_mismatch();
+    test_lease_said();
     test_access();
     /* The election */
     test_opening();
