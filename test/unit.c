@@ -1395,7 +1395,7 @@ static void test_contact(void)
 {
     describe("What a broken connection leaves unanswered may have been carried out, or not");
     static const int unknown[] = { ZSYSTEMERROR, ZRUNTIMEINCONSISTENCY, ZCONNECTIONLOSS, ZOPERATIONTIMEOUT,
-        ZSESSIONEXPIRED, ZCLOSING, ZSESSIONMOVED },
+        ZSESSIONEXPIRED, ZCLOSING, ZSESSIONMOVED, ZAPIERROR },
         known[] = { ZOK, ZNONODE, ZBADVERSION, ZNODEEXISTS, ZNOAUTH, ZTHROTTLEDOP };
     for (size_t i = 0; i < COUNT(unknown); i++)
         check(outcome_unknown(unknown[i]), zerror(unknown[i]));
@@ -1488,6 +1488,21 @@ static void test_contact(void)
         check(!c->connected && contact_due(c, c->retry_at, &wake) == handle_open, "... with a new handle");
     }
     c->rejected = c->denied = false;
+
+    describe("Why a server cannot be connected to is said at the first failure");
+    static const struct { int rc, error; const char *said; } fails[] = {
+        { ZOK, ECONNREFUSED, "" }, { ZNOTHING, ECONNREFUSED, "" }, { ZOPERATIONTIMEOUT, 0, "no answer" },
+        { ZCONNECTIONLOSS, EHOSTDOWN, "it closes the connection" }, { ZCONNECTIONLOSS, ECONNREFUSED, "refused" },
+        { ZCONNECTIONLOSS, 0, "connection loss" },
+    };
+    for (size_t i = 0; i < COUNT(fails); i++) {
+        c->trouble[0] = '\0';
+        contact_fails(c, fails[i].rc, fails[i].error);
+        check(fails[i].said[0] ? strstr(c->trouble, fails[i].said) != NULL : !c->trouble[0], fails[i].said);
+    }
+    contact_fails(c, ZOPERATIONTIMEOUT, 0);
+    check(strstr(c->trouble, "connection loss") != NULL, "... not at the next one");
+    c->trouble[0] = '\0';
 
     describe("Who hangs up breaks the connection off, and lets the library see it; the server is not told");
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
@@ -2239,6 +2254,9 @@ static void test_guard_informed(void)
     agent_next_guard(a);
     check(a->guard > 0 && a->pair >= 0 && !m->guard_dead && !m->guard_due, "another takes its place");
     check(!a->told_session && !a->unacknowledged && !m->unacknowledged_since, "... which knows and owes nothing");
+    for (int i = 0; i < 10000 && getsid(a->guard) != a->guard; i++)
+        poll(NULL, 0, 1);
+    check(getsid(a->guard) == a->guard, "... in a session of its own: no terminal's signals reach it");
     message_send(a->pair, &(struct message){ .kind = MESSAGE_GOODBYE }, NULL);
     fd_close(&a->pair);
     check(waitpid(a->guard, &status, 0) == a->guard && status == 0, "... and ends when it is told goodbye");
