@@ -318,10 +318,10 @@ bool cron_record(int host, int candidate, bool able, bool excused)
     excused = excused || !old.there || !new.there || forgotten_since(sim_now());
     if (excused)
         return true;
-    int64_t from = own_last(candidate, new.written) > old.mark ? own_last(candidate, new.written) : old.mark;
-    bool own = started(new.written) && started(new.written)->candidate == candidate;
-    if (run && !own && every() && (new.written - from) % judge.periodic->period)
-        sim_violation("cadence: %" PRId64 " s after the last mark, by host%d", new.written - from, host);
+    int64_t own = own_last(candidate, new.written), period = every() ? judge.periodic->period : 1; /* own: out of contact */
+    bool again = started(new.written) && started(new.written)->candidate == candidate;
+    if (run && !again && (new.written - old.mark) % period && (own == NONE || (new.written - own) % period))
+        sim_violation("cadence: %" PRId64 " s after the last mark, by host%d", new.written - old.mark, host);
     int64_t at = latest(new.mark * SIM_SECOND);
     if (!run && able && new.mark > old.mark && !every() && at > old.mark && at > h->skipped && !started(at))
         sim_violation("missing: the mark of host%d passes %" PRId64 ", which it has not run", host, at);
