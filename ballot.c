@@ -7457,7 +7457,7 @@ static void cron_learn_answer(struct cron_run *c, const struct ballot_record *no
         return;
     m->reads = node->reads;
     m->fits = true;
-    bool activation = m->sent.run != m->record.run; /* else it was about the last one */
+    bool activation = m->sent.run == m->sent.mark && m->sent.run != m->record.run; /* else it was about the last one */
     bool same = m->sent.mark == m->record.mark, believed = read.mark == m->sent.mark;
     m->written = same && m->sent.end == m->record.end;
     if (believed)

@@ -3498,6 +3498,22 @@ static void test_forgotten(void)
         "an activation that comes while the command runs is dealt with, and counted");
 }
 
+static void test_never_started(void)
+{
+    describe("A run that the guard refuses, while a skipped activation is being written, is not recorded for that one");
+    struct fleet *f = fleet("* * * * *", MINUTE, DAY1 + 1);
+    fleet_read(f, RECORD_AT("2027-01-15T07:59:00Z"));
+    check(fleet_settle(f, AUTHORITY_LEADER).kind == CRON_START, "an activation is started");
+    fleet_run(f, DAY1, false);
+    fleet_set(f, f->servers = DAY1 + 61, true);
+    check(fleet_round(f, AUTHORITY_LEADER, true).kind == CRON_SKIP, "... the next one comes: skipped");
+    check(fleet_round(f, AUTHORITY_LEADER, true).kind == CRON_WRITE, "... which is written");
+    cron_ended(&f->c, 0, true, false);
+    fleet_save(f, true);
+    struct cron_step step = fleet_round(f, AUTHORITY_LEADER, false);
+    check(step.kind == CRON_RECORD && step.at == DAY1 + 60, "... nothing was started: the next one is recorded before its start");
+}
+
 static void test_cron_clocks(void)
 {
     describe("A clock that was wrong and is put right does not keep run-anyway, nor the fleet, from running");
@@ -4255,6 +4271,7 @@ int main(void)
     test_activations();
     test_run_record();
     test_forgotten();
+    test_never_started();
     test_cron_clocks();
     test_cron_records();
     test_cron_stories();
