@@ -7419,19 +7419,22 @@ static int64_t activation_oldest(const struct cron_run *c, nanos more)
     return floor_divide(c->wall - nanos_max(c->schedule.catch_up, SECOND) - more + SECOND - 1, SECOND);
 }
 
-/* A mark for which only our clock speaks, which was wrong and has been set, counts as now. */
-static void cron_limit_mark(struct cron_run *c)
+/* A mark for which only our clock speaks, which was wrong and has been set, or is `wrong` by so much, counts as now. */
+static void cron_limit_mark(struct cron_run *c, nanos wrong)
 {
     struct run_record *r = &c->memory.record;
-    r->mark = mark_limit(r->mark, r->confirmed, floor_divide(c->wall, SECOND));
+    r->mark = mark_limit(r->mark, r->confirmed, floor_divide(c->wall - wrong, SECOND));
 }
 
 static void cron_learn_clock(struct cron_run *c, const struct ballot_status *e, nanos now)
 {
     nanos shift = clock_shift(), jump = shift - c->shift;
+    bool blank = e->role == BALLOT_LEADER && c->memory.record.run == BALLOT_NEVER; /* else it would forget a run */
     c->wall = now + shift;
+    c->ahead = e->clock_ahead;
+    c->jumped = e->token ? shift - e->clock_shift : 0;
     if (e->role != BALLOT_UNSURE) /* out of contact only we know what has run: it is not run again */
-        cron_limit_mark(c);
+        cron_limit_mark(c, blank && far_apart(c->ahead) ? c->ahead + c->jumped : 0);
     if (jump >= SECOND)
         LOG(c->log, WARN, "the wall clock has jumped forward by %s: of the activations in between the latest is run, "
             "if catch-up allows it", duration_round(jump).data);
@@ -7442,8 +7445,6 @@ static void cron_learn_clock(struct cron_run *c, const struct ballot_status *e, 
     c->shift = shift;
     c->timeout = e->timeout;
     c->unrecorded = e->unrecorded;
-    c->ahead = e->clock_ahead;
-    c->jumped = e->token ? shift - e->clock_shift : 0;
 }
 
 /* The answer to what was sent last: the node holds it, or it does not. What a reader of the
@@ -7514,7 +7515,7 @@ static void cron_learn_node(struct cron_run *c, const struct ballot_record *node
         *r = read;
     else if (read.mark == BALLOT_NEVER) {
         r->confirmed = BALLOT_NEVER;
-        cron_limit_mark(c);
+        cron_limit_mark(c, 0);
     }
     int64_t next = activation_following(&c->schedule, r->mark, floor_divide(c->wall, SECOND));
     if (begins)

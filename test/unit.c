@@ -3511,7 +3511,8 @@ static void test_never_started(void)
     cron_ended(&f->c, 0, true, false);
     fleet_save(f, true);
     struct cron_step step = fleet_round(f, AUTHORITY_LEADER, false);
-    check(step.kind == CRON_RECORD && step.at == DAY1 + 60, "... nothing was started: the next one is recorded before its start");
+    check(step.kind == CRON_RECORD && step.at == DAY1 + 60,
+          "... nothing was started: the next one is recorded before its start");
 }
 
 static void test_cron_clocks(void)
@@ -3540,6 +3541,21 @@ static void test_cron_clocks(void)
     fleet_round(f, AUTHORITY_ANYWAY, false);
     fleet_set(f, DAY1 + 61, false);
     check(fleet_round(f, AUTHORITY_ANYWAY, false).kind == CRON_START, "... also if nothing has run yet");
+
+    describe("A leader whose clock is wrong, and that found no record at first, does not write its own mark over one");
+    f = fleet("* * * * *", MINUTE, DAY1 + 7200);
+    f->servers = DAY1;
+    fleet_set(f, DAY1 + 7200, true);
+    fleet_read(f, NULL);
+    check(fleet_settle(f, AUTHORITY_LEADER).kind == CRON_HAND_OVER, "a clock two hours ahead: it hands over");
+    f->servers += 10;
+    fleet_read(f, RECORD_AT("2027-01-15T08:01:00Z"));
+    struct cron_step word = { CRON_NOTHING, BALLOT_NEVER };
+    check(fleet_round(f, AUTHORITY_LEADER, false).kind == CRON_HAND_OVER, "... elected again, it does so again");
+    if (cron_unwritten(&f->c, &word))
+        cron_act(&f->c, &f->b, &word);
+    fleet_save(f, true);
+    check(fleet_mark(f) == DAY1 + 60, "... and what others have run by a clock 50 s ahead stays recorded");
 
     describe("Under keep, out of contact, its own clock is all that a leader has");
     f = fleet("* * * * *", MINUTE, DAY1 + 10);
