@@ -313,6 +313,9 @@ bool cron_record(int host, int candidate, bool able, bool excused)
     judge.node = new;
     if (judge.first == NONE && new.there)
         judge.first = new.mark;
+    const struct start *alone = started(new.run);
+    if (new.mark < new.written && new.mark < old.mark && alone && !alone->recorded)
+        cron_forgotten(); /* a clock over a minute ahead records what it ran alone, which counts as the servers' time */
     if (run)
         recorded(host, candidate, &new);
     excused = excused || !old.there || !new.there || forgotten_since(sim_now());
