@@ -106,6 +106,7 @@ check "info: status 0" grep -qE " info  the command ended with status 0 $after; 
 run -- sh -c 'kill -INT $(ps -o ppid= -p $PPID); exec sleep 9'
 check "info: ballot stopped it" \
     grep -qE " info  the command was ended by signal 2 \\(Interrupt\\) $after; ballot stopped it\$" "$T/a.log"
+check "... and why" grep -q ' info  stopping the command: told to end$' "$T/a.log"
 
 describe "One line tells how a start went, and the end of a command comes behind its last line, however slow the reader"
 run -- true
