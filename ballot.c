@@ -10368,10 +10368,11 @@ static void setting_about(const struct setting *row, int wanted, char *buffer, s
 {
     struct text t = text_in(buffer, size);
     text_string(&t, row->help);
-    const char *words = row->type != TYPE_FORMAT ? row->choices : wanted != FOR_ALL ? format_words(wanted)
-                      : "(info)" INFO_FORMATS(WORD) " (others)" EVENT_FORMATS(WORD);
+    const char *words = row->type == TYPE_FORMAT && wanted != FOR_ALL ? format_words(wanted) : row->choices;
     if (words)
         text_format(&t, "; one of: %s", words);
+    else if (row->type == TYPE_FORMAT)
+        text_string(&t, "; info:" INFO_FORMATS(WORD) "; others:" EVENT_FORMATS(WORD));
     if (row->initial && initial)
         text_format(&t, " (default %s)", row->initial);
 }
