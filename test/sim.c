@@ -1345,7 +1345,7 @@ static void go_expire(void *arg)
         world.calm_since = sim_now();
     if (!waits)
         *go = (struct go){ .life = go->life, .frozen = true };
-    sim_at(sim_now() + (waits ? 10 * SIM_MS : world.asked / 10), go_expire, arg);
+    sim_at(sim_now() + (waits && !there ? 10 * SIM_MS : world.asked / 10), go_expire, arg);
 }
 
 /* It resigns: the base first, if nobody has written it since, then its proposal. Or it dies, or is frozen: the
