@@ -2003,15 +2003,24 @@ static void judge_queue(bool *stands)
     }
 }
 
-/* What was done to the tree is not found while the servers do not serve, and excuses as long afterwards. */
+static void put_off(int64_t *at)
+{
+    int64_t later = *at + world.longest / 10;
+    if (*at > 0)
+        *at = later < sim_now() ? later : sim_now();
+}
+
+/* What was done to the tree is not found while the servers do not serve, and excuses as long afterwards. Nor does a
+ * leader that was out of contact before find that another leads. */
 static void outage_look(void)
 {
-    int64_t *const done[] = { &world.tampered_at, &world.unknown_until, &world.go_took_at };
-    for (size_t i = 0; i < COUNT(done) && !zk_serves(); i++) {
-        int64_t later = *done[i] + world.longest / 10;
-        if (*done[i] > 0)
-            *done[i] = later < sim_now() ? later : sim_now();
-    }
+    if (zk_serves())
+        return;
+    put_off(&world.tampered_at);
+    put_off(&world.unknown_until);
+    put_off(&world.go_took_at);
+    for (int h = 0; h < world.hosts; h++)
+        put_off(&world.host[h].lost_at);
 }
 
 static void judge_often(void *arg)
