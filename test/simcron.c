@@ -379,7 +379,8 @@ void cron_started(int host, int candidate, const char *activation, bool steady, 
     struct host *h = &judge.host[host];
     struct start s = { .activation = moment(activation), .at = sim_now(), .host = host, .candidate = candidate };
     s.recorded = h->recorded == s.activation && contact != CRON_ANYWAY && contact != CRON_THAWED;
-    s.ahead = os_wall_clock(host) - zk_wall() > APART * SIM_SECOND;
+    int64_t right = judge.o.wall + sim_now(), least = right < zk_wall() ? right : zk_wall();
+    s.ahead = os_wall_clock(host) - least > APART * SIM_SECOND;
     totals.starts++;
     totals.not_executed += !executed;
     if (s.activation == NONE)
