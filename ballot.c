@@ -10504,21 +10504,21 @@ static const struct { const char *title, *text; } man_sections[] = {
       "step-down: not in time. Told to end by a signal, ballot dies of that signal, after the command." },
     { "SIGNALS",
       "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM "
-      "(HUP, where ballot was started from a terminal, and not by nohup) also mean: stop the command, "
+      "(HUP, too, if started from a terminal, not by nohup) also mean: stop the command, "
       "resign, end. A second one kills it." },
     { "SCHEDULES",
       "Five fields: minute hour day-of-month month day-of-week, or six, the first for seconds. Each is a "
       "list of * (or ?), numbers, names (jan, mon) and ranges (1-5), each with a step or not (*/15). If "
       "neither day field has a star, one of them is enough. @yearly, @annually, @monthly, @weekly, @daily, "
-      "@midnight, @hourly; @every 90s. TZ=Europe/Berlin in front names the time zone, else it is that of "
-      "the machine. ballot next shows what a schedule means." },
+      "@midnight, @hourly; @every 90s. TZ=Europe/Berlin in front names the zone, else it is the machine's. "
+      "ballot next shows what a schedule means." },
     { "FAULTS",
       "T is the session timeout. A process ends or is killed: another takes over in milliseconds. A machine "
       "or its network dies: after T. Leader cut off: with keep the command goes on, another runs it, too, "
       "from T on, until the first is back in contact; with stop it gets SIGTERM at T/2, is dead at 2/3 T, "
       "another starts after 5/6 T at the earliest. Servers down: with keep all goes on, with stop nothing "
       "runs until they are back. Machine or both processes frozen: only the fencing token protects. "
-      "ballot config shows the times in ms." },
+      "ballot config shows the times." },
     { "SEE ALSO",
       "crontab(5), systemd.service(5), flock(1)" },
 };

@@ -122,7 +122,7 @@ static void tell(struct watcher *w, enum event e, const char *who)
     w->begun = w->begun || e == LEADER || e == VACANT;
     w->greeted = w->greeted || e == JOINED || e == LEFT || e == ELECTED || e == RESIGNED || e == LOST;
     w->away = e == DISCONNECTED || (w->away && e != CONNECTED);
-    if (e == CANDIDATE || e == JOINED)
+    if (e == LEADER || e == CANDIDATE || e == JOINED)
         add(s, who);
     if (e == LEFT)
         take(s, who);
