@@ -4163,6 +4163,32 @@ static void test_resolver_child(void)
     ballot_close(b);
 }
 
+static void test_resolver_signals(void)
+{
+    describe("What we ignore, or were started to ignore, ends a resolver: it is not to outlive us");
+    char full[4096] = "";
+    int ends[2], status = 0, tries = 0;
+    if (pipe(ends) != 0)
+        abort();
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    while (write(ends[1], full, sizeof full) > 0) {}
+    fcntl(ends[1], F_SETFL, 0);
+    signal(SIGTERM, SIG_IGN);
+    pid_t child = fork();
+    if (child == 0)
+        resolver_child("127.0.0.1:7", ends[1]); /* which waits for room in the pipe */
+    while (waitpid(child, &status, WNOHANG) == 0 && ++tries < 5000) {
+        kill(child, SIGTERM);
+        poll(NULL, 0, 1);
+    }
+    signal(SIGTERM, SIG_DFL);
+    check(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "it dies of SIGTERM, which we ignore");
+    if (tries == 5000)
+        kill(child, SIGKILL);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_slow_resolver(void)
 {
     describe("A resolver that takes too long is ended, and another is started after a pause");
@@ -4236,6 +4262,7 @@ int main(void)
     test_session_timeouts();
     test_resolving();
     test_resolver_child();
+    test_resolver_signals();
     test_slow_resolver();
     test_reaped_resolver();
     test_lies();
