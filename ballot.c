@@ -3256,7 +3256,7 @@ static bool author_same(const struct author *a, const struct author *b)
 static void base_learn(struct ballot *b, struct base *base, const char *data, size_t length)
 {
     char word[64];
-    struct author author;
+    struct author author = { .proposed = "" };
     nanos timeout;
     bool timed = json_get(data, length, "sessionTimeout", word, sizeof word) && duration_parse(word, &timeout);
     leader_named(base->named, sizeof base->named, b->path, data, length);
