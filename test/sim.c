@@ -767,7 +767,8 @@ static void judge_start(const struct run *new)
         sim_violation("two commands (Go): the Go ballot's, host%d's since now", new->host);
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
-        bool knows = emptied_alone(r) && new->instance->started < world.emptied_at - 3 * world.longest; /* who led before */
+        bool knows = emptied_alone(r) && r->started < world.emptied_at - world.longest && /* who led before: */
+                     new->instance->started < world.emptied_at - 3 * world.longest; /* it has read that */
         if (r == new || !r->alive || !r->token || instance_excused(r->instance) || thawed(new->instance) ||
             (tampered(older) && !knows && (meddled(older) || !must_know(new->instance, r))))
             continue;
