@@ -45,6 +45,7 @@ struct instance {
     bool helpless;          /* neither of them can act                             */
     int64_t helpless_at;    /* when that was so last                               */
     int64_t lease_end;      /* as far as acknowledged writes show; by its host's clock */
+    int64_t advertised;     /* T of the last of them                               */
     bool killed;            /* both were: what lives on belongs to nobody          */
     int64_t started;
     int64_t told_at;        /* of the base, or of its own proposal, last               */
@@ -763,7 +764,8 @@ static void judge_start(const struct run *new)
     if (!new->token) /* run-anyway */
         return;
     bool goes_on = world.story == STORY_CRON && alone(h);
-    if (go_runs() && !goes_on && !thawed(new->instance) && !tampered(h))
+    bool longer = new->instance->advertised > world.asked; /* than the T of a Go ballot, which counts by its own */
+    if (go_runs() && !goes_on && !longer && !thawed(new->instance) && !tampered(h))
         sim_violation("two commands (Go): the Go ballot's, host%d's since now", new->host);
     for (const struct run *r = world.runs; r; r = r->next) {
         const struct host *older = &world.host[r->host];
@@ -1579,6 +1581,7 @@ static void lease_learn(int host, bool acknowledged)
         return;
     int64_t T = duration_ms(timeout + strlen("\"sessionTimeout\":\"")) * SIM_MS;
     int64_t end = h->sent + T / 3 * 2;
+    h->instance->advertised = acknowledged ? T : h->instance->advertised;
     if (acknowledged ? h->instance->lease_end < end : h->instance->lease_end > end)
         h->instance->lease_end = end;
 }
