@@ -24,7 +24,7 @@ LINT_PACKAGES = clang clang-tidy cppcheck shellcheck valgrind libclang-rt-dev op
 # The longest first, so that none of them is left at the end.
 SLOW = $(patsubst %,test/%.t,campaign lease outage cronfault runcron watch crontime election)
 TESTS = $(SLOW) $(filter-out test/soak.t test/tls.t $(SLOW), $(sort $(wildcard test/*.t)))
-JOBS = 4
+JOBS = 5
 
 all: ballot
 
