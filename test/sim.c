@@ -290,7 +290,7 @@ static const struct { const char *rule, *text; } rules[] = {
     [UNKNOWN_WRITE] = { "5 unknown", NULL }, [UNKNOWN_CREATE] = { "9 create", NULL }, [ANEW] = { "10 anew", NULL },
     { "1 names", "is not ephemeral" }, { "2,3,8 claim", "leading, with fencing" }, { "3 too late", "command was not started" },
     { "4 resign", "info  resigned" }, { "6 lost", "error lost the lead" }, { "7 lease", "the lease ends soon" }, { "7 other T", "the servers allow" },
-    { "11 proposal", "proposal was deleted" }, { "12 handle", "connecting anew" }, { "13 step-down", "asked to step" },
+    { "11 proposal", "deleted our proposal" }, { "12 handle", "connecting anew" }, { "13 step-down", "asked to step" },
     { "14 unlike", "the leader has on-disconnect" }, { "15 rights", "is refused" }, { "16 foolish", "gives a session timeout" },
     { "17 base", "base node was deleted" }, { "18 mute", "keeps its session" }, { "guard dead", "guard process has died" },
     { "guard mute", "guard process does" }, { "orphan", "candidate process has died" }, { "will", "the dead candidate has left" },
