@@ -3479,7 +3479,7 @@ static void leader_compare(struct ballot *b, const char *data, size_t length)
  * leader of which the servers know nothing now may run its command until its lease is over. */
 static void servers_lost_data(struct ballot *b, nanos longest)
 {
-    b->base.lost_until = clock_now() + longest;
+    b->base.lost_until = nanos_max(b->base.lost_until, clock_now() + longest);
     b->base.led[0] = '\0';
     b->examined = false;
     b->token_old = b->leading;

@@ -1039,6 +1039,10 @@ static void test_base_made_again(void)
     base_reads(b, 2, 9, GONE);
     check(b->base.lost_until >= began + 6 * SECOND && b->unsettled,
         "... one that was made again is not, also where it has moved on since");
+    b->base.lost_until = clock_now() + HOUR;
+    string_copy(b->stood, NODE_MAX, "proposal-5");
+    proposal_adopt(b, "proposal-0");
+    check(b->base.lost_until > clock_now() + MINUTE, "... nor is less waited for if more is found to be lost");
     ballot_close(b);
     b = member(BALLOT_KEEP);
     base_reads(b, 1, 7, OURS);
