@@ -10275,7 +10275,7 @@ static void next_print(int64_t at, const struct ballot_zone *zone, bool distance
 static int next_run(const struct settings *s, struct log *log, char **spec)
 {
     struct ballot_zone zone;
-    struct ballot_cron cron;
+    struct ballot_cron cron = { .every = 0 };
     struct ballot_cron_error error; /* settings_check_schedule() has found none */
     (void)log;
     ballot_zone_local(&zone);
