@@ -10493,14 +10493,14 @@ static const struct { const char *title, *text; } man_sections[] = {
       "set. The command gets BALLOT_LEADER_ID, BALLOT_LEADER_NODE and BALLOT_FENCING_TOKEN, a number that "
       "is greater for each new leader; of run cron also BALLOT_SCHEDULED_TIME." },
     { "FILES",
-      "~/.config/ballot/ballot.ini (XDG_CONFIG_HOME is respected), /etc/ballot/ballot.ini or ./ballot.ini: "
+      "~/.config/ballot/ballot.ini (or in XDG_CONFIG_HOME), /etc/ballot/ballot.ini or ./ballot.ini: "
       "the first that exists, or what config-file names. Each option is a line name = value there. Lines "
-      "before any section hold for all commands, those below [run] or [run once] for that one. The command "
-      "line is stronger than the environment, the environment than the file." },
+      "before any section hold for all commands, those below [run] or [run once] for that one. Precedence: "
+      "command line, environment, file." },
     { "EXIT STATUS",
       "The command's own; 128+n if it died of signal n; 126 if it cannot be executed, 127 if it was not "
-      "found; 125 where ballot itself failed: usage, configuration, no contact, an election failure with "
-      "on-election-failure=exit. 3 of info --check and of step-down: no candidate leads. 75 (EX_TEMPFAIL) of "
+      "found; 125 where ballot itself failed: usage, configuration, no contact, on-election-failure=exit. "
+      "3 of info --check and of step-down: no candidate leads. 75 (EX_TEMPFAIL) of "
       "step-down: not in time. Told to end by a signal, ballot dies of that signal, after the command." },
     { "SIGNALS",
       "HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT are passed on to the command. INT, QUIT and TERM "
