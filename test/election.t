@@ -192,7 +192,7 @@ for n in b c; do
     within 5 logged $n "standing as"
 done
 delete_all a b c
-check "the leader stops" within 3 prints 2 times_logged a 'lost the leadership'
+check "the leader stops" within 3 prints 2 times_logged a 'error lost the leadership'
 check "an election is held again" within 15 started_least 3
 check "... by all of them" within 8 proposals_are 3
 is "$(overlaps)" 0 "... without overlap"
