@@ -51,7 +51,7 @@ cut_tunnel() { # NAME
 refused() { # TUNNEL WHY: no command runs behind it; its log says WHY
     SERVER=$1 candidate "$1" "${T2[@]}" -- "$JOB" "$JOBS" -1
     check "the tunnel says why" within 10 grep -qE -- "$2" "$T/$1.tunnel"
-    check "... and ballot that it has no contact" within 10 logged "$1" 'no contact with ZooKeeper at'
+    check "... and ballot that it has no contact" within 10 logged "$1" 'cannot connect to ZooKeeper at'
     refuse "... its command does not run" started_least 1
     stop "$1"
     cut_tunnel "$1"
@@ -103,6 +103,6 @@ refused client 'alert|reset|eof'
 
 describe "What comes without a tunnel is not let in at the secure port"
 SERVER=secure candidate plain "${T2[@]}" -- "$JOB" "$JOBS" -1
-check "ballot has no contact" within 10 logged plain 'no contact with ZooKeeper at'
+check "ballot has no contact" within 10 logged plain 'cannot connect to ZooKeeper at'
 refuse "... its command does not run" started_least 1
 stop plain
