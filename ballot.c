@@ -7206,7 +7206,7 @@ struct schedule {
 /* In the schedule's time zone, as RFC 3339 has it. */
 static struct short_text schedule_moment(const struct schedule *s, int64_t at)
 {
-    return moment_string(at, ballot_zone_offset(&s->zone, at));
+    return at == BALLOT_NEVER ? (struct short_text){ "never" } : moment_string(at, ballot_zone_offset(&s->zone, at));
 }
 
 /* settings_check_schedule() has read it already. */
@@ -7627,8 +7627,7 @@ static void cron_act(struct cron_run *c, ballot *b, const struct cron_step *step
         return;
     struct run_record next, *record = &c->memory.record;
     nanos ahead = c->memory.early ? c->memory.early : c->ahead;
-    const struct short_text moment = step->at == BALLOT_NEVER ? (struct short_text){ "" }
-                                                               : schedule_moment(&c->schedule, step->at);
+    const struct short_text moment = schedule_moment(&c->schedule, step->at);
     int64_t now = floor_divide(c->wall - (far_apart(ahead) ? ahead + c->jumped : 0), SECOND);
     switch (step->kind) {
     case CRON_BEGIN: /* no record of this schedule: it counts from now, and what was done stays done */

@@ -3311,6 +3311,7 @@ static void test_run_record(void)
         .status = 3 << 8, .token = 77, .skipped = 2 }, back;
     char data[DATA_MAX];
     struct schedule s = schedule("TZ=Asia/Kolkata 0 2 * * *", 0);
+    same(schedule_moment(&s, BALLOT_NEVER).data, "never", "no activation has no moment, in any time zone");
     string_copy(r.id, sizeof r.id, "a \"b\"");
     size_t n = run_record_json(&r, &s, 1800000000, data, sizeof data);
     back = run_record_read(data, n, 1800000000 * SECOND);
