@@ -7206,7 +7206,8 @@ struct schedule {
 /* In the schedule's time zone, as RFC 3339 has it. */
 static struct short_text schedule_moment(const struct schedule *s, int64_t at)
 {
-    return at == BALLOT_NEVER ? (struct short_text){ "never" } : moment_string(at, ballot_zone_offset(&s->zone, at));
+    const struct short_text never = { "never" };
+    return at == BALLOT_NEVER ? never : moment_string(at, ballot_zone_offset(&s->zone, at));
 }
 
 /* settings_check_schedule() has read it already. */
